@@ -1,0 +1,55 @@
+"""What can go wrong because of the world or the user, each with its exit code.
+
+Every error carries a message of three parts: what is wrong, what is allowed, what to do next.
+`cli.main` is the one place that turns them into text; a bug keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AutofinetuneError(Exception):
+    """An expected failure: shown as one message without a traceback."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, tip: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.tip = tip
+
+
+class UsageError(AutofinetuneError):
+    """The command line, a file or an argument is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """All mistakes found in one source, reported at once."""
+
+    def __init__(self, source: str, mistakes: Sequence[str], tip: str | None = None) -> None:
+        self.source = source
+        self.mistakes = tuple(mistakes)
+        count = len(self.mistakes)
+        head = f"{source} has {count} mistake{'s' if count != 1 else ''}:"
+        super().__init__("\n".join([head, *(f"  {line}" for line in self.mistakes)]), tip)
+
+
+class AllTrialsFailed(AutofinetuneError):
+    """The run ended and no trial has a score."""
+
+    exit_code = 3
+
+
+class EnvironmentProblem(AutofinetuneError):
+    """The machine lacks something: disk, permission, device, journal."""
+
+    exit_code = 4
+
+
+class DirectoryBusy(AutofinetuneError):
+    """Another tuner is at work in the output directory."""
+
+    exit_code = 5

@@ -1,0 +1,161 @@
+"""Everything that happens in a run, as immutable facts in the order in which they happened.
+
+`at` is the wall clock in seconds since 1970 (UTC) and only for people to read: order comes from
+the position in the journal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from autofinetune.space import Value
+
+
+@dataclass(frozen=True)
+class RunCreated:
+    """The first event: the run exactly as configured."""
+
+    at: float
+    run: str
+    version: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A tuner took the run up again."""
+
+    at: float
+    version: str
+
+
+@dataclass(frozen=True)
+class TrialCreated:
+    """The strategy chose a candidate; `parent` is the trial whose saved model it continues."""
+
+    at: float
+    trial: int
+    round: int
+    member: int
+    point: tuple[float, ...]
+    params: Mapping[str, Value]
+    parent: int | None
+
+
+@dataclass(frozen=True)
+class AttemptPlanned:
+    """The attempt is about to be submitted; a restart submits it again under the same name."""
+
+    at: float
+    trial: int
+    attempt: int
+    slot: str
+
+
+@dataclass(frozen=True)
+class AttemptSubmitted:
+    """The executor took the attempt and knows it by `handle` (plain JSON)."""
+
+    at: float
+    trial: int
+    attempt: int
+    handle: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """An intermediate score; `offset` is where the next report begins in the trial's file."""
+
+    at: float
+    trial: int
+    attempt: int
+    step: int
+    score: float
+    offset: int
+
+
+@dataclass(frozen=True)
+class AttemptLost:
+    """The attempt ended without an end of its own; the trial goes back to the queue."""
+
+    at: float
+    trial: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """The trial is over. `status` is COMPLETED, FAILED or STOPPED; a failed one has no score."""
+
+    at: float
+    trial: int
+    attempt: int
+    status: str
+    reason: str
+    score: float | None
+    seconds: float
+    has_model: bool
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """Nothing is left to do: `reason` is `done` or `exhausted`."""
+
+    at: float
+    reason: str
+
+
+Event: TypeAlias = (
+    RunCreated
+    | RunResumed
+    | TrialCreated
+    | AttemptPlanned
+    | AttemptSubmitted
+    | Reported
+    | AttemptLost
+    | TrialEnded
+    | RunEnded
+)
+
+KINDS: Mapping[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        RunCreated,
+        RunResumed,
+        TrialCreated,
+        AttemptPlanned,
+        AttemptSubmitted,
+        Reported,
+        AttemptLost,
+        TrialEnded,
+        RunEnded,
+    )
+}
+
+
+def encode_event(event: Event) -> tuple[str, str]:
+    """(kind, JSON body) for the journal."""
+    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    return type(event).__name__, json.dumps(fields, allow_nan=False)
+
+
+def decode_event(kind: str, body: str) -> Event:
+    """The inverse of `encode_event`.
+
+    Raises:
+        ValueError: the kind is unknown or the body does not fit it.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown event {kind!r}")
+    fields = json.loads(body)
+    if kind == TrialCreated.__name__:
+        fields["point"] = tuple(fields["point"])
+    try:
+        return KINDS[kind](**fields)
+    except TypeError as error:
+        raise ValueError(f"event {kind}: {error}") from None

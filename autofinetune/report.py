@@ -1,0 +1,94 @@
+"""How a training script tells its score. Standard library only: this is what train.py imports.
+
+A report is one JSON line appended to the file named by AUTOFINETUNE_REPORT_FILE, and on disk when
+the function returns. Any language can write the same lines:
+
+    {"final": 0.93}
+    {"intermediate": 0.71, "step": 3}
+
+Several final reports are allowed, the last finite one counts. Lines that are not such an object
+are ignored by the reader, which is why every record starts with a line break: a line torn by a
+full disk or a kill cannot swallow the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
+
+
+def report_final_result(score: float) -> None:
+    """Report the score of this trial; higher is better unless the run says `--direction=minimize`.
+
+    Args:
+        score: any real number, a numpy scalar or a one-element tensor. Usually within (-inf, 1].
+            NaN and infinities are recorded and end the trial as failed with reason `nan`.
+
+    Raises:
+        TypeError: `score` is not one number.
+        OSError: the report could not be written to disk.
+    """
+    _report("final", score, None)
+
+
+def report_intermediate_result(score: float, step: int | None = None) -> None:
+    """Report a score on the way, for instance after each epoch; it is stored with the trial.
+
+    Args:
+        score: as for `report_final_result`.
+        step: the epoch or step, any integer >= 0; counted from 0 when left out.
+
+    Raises:
+        TypeError: `score` is not one number, or `step` is not an integer.
+        OSError: the report could not be written to disk.
+    """
+    if step is not None:
+        try:
+            step = int(step)
+        except (TypeError, ValueError):
+            raise TypeError(f"step must be an integer, got {step!r}") from None
+    _report("intermediate", score, step)
+
+
+def _report(kind: str, score: float, step: int | None) -> None:
+    try:
+        value = float(score)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(
+            f"report_{kind}_result needs one number such as 0.93, got {score!r} "
+            f"of type {type(score).__name__}"
+        ) from error
+    path = os.environ.get(REPORT_FILE_VARIABLE)
+    if not path:
+        import logging
+
+        logging.getLogger("autofinetune").warning(
+            "%s result %r (not inside a run, so it is not recorded)", kind, value
+        )
+        return
+    _append(path, _as_line(kind, value, step))
+
+
+def _as_line(kind: str, value: float, step: int | None) -> bytes:
+    import json
+
+    # JSON has no NaN: a non-finite score travels as a string, and float() reads it back.
+    number = value if value - value == 0.0 else repr(value)
+    record: dict[str, object] = {kind: number, "time": time.time()}
+    if step is not None:
+        record["step"] = step
+    return b"\n" + json.dumps(record).encode("ascii") + b"\n"
+
+
+def _append(path: str, line: bytes) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        written = os.write(descriptor, line)
+        if written != len(line):
+            raise OSError(28, "the report was cut short: no space left on device", path)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,18 @@
+"""The search space: parameters, the unit cube, and the readers of its file formats."""
+
+from .hparam_file import load_space, read_space
+from .parameters import Parameter, Value
+from .space import Space
+from .yaml_file import Document, dump_yaml, parse_yaml, read_yaml
+
+__all__ = [
+    "Document",
+    "Parameter",
+    "Space",
+    "Value",
+    "dump_yaml",
+    "load_space",
+    "parse_yaml",
+    "read_space",
+    "read_yaml",
+]

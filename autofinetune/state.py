@@ -1,0 +1,245 @@
+"""The state of a run: what you get by folding its events. Pure: no file, clock or process."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from autofinetune.events import (
+    AttemptLost,
+    AttemptPlanned,
+    AttemptSubmitted,
+    Event,
+    Reported,
+    RunCreated,
+    RunEnded,
+    RunResumed,
+    TrialCreated,
+    TrialEnded,
+)
+from autofinetune.space import Value
+
+
+class Status(str, Enum):
+    """Where a trial is in its life."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Status.COMPLETED, Status.FAILED, Status.STOPPED)
+
+
+class Direction(str, Enum):
+    """What a better score is. `merit` is the one place where it is turned."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    def merit(self, score: float) -> float:
+        """The score as everything inside compares it: higher is better."""
+        return score if self is Direction.MAXIMIZE else -score
+
+
+# Which statuses each event may meet; anything else is our own bug or a damaged journal.
+TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
+    AttemptPlanned: frozenset({Status.QUEUED}),
+    AttemptSubmitted: frozenset({Status.RUNNING}),
+    Reported: frozenset({Status.RUNNING}),
+    AttemptLost: frozenset({Status.RUNNING}),
+    TrialEnded: frozenset({Status.RUNNING}),
+}
+
+
+class ImpossibleEvent(ValueError):
+    """An event that cannot follow the ones before it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One execution for one candidate; it may take several attempts."""
+
+    id: int
+    round: int
+    member: int
+    point: tuple[float, ...]
+    params: Mapping[str, Value]
+    parent: int | None
+    status: Status = Status.QUEUED
+    attempt: int = 0
+    lost: int = 0
+    slot: str = ""
+    handle: Mapping[str, Any] | None = None
+    report_offset: int = 0
+    reports: int = 0
+    last_report: float | None = None
+    reason: str = ""
+    score: float | None = None
+    seconds: float = 0.0
+    has_model: bool = False
+    started_at: float | None = None
+
+
+class State:
+    """All trials of a run and what is counted over them; each event costs constant time."""
+
+    def __init__(self, direction: Direction = Direction.MAXIMIZE) -> None:
+        self.direction = direction
+        self.run = ""
+        self.config: Mapping[str, Any] = {}
+        self.created_at: float | None = None
+        self.end_reason: str | None = None
+        self.trials: dict[int, Trial] = {}
+        self.queued: set[int] = set()
+        self.running: set[int] = set()
+        self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
+        self.ended_by_round: dict[int, int] = {}
+        self.best: Trial | None = None
+        self.busy_seconds = 0.0
+
+    @property
+    def ended(self) -> int:
+        """How many trials are over."""
+        return sum(count for status, count in self.counts.items() if status.is_final)
+
+    def merit(self, trial: Trial) -> float:
+        """How good a trial with a score is; higher is better."""
+        assert trial.score is not None
+        return self.direction.merit(trial.score)
+
+    def ranked(self) -> list[Trial]:
+        """The completed trials, best first; equal scores in order of creation."""
+        done = [t for t in self.trials.values() if t.status is Status.COMPLETED]
+        return sorted(done, key=lambda t: (-self.merit(t), t.id))
+
+    def in_round(self, round_: int) -> list[Trial]:
+        """The trials of one round, by member."""
+        found = [t for t in self.trials.values() if t.round == round_]
+        return sorted(found, key=lambda t: t.member)
+
+    def apply(self, event: Event) -> None:
+        """Fold one event.
+
+        Raises:
+            ImpossibleEvent: it cannot follow the events before it.
+        """
+        handler = _HANDLERS[type(event)]
+        handler(self, event)
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.apply(event)
+
+    # --- one handler an event -------------------------------------------------------------------
+
+    def _run_created(self, event: RunCreated) -> None:
+        if self.run:
+            raise ImpossibleEvent("the run was created twice")
+        self.run, self.config, self.created_at = event.run, event.config, event.at
+
+    def _run_resumed(self, event: RunResumed) -> None:
+        self.end_reason = None
+
+    def _run_ended(self, event: RunEnded) -> None:
+        self.end_reason = event.reason
+
+    def _trial_created(self, event: TrialCreated) -> None:
+        if event.trial in self.trials:
+            raise ImpossibleEvent(f"trial {event.trial} was created twice")
+        self.trials[event.trial] = Trial(
+            event.trial, event.round, event.member, event.point, event.params, event.parent
+        )
+        self.queued.add(event.trial)
+        self.counts[Status.QUEUED] += 1
+
+    def _planned(self, event: AttemptPlanned) -> None:
+        trial = self._expect(event)
+        self.queued.remove(trial.id)
+        self.running.add(trial.id)
+        self._change(
+            trial, status=Status.RUNNING, attempt=event.attempt, slot=event.slot, handle=None,
+            report_offset=0, reports=0, last_report=None, started_at=event.at,
+        )  # fmt: skip
+
+    def _submitted(self, event: AttemptSubmitted) -> None:
+        self._change(self._expect(event), handle=event.handle)
+
+    def _reported(self, event: Reported) -> None:
+        trial = self._expect(event)
+        self._change(
+            trial,
+            report_offset=event.offset,
+            reports=trial.reports + 1,
+            last_report=event.score,
+        )
+
+    def _attempt_lost(self, event: AttemptLost) -> None:
+        trial = self._expect(event)
+        self.running.remove(trial.id)
+        self.queued.add(trial.id)
+        lost = trial.lost + (0 if event.reason == INTERRUPTED else 1)
+        self._change(trial, status=Status.QUEUED, reason=event.reason, lost=lost, slot="")
+
+    def _trial_ended(self, event: TrialEnded) -> None:
+        trial = self._expect(event)
+        status = Status(event.status)
+        if (event.score is None) != (status is Status.FAILED) and status is not Status.STOPPED:
+            raise ImpossibleEvent(f"trial {trial.id}: {status.value} with score {event.score}")
+        self.running.remove(trial.id)
+        ended = self._change(
+            trial, status=status, reason=event.reason, score=event.score,
+            seconds=event.seconds, has_model=event.has_model,
+        )  # fmt: skip
+        self.busy_seconds += event.seconds
+        self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
+        if status is Status.COMPLETED and self._is_better(ended):
+            self.best = ended
+
+    def _is_better(self, trial: Trial) -> bool:
+        if self.best is None:
+            return True
+        return (self.merit(trial), -trial.id) > (self.merit(self.best), -self.best.id)
+
+    def _expect(
+        self, event: AttemptPlanned | AttemptSubmitted | Reported | AttemptLost | TrialEnded
+    ) -> Trial:
+        trial = self.trials.get(event.trial)
+        if trial is None or trial.status not in TRANSITIONS[type(event)]:
+            found = "unknown" if trial is None else trial.status.value
+            raise ImpossibleEvent(f"{type(event).__name__} for trial {event.trial}, {found}")
+        next_attempt = trial.attempt + isinstance(event, AttemptPlanned)
+        if event.attempt != next_attempt:
+            raise ImpossibleEvent(
+                f"{type(event).__name__} for attempt {event.attempt} of trial {trial.id}, "
+                f"expected {next_attempt}"
+            )
+        return trial
+
+    def _change(self, trial: Trial, **fields: Any) -> Trial:
+        changed = dataclasses.replace(trial, **fields)
+        self.trials[trial.id] = changed
+        self.counts[trial.status] -= 1
+        self.counts[changed.status] += 1
+        return changed
+
+
+INTERRUPTED = "interrupted"  # an attempt ended by the user: it counts against no limit
+
+_HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
+    RunCreated: State._run_created,
+    RunResumed: State._run_resumed,
+    TrialCreated: State._trial_created,
+    AttemptPlanned: State._planned,
+    AttemptSubmitted: State._submitted,
+    Reported: State._reported,
+    AttemptLost: State._attempt_lost,
+    TrialEnded: State._trial_ended,
+    RunEnded: State._run_ended,
+}

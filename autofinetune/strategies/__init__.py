@@ -1,0 +1,47 @@
+"""The search algorithms. A new one is a file in this folder and a line in `STRATEGIES`.
+
+    space = load_space("hparam.yaml")
+    strategy = create_strategy("pshe2", space, popsize=5, seed=0)
+    for _ in range(50):
+        for candidate in strategy.ask(5):
+            strategy.tell(candidate, train(**candidate.params))
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from autofinetune.errors import UsageError
+from autofinetune.space import Space
+
+from .base import Candidate, Exhausted, Strategy
+
+# Named, not imported: numpy and cma are loaded only when a search begins.
+STRATEGIES: Mapping[str, str] = {
+    "hazero": "autofinetune.strategies.hazero:HAZero",
+    "pshe2": "autofinetune.strategies.pshe2:PSHE2",
+}
+
+
+def create_strategy(
+    name: str, space: Space, *, popsize: int, seed: int, allow_repeats: bool = False
+) -> Strategy:
+    """Make the strategy called `name`, in any case.
+
+    Raises:
+        UsageError: there is no such strategy.
+        ValueError: popsize or seed is out of range.
+    """
+    target = STRATEGIES.get(name.lower())
+    if target is None:
+        raise UsageError(
+            f"strategy {name!r} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
+        )
+    module, _, attribute = target.partition(":")
+    cls = getattr(importlib.import_module(module), attribute)
+    strategy: Strategy = cls(space, popsize, seed, allow_repeats)
+    return strategy
+
+
+__all__ = ["STRATEGIES", "Candidate", "Exhausted", "Strategy", "create_strategy"]
