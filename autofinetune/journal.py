@@ -115,7 +115,9 @@ class SqliteJournal:
     def events(self) -> Iterator[Event]:
         """All events from the first to the last."""
         try:
-            for kind, body in self._connection.execute("SELECT kind, body FROM events ORDER BY seq"):
+            for kind, body in self._connection.execute(
+                "SELECT kind, body FROM events ORDER BY seq"
+            ):
                 yield decode_event(kind, body)
         except (sqlite3.Error, ValueError) as error:
             raise self._problem("cannot be read", error) from None

@@ -1,7 +1,7 @@
 """The search space: parameters, the unit cube, and the readers of its file formats."""
 
 from .hparam_file import load_space, read_space
-from .parameters import Parameter, Value
+from .parameters import Parameter, Value, as_text
 from .space import Space
 from .yaml_file import Document, dump_yaml, parse_yaml, read_yaml
 
@@ -10,6 +10,7 @@ __all__ = [
     "Parameter",
     "Space",
     "Value",
+    "as_text",
     "dump_yaml",
     "load_space",
     "parse_yaml",

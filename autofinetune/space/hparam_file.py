@@ -1,21 +1,21 @@
 """Reads hparam.yaml, the list of hyperparameters with ranges, and reports every mistake in it.
 
-    param_list:
-      - name: learning_rate
-        type: float            # int | float | choice
-        init_value: 0.001
-        greater_than: 0.00005  # the lower bound, itself allowed
-        lower_than: 0.05       # the upper bound, itself allowed
-        log: true              # search on a logarithmic scale
-      - name: batch_size
-        type: int
-        init_value: 32
-        greater_than: 16
-        lower_than: 64
-        step: 16
-      - name: optimizer
-        type: choice
-        choices: [sgd, adam]
+param_list:
+  - name: learning_rate
+    type: float            # int | float | choice
+    init_value: 0.001
+    greater_than: 0.00005  # the lower bound, itself allowed
+    lower_than: 0.05       # the upper bound, itself allowed
+    log: true              # search on a logarithmic scale
+  - name: batch_size
+    type: int
+    init_value: 32
+    greater_than: 16
+    lower_than: 64
+    step: 16
+  - name: optimizer
+    type: choice
+    choices: [sgd, adam]
 """
 
 from __future__ import annotations

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias, TypeGuard
 
+_DIGITS = 12  # of a float: more than any training can tell apart, few enough to read
+
 Value: TypeAlias = "float | int | str | bool | None"
+
+
+def as_text(value: Value) -> str:
+    """A value as train.py reads it back exactly: repr of floats, True, False and None as words."""
+    return value if isinstance(value, str) else repr(value)
 
 
 class Parameter(ABC):
@@ -79,7 +86,8 @@ class FloatParameter(Parameter):
             low, high = math.log(low), math.log(high)
         u = _into_unit(u)
         inner = low * (1.0 - u) + high * u  # never overflows, unlike low + u * (high - low)
-        return min(max(math.exp(inner) if self.log else inner, self.low), self.high)
+        value = float(f"{math.exp(inner) if self.log else inner:.{_DIGITS}g}")
+        return min(max(value, self.low), self.high)
 
     def encode(self, value: Value) -> float:
         if not _is_number(value) or not self.low <= float(value) <= self.high:

@@ -29,9 +29,14 @@ class Space:
         return math.prod(size for size in sizes if size is not None) if None not in sizes else None
 
     @property
+    def init_params(self) -> dict[str, Value]:
+        """The initial values."""
+        return {parameter.name: parameter.init for parameter in self}
+
+    @property
     def init_point(self) -> tuple[float, ...]:
         """The coordinates of the initial values."""
-        return self.encode({parameter.name: parameter.init for parameter in self})
+        return self.encode(self.init_params)
 
     def decode(self, point: Sequence[float]) -> dict[str, Value]:
         """The configuration at `point`, which has shape `(dim,)`."""

@@ -1,10 +1,10 @@
 """The search algorithms. A new one is a file in this folder and a line in `STRATEGIES`.
 
-    space = load_space("hparam.yaml")
-    strategy = create_strategy("pshe2", space, popsize=5, seed=0)
-    for _ in range(50):
-        for candidate in strategy.ask(5):
-            strategy.tell(candidate, train(**candidate.params))
+space = load_space("hparam.yaml")
+strategy = create_strategy("pshe2", space, popsize=5, seed=0)
+for _ in range(50):
+    for candidate in strategy.ask(5):
+        strategy.tell(candidate, train(**candidate.params))
 """
 
 from __future__ import annotations

@@ -39,9 +39,7 @@ class Strategy(ABC):
             continues another one is worth it) instead of raising `Exhausted`.
     """
 
-    def __init__(
-        self, space: Space, popsize: int, seed: int, allow_repeats: bool = False
-    ) -> None:
+    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
         if popsize < 1:
             raise ValueError(f"popsize must be at least 1, got {popsize}")
         if seed < 0:

@@ -33,9 +33,7 @@ SMALLEST_GENERATION = 4
 class HAZero(RoundStrategy):
     """CMA-ES over rounds of `popsize`; see the module docstring."""
 
-    def __init__(
-        self, space: Space, popsize: int, seed: int, allow_repeats: bool = False
-    ) -> None:
+    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
         super().__init__(space, popsize, seed, allow_repeats)
         rounds = -(-SMALLEST_GENERATION // popsize)
         self._normals = _Normals()

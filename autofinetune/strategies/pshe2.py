@@ -41,9 +41,7 @@ KEEP_AXIS = (1.0, 0.5, 0.25)  # each member draws one: how likely a coordinate i
 class PSHE2(RoundStrategy):
     """Damped Hamiltonian moves with perturbation; see the module docstring."""
 
-    def __init__(
-        self, space: Space, popsize: int, seed: int, allow_repeats: bool = False
-    ) -> None:
+    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
         super().__init__(space, popsize, seed, allow_repeats)
         shape = (popsize, space.dim)
         self._q = np.full(shape, 0.5)

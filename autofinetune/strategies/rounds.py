@@ -25,9 +25,7 @@ _TRIES = 64
 class RoundStrategy(Strategy):
     """Asks `popsize` candidates a round; the first candidate of all is the initial values."""
 
-    def __init__(
-        self, space: Space, popsize: int, seed: int, allow_repeats: bool = False
-    ) -> None:
+    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
         super().__init__(space, popsize, seed, allow_repeats)
         self._round = -1
         self._asked = 0
@@ -92,7 +90,7 @@ class RoundStrategy(Strategy):
 
     def _new_candidate(self, member: int, point: Array, rng: np.random.Generator) -> Candidate:
         where = self._untried(np.clip(point, 0.0, 1.0), rng)
-        params = self.space.decode(where)
+        params = self.space.decode(where) if self._asked else self.space.init_params
         self._seen.add(tuple(params.values()))
         candidate = Candidate(self._asked, self._round, member, where, params)
         self._asked += 1
@@ -115,7 +113,9 @@ class RoundStrategy(Strategy):
         if size is not None and size <= _SMALL_SPACE:
             return self._nearest_untried(point)
         for attempt in range(1, _TRIES + 1):  # the neighbourhood grows up to the whole cube
-            near = np.clip(point + attempt / _TRIES * rng.uniform(-1.0, 1.0, point.shape), 0.0, 1.0)
+            near = np.clip(
+                point + attempt / _TRIES * rng.uniform(-1.0, 1.0, point.shape), 0.0, 1.0
+            )
             if not self._is_seen(near):
                 break
         return tuple(near.tolist())

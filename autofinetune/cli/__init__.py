@@ -1,0 +1,62 @@
+"""The command `autofinetune`: finds the sub-command and turns errors into text."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+
+from autofinetune.errors import AutofinetuneError
+from autofinetune.version import __version__
+
+# Named, not imported: `--help` and `report-final` must not load what only a run needs.
+COMMANDS: Mapping[str, str] = {
+    "run": "autofinetune.cli.run:run_command",
+    "resume": "autofinetune.cli.run:resume_command",
+    "dashboard": "autofinetune.cli.dashboard:dashboard_command",
+    "report-final": "autofinetune.cli.report:report_final_command",
+    "report-intermediate": "autofinetune.cli.report:report_intermediate_command",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except AutofinetuneError as error:
+        sys.stdout.flush()
+        print(f"ERROR {error.message}", file=sys.stderr)
+        if error.tip:
+            print(f"TIP   {error.tip}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+def _dispatch(words: list[str]) -> int:
+    command = words[0] if words else "--help"
+    if command not in COMMANDS:
+        if _asks_for(words, "--version"):
+            print(f"autofinetune {__version__}")
+            return 0
+        if _asks_for(words, "--help", "-h") or not words:
+            from autofinetune.cli.options import run_parser
+
+            run_parser().print_help()
+            return 0
+        return _call("run", words)
+    return _call(command, words[1:])
+
+
+def _asks_for(words: Sequence[str], *options: str) -> bool:
+    """Whether one of our own words, before any script, is among `options`."""
+    ours = [word for word in words[: words.index("--")]] if "--" in words else words
+    return any(option in ours for option in options)
+
+
+def _call(command: str, words: Sequence[str]) -> int:
+    module, _, function = COMMANDS[command].partition(":")
+    return int(getattr(importlib.import_module(module), function)(words))

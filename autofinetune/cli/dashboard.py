@@ -1,0 +1,30 @@
+"""`autofinetune dashboard result/`: the pages of a run in the browser, for this machine only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autofinetune.cli.options import Parser
+from autofinetune.errors import UsageError
+from autofinetune.paths import RunPaths
+
+
+def dashboard_command(argv: Sequence[str]) -> int:
+    """Serve until Ctrl-C; returns the exit code."""
+    parser = Parser(prog="autofinetune dashboard", description=__doc__, allow_abbrev=False)
+    parser.add_argument("output_dir", help="the directory of a run")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8040, help="port (default %(default)s)")
+    options = parser.parse_args(list(argv))
+    paths = RunPaths(Path(options.output_dir))
+    if not paths.visualization.is_dir():
+        raise UsageError(
+            f"{options.output_dir} has no {paths.visualization.name} directory",
+            "give the output directory of a run; it is written once the first trial has ended",
+        )
+    from autofinetune.sinks.board import serve
+
+    print(f"http://{options.host}:{options.port}/  (Ctrl-C ends it)", flush=True)
+    serve(paths.visualization, options.host, options.port)
+    return 0

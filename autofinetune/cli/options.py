@@ -1,0 +1,181 @@
+"""The words of the command line: our options, the script, and what goes on to train.py.
+
+A script and `nargs=REMAINDER` in one parser swallow every option after the script, so the words
+are divided first: options before and after the script are ours until the first word that is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from autofinetune.config import DEFAULTS, option_name
+from autofinetune.errors import UsageError
+
+DESCRIPTION = """\
+Tune the hyperparameters of train.py over the cards of this machine.
+
+  autofinetune train.py --param_file=hparam.yaml --gpu=0,1 [options] [key value ...]
+  autofinetune run train.py ...         the same, spelled out
+  autofinetune run result/config.yaml   the same run again, in a new directory
+  autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
+  autofinetune dashboard result/        show a run in the browser
+  autofinetune report-final 0.93        report from a script in any language
+"""
+
+EXAMPLES = """\
+examples:
+  autofinetune train.py --param_file=hparam.yaml --gpu=0,1 --popsize=5 --round=10
+      50 trials, five a round, on cards 0 and 1, into output_<time>/
+  autofinetune train.py --param_file=hparam.yaml --gpu=cpu:4 --evaluator=fulltrail \\
+      --tuning_strategy=hazero --output_dir=result/ --seed=1 max_seq_len 128
+      from scratch every time, four trials at once without a card; train.py also
+      gets --max_seq_len=128
+  autofinetune train.py --param_file=hparam.yaml --gpu=auto --dry-run -- --amp --lr_decay=0.5
+      show what would be run; everything after -- goes to train.py as it is
+
+exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
+lacks something, 5 the directory is in use, 130 interrupted
+"""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command line, divided."""
+
+    options: tuple[str, ...]
+    script: str | None
+    rest: tuple[str, ...]
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError instead of ending the process, and knows near misses."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}{self._guess(message)}", f"see {self.prog} --help")
+
+    def _guess(self, message: str) -> str:
+        if not message.startswith("unrecognized arguments: "):
+            return ""
+        word = message.split()[2].partition("=")[0]
+        close = difflib.get_close_matches(word, list(self._option_string_actions), n=1)
+        return f" (did you mean {close[0]}?)" if close else ""
+
+
+def run_parser() -> Parser:
+    """The options of `autofinetune train.py` and `autofinetune run`, without script and rest."""
+    parser = Parser(
+        prog="autofinetune",
+        usage="autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = _Adder(parser)
+    add.value("param_file", "FILE", "hparam.yaml: the hyperparameters with their ranges (required)")
+    add.value(
+        "gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)"
+    )
+    add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
+    add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
+    add.value("output_dir", "DIR", "where results go (default output_<time>)")
+    add.value(
+        "evaluator",
+        "NAME",
+        "fulltrail: every trial from scratch; populationbased: later rounds continue good models "
+        f"(default {DEFAULTS['evaluator']})",
+    )
+    add.value(
+        "tuning_strategy", "NAME", f"hazero or pshe2 (default {DEFAULTS['tuning_strategy']})"
+    )
+    add.value("seed", "N", "makes the search repeatable (default: drawn and noted)")
+    add.value(
+        "direction", "WORD", f"maximize or minimize the score (default {DEFAULTS['direction']})"
+    )
+    add.value(
+        "warm_args",
+        "WORDS",
+        "what a continued trial gets besides (default --epochs=1 where train.py has it)",
+    )
+    add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
+    add.flag("skip_preflight", "do not ask train.py --help for its options first")
+    add.flag("dry_run", "show the space, the slots and the first commands; run nothing")
+    parser.add_argument("--version", action="store_true", help="show the version")
+    return parser
+
+
+class _Adder:
+    """Adds each option in both spellings, --param_file and --param-file."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+
+    def value(self, name: str, metavar: str, text: str) -> None:
+        self.parser.add_argument(*_spellings(name), dest=name, metavar=metavar, help=text)
+
+    def flag(self, name: str, text: str) -> None:
+        self.parser.add_argument(*_spellings(name), dest=name, action="store_true", help=text)
+
+
+def _spellings(name: str) -> list[str]:
+    return list(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
+
+
+def parse_run(argv: Sequence[str]) -> dict[str, Any]:
+    """The options of a run by name, with `script`, `script_args`; absent ones are left out.
+
+    Raises:
+        UsageError: an unknown option, or one of ours among the words for train.py.
+    """
+    parser = run_parser()
+    words = divide(parser, argv)
+    _check_rest(parser, words.rest)
+    found = vars(parser.parse_args(list(words.options)))
+    options = {name: value for name, value in found.items() if value is not None}
+    if words.script is not None:
+        options["script"] = words.script
+    if words.rest:
+        options["script_args"] = words.rest
+    return options
+
+
+def divide(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Words:
+    """Which words are our options, the script, and the rest for train.py."""
+    takes_value = {
+        spelling
+        for spelling, action in parser._option_string_actions.items()
+        if action.nargs is None
+    }
+    options: list[str] = []
+    script: str | None = None
+    index = 0
+    while index < len(argv):
+        word = argv[index]
+        if word == "--":
+            return Words(tuple(options), script, tuple(argv[index:]))
+        if word.startswith("-"):
+            options.append(word)
+            if word in takes_value and index + 1 < len(argv):
+                index += 1
+                options[-1] = f"{word}={argv[index]}"
+        elif script is None:
+            script = word
+        else:
+            return Words(tuple(options), script, tuple(argv[index:]))
+        index += 1
+    return Words(tuple(options), script, ())
+
+
+def _check_rest(parser: argparse.ArgumentParser, rest: Sequence[str]) -> None:
+    for word in rest:
+        if word == "--":
+            return
+        if word.startswith("--") and f"--{option_name(word)}" in parser._option_string_actions:
+            raise UsageError(
+                f"{word} stands after {rest[0]!r}, where everything goes to train.py",
+                f"put it before {rest[0]!r}; if train.py is to get it, put it after a bare --",
+            )

@@ -1,0 +1,75 @@
+"""Says before any trial which of the options it will get train.py lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autofinetune.config import OWN_OPTIONS, Config, option_name
+from autofinetune.errors import UsageError
+from autofinetune.evaluators import EVALUATORS, start_of_command
+from autofinetune.executors import HelpText, ask_for_options
+
+TIMEOUT_S = 120.0
+_SAVED_PARAMS_DIR, _MODEL_PATH = OWN_OPTIONS
+
+
+def check_script(config: Config, env: Mapping[str, str]) -> Config:
+    """The config with the options that `train.py --help` names.
+
+    Raises:
+        UsageError: the script could not be asked, or it lacks options.
+    """
+    found = ask_for_options(
+        start_of_command(config), working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S
+    )
+    if found.problem:
+        raise _cannot_ask(config, found)
+    missing = {
+        name: why for name, why in needed_options(config).items() if name not in found.options
+    }
+    if missing:
+        raise _lacking(config, missing, found)
+    return config.with_script_options(found.options)
+
+
+def needed_options(config: Config) -> dict[str, str]:
+    """The options that trials will get, each with what it is."""
+    needed = {parameter.name: "a hyperparameter" for parameter in config.space}
+    needed[_SAVED_PARAMS_DIR] = "the directory in which to save the model"
+    if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
+        needed[_MODEL_PATH] = "the directory of the model to continue from"
+    for word in config.script_args:
+        needed.setdefault(option_name(word), "given on the command line")
+    for word in config.warm_args or ():
+        needed.setdefault(option_name(word), "given by --warm_args")
+    return needed
+
+
+def _cannot_ask(config: Config, found: HelpText) -> UsageError:
+    tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
+    return UsageError(
+        "\n".join([f"{config.script} --help does not tell its options: {found.problem}", *tail]),
+        "the script must read its options with argparse; if it reads them in another way, "
+        "pass --skip-preflight",
+    )
+
+
+def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> UsageError:
+    lines = []
+    for name, why in missing.items():
+        near = [option for option in found.options if _plain(option) == _plain(name)]
+        hint = f"; it has --{near[0]}, the names must be equal" if near else ""
+        lines.append(f"  --{name}  ({why}){hint}")
+    count = len(lines)
+    head = (
+        f"{config.script} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
+    )
+    name = next(iter(missing))
+    tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
+    if set(missing) == {_MODEL_PATH}:
+        tip = "add it, or train every trial from scratch with --evaluator=fulltrail"
+    return UsageError("\n".join([head, *lines]), tip)
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").lower()

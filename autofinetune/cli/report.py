@@ -1,0 +1,26 @@
+"""`autofinetune report-final 0.93`: how a script in any language reports from inside a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autofinetune.cli.options import Parser
+from autofinetune.report import report_final_result, report_intermediate_result
+
+
+def report_final_command(argv: Sequence[str]) -> int:
+    """Report the final score; returns the exit code."""
+    parser = Parser(prog="autofinetune report-final", allow_abbrev=False)
+    parser.add_argument("score", type=float, help="the score of this trial")
+    report_final_result(parser.parse_args(list(argv)).score)
+    return 0
+
+
+def report_intermediate_command(argv: Sequence[str]) -> int:
+    """Report a score on the way; returns the exit code."""
+    parser = Parser(prog="autofinetune report-intermediate", allow_abbrev=False)
+    parser.add_argument("score", type=float, help="the score so far")
+    parser.add_argument("--step", type=int, help="the epoch or step")
+    options = parser.parse_args(list(argv))
+    report_intermediate_result(options.score, options.step)
+    return 0

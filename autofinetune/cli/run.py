@@ -1,0 +1,287 @@
+"""`autofinetune run` and `autofinetune resume`: builds the parts of a run and lets it work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from autofinetune.cli.options import parse_run
+from autofinetune.cli.preflight import check_script
+from autofinetune.config import Config, Names, build_config
+from autofinetune.errors import AllTrialsFailed, ConfigError, DirectoryBusy, UsageError
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.events import RunCreated
+from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
+from autofinetune.journal import SqliteJournal
+from autofinetune.paths import RunPaths
+from autofinetune.runner import try_lock
+from autofinetune.scheduler import idle_slots_per_round
+from autofinetune.sinks import BestModel, Console, SinkGuard, Tables, VisualDL
+from autofinetune.space import as_text, read_yaml
+from autofinetune.state import State, Trial
+from autofinetune.strategies import STRATEGIES, create_strategy
+from autofinetune.tuner import Tuner
+
+_SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Start a new run; returns the exit code."""
+    options = _with_config_file(parse_run(argv))
+    config = build_config(
+        options,
+        Names(STRATEGIES, EVALUATORS),
+        working_dir=options.get("working_dir") or str(Path.cwd()),
+        python=sys.executable,
+        random_seed=secrets.randbelow(2**31),
+    )
+    slots = find_slots(config.gpu, os.environ, list_cards())
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
+    if options.get("dry_run"):
+        _show_plan(config, paths, slots)
+        return 0
+    _refuse_used_directory(paths)
+    _say_all(slots.notes)
+    if not options.get("skip_preflight"):
+        config = check_script(config, {**os.environ, **slots.places[0].env})
+    with _locked(paths):
+        return _work(config, paths, slots, is_new=True)
+
+
+def resume_command(argv: Sequence[str]) -> int:
+    """Go on with the run in a directory; returns the exit code."""
+    if len(argv) != 1 or argv[0].startswith("-"):
+        raise UsageError("resume needs one output directory", "autofinetune resume result/")
+    paths = RunPaths(Path(argv[0]).absolute())
+    if not _holds_run(paths):
+        raise UsageError(
+            f"{argv[0]} holds no run (there is no {paths.journal.name} with events)",
+            "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
+            f"--output_dir={argv[0]}",
+        )
+    with _locked(paths):
+        config = _recorded_config(paths)
+        if not config.script_path.is_file():
+            raise UsageError(f"the script of this run is gone: {config.script_path}")
+        slots = find_slots(config.gpu, os.environ, list_cards())
+        _say_all(slots.notes)
+        return _work(config, paths, slots, is_new=False)
+
+
+# --- before the run -----------------------------------------------------------------------------
+
+
+def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
+    """`run config.yaml` takes everything from that file; the command line goes first."""
+    script = str(options.get("script") or "")
+    if Path(script).suffix not in (".yaml", ".yml"):
+        return options
+    document = read_yaml(Path(script))
+    described = document.value
+    if not isinstance(described, Mapping) or "script" not in described:
+        raise ConfigError(
+            script,
+            [f"{document.where(())} not the config.yaml of a run: it names no script"],
+            "to tune a script give it first: autofinetune train.py --param_file=" + script,
+        )
+    given = {key: value for key, value in options.items() if key != "script" and value}
+    if given.get("param_file"):
+        described = {key: value for key, value in described.items() if key != "param_list"}
+    return {**described, **given}
+
+
+def _refuse_used_directory(paths: RunPaths) -> None:
+    root = paths.root
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"--output_dir {root} is a file; name a directory")
+    shown = shlex.quote(os.path.relpath(root))
+    if _holds_run(paths):
+        state = State()
+        journal = SqliteJournal(paths.journal, read_only=True)
+        with contextlib.closing(journal):
+            state.apply_all(journal.events())
+        total = state.config["popsize"] * state.config["round"]
+        raise UsageError(
+            f"{shown} already holds a run ({state.ended} of {total} trials done)",
+            f"continue it with: autofinetune resume {shown}      or choose another --output_dir",
+        )
+    ours = [paths.log_file, paths.best_model, paths.visualization, paths.round_dir(0),
+            paths.trials_csv, paths.config, paths.trials]  # fmt: skip
+    there = [path.name for path in ours if os.path.lexists(path)]
+    if there:
+        raise UsageError(
+            f"{shown} holds files of another run: {', '.join(there)}",
+            "choose another --output_dir, or move them away",
+        )
+
+
+def _holds_run(paths: RunPaths) -> bool:
+    """Whether a journal with at least one event is there."""
+    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
+        return False
+    journal = SqliteJournal(paths.journal)
+    with contextlib.closing(journal):
+        return next(iter(journal.events()), None) is not None
+
+
+def _recorded_config(paths: RunPaths) -> Config:
+    journal = SqliteJournal(paths.journal)
+    with contextlib.closing(journal):
+        first = next(iter(journal.events()))
+    assert isinstance(first, RunCreated)
+    return Config.from_description(first.config)
+
+
+@contextlib.contextmanager
+def _locked(paths: RunPaths) -> Iterator[None]:
+    """One tuner a directory; the kernel drops the lock with the process that holds it."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    lock = try_lock(str(paths.lock))
+    if lock is None:
+        holder = paths.lock.read_text(encoding="utf-8").strip() or "unknown process"
+        raise DirectoryBusy(
+            f"another tuner is at work in {paths.root}: {holder}",
+            "wait for it, stop it with Ctrl-C, or choose another --output_dir",
+        )
+    try:
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+# --- the run ------------------------------------------------------------------------------------
+
+
+def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int:
+    evaluator = EVALUATORS[config.evaluator](config, paths)
+    strategy = create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=config.popsize,
+        seed=config.seed,
+        allow_repeats=evaluator.continues_models,
+    )
+    environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
+    executor = LocalExecutor(slots.places, environ)
+    sinks = [
+        Console(config, paths, sys.stdout, len(slots.places)),
+        BestModel(paths),
+        Tables(config, paths),
+        VisualDL(config, paths),
+    ]
+    guard = SinkGuard(sinks, lambda sentence: _say_all([f"WARNING: {sentence}"]))
+    is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
+    journal = SqliteJournal(paths.journal, create=is_empty)
+    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, time.time)
+    with contextlib.closing(journal), contextlib.closing(executor), contextlib.closing(guard):
+        with _signals_to(tuner) as arrived:
+            if is_new:
+                _announce(config, paths, len(slots.places))
+                tuner.start(secrets.token_hex(8))
+            else:
+                tuner.resume()
+            state = tuner.run()
+    return _conclude(tuner, state, paths, arrived)
+
+
+@contextlib.contextmanager
+def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
+    """Ctrl-C and its kin reach the tuner; yields the list of what arrived."""
+    arrived: list[int] = []
+    words = (
+        "no new trials are started; running ones finish. Again: they are ended",
+        "running trials are asked to end. Again: they are killed",
+        "running trials are killed",
+    )
+
+    def handle(signum: int, frame: object) -> None:
+        # os.write: printing inside a handler may meet a half-done print outside it.
+        os.write(2, f"\nstopping: {words[min(len(arrived), 2)]}\n".encode())
+        arrived.append(signum)
+        tuner.interrupt()
+
+    before = {signum: signal.signal(signum, handle) for signum in _SIGNALS}
+    try:
+        yield arrived
+    finally:
+        for signum, old in before.items():
+            signal.signal(signum, old)
+
+
+def _conclude(tuner: Tuner, state: State, paths: RunPaths, arrived: Sequence[int]) -> int:
+    shown = shlex.quote(os.path.relpath(paths.root))
+    if state.best is not None:
+        print("The final best hyperparameters:")
+        for name, value in state.best.params.items():
+            print(f"{name}={as_text(value)}")
+        print(f"The final best eval score is {state.best.score!r}.")
+        if state.best.has_model:
+            print(f"The final best model parameters are saved as {shown}/best_model .")
+        else:
+            print("The best trial saved no model, so there is no best_model.")
+        print(f"To see the whole run: autofinetune dashboard {shown}")
+    if tuner.interrupted:
+        print(f"Stopped. To go on: autofinetune resume {shown}")
+        return _SIGNALS[signal.Signals(arrived[-1])]
+    if state.best is None:
+        raise AllTrialsFailed(
+            f"every trial failed; the logs are in {shown}/round0/",
+            "mend the script, then start again with another --output_dir",
+        )
+    return 0
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _announce(config: Config, paths: RunPaths, slots: int) -> None:
+    print(
+        f"{config.rounds} rounds of {config.popsize} trials by {config.tuning_strategy}, "
+        f"{config.evaluator}, seed {config.seed}, on {slots} slot{'s' if slots != 1 else ''}; "
+        f"output in {os.path.relpath(paths.root)}/"
+    )
+    idle = idle_slots_per_round(config.popsize, slots)
+    if idle:
+        print(
+            f"note: {config.popsize} candidates on {slots} slots leave {idle} "
+            f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
+            "choose --popsize as a multiple of the slots"
+        )
+    sys.stdout.flush()
+
+
+def _say_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
+
+
+def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:
+    print("search space:")
+    for parameter in config.space:
+        entry = dict(parameter.describe())
+        name, kind = entry.pop("name"), entry.pop("type")
+        print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+    _announce(config, paths, len(slots.places))
+    _say_all(slots.notes)
+    print("slots: " + ", ".join(slot.name for slot in slots.places))
+    strategy = create_strategy(
+        config.tuning_strategy, config.space, popsize=config.popsize, seed=config.seed
+    )
+    evaluator = EVALUATORS[config.evaluator](config, paths)
+    print("first commands:")
+    for c in strategy.ask(config.popsize):
+        trial = Trial(c.id, c.round, c.member, c.point, c.params, parent=None)
+        print("  " + shlex.join(evaluator.command(trial, None)))

@@ -1,0 +1,301 @@
+"""One frozen Config per run: the defaults, the checks, and its form on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofinetune.errors import ConfigError, UsageError
+from autofinetune.space import Document, Space, load_space, read_space
+from autofinetune.state import Direction
+
+DEFAULTS: Mapping[str, Any] = {
+    "popsize": 5,
+    "round": 10,
+    "evaluator": "populationbased",
+    "tuning_strategy": "pshe2",
+    "direction": "maximize",
+}
+OWN_OPTIONS = ("saved_params_dir", "model_path")
+MOST_TRIALS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run does, except where its output lies.
+
+    `script_args` and `warm_args` are ready for train.py (`--key=value`); `warm_args` None means
+    `--epochs=1` where the script has that option. `script_options` are the options that
+    `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt.
+    """
+
+    script: str
+    space: Space
+    gpu: str
+    seed: int
+    working_dir: str
+    python: str
+    popsize: int = DEFAULTS["popsize"]
+    rounds: int = DEFAULTS["round"]
+    evaluator: str = DEFAULTS["evaluator"]
+    tuning_strategy: str = DEFAULTS["tuning_strategy"]
+    direction: Direction = Direction(DEFAULTS["direction"])
+    script_args: tuple[str, ...] = ()
+    warm_args: tuple[str, ...] | None = None
+    time_limit_s: float | None = None
+    script_options: tuple[str, ...] | None = None
+
+    @property
+    def max_trials(self) -> int:
+        return self.popsize * self.rounds
+
+    @property
+    def script_path(self) -> Path:
+        return Path(self.working_dir, self.script)
+
+    def with_script_options(self, options: Collection[str]) -> Config:
+        return dataclasses.replace(self, script_options=tuple(sorted(options)))
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data from which `from_description` makes the same Config."""
+        return {
+            "script": self.script,
+            "script_args": list(self.script_args),
+            "gpu": self.gpu,
+            "popsize": self.popsize,
+            "round": self.rounds,
+            "evaluator": self.evaluator,
+            "tuning_strategy": self.tuning_strategy,
+            "direction": self.direction.value,
+            "seed": self.seed,
+            "warm_args": None if self.warm_args is None else list(self.warm_args),
+            "trial_timeout": self.time_limit_s,
+            "working_dir": self.working_dir,
+            "python": self.python,
+            "script_options": None if self.script_options is None else list(self.script_options),
+            **self.space.describe(),
+        }
+
+    @classmethod
+    def from_description(cls, described: Mapping[str, Any]) -> Config:
+        """The Config that `describe` wrote; raises ConfigError when the space is damaged."""
+        warm, options = described["warm_args"], described["script_options"]
+        return cls(
+            script=described["script"],
+            space=load_space({"param_list": described["param_list"]}),
+            gpu=described["gpu"],
+            seed=described["seed"],
+            working_dir=described["working_dir"],
+            python=described["python"],
+            popsize=described["popsize"],
+            rounds=described["round"],
+            evaluator=described["evaluator"],
+            tuning_strategy=described["tuning_strategy"],
+            direction=Direction(described["direction"]),
+            script_args=tuple(described["script_args"]),
+            warm_args=None if warm is None else tuple(warm),
+            time_limit_s=described["trial_timeout"],
+            script_options=None if options is None else tuple(options),
+        )
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names that the tables of implementations allow; config knows no implementation."""
+
+    strategies: Collection[str]
+    evaluators: Collection[str]
+
+
+def build_config(
+    options: Mapping[str, Any], names: Names, *, working_dir: str, python: str, random_seed: int
+) -> Config:
+    """Check every option and the space at once.
+
+    Args:
+        options: `script`, `param_file` (or `param_list` inline) and the options of the command
+            line by their long names with underscores; values may be text. Absent means default.
+
+    Raises:
+        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file.
+        UsageError: the hyperparameter file cannot be read.
+    """
+    checker = _Checker(options, names, working_dir)
+    script = checker.script()
+    popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
+    if popsize * rounds > MOST_TRIALS:
+        checker.mistakes.append(f"--popsize times --round is above {MOST_TRIALS}")
+    evaluator = checker.one_of("evaluator", names.evaluators)
+    strategy = checker.one_of("tuning_strategy", names.strategies)
+    direction = checker.one_of("direction", [d.value for d in Direction])
+    seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
+    limit = checker.seconds("trial_timeout")
+    script_args = checker.script_args(options.get("script_args") or ())
+    warm_args = checker.warm_args()
+    if not options.get("gpu"):
+        checker.mistakes.append(
+            "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
+        )
+    space = checker.space()
+    if space is not None:
+        checker.no_option_twice(space, script_args)
+    checker.finish()
+    assert space is not None
+    return Config(
+        script=script,
+        space=space,
+        gpu=str(options["gpu"]),
+        seed=seed,
+        working_dir=working_dir,
+        python=python,
+        popsize=popsize,
+        rounds=rounds,
+        evaluator=evaluator,
+        tuning_strategy=strategy,
+        direction=Direction(direction),
+        script_args=script_args,
+        warm_args=warm_args,
+        time_limit_s=limit,
+    )
+
+
+class _Checker:
+    """Takes one option after the other and keeps the mistakes."""
+
+    def __init__(self, options: Mapping[str, Any], names: Names, working_dir: str) -> None:
+        self.options = options
+        self.names = names
+        self.working_dir = working_dir
+        self.mistakes: list[str] = []
+
+    def finish(self) -> None:
+        if self.mistakes:
+            raise ConfigError(
+                "the command line", self.mistakes, "autofinetune --help shows examples"
+            )
+
+    def script(self) -> str:
+        script = str(self.options.get("script") or "")
+        if not script:
+            self.mistakes.append("the training script is missing; autofinetune train.py ...")
+        elif not Path(self.working_dir, script).is_file():
+            self.mistakes.append(f"there is no script {script!r} in {self.working_dir}")
+        return script
+
+    def integer(self, key: str, least: int) -> int:
+        value = self.options.get(key)
+        if value is None:
+            return int(DEFAULTS[key])
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = least - 1
+        if number < least:
+            self.mistakes.append(f"--{key}={value} must be a whole number of at least {least}")
+            return least
+        return number
+
+    def seconds(self, key: str) -> float | None:
+        value = self.options.get(key)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number > 0):
+            self.mistakes.append(f"--{key}={value} must be a number of seconds above 0")
+        return number
+
+    def one_of(self, key: str, allowed: Collection[str]) -> str:
+        value = str(self.options.get(key) or DEFAULTS[key])
+        name = value.lower()
+        if name not in allowed:
+            close = difflib.get_close_matches(name, list(allowed), n=1)
+            guess = f" (did you mean {close[0]!r}?)" if close else ""
+            self.mistakes.append(
+                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}{guess}"
+            )
+        return name
+
+    def script_args(self, words: Sequence[str]) -> tuple[str, ...]:
+        try:
+            return as_options(words)
+        except UsageError as error:
+            self.mistakes.append(error.message)
+            return ()
+
+    def warm_args(self) -> tuple[str, ...] | None:
+        value = self.options.get("warm_args")
+        if value is None:
+            return None
+        try:
+            return as_options(shlex.split(value) if isinstance(value, str) else value)
+        except (UsageError, ValueError) as error:
+            self.mistakes.append(f"--warm_args: {error}")
+            return None
+
+    def space(self) -> Space | None:
+        """The search space; mistakes inside its file are an error of their own."""
+        if self.options.get("param_list") is not None:
+            return read_space(
+                Document("param_list", {"param_list": self.options["param_list"]}, {})
+            )
+        file = self.options.get("param_file")
+        if not file:
+            self.mistakes.append("--param_file is missing; give the list of hyperparameters")
+            return None
+        try:
+            return load_space(Path(self.working_dir, str(file)))
+        except ConfigError:
+            self.finish()  # show the command line's mistakes first, then the file's
+            raise
+        except UsageError as error:
+            self.mistakes.append(error.message)
+            return None
+
+    def no_option_twice(self, space: Space, script_args: Sequence[str]) -> None:
+        searched = {parameter.name for parameter in space}
+        for word in script_args:
+            name = option_name(word)
+            if name in searched or name in OWN_OPTIONS:
+                who = "searched" if name in searched else "passed by autofinetune"
+                self.mistakes.append(f"{word}: {name} is {who} already; leave it out")
+
+
+def option_name(word: str) -> str:
+    """The name in `--name=value` or `--name`."""
+    return word.lstrip("-").partition("=")[0]
+
+
+def as_options(words: Sequence[str]) -> tuple[str, ...]:
+    """`key value` pairs and `--key=value` words as train.py gets them: `--key=value`.
+
+    A `--key` that no value follows stays a flag. A bare `--` is dropped.
+
+    Raises:
+        UsageError: a key without a value.
+    """
+    options: list[str] = []
+    rest = [word for word in words if word != "--"]
+    while rest:
+        word = rest.pop(0)
+        is_option = word.startswith("--")
+        if "=" in word:
+            options.append(word if is_option else f"--{word}")
+        elif is_option and (not rest or rest[0].startswith("--")):
+            options.append(word)
+        elif rest:
+            options.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
+        else:
+            raise UsageError(
+                f"{word!r} after the options has no value; options for train.py come as pairs: "
+                "max_seq_len 128"
+            )
+    return tuple(options)

@@ -1,0 +1,16 @@
+"""How candidates become commands. A new way is a file in this folder and a line in `EVALUATORS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .base import Evaluator, start_of_command
+from .fulltrail import FullTrail
+from .populationbased import PopulationBased
+
+EVALUATORS: Mapping[str, type[Evaluator]] = {
+    "fulltrail": FullTrail,
+    "populationbased": PopulationBased,
+}
+
+__all__ = ["EVALUATORS", "Evaluator", "start_of_command"]

@@ -1,0 +1,58 @@
+"""How a candidate becomes a command: from scratch, or from the saved model of an earlier trial."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+
+from autofinetune.config import Config
+from autofinetune.paths import RunPaths
+from autofinetune.space import as_text
+from autofinetune.state import State, Trial
+
+
+class Evaluator(ABC):
+    """Chooses the parent of a candidate and writes the command line of a trial."""
+
+    continues_models = False
+    """Whether later rounds continue saved models, so that train.py needs `--model_path`."""
+
+    def __init__(self, config: Config, paths: RunPaths) -> None:
+        self.config = config
+        self.paths = paths
+
+    @abstractmethod
+    def parent(self, round_: int, state: State) -> int | None:
+        """The trial whose saved model the next candidate of `round_` continues, or None."""
+
+    def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
+        """The words of the command that runs `trial`; never a shell string."""
+        model = self.paths.model(trial.round, trial.member)
+        words = [
+            *start_of_command(self.config),
+            *(f"--{name}={as_text(value)}" for name, value in trial.params.items()),
+            f"--saved_params_dir={model}",
+            *self.config.script_args,
+        ]
+        if parent is not None:
+            words.append(f"--model_path={self.paths.model(parent.round, parent.member)}")
+            words += self.warm_args()
+        return tuple(words)
+
+    def warm_args(self) -> tuple[str, ...]:
+        """What a continued trial gets besides: as configured, or one epoch where there is one."""
+        config = self.config
+        if config.warm_args is not None:
+            return config.warm_args
+        searched = {parameter.name for parameter in config.space}
+        if "epochs" in (config.script_options or ()) and "epochs" not in searched:
+            return ("--epochs=1",)
+        return ()
+
+
+def start_of_command(config: Config) -> tuple[str, ...]:
+    """How the script itself is started: by this Python, or by itself when it is executable."""
+    path = config.script_path
+    if path.suffix != ".py" and os.access(path, os.X_OK):
+        return (str(path),)
+    return (config.python, config.script)

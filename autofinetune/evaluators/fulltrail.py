@@ -1,0 +1,14 @@
+"""Full-Trail: every trial is trained from scratch."""
+
+from __future__ import annotations
+
+from autofinetune.state import State
+
+from .base import Evaluator
+
+
+class FullTrail(Evaluator):
+    """No trial has a parent."""
+
+    def parent(self, round_: int, state: State) -> int | None:
+        return None

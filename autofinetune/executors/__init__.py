@@ -1,0 +1,44 @@
+"""Where attempts run. A new engine is a file in this folder and a line in `EXECUTORS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .base import (
+    Attempt,
+    Executor,
+    ExitRecord,
+    JobState,
+    Key,
+    Observation,
+    Report,
+)
+from .devices import Slot, Slots, find_slots, list_cards
+from .local import LocalExecutor
+from .memory import MemoryExecutor, Played
+from .preflight import HelpText, ask_for_options
+
+EXECUTORS: Mapping[str, type[Executor]] = {
+    "local": LocalExecutor,
+    "memory": MemoryExecutor,
+}
+
+__all__ = [
+    "EXECUTORS",
+    "Attempt",
+    "Executor",
+    "ExitRecord",
+    "HelpText",
+    "JobState",
+    "Key",
+    "LocalExecutor",
+    "MemoryExecutor",
+    "Observation",
+    "Played",
+    "Report",
+    "Slot",
+    "Slots",
+    "ask_for_options",
+    "find_slots",
+    "list_cards",
+]

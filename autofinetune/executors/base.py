@@ -1,0 +1,122 @@
+"""The seam of everything that can run attempts: this machine now, clusters later.
+
+The identity of an attempt is (run, trial, attempt). Submitting the same identity twice is the
+same as submitting it once, so a tuner that was killed between its plan and its submission plans
+nothing anew: it submits again, and re-attaches where the attempt is alive already. The exit
+record written by the runner is the truth; what an engine says is a hint.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
+Handle: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What to run. `env` is what the trial sees besides the tuner's own environment."""
+
+    run: str
+    trial: int
+    attempt: int
+    slot: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    working_dir: str
+    directory: str
+    log: str
+    grace_s: float
+    time_limit_s: float | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.trial, self.attempt
+
+
+class JobState(str, Enum):
+    """What is known of a submitted attempt."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    EXITED = "EXITED"  # an exit record exists
+    LOST = "LOST"  # it is dead and there is no exit record
+    UNKNOWN = "UNKNOWN"  # the engine does not answer: changes nothing
+
+
+@dataclass(frozen=True)
+class ExitRecord:
+    """How an attempt ended: `why` is exit, cancel, timeout or spawn.
+
+    `returncode` is negative for a signal and None when the command could not be started, which
+    `error` then explains. `leftovers` counts processes that outlived the command and were ended.
+    """
+
+    why: str
+    returncode: int | None
+    seconds: float
+    error: str = ""
+    leftovers: int = 0
+    survivors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line that the trial reported; `offset` is the byte after it."""
+
+    kind: str
+    score: float
+    step: int | None
+    offset: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    """News of one attempt: its state, and the reports since the last observation."""
+
+    key: Key
+    state: JobState
+    reports: tuple[Report, ...] = ()
+    exit: ExitRecord | None = None
+
+
+class Executor(ABC):
+    """Runs attempts. All methods return soon; only `poll` waits."""
+
+    @abstractmethod
+    def slots(self) -> Sequence[str]:
+        """The names of all places for one trial each, in order."""
+
+    @abstractmethod
+    def submit(self, attempt: Attempt) -> Handle:
+        """Start the attempt, or attach to it when it was started before.
+
+        Its reports are observed from the first one on in either case.
+
+        Returns:
+            Plain JSON by which people and later tools find the attempt.
+        """
+
+    @abstractmethod
+    def poll(self, wait_s: float) -> list[Observation]:
+        """Wait until something happens to a submitted attempt, at most `wait_s`; then tell it.
+
+        An attempt observed as EXITED or LOST is forgotten afterwards.
+        """
+
+    @abstractmethod
+    def wake(self) -> None:
+        """End a `poll` under way; safe to call from a signal handler."""
+
+    @abstractmethod
+    def cancel(self, key: Key) -> None:
+        """Ask the attempt to end; a second call ends it without grace. Returns at once."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; attempts that run go on running."""

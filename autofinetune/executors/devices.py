@@ -1,0 +1,251 @@
+"""Turns `--gpu` into slots, each with the environment that shows a trial its own device only.
+
+Card numbers count within an outer CUDA_VISIBLE_DEVICES, as CUDA itself counts. NVML lists cards
+in PCI bus order, so CUDA is told to do the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autofinetune.errors import UsageError
+
+_UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
+_CPU = re.compile(r"cpu(?::([0-9]{1,4}))?\Z")
+_BUSY_BYTES = 256 << 20  # drivers keep up to this much of an idle card for themselves
+_EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=cpu:4"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told."""
+
+    index: int
+    uuid: str
+    name: str
+    used_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one trial."""
+
+    name: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """All places of a run, and what a person should know about them."""
+
+    places: tuple[Slot, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_slots(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | None) -> Slots:
+    """The slots that `--gpu` names.
+
+    Args:
+        gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N` or `auto`.
+        environ: the environment of the tuner, for an outer CUDA_VISIBLE_DEVICES.
+        cards: what NVML lists, None without an NVIDIA driver.
+
+    Raises:
+        UsageError: a word that is no device, is named twice, or does not exist here.
+    """
+    word = gpu.strip()
+    cpu = _CPU.match(word)
+    if cpu:
+        return _cpu_slots(int(cpu[1] or 1), ())
+    outer = _outer_mask(environ)
+    if word == "auto":
+        return _auto(outer, cards)
+    tokens = _tokens(word)
+    if cards is None:
+        return _without_driver(tokens, outer)
+    return _on_cards([_Resolver(cards, outer).resolve(token) for token in tokens])
+
+
+def _cpu_slots(count: int, notes: tuple[str, ...]) -> Slots:
+    if count < 1:
+        raise UsageError("--gpu=cpu:0 has no slots; use at least cpu:1")
+    hidden = {"CUDA_VISIBLE_DEVICES": ""}
+    return Slots(tuple(Slot(f"cpu:{index}", hidden) for index in range(count)), notes)
+
+
+def _outer_mask(environ: Mapping[str, str]) -> list[str] | None:
+    mask = environ.get("CUDA_VISIBLE_DEVICES")
+    if mask is None:
+        return None
+    tokens: list[str] = []
+    for token in (part.strip() for part in mask.split(",")):
+        if not token or token.startswith("-"):
+            break  # CUDA ignores the first invalid entry and everything after it
+        tokens.append(token)
+    return tokens
+
+
+def _tokens(gpu: str) -> list[str]:
+    tokens = gpu.split(",")
+    for token in tokens:
+        if not (token.isascii() and token.isdigit()) and not _UUID.match(token):
+            shown = f"{token!r} in --gpu={gpu}" if token else f"an empty entry in --gpu={gpu}"
+            raise UsageError(
+                f"{shown} is no device; card numbers, GPU-... or MIG-... ids without spaces, "
+                "cpu, cpu:N and auto are allowed",
+                _EXAMPLES,
+            )
+    tokens = [str(int(token)) if token.isdigit() else token for token in tokens]
+    _no_device_twice(gpu, tokens)
+    return tokens
+
+
+def _no_device_twice(gpu: str, devices: Sequence[str]) -> None:
+    for index, device in enumerate(devices):
+        if device in devices[:index]:
+            raise UsageError(f"--gpu={gpu} names device {device} twice; name each once")
+
+
+def _auto(outer: list[str] | None, cards: Sequence[Card] | None) -> Slots:
+    visible = outer if outer is not None else [str(card.index) for card in cards or ()]
+    if not cards or not visible:
+        note = "no NVIDIA card is visible: one CPU slot is used (--gpu=cpu:N gives more)"
+        return _cpu_slots(1, (note,))
+    resolver = _Resolver(cards, None)
+    return _on_cards([resolver.resolve(token) for token in visible])
+
+
+def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Slots:
+    """The same command on a machine without cards: the ids are names of CPU slots."""
+    slots = []
+    for token in tokens:
+        inner = token
+        if outer is not None and token.isdigit() and int(token) < len(outer):
+            inner = outer[int(token)]
+        slots.append(Slot(token, _cuda(inner)))
+    count = len(slots)
+    note = (
+        f"no NVIDIA driver found: --gpu={','.join(tokens)} gives {count} "
+        f"CPU slot{'s' if count != 1 else ''}"
+    )
+    return Slots(tuple(slots), (note,))
+
+
+def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Slots:
+    """Slots from (token as typed, token for CUDA, card)."""
+    by_device: dict[str, str] = {}
+    for token, inner, card in chosen:
+        device = card.uuid if card else inner
+        if device in by_device:
+            raise UsageError(f"--gpu names one card twice: {by_device[device]} and {token}")
+        by_device[device] = token
+    notes = [
+        f"card {token} ({card.name}): {_gib(card.used_bytes)} of {_gib(card.total_bytes)} GiB "
+        "are in use by others"
+        for token, _, card in chosen
+        if card is not None and card.used_bytes > _BUSY_BYTES
+    ]
+    places = tuple(Slot(token, _cuda(inner)) for token, inner, _ in chosen)
+    return Slots(places, tuple(notes))
+
+
+class _Resolver:
+    """Finds the card that a token means, inside an outer mask."""
+
+    def __init__(self, cards: Sequence[Card], outer: list[str] | None) -> None:
+        self.cards = cards
+        self.outer = outer
+
+    def resolve(self, token: str) -> tuple[str, str, Card | None]:
+        """(token, what CUDA_VISIBLE_DEVICES must say, the card if NVML lists it)."""
+        if self.outer is None:
+            return token, token, self._card(token)
+        if token.isdigit():
+            if int(token) >= len(self.outer):
+                raise UsageError(
+                    f"--gpu={token}: CUDA_VISIBLE_DEVICES={','.join(self.outer)} leaves "
+                    f"{len(self.outer)} card(s), numbered from 0",
+                    "unset CUDA_VISIBLE_DEVICES to use all cards of the machine",
+                )
+            inner = self.outer[int(token)]
+            return token, inner, self._card(inner)
+        card = self._card(token)
+        allowed = [self._card(outer) for outer in self.outer]
+        if token not in self.outer and (card is None or card not in allowed):
+            raise UsageError(
+                f"--gpu={token} is hidden by CUDA_VISIBLE_DEVICES={','.join(self.outer)}"
+            )
+        return token, token, card
+
+    def _card(self, token: str) -> Card | None:
+        if token.isdigit():
+            found = [card for card in self.cards if card.index == int(token)]
+        else:
+            found = [card for card in self.cards if card.uuid.startswith(token)]
+            if not found and token.startswith("MIG-"):
+                return None  # instances are not listed with the cards; CUDA checks the id itself
+        if len(found) != 1:
+            why = "fits several cards" if found else "does not exist"
+            there = ", ".join(f"{c.index} ({c.name}, {c.uuid})" for c in self.cards) or "none"
+            raise UsageError(f"--gpu={token} {why}; there are: {there}", _EXAMPLES)
+        return found[0]
+
+
+def _cuda(visible: str) -> dict[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f}"
+
+
+def list_cards() -> list[Card] | None:
+    """The NVIDIA cards of this machine by NVML, or None without a working driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # a missing library, a foreign module of that name, a broken driver
+        return None
+    try:
+        return [_read_card(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except Exception:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _read_card(pynvml: object, index: int) -> Card:
+    nvml = _Nvml(pynvml)
+    handle = nvml.must("nvmlDeviceGetHandleByIndex", index)
+    memory = nvml.may("nvmlDeviceGetMemoryInfo", handle)
+    return Card(
+        index,
+        _text(nvml.must("nvmlDeviceGetUUID", handle)),
+        _text(nvml.may("nvmlDeviceGetName", handle) or "NVIDIA card"),
+        int(getattr(memory, "used", 0)),
+        int(getattr(memory, "total", 0)),
+    )
+
+
+class _Nvml:
+    """Calls by name; `may` gives None where a card does not tell (MIG, containers)."""
+
+    def __init__(self, module: object) -> None:
+        self.module = module
+
+    def must(self, name: str, *args: object) -> object:
+        return getattr(self.module, name)(*args)
+
+    def may(self, name: str, *args: object) -> object:
+        try:
+            return self.must(name, *args)
+        except Exception:
+            return None
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,217 @@
+"""Runs attempts on this machine, one runner process each. A killed tuner leaves them running."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofinetune import runner
+
+from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation
+from .devices import Slot
+from .reports import read_reports
+
+_RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
+_REPORTS = "reports.jsonl"
+
+
+@dataclass
+class _Job:
+    """A submitted attempt: `pidfd` watches its runner, None once that is gone."""
+
+    key: Key
+    directory: Path
+    mark: str
+    report_offset: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int | None = None
+    pid: int | None = None
+
+
+class LocalExecutor(Executor):
+    """Attempts as process trees on this machine."""
+
+    def __init__(self, slots: Sequence[Slot], environ: Mapping[str, str]) -> None:
+        self._slots = {slot.name: slot for slot in slots}
+        self._environ = dict(environ)
+        self._jobs: dict[Key, _Job] = {}
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def slots(self) -> Sequence[str]:
+        return list(self._slots)
+
+    def submit(self, attempt: Attempt) -> Handle:
+        directory = Path(attempt.directory)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
+        job = _Job(attempt.key, directory, mark)
+        self._jobs[attempt.key] = job
+        if (directory / runner.STARTED).exists():
+            self._attach(job)
+        else:
+            self._start(job, attempt)
+        return {"pid": job.pid, "directory": str(directory)}
+
+    def _start(self, job: _Job, attempt: Attempt) -> None:
+        spec = {
+            "run": attempt.run,
+            "trial": attempt.trial,
+            "attempt": attempt.attempt,
+            "argv": list(attempt.argv),
+            "cwd": attempt.working_dir,
+            "log": attempt.log,
+            "grace_s": attempt.grace_s,
+            "time_limit_s": attempt.time_limit_s,
+        }
+        runner.write_atomically(str(job.directory / runner.SPEC), spec)
+        env = {
+            **self._environ,
+            **self._slots[attempt.slot].env,
+            **attempt.env,
+            runner.MARK_VARIABLE: job.mark,
+            "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
+        }
+        with (job.directory / "runner.log").open("ab") as log:
+            job.process = subprocess.Popen(
+                [sys.executable, "-S", "-E", "-s", runner.__file__, str(job.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=env,
+            )
+        self._watch(job, job.process.pid)
+
+    def _attach(self, job: _Job) -> None:
+        """Watch the runner that `started.json` names, if it is that process and it lives."""
+        who = _read_json(job.directory / runner.STARTED)
+        if who is not None and runner.is_alive(who):
+            self._watch(job, who["pid"])
+            if not runner.is_alive(who):  # it went between the look and the watch
+                self._unwatch(job)
+
+    def _watch(self, job: _Job, pid: int) -> None:
+        job.pid = pid
+        try:
+            job.pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            job.pidfd = None
+
+    def _unwatch(self, job: _Job) -> None:
+        if job.pidfd is not None:
+            os.close(job.pidfd)
+            job.pidfd = None
+        if job.process is not None:
+            job.process.wait()
+            job.process = None
+
+    def poll(self, wait_s: float) -> list[Observation]:
+        self._wait(wait_s)
+        return [news for job in list(self._jobs.values()) if (news := self._look(job))]
+
+    def _wait(self, wait_s: float) -> None:
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        for job in self._jobs.values():
+            if job.pidfd is None:
+                wait_s = min(wait_s, _RECHECK_S)
+            else:
+                poller.register(job.pidfd, select.POLLIN)
+        for descriptor, _ in poller.poll(max(0.0, wait_s) * 1000):
+            if descriptor == self._wake_read:
+                os.read(self._wake_read, 4096)
+
+    def _look(self, job: _Job) -> Observation | None:
+        is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
+        if is_over:
+            self._unwatch(job)
+        # An exit record is written after the last report, so it is looked for first.
+        record = _read_exit(job.directory) if is_over else None
+        state = JobState.RUNNING
+        if record is not None:
+            state = JobState.EXITED
+        elif is_over:
+            state = self._without_record(job)
+        reports, job.report_offset = read_reports(job.directory / _REPORTS, job.report_offset)
+        if state in (JobState.EXITED, JobState.LOST):
+            del self._jobs[job.key]
+            while more := read_reports(job.directory / _REPORTS, job.report_offset)[0]:
+                reports += more
+                job.report_offset = more[-1].offset
+        if state is JobState.RUNNING and not reports:
+            return None
+        return Observation(job.key, state, tuple(reports), record)
+
+    def _without_record(self, job: _Job) -> JobState:
+        """The watched runner is gone and left no record: lost, unless somebody else owns it."""
+        started = (job.directory / runner.STARTED).exists()
+        self._attach(job)
+        if job.pidfd is not None:
+            return JobState.RUNNING
+        lock = runner.try_lock(str(job.directory / runner.LOCK))
+        if lock is None and not started:
+            return JobState.RUNNING  # another runner is just starting
+        if lock is not None:
+            os.close(lock)
+        remains = runner.marked(job.mark)
+        if remains or lock is None:
+            runner.send_to(remains, signal.SIGKILL)
+            return JobState.RUNNING  # the slot stays taken until the tree is gone
+        if _read_exit(job.directory) is not None:
+            return JobState.RUNNING  # written after the first look; the next one finds it
+        return JobState.LOST
+
+    def wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            pass  # it is full of wake-ups already
+
+    def cancel(self, key: Key) -> None:
+        job = self._jobs.get(key)
+        if job is None or job.pidfd is None:
+            return
+        try:
+            signal.pidfd_send_signal(job.pidfd, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        for job in self._jobs.values():
+            if job.pidfd is not None:
+                os.close(job.pidfd)
+            if job.process is not None:
+                job.process.returncode = 0  # it goes on without us: no warning at collection
+        self._jobs.clear()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _read_exit(directory: Path) -> ExitRecord | None:
+    data = _read_json(directory / runner.EXIT)
+    if data is None:
+        return None
+    return ExitRecord(
+        why=data["why"],
+        returncode=data["returncode"],
+        seconds=data["seconds"],
+        error=data.get("error", ""),
+        leftovers=data.get("leftovers", 0),
+        survivors=tuple(data.get("survivors", ())),
+    )

@@ -1,0 +1,72 @@
+"""Reads what a trial reported. The file is data from outside: nothing in it may hurt us."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from .base import Report
+
+MAX_LINE = 64 * 1024
+MAX_CHUNK = 1 << 20
+_KINDS = ("final", "intermediate")
+
+
+def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
+    """The whole lines after `offset` that are reports, and the offset behind the last line.
+
+    A missing file has no reports. Anything but a regular file is left alone (a link or a pipe
+    put in its place could lead anywhere or never end), and so is every line that is no report.
+    At most 1 MiB is read at once.
+    """
+    reports: list[Report] = []
+    data = _read_at(path, offset)
+    end = data.rfind(b"\n") + 1
+    if end == 0 and len(data) >= MAX_LINE:
+        end = len(data)  # no report is that long: skip the junk instead of waiting for its end
+    for line in data[:end].splitlines(keepends=True):
+        offset += len(line)
+        report = parse_report(line, offset)
+        if report is not None:
+            reports.append(report)
+    return reports, offset
+
+
+def _read_at(path: Path, offset: int) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        return os.pread(descriptor, MAX_CHUNK, offset)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def parse_report(line: bytes, offset: int) -> Report | None:
+    """The report in one line, or None: `{"final": 0.93}` or `{"intermediate": 0.7, "step": 3}`."""
+    if len(line) > MAX_LINE or not line.strip():
+        return None
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    kinds = [kind for kind in _KINDS if kind in record]
+    step = record.get("step")
+    if len(kinds) != 1 or isinstance(record[kinds[0]], bool):
+        return None
+    try:
+        score = float(record[kinds[0]])
+    except (TypeError, ValueError, OverflowError):
+        return None
+    is_step = isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**53
+    return Report(kinds[0], score, step if is_step else None, offset)

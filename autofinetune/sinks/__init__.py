@@ -1,0 +1,29 @@
+"""Who is told how a run goes. A new sink is a file in this folder and a line in `SINKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .base import Sink
+from .best_model import BestModel
+from .console import Console
+from .guard import SinkGuard
+from .tables import Tables
+from .visualdl import VisualDL
+
+SINKS: Mapping[str, type[Sink]] = {
+    "tables": Tables,
+    "best_model": BestModel,
+    "visualdl": VisualDL,
+    "console": Console,
+}
+
+__all__ = [
+    "SINKS",
+    "BestModel",
+    "Console",
+    "Sink",
+    "SinkGuard",
+    "Tables",
+    "VisualDL",
+]

@@ -1,0 +1,25 @@
+"""The seam of everything that shows a run. A sink cannot fail it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from autofinetune.events import Event
+from autofinetune.state import State
+
+
+class Sink(ABC):
+    """Takes every event after it is durable and folded into the state."""
+
+    is_view = True
+    """A view is derived from the journal alone: on resume it gets every earlier event again."""
+
+    @abstractmethod
+    def handle(self, event: Event, state: State) -> None:
+        """Take one event; `state` has it folded in already."""
+
+    def flush(self, state: State) -> None:
+        """Bring the output up to date; called after each batch of events."""
+
+    def close(self) -> None:
+        """Let go of files and threads."""

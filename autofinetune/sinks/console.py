@@ -1,0 +1,131 @@
+"""Tells a person how the run goes: a line per finished trial, and a live line on a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from pathlib import Path
+from typing import TextIO
+
+from autofinetune.config import Config
+from autofinetune.events import AttemptLost, Event, RunEnded, RunResumed, TrialEnded
+from autofinetune.paths import RunPaths
+from autofinetune.space import as_text
+from autofinetune.state import State, Status, Trial
+
+from .base import Sink
+
+_TAIL_BYTES = 16 * 1024
+_TAIL_LINES = 12
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HINTS = {
+    "no_result": "the script ended well but reported nothing; does it call "
+    "autofinetune.report_final_result(score)?",
+    "nan": "the reported score is not a finite number",
+}
+
+
+class Console(Sink):
+    """Plain lines; nothing of an earlier life of the run is told again.
+
+    Args:
+        stream: where to write; the live line appears only if it is a terminal.
+        slots: how many trials run at once, for the estimate of the time left.
+    """
+
+    is_view = False
+
+    def __init__(self, config: Config, paths: RunPaths, stream: TextIO, slots: int) -> None:
+        self._config = config
+        self._paths = paths
+        self._stream = stream
+        self._slots = slots
+        self._is_live = stream.isatty()
+        self._live = ""
+
+    def handle(self, event: Event, state: State) -> None:
+        if isinstance(event, TrialEnded):
+            self._ended(state.trials[event.trial], state)
+        elif isinstance(event, AttemptLost):
+            self._say(f"{_name(state.trials[event.trial])}  {event.reason}; it will be run again")
+        elif isinstance(event, RunResumed):
+            done = f"{state.ended} of {self._config.max_trials} trials are done"
+            self._say(f"resumed: {done}, {len(state.running)} were running")
+        elif isinstance(event, RunEnded) and event.reason == "exhausted":
+            self._say("every configuration of the search space was tried; nothing is left to do")
+
+    def flush(self, state: State) -> None:
+        if self._is_live:
+            self._draw(f"{self._progress(state)}, {len(state.running)} running")
+
+    def close(self) -> None:
+        if self._is_live:
+            self._draw("")
+
+    def _ended(self, trial: Trial, state: State) -> None:
+        result = trial.reason if trial.score is None else f"score {trial.score:.6g}"
+        line = f"{_name(trial)}  {trial.status.value}  {result}  {trial.seconds:.1f} s"
+        if trial.status is Status.COMPLETED and trial.reason:
+            line += f"  ({trial.reason})"
+        self._say(f"{line}  [{self._progress(state)}]")
+        if trial.status is Status.FAILED:
+            self._crashed(trial)
+
+    def _crashed(self, trial: Trial) -> None:
+        values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
+        self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
+        self._say(f"         reason: {trial.reason}")
+        if trial.reason in _HINTS:
+            self._say(f"         {_HINTS[trial.reason]}")
+        log = self._paths.trial_log(trial.round, trial.member)
+        for line in last_lines(log):
+            self._say(f"         | {line}")
+        self._say(f"         full log: {log}")
+
+    def _progress(self, state: State) -> str:
+        total = self._config.max_trials
+        best = "none" if state.best is None else f"{state.best.score:.6g}"
+        text = f"{state.ended}/{total} done, best {best}"
+        left = total - state.ended
+        if left and state.ended:
+            seconds = state.busy_seconds / state.ended * left / min(self._slots, left)
+            text += f", about {_duration(seconds)} left"
+        return text
+
+    def _say(self, line: str) -> None:
+        live = self._live
+        self._draw("")
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        self._draw(live)
+
+    def _draw(self, live: str) -> None:
+        if self._is_live and live != self._live:
+            self._live = live[: os.get_terminal_size(self._stream.fileno()).columns - 1 or 79]
+            self._stream.write(f"\r\x1b[K{self._live}")
+            self._stream.flush()
+
+
+def last_lines(log: Path) -> list[str]:
+    """The end of a trial's log as safe text: without control codes and progress bars' past."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    clean = (_CONTROL.sub("", line).rstrip()[:500] for line in lines)
+    return list(deque((line for line in clean if line), maxlen=_TAIL_LINES))
+
+
+def _name(trial: Trial) -> str:
+    return f"round {trial.round}  trial {trial.id} (member {trial.member})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

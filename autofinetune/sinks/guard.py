@@ -1,0 +1,56 @@
+"""Keeps sinks from failing a run: one that raises is reported once, closed and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autofinetune.events import Event
+from autofinetune.state import State
+
+from .base import Sink
+
+
+class SinkGuard:
+    """All sinks of a run, in order.
+
+    Args:
+        sinks: who is told.
+        warn: takes one sentence about a sink that broke.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], warn: Callable[[str], None]) -> None:
+        self._sinks = list(sinks)
+        self._warn = warn
+
+    def handle(self, event: Event, state: State) -> None:
+        """Tell a new event to every sink."""
+        for sink in list(self._sinks):
+            self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
+
+    def replay(self, event: Event, state: State) -> None:
+        """Tell an event of an earlier life to the views."""
+        for sink in [sink for sink in self._sinks if sink.is_view]:
+            self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
+
+    def flush(self, state: State) -> None:
+        for sink in list(self._sinks):
+            self._try(sink, lambda sink=sink: sink.flush(state))  # type: ignore[misc]
+
+    def close(self) -> None:
+        for sink in list(self._sinks):
+            self._try(sink, sink.close)
+        self._sinks.clear()
+
+    def _try(self, sink: Sink, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:
+            self._sinks.remove(sink)
+            self._warn(
+                f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
+                "the run itself goes on and loses nothing"
+            )
+            try:
+                sink.close()
+            except Exception:
+                pass  # it is broken and was reported

@@ -1,0 +1,323 @@
+"""The loop of a run: ask the scheduler what is due, do it, and record what happened.
+
+Every change goes through `_record`: first the journal (durable), then the state, then the sinks.
+Resuming is folding the journal and letting the strategy live through its asks and tells again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autofinetune.config import Config
+from autofinetune.errors import EnvironmentProblem
+from autofinetune.evaluators import Evaluator
+from autofinetune.events import (
+    AttemptLost,
+    AttemptPlanned,
+    AttemptSubmitted,
+    Event,
+    Reported,
+    RunCreated,
+    RunEnded,
+    RunResumed,
+    TrialCreated,
+    TrialEnded,
+)
+from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation
+from autofinetune.journal import Journal
+from autofinetune.paths import RunPaths
+from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
+from autofinetune.sinks import SinkGuard
+from autofinetune.state import INTERRUPTED, State, Status, Trial
+from autofinetune.strategies import Candidate, Exhausted, Strategy
+from autofinetune.verdict import judge
+from autofinetune.version import __version__
+
+POLL_S = 1.0  # how often reports are looked at while nothing ends
+MOST_LOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a trial that was asked to end may take, in seconds."""
+
+    grace_s: float = 10.0
+
+
+class Tuner:
+    """Runs the trials of one run to the end.
+
+    Args:
+        config: the run as configured.
+        paths: where its files lie.
+        journal: empty for a new run; with events for one to be resumed.
+        strategy: new; it is brought to where the journal ends.
+        evaluator: how candidates become commands.
+        executor: where they run.
+        sinks: who is told.
+        now: the wall clock in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: RunPaths,
+        journal: Journal,
+        strategy: Strategy,
+        evaluator: Evaluator,
+        executor: Executor,
+        sinks: SinkGuard,
+        now: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        self.config = config
+        self.paths = paths
+        self.state = State(config.direction)
+        self._journal = journal
+        self._strategy = strategy
+        self._evaluator = evaluator
+        self._executor = executor
+        self._sinks = sinks
+        self._now = now
+        self._limits = limits or Limits()
+        self._candidates: dict[int, Candidate] = {}
+        self._finals: dict[int, list[float]] = {}
+        self._can_ask = True
+        self._exhausted = False
+        self._interrupts = 0
+        self._cancelled = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._interrupts > 0
+
+    def interrupt(self) -> None:
+        """Once: no new trials. Twice: running ones are asked to end. Again: they are killed.
+
+        Safe to call from a signal handler.
+        """
+        self._interrupts += 1
+        self._executor.wake()
+
+    def start(self, run: str) -> None:
+        """Begin a new run under the name `run`."""
+        created = RunCreated(self._now(), run, __version__, self.config.describe())
+        self._record([created])
+
+    def resume(self) -> None:
+        """Bring state, strategy and views to where the journal ends, and attach to what runs.
+
+        Raises:
+            EnvironmentProblem: the journal does not fit this version of the strategy.
+        """
+        for event in self._journal.events():
+            self.state.apply(event)
+            self._replay(event)
+            self._sinks.replay(event, self.state)
+        self._record([RunResumed(self._now(), __version__)])
+        running = [self.state.trials[trial] for trial in sorted(self.state.running)]
+        self._record([self._submit(trial) for trial in running])
+
+    def _replay(self, event: Event) -> None:
+        if isinstance(event, TrialCreated):
+            asked = self._strategy.ask(1)
+            if [(c.id, c.point) for c in asked] != [(event.trial, event.point)]:
+                raise EnvironmentProblem(
+                    f"trial {event.trial} of the journal is not what the strategy "
+                    f"{self.config.tuning_strategy} asks now",
+                    "resume with the version of autofinetune and numpy that began the run",
+                )
+            self._candidates[event.trial] = asked[0]
+        elif isinstance(event, TrialEnded):
+            self._tell(self.state.trials[event.trial])
+
+    def run(self) -> State:
+        """Work until the budget or the space is used up, or the user stopped it."""
+        while True:
+            due = self._due()
+            if any(isinstance(action, Finish) for action in due):
+                break
+            if due:
+                self._perform(due)
+            else:
+                self._stop_running_where_asked()
+                self._observe(self._executor.poll(POLL_S))
+        if not self.interrupted:
+            reasons = [action.reason for action in due if isinstance(action, Finish)]
+            self._record([RunEnded(self._now(), reasons[0])])
+        return self.state
+
+    def _due(self) -> list[Action]:
+        taken = {self.state.trials[trial].slot for trial in self.state.running}
+        return plan(
+            self.state,
+            [slot for slot in self._executor.slots() if slot not in taken],
+            max_trials=self.config.max_trials,
+            can_ask=self._can_ask,
+            exhausted=self._exhausted,
+            draining=self.interrupted,
+        )
+
+    # --- doing ----------------------------------------------------------------------------------
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        launches = [action for action in actions if isinstance(action, Launch)]
+        if launches:
+            self._launch(launches)
+        for action in actions:
+            if isinstance(action, Ask):
+                self._ask(action.count)
+
+    def _ask(self, count: int) -> None:
+        try:
+            candidates = self._strategy.ask(count)
+        except Exhausted:
+            self._exhausted = True
+            return
+        self._can_ask = bool(candidates)
+        for candidate in candidates:
+            self._candidates[candidate.id] = candidate
+            parent = self._evaluator.parent(candidate.round, self.state)
+            self._record([self._created(candidate, parent)])
+
+    def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
+        return TrialCreated(
+            at=self._now(),
+            trial=candidate.id,
+            round=candidate.round,
+            member=candidate.member,
+            point=candidate.point,
+            params=candidate.params,
+            parent=parent,
+        )
+
+    def _launch(self, launches: Sequence[Launch]) -> None:
+        planned = []
+        for launch in launches:
+            trial = self.state.trials[launch.trial]
+            # Before the plan is recorded: from then on the attempt may be alive.
+            _make_empty(self.paths.model(trial.round, trial.member))
+            planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
+        self._record(planned)
+        self._record([self._submit(self.state.trials[event.trial]) for event in planned])
+
+    def _submit(self, trial: Trial) -> AttemptSubmitted:
+        """Hand the current attempt to the executor, which attaches if it is alive already."""
+        parent = None if trial.parent is None else self.state.trials[trial.parent]
+        directory = self.paths.attempt_dir(trial.id, trial.attempt).absolute()
+        self._finals[trial.id] = []
+        handle = self._executor.submit(
+            Attempt(
+                run=self.state.run,
+                trial=trial.id,
+                attempt=trial.attempt,
+                slot=trial.slot,
+                argv=self._evaluator.command(trial, parent),
+                env={
+                    "AUTOFINETUNE_RUN": self.state.run,
+                    "AUTOFINETUNE_TRIAL": str(trial.id),
+                    "AUTOFINETUNE_ROUND": str(trial.round),
+                    "AUTOFINETUNE_MEMBER": str(trial.member),
+                },
+                working_dir=self.config.working_dir,
+                directory=str(directory),
+                log=str(self.paths.trial_log(trial.round, trial.member).absolute()),
+                grace_s=self._limits.grace_s,
+                time_limit_s=self.config.time_limit_s,
+            )
+        )
+        return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
+
+    def _stop_running_where_asked(self) -> None:
+        wanted = min(self._interrupts, 3) - 1
+        while self._cancelled < wanted:
+            self._cancelled += 1
+            for trial in sorted(self.state.running):
+                self._executor.cancel((trial, self.state.trials[trial].attempt))
+
+    # --- learning what happened -----------------------------------------------------------------
+
+    def _observe(self, observations: Sequence[Observation]) -> None:
+        events: list[Event] = []
+        for observation in observations:
+            events += self._take_reports(observation)
+            if observation.state in (JobState.EXITED, JobState.LOST):
+                events.append(self._conclude(observation))
+        self._record(events)
+        for event in events:
+            if isinstance(event, TrialEnded):
+                self._tell(self.state.trials[event.trial])
+
+    def _take_reports(self, observation: Observation) -> Iterable[Reported]:
+        trial = self.state.trials[observation.key[0]]
+        count = trial.reports
+        for report in observation.reports:
+            if report.kind == "final":
+                self._finals[trial.id].append(report.score)
+            elif report.offset > trial.report_offset and math.isfinite(report.score):
+                step = count if report.step is None else report.step
+                count += 1
+                yield Reported(
+                    self._now(), trial.id, trial.attempt, step, report.score, report.offset
+                )
+
+    def _conclude(self, observation: Observation) -> TrialEnded | AttemptLost:
+        trial = self.state.trials[observation.key[0]]
+        verdict = judge(observation.exit, self._finals.pop(trial.id))
+        status = verdict.status
+        if status is None:
+            if verdict.reason == INTERRUPTED or trial.lost < MOST_LOST_ATTEMPTS:
+                return AttemptLost(self._now(), trial.id, trial.attempt, verdict.reason)
+            status = Status.FAILED
+        return TrialEnded(
+            at=self._now(),
+            trial=trial.id,
+            attempt=trial.attempt,
+            status=status.value,
+            reason=verdict.reason,
+            score=verdict.score,
+            seconds=self._seconds(trial, observation.exit),
+            has_model=_has_content(self.paths.model(trial.round, trial.member)),
+        )
+
+    def _seconds(self, trial: Trial, record: ExitRecord | None) -> float:
+        if record is not None:
+            return record.seconds
+        return max(0.0, self._now() - (trial.started_at or 0.0))
+
+    def _tell(self, trial: Trial) -> None:
+        candidate = self._candidates.pop(trial.id)
+        self._strategy.tell(candidate, None if trial.score is None else self.state.merit(trial))
+        self._can_ask = True
+
+    def _record(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        self._journal.append(events)
+        for event in events:
+            self.state.apply(event)
+            self._sinks.handle(event, self.state)
+        self._sinks.flush(self.state)
+
+
+def _make_empty(directory: Path) -> None:
+    """What an attempt that was lost may have left there is no model of the next one."""
+    if directory.is_symlink() or directory.is_file():
+        directory.unlink()
+    elif directory.exists():
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
+
+
+def _has_content(directory: Path) -> bool:
+    try:
+        with os.scandir(directory) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False

@@ -1,0 +1,60 @@
+"""What an attempt came to, from how it exited and what it reported.
+
+                     exit code 0      any other end
+    finite result    COMPLETED        COMPLETED, reason exit_after_result:<end>
+    no result        FAILED no_result FAILED <end>
+    NaN or infinite  FAILED nan       FAILED nan
+
+<end> is `exit:<code>`, `signal:<number>`, `timeout`, `spawn` or `runner_lost`; the last one
+sends a trial without a result back to the queue. The last finite final report counts. A failed
+trial has no score anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autofinetune.executors import ExitRecord
+from autofinetune.state import INTERRUPTED, Status
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a trial ends; `status` None sends it back to the queue."""
+
+    status: Status | None
+    reason: str
+    score: float | None = None
+
+
+def judge(record: ExitRecord | None, finals: Sequence[float]) -> Verdict:
+    """The verdict on an attempt that is over.
+
+    Args:
+        record: how the command ended; None when that was lost together with its runner.
+        finals: its final reports in order, non-finite ones included.
+    """
+    end = _end(record)
+    finite = [score for score in finals if math.isfinite(score)]
+    if finite:
+        reason = "" if end == "exit:0" else f"exit_after_result:{end}"
+        return Verdict(Status.COMPLETED, reason, finite[-1])
+    if record is None:
+        return Verdict(None, end)
+    if record.why == "cancel":
+        return Verdict(None, INTERRUPTED)
+    if finals:
+        return Verdict(Status.FAILED, "nan")
+    return Verdict(Status.FAILED, "no_result" if end == "exit:0" else end)
+
+
+def _end(record: ExitRecord | None) -> str:
+    if record is None:
+        return "runner_lost"
+    if record.why in ("timeout", "cancel"):
+        return record.why
+    if record.returncode is None:
+        return "spawn"
+    return f"signal:{-record.returncode}" if record.returncode < 0 else f"exit:{record.returncode}"
