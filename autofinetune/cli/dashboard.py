@@ -14,7 +14,9 @@ def dashboard_command(argv: Sequence[str]) -> int:
     """Serve until Ctrl-C; returns the exit code."""
     parser = Parser(prog="autofinetune dashboard", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of a run")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to bind (default %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=8040, help="port (default %(default)s)")
     options = parser.parse_args(list(argv))
     paths = RunPaths(Path(options.output_dir))

@@ -76,10 +76,10 @@ def run_parser() -> Parser:
         allow_abbrev=False,
     )
     add = _Adder(parser)
-    add.value("param_file", "FILE", "hparam.yaml: the hyperparameters with their ranges (required)")
     add.value(
-        "gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)"
+        "param_file", "FILE", "hparam.yaml: the hyperparameters with their ranges (required)"
     )
+    add.value("gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)")
     add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
     add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
     add.value("output_dir", "DIR", "where results go (default output_<time>)")

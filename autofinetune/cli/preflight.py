@@ -61,9 +61,7 @@ def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> Usa
         hint = f"; it has --{near[0]}, the names must be equal" if near else ""
         lines.append(f"  --{name}  ({why}){hint}")
     count = len(lines)
-    head = (
-        f"{config.script} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
-    )
+    head = f"{config.script} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
     tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
     if set(missing) == {_MODEL_PATH}:
