@@ -45,7 +45,7 @@ class Config:
     rounds: int = DEFAULTS["round"]
     evaluator: str = DEFAULTS["evaluator"]
     tuning_strategy: str = DEFAULTS["tuning_strategy"]
-    direction: Direction = Direction(DEFAULTS["direction"])
+    direction: Direction = Direction.MAXIMIZE
     script_args: tuple[str, ...] = ()
     warm_args: tuple[str, ...] | None = None
     time_limit_s: float | None = None

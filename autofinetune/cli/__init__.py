@@ -53,7 +53,7 @@ def _dispatch(words: list[str]) -> int:
 
 def _asks_for(words: Sequence[str], *options: str) -> bool:
     """Whether one of our own words, before any script, is among `options`."""
-    ours = [word for word in words[: words.index("--")]] if "--" in words else words
+    ours = words[: words.index("--")] if "--" in words else words
     return any(option in ours for option in options)
 
 

@@ -186,14 +186,16 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
     journal = SqliteJournal(paths.journal, create=is_empty)
     tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, time.time)
-    with contextlib.closing(journal), contextlib.closing(executor), contextlib.closing(guard):
-        with _signals_to(tuner) as arrived:
-            if is_new:
-                _announce(config, paths, len(slots.places))
-                tuner.start(secrets.token_hex(8))
-            else:
-                tuner.resume()
-            state = tuner.run()
+    with contextlib.ExitStack() as stack:
+        for part in (journal, executor, guard):
+            stack.callback(part.close)
+        arrived = stack.enter_context(_signals_to(tuner))
+        if is_new:
+            _announce(config, paths, len(slots.places))
+            tuner.start(secrets.token_hex(8))
+        else:
+            tuner.resume()
+        state = tuner.run()
     return _conclude(tuner, state, paths, arrived)
 
 

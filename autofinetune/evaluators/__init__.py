@@ -1,4 +1,4 @@
-"""How candidates become commands. A new way is a file in this folder and a line in `EVALUATORS`."""
+"""How candidates become commands: a new way is a file here and a line in `EVALUATORS`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -170,19 +171,15 @@ class LocalExecutor(Executor):
         return JobState.LOST
 
     def wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
             os.write(self._wake_write, b"!")
-        except BlockingIOError:
-            pass  # it is full of wake-ups already
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
         if job is None or job.pidfd is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(job.pidfd, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
 
     def close(self) -> None:
         for job in self._jobs.values():

@@ -18,8 +18,8 @@ class Sink(ABC):
     def handle(self, event: Event, state: State) -> None:
         """Take one event; `state` has it folded in already."""
 
-    def flush(self, state: State) -> None:
+    def flush(self, state: State) -> None:  # noqa: B027  nothing to do is a fine default
         """Bring the output up to date; called after each batch of events."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Let go of files and threads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from autofinetune.events import Event
@@ -50,7 +51,5 @@ class SinkGuard:
                 f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
                 "the run itself goes on and loses nothing"
             )
-            try:
+            with contextlib.suppress(Exception):  # it is broken, and that was told
                 sink.close()
-            except Exception:
-                pass  # it is broken and was reported

@@ -15,8 +15,17 @@ from autofinetune.state import State, Trial
 from .base import Sink
 
 CSV_COLUMNS = (
-    "trial", "round", "member", "attempt", "state", "reason", "score", "parent", "device", "seconds",
-)  # fmt: skip
+    "trial",
+    "round",
+    "member",
+    "attempt",
+    "state",
+    "reason",
+    "score",
+    "parent",
+    "device",
+    "seconds",
+)
 
 
 class Tables(Sink):

@@ -85,7 +85,10 @@ class HAZero(RoundStrategy):
             return
         told, self._told = self._told, []
         losses = _losses(np.array([merit for _, merit in told]))
-        if losses is not None:
+        if losses is None:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cma misses samples that were moved to untried places
             self._evolution.tell([vector for vector, _ in told], losses)
 
 

@@ -84,7 +84,7 @@ class PSHE2(RoundStrategy):
 
 
 def reflect(q: Array, p: Array) -> tuple[Array, Array]:
-    """Mirror positions into [0, 1] and turn the momentum where a wall was met an odd number of times.
+    """Mirror positions into [0, 1]; an odd number of walls met turns the momentum.
 
     Args:
         q: positions of any shape, any finite values.

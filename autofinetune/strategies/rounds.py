@@ -36,7 +36,7 @@ class RoundStrategy(Strategy):
 
     @abstractmethod
     def _first_points(self, rng: np.random.Generator) -> Array:
-        """Where round 0 begins, shape `(popsize, dim)`; row 0 is replaced by the initial values."""
+        """Where round 0 begins, shape `(popsize, dim)`; the initial values replace row 0."""
 
     @abstractmethod
     def _next_points(self, rng: np.random.Generator) -> Array:

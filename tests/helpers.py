@@ -1,0 +1,156 @@
+"""What several tests build: spaces, configs, and a run in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from autofinetune.config import Config
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.events import Event
+from autofinetune.executors import Attempt, MemoryExecutor, Played
+from autofinetune.journal import MemoryJournal
+from autofinetune.paths import RunPaths
+from autofinetune.sinks import Sink, SinkGuard
+from autofinetune.space import Space, load_space
+from autofinetune.state import State
+from autofinetune.strategies import create_strategy
+from autofinetune.tuner import Tuner
+
+MIXED: dict[str, Any] = {
+    "param_list": [
+        {
+            "name": "lr",
+            "type": "float",
+            "init_value": 0.001,
+            "greater_than": 1e-5,
+            "lower_than": 0.1,
+            "log": True,
+        },
+        {"name": "units", "type": "int", "init_value": 16, "greater_than": 4, "lower_than": 64},
+        {"name": "optimizer", "type": "choice", "choices": ["sgd", "adam", "lamb"]},
+    ]
+}
+
+
+def space_of(*kinds: str) -> Space:
+    """A space with one parameter of each named kind: float, log, int, small, choice."""
+    entries = {
+        "float": {"type": "float", "init_value": 0.5, "greater_than": 0.0, "lower_than": 1.0},
+        "log": {
+            "type": "float",
+            "init_value": 0.01,
+            "greater_than": 1e-4,
+            "lower_than": 1.0,
+            "log": True,
+        },
+        "int": {"type": "int", "init_value": 5, "greater_than": 1, "lower_than": 1000},
+        "small": {"type": "int", "init_value": 2, "greater_than": 1, "lower_than": 3},
+        "choice": {"type": "choice", "choices": ["a", "b"]},
+    }
+    return load_space(
+        {"param_list": [{"name": f"x{i}", **entries[kind]} for i, kind in enumerate(kinds)]}
+    )
+
+
+def config_of(space: Space | None = None, **fields: Any) -> Config:
+    """A config with sensible fields; any of them can be replaced."""
+    config = Config(
+        script="train.py",
+        space=space or load_space(MIXED),
+        gpu="cpu:2",
+        seed=1,
+        working_dir="/",
+        python="python",
+        popsize=3,
+        rounds=3,
+    )
+    return dataclasses.replace(config, **fields)
+
+
+def options_of(attempt: Attempt) -> dict[str, str]:
+    """The `--name=value` words of an attempt."""
+    words = [word for word in attempt.argv if word.startswith("--")]
+    return dict(word[2:].split("=", 1) for word in words)
+
+
+def score_of(attempt: Attempt) -> float:
+    """A smooth score of the MIXED space: best at units 40, lr 0.01."""
+    options = options_of(attempt)
+    lr = float(options["lr"])
+    return 1.0 - abs(int(options["units"]) - 40) / 60 - abs(lr - 0.01)
+
+
+def play(attempt: Attempt) -> Played:
+    """A trial that saves a model and reports; its length depends on its number."""
+    directory = Path(options_of(attempt)["saved_params_dir"])
+    (directory / "weights").write_text(f"model of trial {attempt.trial}")
+    return Played(
+        final=score_of(attempt), seconds=1.0 + attempt.trial % 3, intermediate=(0.1, 0.2)
+    )
+
+
+class Clock:
+    """A wall clock that advances one second a look."""
+
+    def __init__(self) -> None:
+        self.seconds = 1.7e9
+
+    def __call__(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+
+def tuner_in_memory(
+    root: Path,
+    config: Config,
+    *,
+    journal: MemoryJournal | None = None,
+    program: Callable[[Attempt], Played] = play,
+    slots: Sequence[str] = ("a", "b"),
+    sinks: Sequence[Sink] = (),
+) -> Tuner:
+    """A tuner whose trials are played; models are written below `root`."""
+    paths = RunPaths(root)
+    evaluator = EVALUATORS[config.evaluator](config, paths)
+    strategy = create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=config.popsize,
+        seed=config.seed,
+        allow_repeats=evaluator.continues_models,
+    )
+    return Tuner(
+        config,
+        paths,
+        journal if journal is not None else MemoryJournal(),
+        strategy,
+        evaluator,
+        MemoryExecutor(slots, program),
+        SinkGuard(sinks, _raise),
+        Clock(),
+    )
+
+
+def _raise(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def table(state: State) -> list[tuple[object, ...]]:
+    """What a run came to, without times, slots and attempts."""
+    return [
+        (t.id, t.round, t.member, tuple(t.params.items()), t.parent, t.status, t.reason, t.score)
+        for t in (state.trials[key] for key in sorted(state.trials))
+    ]
+
+
+class Recorder(Sink):
+    """Keeps every event it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def handle(self, event: Event, state: State) -> None:
+        self.events.append(event)

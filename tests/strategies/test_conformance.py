@@ -1,0 +1,251 @@
+"""What every strategy in the table promises."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+
+from autofinetune.errors import UsageError
+from autofinetune.space import Space
+from autofinetune.strategies import STRATEGIES, Candidate, Exhausted, Strategy, create_strategy
+from tests.helpers import space_of
+
+NAMES = sorted(STRATEGIES)
+SPACES = {
+    "one_float": space_of("float"),
+    "one_choice": space_of("choice"),
+    "mixed": space_of("float", "log", "int", "choice"),
+    "small": space_of("small", "choice"),
+    "wide": space_of(*["float"] * 20),
+}
+POPSIZES = (1, 2, 3, 5, 8)
+
+
+def make(name: str, space: Space, popsize: int = 5, seed: int = 3) -> Strategy:
+    return create_strategy(name, space, popsize=popsize, seed=seed, allow_repeats=True)
+
+
+def merit(candidate: Candidate) -> float | None:
+    """A score from the point alone; every seventh trial fails."""
+    if candidate.id % 7 == 6:
+        return None
+    return -sum((u - 0.3) ** 2 for u in candidate.point)
+
+
+def play(strategy: Strategy, rounds: int) -> list[Candidate]:
+    asked = []
+    for _ in range(rounds):
+        batch = strategy.ask(strategy.popsize)
+        asked += batch
+        for candidate in batch:
+            strategy.tell(candidate, merit(candidate))
+    return asked
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize("popsize", POPSIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_candidates_are_in_range_and_numbered(name: str, popsize: int, space: Space) -> None:
+    asked = play(make(name, space, popsize), rounds=8)
+    assert [c.id for c in asked] == list(range(8 * popsize))
+    for candidate in asked:
+        assert candidate.round == candidate.id // popsize
+        assert candidate.member == candidate.id % popsize
+        assert all(0.0 <= u <= 1.0 for u in candidate.point)
+        assert space.decode(candidate.point) == pytest.approx(candidate.params)
+        space.encode(candidate.params)  # raises for a value outside the space
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_candidate_is_the_initial_values(name: str) -> None:
+    first = make(name, SPACES["mixed"]).ask(1)[0]
+    assert first.params == SPACES["mixed"].init_params
+
+
+@pytest.mark.parametrize("popsize", POPSIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_candidates(name: str, popsize: int) -> None:
+    one, other, third = (play(make(name, SPACES["mixed"], popsize, seed), 6) for seed in (3, 3, 4))
+    assert one == other
+    assert one != third
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_size_of_an_ask_and_the_order_of_tells_change_nothing(name: str) -> None:
+    wanted = play(make(name, SPACES["mixed"]), 6)
+    strategy = make(name, SPACES["mixed"])
+    shuffler = random.Random(1)
+    asked: list[Candidate] = []
+    waiting: list[Candidate] = []
+    while len(asked) < len(wanted):
+        batch = strategy.ask(shuffler.randint(1, 3))
+        asked += batch
+        waiting += batch
+        if not batch or shuffler.random() < 0.5:
+            chosen = waiting.pop(shuffler.randrange(len(waiting)))
+            strategy.tell(chosen, merit(chosen))
+    assert asked[: len(wanted)] == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_living_through_asks_and_tells_again_restores_it(name: str) -> None:
+    wanted = play(make(name, SPACES["mixed"]), 6)
+    for cut in range(len(wanted)):
+        strategy = make(name, SPACES["mixed"])
+        asked = []
+        for candidate in wanted[:cut]:
+            asked += strategy.ask(1)
+            strategy.tell(candidate, merit(candidate))
+        assert asked == wanted[:cut]
+        assert strategy.ask(1) == [wanted[cut]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_order_of_scores_matters_not_their_size(name: str) -> None:
+    def run(stretch: float) -> list[Candidate]:
+        strategy = make(name, SPACES["mixed"])
+        asked = []
+        for _ in range(6):
+            batch = strategy.ask(5)
+            asked += batch
+            for c in batch:
+                strategy.tell(c, stretch * math.tanh(-sum((u - 0.3) ** 2 for u in c.point)))
+        return asked
+
+    assert run(1.0) == run(1e-9) == run(1e9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_failed_trial_ranks_below_every_score(name: str) -> None:
+    def run(failed: float | None) -> list[Candidate]:
+        strategy = make(name, SPACES["mixed"])
+        asked = []
+        for _ in range(6):
+            batch = strategy.ask(5)
+            asked += batch
+            for c in batch:
+                good = -sum((u - 0.3) ** 2 for u in c.point)
+                strategy.tell(c, failed if c.member == 2 else good)
+        return asked
+
+    assert run(None) != run(1e9)
+    points = np.array([c.point for c in run(None)])
+    assert np.isfinite(points).all()
+
+
+@pytest.mark.parametrize("popsize", POPSIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_rounds_of_failures_and_of_equal_scores_go_on(name: str, popsize: int) -> None:
+    for score in (None, 0.5):
+        strategy = make(name, SPACES["mixed"], popsize)
+        for _ in range(12):
+            for candidate in strategy.ask(popsize):
+                strategy.tell(candidate, score)
+        assert strategy.ask(1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_waits_for_pending_results(name: str) -> None:
+    strategy = make(name, SPACES["mixed"], popsize=3)
+    batch = strategy.ask(10)
+    assert len(batch) == 3
+    assert strategy.ask(10) == []
+    for candidate in batch:
+        strategy.tell(candidate, 0.0)
+    assert len(strategy.ask(10)) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_configuration_twice_while_untried_ones_remain(name: str) -> None:
+    space = SPACES["small"]
+    strategy = create_strategy(name, space, popsize=4, seed=2)
+    seen = []
+    with pytest.raises(Exhausted):
+        while True:
+            for candidate in strategy.ask(4):
+                seen.append(tuple(candidate.params.values()))
+                strategy.tell(candidate, 1.0)
+    assert space.size == 6
+    assert len(seen) == len(set(seen)) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_repeats_are_asked_where_they_are_allowed(name: str) -> None:
+    asked = play(make(name, SPACES["one_choice"], popsize=3), rounds=4)
+    assert {c.params["x0"] for c in asked[:2]} == {"a", "b"}
+    assert len(asked) == 12
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_refused(name: str, score: float) -> None:
+    strategy = make(name, SPACES["mixed"])
+    candidate = strategy.ask(1)[0]
+    with pytest.raises(ValueError, match="finite"):
+        strategy.tell(candidate, score)
+    strategy.tell(candidate, None)  # and is still waited for
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_is_taken_once(name: str) -> None:
+    strategy = make(name, SPACES["mixed"])
+    candidate = strategy.ask(1)[0]
+    strategy.tell(candidate, 1.0)
+    with pytest.raises(ValueError, match="not waiting"):
+        strategy.tell(candidate, 1.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numpys_global_generator_is_left_alone(name: str) -> None:
+    np.random.seed(5)
+    wanted = np.random.get_state()[1]
+    play(make(name, SPACES["mixed"]), 3)
+    assert (np.random.get_state()[1] == wanted).all()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_finds_a_smooth_optimum_better_than_chance(name: str) -> None:
+    space = space_of("float", "float", "float")
+
+    def loss(candidate: Candidate) -> float:
+        return sum((u - 0.2) ** 2 for u in candidate.point)
+
+    found, chance = [], []
+    for seed in range(10):
+        strategy = make(name, space, seed=seed)
+        losses = []
+        for _ in range(12):
+            for candidate in strategy.ask(5):
+                losses.append(loss(candidate))
+                strategy.tell(candidate, -losses[-1])
+        found.append(min(losses))
+        points = np.random.default_rng(seed).random((60, 3))
+        chance.append(float(((points - 0.2) ** 2).sum(axis=1).min()))
+    assert np.mean(found) < 0.5 * np.mean(chance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_candidates_can_be_written_as_json_exactly(name: str) -> None:
+    for candidate in play(make(name, SPACES["mixed"]), 3):
+        assert tuple(json.loads(json.dumps(candidate.point))) == candidate.point
+        assert json.loads(json.dumps(candidate.params)) == candidate.params
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="hazero, pshe2"):
+        create_strategy("cmaes", SPACES["mixed"], popsize=5, seed=0)
+
+
+def test_names_are_known_in_any_case() -> None:
+    assert type(make("HAZero", SPACES["mixed"])) is type(make("hazero", SPACES["mixed"]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("popsize", "seed"), [(0, 1), (5, -1)])
+def test_popsize_and_seed_are_checked(name: str, popsize: int, seed: int) -> None:
+    with pytest.raises(ValueError, match="must be at least"):
+        make(name, SPACES["mixed"], popsize, seed)

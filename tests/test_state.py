@@ -1,0 +1,143 @@
+"""The state is a fold of events, and refuses what cannot happen."""
+
+from __future__ import annotations
+
+import pytest
+
+from autofinetune.events import (
+    KINDS,
+    AttemptLost,
+    AttemptPlanned,
+    AttemptSubmitted,
+    Event,
+    Reported,
+    RunCreated,
+    TrialCreated,
+    TrialEnded,
+    decode_event,
+    encode_event,
+)
+from autofinetune.state import INTERRUPTED, Direction, ImpossibleEvent, State, Status
+
+CREATED = TrialCreated(1.0, 0, 0, 0, (0.5,), {"x": 1}, None)
+PLANNED = AttemptPlanned(2.0, 0, 1, "cpu:0")
+SUBMITTED = AttemptSubmitted(3.0, 0, 1, {"pid": 1})
+REPORTED = Reported(3.0, 0, 1, 0, 0.4, 30)
+LOST = AttemptLost(4.0, 0, 1, "runner_lost")
+
+
+def ended(status: str, score: float | None, trial: int = 0, attempt: int = 1) -> TrialEnded:
+    return TrialEnded(5.0, trial, attempt, status, "why", score, 2.0, True)
+
+
+def folded(*events: Event, direction: Direction = Direction.MAXIMIZE) -> State:
+    state = State(direction)
+    state.apply_all(events)
+    return state
+
+
+def completed(scores: list[float], direction: Direction) -> State:
+    events: list[Event] = []
+    for trial, score in enumerate(scores):
+        events.append(TrialCreated(1.0, trial, 0, trial, (0.5,), {"x": 1}, None))
+        events.append(AttemptPlanned(1.0, trial, 1, "a"))
+        events.append(ended("COMPLETED", score, trial))
+    return folded(*events, direction=direction)
+
+
+def test_a_trial_lives_through_queue_run_and_end() -> None:
+    state = folded(CREATED)
+    assert state.queued == {0}
+    state.apply(PLANNED)
+    assert (state.queued, state.running) == (set(), {0})
+    state.apply_all([SUBMITTED, REPORTED])
+    assert state.trials[0].last_report == 0.4
+    assert state.trials[0].report_offset == 30
+    state.apply(ended("COMPLETED", 0.7))
+    assert state.running == set()
+    assert state.ended == 1
+    assert state.best == state.trials[0]
+    assert state.busy_seconds == 2.0
+
+
+def test_a_lost_attempt_goes_back_to_the_queue_and_is_counted() -> None:
+    state = folded(CREATED, PLANNED, SUBMITTED, REPORTED, LOST)
+    assert state.queued == {0}
+    assert state.trials[0].lost == 1
+    state.apply(AttemptPlanned(5.0, 0, 2, "cpu:1"))
+    trial = state.trials[0]
+    assert (trial.attempt, trial.slot, trial.reports, trial.report_offset) == (2, "cpu:1", 0, 0)
+    assert trial.handle is None
+
+
+def test_an_interrupted_attempt_counts_against_no_limit() -> None:
+    state = folded(CREATED, PLANNED, AttemptLost(4.0, 0, 1, INTERRUPTED))
+    assert state.trials[0].lost == 0
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "STOPPED"])
+def test_a_final_trial_never_changes_again(status: str) -> None:
+    score = None if status == "FAILED" else 0.5
+    for event in (PLANNED, SUBMITTED, REPORTED, LOST, ended("COMPLETED", 1.0), CREATED):
+        state = folded(CREATED, PLANNED, ended(status, score))
+        with pytest.raises(ImpossibleEvent):
+            state.apply(event)
+
+
+@pytest.mark.parametrize("event", [SUBMITTED, REPORTED, LOST, ended("FAILED", None)])
+def test_a_queued_trial_cannot_do_what_only_a_running_one_can(event: Event) -> None:
+    with pytest.raises(ImpossibleEvent):
+        folded(CREATED, event)
+
+
+def test_events_of_unknown_trials_and_of_other_attempts_are_refused() -> None:
+    with pytest.raises(ImpossibleEvent, match="unknown"):
+        folded(PLANNED)
+    with pytest.raises(ImpossibleEvent, match="attempt 2"):
+        folded(CREATED, PLANNED, ended("COMPLETED", 1.0, attempt=2))
+    with pytest.raises(ImpossibleEvent, match="expected 1"):
+        folded(CREATED, AttemptPlanned(1.0, 0, 2, "a"))
+
+
+def test_failed_with_a_score_and_completed_without_one_are_refused() -> None:
+    with pytest.raises(ImpossibleEvent, match="FAILED with score"):
+        folded(CREATED, PLANNED, ended("FAILED", 0.0))
+    with pytest.raises(ImpossibleEvent, match="COMPLETED with score None"):
+        folded(CREATED, PLANNED, ended("COMPLETED", None))
+
+
+def test_a_run_is_created_once() -> None:
+    created = RunCreated(1.0, "r", "0", {})
+    with pytest.raises(ImpossibleEvent, match="twice"):
+        folded(created, created)
+
+
+@pytest.mark.parametrize(
+    ("direction", "best", "order"),
+    [(Direction.MAXIMIZE, 1, [1, 3, 0, 2]), (Direction.MINIMIZE, 2, [2, 0, 1, 3])],
+)
+def test_the_best_trial_follows_the_direction_and_ties_go_to_the_first(
+    direction: Direction, best: int, order: list[int]
+) -> None:
+    state = completed([-1.0, 5.0, -2.0, 5.0], direction)
+    assert state.best is not None
+    assert state.best.id == best
+    assert [trial.id for trial in state.ranked()] == order
+
+
+def test_a_stopped_trial_keeps_its_last_score_but_is_not_the_best() -> None:
+    state = folded(CREATED, PLANNED, ended("STOPPED", 0.9))
+    assert state.trials[0].score == 0.9
+    assert state.best is None
+
+
+def test_statuses_that_are_final() -> None:
+    assert {s for s in Status if s.is_final} == {Status.COMPLETED, Status.FAILED, Status.STOPPED}
+
+
+@pytest.mark.parametrize(
+    "event", [CREATED, PLANNED, SUBMITTED, REPORTED, LOST, ended("FAILED", None)]
+)
+def test_events_survive_the_journal(event: Event) -> None:
+    assert decode_event(*encode_event(event)) == event
+    assert type(event).__name__ in KINDS

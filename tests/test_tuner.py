@@ -1,0 +1,301 @@
+"""The loop of a run: order, resume after a kill between any two events, and interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autofinetune.errors import EnvironmentProblem
+from autofinetune.events import (
+    AttemptPlanned,
+    AttemptSubmitted,
+    RunEnded,
+    TrialCreated,
+    TrialEnded,
+)
+from autofinetune.executors import Attempt, Played
+from autofinetune.journal import MemoryJournal
+from autofinetune.state import Status
+from autofinetune.strategies import STRATEGIES
+from tests.helpers import (
+    Recorder,
+    config_of,
+    options_of,
+    play,
+    score_of,
+    space_of,
+    table,
+    tuner_in_memory,
+)
+
+ROWS = [(s, e) for s in sorted(STRATEGIES) for e in ("fulltrail", "populationbased")]
+
+
+def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner.start("run")
+    state = tuner.run()
+    assert state.counts[Status.COMPLETED] == 9
+    assert state.end_reason == "done"
+    assert state.best is not None
+    assert state.best.score == max(t.score for t in state.trials.values() if t.score is not None)
+
+
+@pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
+def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
+    tmp_path: Path, strategy: str, evaluator: str
+) -> None:
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator)
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
+    tuner.start("run")
+    wanted = table(tuner.run())
+    assert len(recorder.events) > 50
+    for cut in range(1, len(recorder.events)):
+        journal = MemoryJournal(recorder.events[:cut])
+        again = tuner_in_memory(tmp_path / "whole", config, journal=journal)
+        again.resume()
+        assert table(again.run()) == wanted, f"killed after event {cut}"
+
+
+@pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
+def test_the_same_seed_gives_the_same_table_on_any_number_of_slots(
+    tmp_path: Path, strategy: str, evaluator: str
+) -> None:
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator)
+    tables = []
+    for slots in (["a"], ["a"], ["a", "b", "c", "d"]):
+        tuner = tuner_in_memory(tmp_path, config, slots=slots)
+        tuner.start("run")
+        tables.append(table(tuner.run()))
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_a_finished_trial_is_not_run_again_after_a_resume(tmp_path: Path) -> None:
+    config = config_of(evaluator="fulltrail")
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    ended = [i for i, e in enumerate(recorder.events) if isinstance(e, TrialEnded)][4]
+    started: list[int] = []
+
+    def note(attempt: Attempt) -> Played:
+        started.append(attempt.trial)
+        return play(attempt)
+
+    journal = MemoryJournal(recorder.events[: ended + 1])
+    finished = {e.trial for e in recorder.events[: ended + 1] if isinstance(e, TrialEnded)}
+    again = tuner_in_memory(tmp_path, config, journal=journal, program=note)
+    again.resume()
+    again.run()
+    assert finished.isdisjoint(started)
+    assert sorted(finished | set(started)) == list(range(9))
+
+
+def test_an_event_is_in_the_journal_before_a_sink_hears_of_it(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+
+    class Checker(Recorder):
+        def handle(self, event: object, state: object) -> None:
+            assert event in list(journal.events())
+
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal, sinks=[Checker()])
+    tuner.start("run")
+    tuner.run()
+
+
+def test_the_plan_is_durable_before_the_attempt_is_submitted(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+
+    def check(attempt: Attempt) -> Played:
+        planned = [(e.trial, e.attempt) for e in journal.events() if isinstance(e, AttemptPlanned)]
+        assert attempt.key in planned
+        return play(attempt)
+
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal, program=check)
+    tuner.start("run")
+    tuner.run()
+    submitted = [e for e in journal.events() if isinstance(e, AttemptSubmitted)]
+    assert len(submitted) == 9
+
+
+def test_a_slot_takes_the_next_candidate_the_moment_it_is_free(tmp_path: Path) -> None:
+    lengths = [5.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    recorder = Recorder()
+
+    def program(attempt: Attempt) -> Played:
+        return Played(score_of(attempt), seconds=lengths[attempt.trial])
+
+    config = config_of(popsize=6, rounds=1, evaluator="fulltrail")
+    tuner = tuner_in_memory(tmp_path, config, program=program, sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    slots = {e.trial: e.slot for e in recorder.events if isinstance(e, AttemptPlanned)}
+    assert [slots[trial] for trial in range(6)] == ["a", "b", "b", "b", "b", "b"]
+
+
+def test_no_more_trials_than_slots_run_at_once(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=7), slots=["a", "b", "c"])
+    most = 0
+
+    class Watch(Recorder):
+        def handle(self, event: object, state: object) -> None:
+            nonlocal most
+            running = [tuner.state.trials[t] for t in tuner.state.running]
+            most = max(most, len(running))
+            assert len({trial.slot for trial in running}) == len(running)
+
+    tuner._sinks._sinks.append(Watch())
+    tuner.start("run")
+    tuner.run()
+    assert most == 3
+
+
+def test_later_rounds_continue_models_of_the_better_half(tmp_path: Path) -> None:
+    seen: dict[int, dict[str, str]] = {}
+
+    def note(attempt: Attempt) -> Played:
+        seen[attempt.trial] = options_of(attempt)
+        return play(attempt)
+
+    config = config_of(script_options=("epochs",))
+    tuner = tuner_in_memory(tmp_path, config, program=note)
+    tuner.start("run")
+    state = tuner.run()
+    for trial in state.trials.values():
+        options = seen[trial.id]
+        if trial.round == 0:
+            assert trial.parent is None
+            assert "model_path" not in options
+            assert "epochs" not in options
+        else:
+            assert trial.parent is not None
+            parent = state.trials[trial.parent]
+            assert parent.round < trial.round
+            assert options["model_path"].endswith(f"round{parent.round}/model-{parent.member}")
+            assert options["epochs"] == "1"
+
+
+def test_failed_trials_have_a_reason_and_no_score(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        if attempt.trial % 3 == 1:
+            return Played(None, returncode=3)
+        if attempt.trial % 3 == 2:
+            return Played(float("nan"))
+        return Played(-5.0 - attempt.trial)
+
+    tuner = tuner_in_memory(tmp_path, config_of(), program=program)
+    tuner.start("run")
+    state = tuner.run()
+    reasons = {t.reason for t in state.trials.values() if t.status is Status.FAILED}
+    assert reasons == {"exit:3", "nan"}
+    assert all(t.score is None for t in state.trials.values() if t.status is Status.FAILED)
+    assert state.best is not None
+    assert state.best.score == -5.0
+
+
+def test_a_run_in_which_everything_fails_still_ends(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of(), program=lambda a: Played(None, returncode=1))
+    tuner.start("run")
+    state = tuner.run()
+    assert state.counts[Status.FAILED] == 9
+    assert state.best is None
+
+
+def test_a_small_space_ends_the_run_when_it_is_used_up(tmp_path: Path) -> None:
+    config = config_of(space_of("small"), popsize=2, rounds=5, evaluator="fulltrail")
+    tuner = tuner_in_memory(tmp_path, config, program=lambda a: Played(0.5))
+    tuner.start("run")
+    state = tuner.run()
+    assert state.end_reason == "exhausted"
+    assert sorted(t.params["x0"] for t in state.trials.values()) == [1, 2, 3]
+
+
+def test_one_interrupt_lets_running_trials_finish(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        if attempt.trial == 3:
+            tuner.interrupt()
+        return play(attempt)
+
+    tuner = tuner_in_memory(tmp_path, config_of(), program=program)
+    tuner.start("run")
+    state = tuner.run()
+    assert not state.running
+    assert 4 <= state.counts[Status.COMPLETED] < 9
+    assert tuner.interrupted
+
+
+def test_two_interrupts_end_running_trials_and_resume_runs_them_again(tmp_path: Path) -> None:
+    whole = tuner_in_memory(tmp_path / "whole", config_of())
+    whole.start("run")
+    wanted = table(whole.run())
+
+    def program(attempt: Attempt) -> Played:
+        if attempt.trial == 4:
+            tuner.interrupt()
+            tuner.interrupt()
+        return play(attempt)
+
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path / "cut", config_of(), journal=journal, program=program)
+    tuner.start("run")
+    state = tuner.run()
+    assert not state.running
+    assert state.queued
+    again = tuner_in_memory(tmp_path / "cut", config_of(), journal=journal)
+    again.resume()
+    assert table(again.run()) == wanted
+
+
+def test_resume_of_a_finished_run_does_nothing(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    tuner.start("run")
+    wanted = table(tuner.run())
+    again = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    again.resume()
+    assert table(again.run()) == wanted
+    assert sum(isinstance(e, RunEnded) for e in journal.events()) == 2
+
+
+def test_a_journal_of_another_strategy_version_is_refused(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    tuner.start("run")
+    tuner.run()
+    events = list(journal.events())
+    first = next(i for i, e in enumerate(events) if isinstance(e, TrialCreated))
+    damaged = events[first]
+    assert isinstance(damaged, TrialCreated)
+    events[first] = TrialCreated(1.0, 0, 0, 0, (0.9, 0.9, 0.9), damaged.params, None)
+    again = tuner_in_memory(tmp_path, config_of(), journal=MemoryJournal(events))
+    with pytest.raises(EnvironmentProblem, match="not what the strategy"):
+        again.resume()
+
+
+def test_what_a_lost_attempt_saved_is_no_model_of_the_next(tmp_path: Path) -> None:
+    config = config_of(popsize=1, rounds=1)
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder], program=lambda a: Played(0.1))
+    stale = tuner.paths.model(0, 0)
+    stale.mkdir(parents=True)
+    (stale / "old").write_text("old")
+    tuner.start("run")
+    state = tuner.run()
+    assert not state.trials[0].has_model
+    assert list(stale.iterdir()) == []
+
+
+def test_intermediate_reports_are_stored_once_even_after_a_resume(tmp_path: Path) -> None:
+    recorder = Recorder()
+    config = config_of(popsize=2, rounds=1)
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
+    tuner.start("run")
+    assert all(t.reports == 2 for t in tuner.run().trials.values())
+    for cut in range(1, len(recorder.events)):
+        journal = MemoryJournal(recorder.events[:cut])
+        again = tuner_in_memory(tmp_path, config, journal=journal)
+        again.resume()
+        assert all(t.reports == 2 for t in again.run().trials.values())
