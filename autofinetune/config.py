@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.errors import ConfigError, UsageError
-from autofinetune.space import Document, Space, load_space, read_space
+from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
 
 DEFAULTS: Mapping[str, Any] = {
@@ -136,9 +136,9 @@ def build_config(
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
-    script_args = checker.script_args(options.get("script_args") or ())
+    script_args = checker.script_args()
     warm_args = checker.warm_args()
-    if not options.get("gpu"):
+    if options.get("gpu") in (None, ""):
         checker.mistakes.append(
             "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
         )
@@ -207,7 +207,7 @@ class _Checker:
             return None
         try:
             number = float(value)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not (math.isfinite(number) and number > 0):
             self.mistakes.append(f"--{key}={value} must be a number of seconds above 0")
@@ -224,11 +224,11 @@ class _Checker:
             )
         return name
 
-    def script_args(self, words: Sequence[str]) -> tuple[str, ...]:
+    def script_args(self) -> tuple[str, ...]:
         try:
-            return as_options(words)
-        except UsageError as error:
-            self.mistakes.append(error.message)
+            return as_options(_words("script_args", self.options.get("script_args") or ()))
+        except (UsageError, ValueError) as error:
+            self.mistakes.append(str(error))
             return ()
 
     def warm_args(self) -> tuple[str, ...] | None:
@@ -236,22 +236,20 @@ class _Checker:
         if value is None:
             return None
         try:
-            return as_options(shlex.split(value) if isinstance(value, str) else value)
+            return as_options(_words("the value", value))
         except (UsageError, ValueError) as error:
             self.mistakes.append(f"--warm_args: {error}")
             return None
 
     def space(self) -> Space | None:
         """The search space; mistakes inside its file are an error of their own."""
-        if self.options.get("param_list") is not None:
-            return read_space(
-                Document("param_list", {"param_list": self.options["param_list"]}, {})
-            )
-        file = self.options.get("param_file")
-        if not file:
+        entries, file = self.options.get("param_list"), self.options.get("param_file")
+        if entries is None and not file:
             self.mistakes.append("--param_file is missing; give the list of hyperparameters")
             return None
         try:
+            if entries is not None:
+                return read_space(Document("param_list", {"param_list": entries}, {}))
             return load_space(Path(self.working_dir, str(file)))
         except ConfigError:
             self.finish()  # show the command line's mistakes first, then the file's
@@ -269,6 +267,15 @@ class _Checker:
                 self.mistakes.append(f"{word}: {name} is {who} already; leave it out")
 
 
+def _words(what: str, value: object) -> list[str]:
+    """The words in a string, or the values in a list, as a file may hold them."""
+    if isinstance(value, str):
+        return shlex.split(value)
+    if not isinstance(value, (list, tuple)):
+        raise UsageError(f"{what} must be words or a list of words, found {value!r}")
+    return [as_text(word) for word in value]
+
+
 def option_name(word: str) -> str:
     """The name in `--name=value` or `--name`."""
     return word.lstrip("-").partition("=")[0]
@@ -280,13 +287,17 @@ def as_options(words: Sequence[str]) -> tuple[str, ...]:
     A `--key` that no value follows stays a flag. A bare `--` is dropped.
 
     Raises:
-        UsageError: a key without a value.
+        UsageError: a key without a value, or a short option.
     """
     options: list[str] = []
     rest = [word for word in words if word != "--"]
     while rest:
         word = rest.pop(0)
         is_option = word.startswith("--")
+        if word.startswith("-") and not is_option:
+            raise UsageError(
+                f"{word!r} cannot go on to train.py; write its long name: max_seq_len 128"
+            )
         if "=" in word:
             options.append(word if is_option else f"--{word}")
         elif is_option and (not rest or rest[0].startswith("--")):

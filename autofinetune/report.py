@@ -46,9 +46,12 @@ def report_intermediate_result(score: float, step: int | None = None) -> None:
     """
     if step is not None:
         try:
-            step = int(step)
-        except (TypeError, ValueError):
-            raise TypeError(f"step must be an integer, got {step!r}") from None
+            whole = int(step)
+        except (TypeError, ValueError, OverflowError):
+            whole = None
+        if whole is None or whole != step:
+            raise TypeError(f"step must be an integer, got {_short(step)}")
+        step = whole
     _report("intermediate", score, step)
 
 
@@ -57,7 +60,7 @@ def _report(kind: str, score: float, step: int | None) -> None:
         value = float(score)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(
-            f"report_{kind}_result needs one number such as 0.93, got {score!r} "
+            f"report_{kind}_result needs one number such as 0.93, got {_short(score)} "
             f"of type {type(score).__name__}"
         ) from error
     path = os.environ.get(REPORT_FILE_VARIABLE)
@@ -69,6 +72,14 @@ def _report(kind: str, score: float, step: int | None) -> None:
         )
         return
     _append(path, _as_line(kind, value, step))
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # an int of more than 4300 digits, or a class of the script's own
+        return "a value"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _as_line(kind: str, value: float, step: int | None) -> bytes:

@@ -186,7 +186,8 @@ def identity(pid: int) -> dict[str, Any]:
 
 def is_alive(who: dict[str, Any]) -> bool:
     """Whether the process described by `identity` lives (a zombie does not)."""
-    return bool(who["boot_id"] == boot_id() and start_time(who["pid"]) == who["start_time"])
+    found = start_time(who["pid"])
+    return found is not None and [found, boot_id()] == [who["start_time"], who["boot_id"]]
 
 
 def _stat(pid: int) -> tuple[int, int] | None:

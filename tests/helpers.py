@@ -37,7 +37,7 @@ MIXED: dict[str, Any] = {
 
 def space_of(*kinds: str) -> Space:
     """A space with one parameter of each named kind: float, log, int, small, choice."""
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         "float": {"type": "float", "init_value": 0.5, "greater_than": 0.0, "lower_than": 1.0},
         "log": {
             "type": "float",

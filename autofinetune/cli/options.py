@@ -133,8 +133,8 @@ def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     """
     parser = run_parser()
     words = divide(parser, argv)
-    _check_rest(parser, words.rest)
     found = vars(parser.parse_args(list(words.options)))
+    _check_rest(parser, words.rest)
     options = {name: value for name, value in found.items() if value is not None}
     if words.script is not None:
         options["script"] = words.script

@@ -210,10 +210,10 @@ def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
     )
 
     def handle(signum: int, frame: object) -> None:
-        # os.write: printing inside a handler may meet a half-done print outside it.
-        os.write(2, f"\nstopping: {words[min(len(arrived), 2)]}\n".encode())
-        arrived.append(signum)
+        arrived.append(signum)  # first of all: the next signal may come in the middle of this
         tuner.interrupt()
+        # os.write: printing inside a handler may meet a half-done print outside it.
+        os.write(2, f"\nstopping: {words[min(len(arrived), 3) - 1]}\n".encode())
 
     before = {signum: signal.signal(signum, handle) for signum in _SIGNALS}
     try:

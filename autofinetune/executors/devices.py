@@ -6,6 +6,7 @@ in PCI bus order, so CUDA is told to do the same.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,16 +83,20 @@ def _outer_mask(environ: Mapping[str, str]) -> list[str] | None:
         return None
     tokens: list[str] = []
     for token in (part.strip() for part in mask.split(",")):
-        if not token or token.startswith("-"):
+        if not _is_device(token):
             break  # CUDA ignores the first invalid entry and everything after it
         tokens.append(token)
     return tokens
 
 
+def _is_device(token: str) -> bool:
+    return (token.isascii() and token.isdigit()) or _UUID.match(token) is not None
+
+
 def _tokens(gpu: str) -> list[str]:
     tokens = gpu.split(",")
     for token in tokens:
-        if not (token.isascii() and token.isdigit()) and not _UUID.match(token):
+        if not _is_device(token):
             shown = f"{token!r} in --gpu={gpu}" if token else f"an empty entry in --gpu={gpu}"
             raise UsageError(
                 f"{shown} is no device; card numbers, GPU-... or MIG-... ids without spaces, "
@@ -215,7 +220,8 @@ def list_cards() -> list[Card] | None:
     except Exception:
         return None
     finally:
-        pynvml.nvmlShutdown()
+        with contextlib.suppress(Exception):
+            pynvml.nvmlShutdown()
 
 
 def _read_card(pynvml: object, index: int) -> Card:

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,15 @@ class LocalExecutor(Executor):
 
     def submit(self, attempt: Attempt) -> Handle:
         directory = Path(attempt.directory)
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
-        job = _Job(attempt.key, directory, mark)
-        self._jobs[attempt.key] = job
-        if (directory / runner.STARTED).exists():
-            self._attach(job)
-        else:
-            self._start(job, attempt)
+        job = self._jobs.get(attempt.key)
+        if job is None:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
+            job = self._jobs[attempt.key] = _Job(attempt.key, directory, mark)
+            if (directory / runner.STARTED).exists():
+                self._attach(job)
+            else:
+                self._start(job, attempt)
         return {"pid": job.pid, "directory": str(directory)}
 
     def _start(self, job: _Job, attempt: Attempt) -> None:
@@ -80,7 +81,7 @@ class LocalExecutor(Executor):
             runner.MARK_VARIABLE: job.mark,
             "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
         }
-        with (job.directory / "runner.log").open("ab") as log:
+        with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
             job.process = subprocess.Popen(
                 [sys.executable, "-S", "-E", "-s", runner.__file__, str(job.directory)],
                 stdin=subprocess.DEVNULL,
@@ -190,6 +191,16 @@ class LocalExecutor(Executor):
         self._jobs.clear()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A child started inside inherits the mask, so a cancel cannot kill it before it is ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -101,9 +101,13 @@ class Console(Sink):
         self._draw(live)
 
     def _draw(self, live: str) -> None:
-        if self._is_live and live != self._live:
-            self._live = live[: os.get_terminal_size(self._stream.fileno()).columns - 1 or 79]
-            self._stream.write(f"\r\x1b[K{self._live}")
+        if not self._is_live:
+            return
+        columns = os.get_terminal_size(self._stream.fileno()).columns or 80
+        live = live[: columns - 1]
+        if live != self._live:
+            self._live = live
+            self._stream.write(f"\r\x1b[K{live}")
             self._stream.flush()
 
 

@@ -67,14 +67,17 @@ def read_space(document: Document) -> Space:
     """The space that a parsed document describes; raises ConfigError with all its mistakes."""
     mistakes: list[str] = []
     parameters: list[Parameter] = []
+    names: set[str] = set()
     for index, entry in enumerate(_entries(document, mistakes)):
         reader = _Entry(document, index, entry, mistakes)
         parameter = reader.read()
-        if parameter is None:
-            continue
-        if any(parameter.name == other.name for other in parameters):
-            reader.mistake("name", f"{parameter.name!r} stands twice; each name once")
-        parameters.append(parameter)
+        name = reader.entry.get("name")
+        if isinstance(name, str):
+            if name in names:
+                reader.mistake("name", f"{_short(name)} stands twice; each name once")
+            names.add(name)
+        if parameter is not None:
+            parameters.append(parameter)
     if mistakes:
         raise ConfigError(document.source, mistakes)
     return Space(tuple(parameters))
@@ -83,7 +86,8 @@ def read_space(document: Document) -> Space:
 def _entries(document: Document, mistakes: list[str]) -> list[Any]:
     value = document.value
     if not isinstance(value, Mapping) or "param_list" not in value:
-        found = ", ".join(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
+        is_mapping = isinstance(value, Mapping)
+        found = ", ".join(map(_short, value)) if is_mapping else type(value).__name__
         mistakes.append(
             f"{document.where(())} the outermost key must be param_list, found: {found[:200]}"
         )
@@ -193,6 +197,8 @@ class _Entry:
                          f"[{low}, {high}], the bounds included")  # fmt: skip
         elif step is not None and step > high - low:
             self.mistake("step", f"step ({step}) is wider than the range {low} to {high}")
+        elif kind == "float" and step is not None and step < math.ulp(max(abs(low), abs(high))):
+            self.mistake("step", f"step ({step}) is too fine to tell numbers up to {high} apart")
         if self.failed:
             return None
         name = self.entry["name"]
@@ -257,13 +263,21 @@ class _Entry:
         if not isinstance(choices, list) or not choices:
             self.mistake("choices", "choices must be a list with at least one value")
             return None
+        seen: set[tuple[type, Value]] = set()
         for index, choice in enumerate(choices):
             if choice is not None and not isinstance(choice, (str, int, float, bool)):
                 self.mistake("choices", f"choices[{index}] must be a word, number or true/false")
             elif isinstance(choice, float) and not math.isfinite(choice):
                 self.mistake("choices", f"choices[{index}] must be finite, found {choice}")
-            elif any(_same(choice, other) for other in choices[:index]):
+            elif isinstance(choice, str) and not _is_argument(choice):
+                self.mistake(
+                    "choices",
+                    f"choices[{index}] {_short(choice)} cannot be an argument of a command",
+                )
+            elif (type(choice), choice) in seen:
                 self.mistake("choices", f"choices[{index}] {_short(choice)} stands twice")
+            else:
+                seen.add((type(choice), choice))
         if self.failed:
             return None
         init: Value = self.entry.get("init_value", choices[0])
@@ -279,6 +293,13 @@ class _Entry:
 
 def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
+
+
+def _is_argument(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _short(value: object) -> str:

@@ -8,6 +8,7 @@ uniform coordinate makes every value equally likely, the first and the last one 
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,9 +95,9 @@ class FloatParameter(Parameter):
             raise self._reject(value)
         if self.log:
             span = math.log(self.high) - math.log(self.low)
-            return _into_unit((math.log(value) - math.log(self.low)) / span)
+            return _ratio(math.log(value) - math.log(self.low), span)
         # Halved on both sides: the width of a range may exceed the largest float.
-        return _into_unit((value / 2 - self.low / 2) / (self.high / 2 - self.low / 2))
+        return _ratio(value / 2 - self.low / 2, self.high / 2 - self.low / 2)
 
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | ({"log": True} if self.log else {})
@@ -104,7 +105,7 @@ class FloatParameter(Parameter):
 
 @dataclass(frozen=True)
 class SteppedFloatParameter(Parameter):
-    """low, low + step, ... up to high, in exact decimal arithmetic (0.3, never 0.30000000000004)."""
+    """low, low + step, ... up to high, in exact decimal arithmetic (never 0.30000000000004)."""
 
     name: str
     low: float
@@ -129,10 +130,10 @@ class SteppedFloatParameter(Parameter):
     def encode(self, value: Value) -> float:
         if not _is_number(value):
             raise self._reject(value)
-        index = (_exact(value) - _exact(self.low)) / _exact(self.step)
-        if index != int(index) or not 0 <= index < self.size:
+        index = round((_exact(value) - _exact(self.low)) / _exact(self.step))
+        if not 0 <= index < self.size or self._at(index) != value:
             raise self._reject(value)
-        return (int(index) + 0.5) / self.size
+        return (index + 0.5) / self.size
 
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | {"step": self.step}
@@ -235,11 +236,19 @@ def _range_entry(
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max  # an int beyond it has no place among floats
+    )
 
 
 def _into_unit(u: float) -> float:
     return min(max(u, 0.0), 1.0)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return _into_unit(part / whole) if whole else 0.0  # bounds too close to tell apart
 
 
 def _cell(u: float, count: int) -> int:
@@ -247,4 +256,4 @@ def _cell(u: float, count: int) -> int:
 
 
 def _exact(number: float) -> Decimal:
-    return Decimal(repr(number))
+    return Decimal(repr(float(number)))

@@ -60,9 +60,9 @@ def read_yaml(path: Path) -> Document:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UsageError(
-            f"cannot read {path}: {error.strerror or error}",
+            f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
             "give the path of a YAML file that lists the hyperparameters",
         ) from None
     return parse_yaml(data, str(path))
@@ -92,7 +92,8 @@ def parse_yaml(data: bytes, source: str) -> Document:
         raise builder.mistake(place, f"not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError) as error:
         why = getattr(error, "reason", None) or "unreadable character"
-        raise builder.mistake(_place_of(error, text), f"not valid YAML: {why}") from None
+        raise builder.mistake(_place_of_control(text), f"not valid YAML: {why}") from None
+    builder.places.setdefault((), (1, 1))
     return Document(source, builder.value, builder.places)
 
 
@@ -109,16 +110,18 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _quote_where_needed(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = None if _plain_value(text) is text else '"'
+    # Line breaks other than \n get lost in PyYAML's plain and single-quoted strings.
+    style = None if text.isprintable() and _plain_value(text) is text else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _quote_where_needed)
 
 
-def _place_of(error: Exception, text: str) -> tuple[int, int]:
-    position = getattr(error, "position", 0) or 0
-    return text.count("\n", 0, position) + 1, 1
+def _place_of_control(text: str) -> tuple[int, int]:
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 @dataclass
@@ -163,7 +166,7 @@ class _Builder:
 
     def _check_tag(self, event: Any, place: tuple[int, int]) -> None:
         if event.tag is not None and event.tag != "!":
-            raise self.mistake(place, f"tag {event.tag} is not supported; write a plain value")
+            raise self.mistake(place, f"tag {event.tag!r} is not supported; write a plain value")
 
     def _scalar(self, event: Any, place: tuple[int, int]) -> None:
         plain = event.implicit[0] and not event.style  # "" from libyaml, None from Python

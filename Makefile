@@ -1,0 +1,44 @@
+# `make demo` and `make test` do all set-up themselves: python3 with venv, and make, are enough.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO_OUT ?= result/digits
+
+.PHONY: demo demo-text test lint bench clean
+
+demo: $(VENV)/.demo
+	rm -rf $(DEMO_OUT)
+	$(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
+	    --gpu=cpu:2 --popsize=5 --round=10 --output_dir=$(DEMO_OUT) --seed=0
+
+demo-text: $(VENV)/.demo
+	rm -rf result/text
+	$(BIN)/autofinetune demo/text_classification/train.py \
+	    --param_file=demo/text_classification/hparam.yaml \
+	    --gpu=cpu:2 --popsize=4 --round=3 --output_dir=result/text --seed=0 max_seq_len 64
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.busy_slots
+	$(BIN)/python -m benchmarks.startup
+
+$(VENV)/.demo: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) result build *.egg-info

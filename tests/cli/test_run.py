@@ -1,0 +1,363 @@
+"""The command as a person types it, with real processes and real files."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autofinetune.version import __version__
+from tests.cli.conftest import Workplace
+
+DEADLINE_S = 60.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end
+        os.sched_yield()
+
+
+def rows(root: Path, out: str = "result") -> list[dict[str, str]]:
+    with (root / out / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def table(root: Path, out: str) -> list[tuple[str, ...]]:
+    keys = ("trial", "round", "member", "state", "reason", "score", "parent", "lr", "units")
+    return [tuple(row[key] for key in keys) for row in rows(root, out)]
+
+
+def test_a_run_leaves_every_file_of_the_contract(workplace: Workplace) -> None:
+    done = workplace.tune("--popsize=3", "--round=2", "--seed=1", "max_seq_len", "128")
+    assert done.code == 0, done.err
+    out = workplace.root / "result"
+    for name in ("log_file.txt", "trials.csv", "run.db", "config.yaml", "best_model.json"):
+        assert (out / name).is_file(), name
+    for round_ in range(2):
+        for member in range(3):
+            assert "max_seq_len 128" in (out / f"round{round_}/log-{member}.info").read_text()
+            assert (out / f"round{round_}/model-{member}/weights").is_file()
+            assert (out / f"visualization/pop_{member}/vdlrecords.pop.log").is_file()
+    best = max(rows(workplace.root), key=lambda row: float(row["score"]))
+    model = out / f"round{best['round']}/model-{best['member']}"
+    assert not filecmp.dircmp(model, out / "best_model").diff_files
+    assert "no NVIDIA driver found: --gpu=0,1 gives 2 CPU slots" in done.out
+    assert f"The final best eval score is {best['score']}." in done.out
+    assert "autofinetune dashboard result" in done.out
+
+
+def test_populations_continue_models_with_one_epoch(workplace: Workplace) -> None:
+    assert workplace.tune("--popsize=2", "--round=3", "--seed=1").code == 0
+    by_trial = {row["trial"]: row for row in rows(workplace.root)}
+    for row in by_trial.values():
+        weights = workplace.root / f"result/round{row['round']}/model-{row['member']}/weights"
+        generation, parent = 0, row["parent"]
+        while parent:
+            generation, parent = generation + 1, by_trial[parent]["parent"]
+        assert float(weights.read_text()) == 3 + generation
+
+
+def test_each_slot_has_its_own_device(workplace: Workplace) -> None:
+    assert workplace.tune("--popsize=4", "--round=1").code == 0
+    lines = (workplace.root / "ledger").read_text().splitlines()
+    assert {line.split()[3] for line in lines if line.startswith("start")} == {"0", "1"}
+
+
+@pytest.mark.parametrize("strategy", ["hazero", "PSHE2"])
+def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str) -> None:
+    words = ("--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3")
+    for out in ("one", "two"):
+        done = workplace.run(
+            "train.py", "--param_file", "hparam.yaml", "--gpu=cpu", "--seed=7",
+            "--output_dir", out, *words,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+    assert table(workplace.root, "one") == table(workplace.root, "two")
+
+
+def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
+    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3")
+    assert workplace.tune(*words, out="one").code == 0
+    done = workplace.run("run", "one/config.yaml", "--output_dir=two")
+    assert done.code == 0, done.err
+    assert table(workplace.root, "one") == table(workplace.root, "two")
+
+
+def test_minimize_turns_the_search_round(workplace: Workplace) -> None:
+    assert workplace.tune("--direction=minimize", "--popsize=3", "--round=2").code == 0
+    worst = min(float(row["score"]) for row in rows(workplace.root))
+    text = (workplace.root / "result/log_file.txt").read_text()
+    assert f"The final best eval score is {worst!r}." in text
+
+
+def test_a_crashed_trial_is_told_and_the_run_goes_on(workplace: Workplace) -> None:
+    done = workplace.tune("--popsize=3", "--round=1", "--", "--crash_at=1")
+    assert done.code == 0
+    assert "was crashed!" in done.out
+    assert "RuntimeError: planned crash" in done.out
+    assert "round0/log-1.info" in done.out
+    row = rows(workplace.root)[1]
+    assert (row["state"], row["reason"], row["score"]) == ("FAILED", "exit:1", "")
+
+
+def test_a_run_in_which_every_trial_fails_exits_3(workplace: Workplace) -> None:
+    (workplace.root / "train.py").write_text("raise SystemExit(7)")
+    done = workplace.tune("--popsize=2", "--round=1", "--skip-preflight")
+    assert done.code == 3
+    assert "every trial failed" in done.err
+    assert {row["reason"] for row in rows(workplace.root)} == {"exit:7"}
+
+
+def test_a_script_in_another_language_can_report(workplace: Workplace) -> None:
+    script = workplace.root / "train.sh"
+    script.write_text('#!/bin/sh\necho \'{"final": 0.25}\' >> "$AUTOFINETUNE_REPORT_FILE"\n')
+    script.chmod(0o755)
+    done = workplace.run(
+        "./train.sh", "--param_file=hparam.yaml", "--gpu=cpu", "--popsize=2", "--round=1",
+        "--skip_preflight", "--output_dir=result",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert [row["score"] for row in rows(workplace.root)] == ["0.25", "0.25"]
+
+
+def test_the_reporting_command_works_inside_a_trial_and_outside(workplace: Workplace) -> None:
+    script = workplace.root / "train.sh"
+    report = " ".join(workplace.command("report-final", "0.5"))
+    step = " ".join(workplace.command("report-intermediate", "0.4", "--step", "2"))
+    script.write_text(f"#!/bin/sh\n{step}\n{report}\n")
+    script.chmod(0o755)
+    done = workplace.run(
+        "train.sh", "--param_file=hparam.yaml", "--gpu=cpu", "--popsize=1", "--round=1",
+        "--skip-preflight", "--output_dir=result",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert rows(workplace.root)[0]["score"] == "0.5"
+    outside = workplace.run("report-final", "0.5")
+    assert outside.code == 0
+    assert "not inside a run" in outside.err
+    assert workplace.run("report-final", "good").code == 2
+
+
+def test_a_directory_that_holds_a_run_is_refused_with_the_way_on(workplace: Workplace) -> None:
+    assert workplace.tune("--popsize=1", "--round=1").code == 0
+    before = (workplace.root / "result/trials.csv").read_bytes()
+    done = workplace.tune("--popsize=1", "--round=1")
+    assert done.code == 2
+    assert "already holds a run (1 of 1 trials done)" in done.err
+    assert "autofinetune resume result" in done.err
+    assert (workplace.root / "result/trials.csv").read_bytes() == before
+
+
+def test_files_of_another_tool_are_never_overwritten(workplace: Workplace) -> None:
+    (workplace.root / "result").mkdir()
+    (workplace.root / "result/log_file.txt").write_text("precious")
+    done = workplace.tune("--popsize=1", "--round=1")
+    assert done.code == 2
+    assert "holds files of another run: log_file.txt" in done.err
+    (workplace.root / "file").touch()
+    done = workplace.tune("--popsize=1", out="file")
+    assert done.code == 2
+    assert "is a file" in done.err
+
+
+def test_resume_of_nothing_and_of_a_finished_run(workplace: Workplace) -> None:
+    done = workplace.run("resume", "result")
+    assert done.code == 2
+    assert "holds no run" in done.err
+    assert workplace.run("resume").code == 2
+    assert workplace.tune("--popsize=2", "--round=1").code == 0
+    done = workplace.run("resume", "result")
+    assert done.code == 0
+    assert "2 of 2 trials are done" in done.out
+    assert sorted(workplace.ledger("start")) == [0, 1]
+
+
+def test_dry_run_shows_the_plan_and_runs_nothing(workplace: Workplace) -> None:
+    done = workplace.tune("--popsize=6", "--dry-run", "--seed=1", "max_seq_len", "9")
+    assert done.code == 0
+    assert "lr: float, init_value 0.001, lower_than 0.05, greater_than 5e-05" in done.out
+    assert "slots: 0, 1" in done.out
+    commands = [line for line in done.out.splitlines() if "train.py" in line]
+    assert len(commands) == 6
+    assert "--lr=0.001 --units=16 --saved_params_dir=" in commands[0]
+    assert commands[0].endswith("--max_seq_len=9")
+    assert not (workplace.root / "result").exists()
+    assert workplace.ledger("start") == []
+
+
+def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) -> None:
+    words = ("--popsize=2", "--round=1", "--seed=5")
+    planned = [line for line in workplace.tune(*words, "--dry-run").out.splitlines()
+               if "train.py" in line]  # fmt: skip
+    assert workplace.tune(*words).code == 0
+    for row, line in zip(rows(workplace.root), planned, strict=True):
+        assert f"--lr={row['lr']} --units={row['units']} " in line
+
+
+def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
+    done = workplace.tune("--popsize=3", "--round=1")
+    assert "3 candidates on 2 slots leave 1 slot idle at the end of each round" in done.out
+
+
+def test_all_mistakes_of_the_command_line_come_at_once(workplace: Workplace) -> None:
+    done = workplace.run("nothing.py", "--popsize=0", "--evaluator=fulltrial", "--round=x")
+    assert done.code == 2
+    for text in ("nothing.py", "--popsize=0", "did you mean 'fulltrail'", "--round=x", "--gpu",
+                 "--param_file"):  # fmt: skip
+        assert text in done.err
+
+
+def test_a_missing_option_of_the_script_is_told_before_any_trial(workplace: Workplace) -> None:
+    train = workplace.root / "train.py"
+    train.write_text(train.read_text().replace('parser.add_argument("--units", type=int)', ""))
+    done = workplace.tune()
+    assert done.code == 2
+    assert "--units" in done.err
+    assert workplace.ledger("start") == []
+    assert not (workplace.root / "result").exists()
+
+
+def test_version_help_and_the_three_ways_to_start(workplace: Workplace) -> None:
+    assert workplace.run("--version").out == f"autofinetune {__version__}\n"
+    assert "examples:" in workplace.run("--help").out
+    assert "examples:" in workplace.run("run", "--help").out
+    assert workplace.run().code == 0
+    done = workplace.run(
+        "run", "train.py", "--param-file=hparam.yaml", "--gpu=cpu", "--popsize=1", "--round=1",
+        "--output-dir=result",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+
+
+def test_the_default_directory_carries_the_time(workplace: Workplace) -> None:
+    done = workplace.run(
+        "train.py", "--param_file=hparam.yaml", "--gpu=cpu", "--popsize=1", "--round=1"
+    )
+    assert done.code == 0
+    assert len(list(workplace.root.glob("output_*/trials.csv"))) == 1
+
+
+def test_a_broken_dashboard_library_never_stops_a_run(workplace: Workplace) -> None:
+    (workplace.root / "visualdl.py").write_text("raise RuntimeError('broken')")
+    env = {**workplace.env, "PYTHONPATH": str(workplace.root)}
+    words = ("train.py", "--param_file=hparam.yaml", "--gpu=cpu", "--popsize=2", "--round=1")
+    done = subprocess.run(
+        workplace.command(*words, "--output_dir=result"), cwd=workplace.root, env=env,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("VisualDL stopped (RuntimeError: broken)") == 1
+    assert len(rows(workplace.root)) == 2
+
+
+# --- signals and kills --------------------------------------------------------------------------
+
+
+def held(workplace: Workplace, *words: str) -> subprocess.Popen[str]:
+    """A run of six trials whose trials wait for the file `go`; two of them have started."""
+    process = workplace.start(
+        "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--popsize=3", "--round=2",
+        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", *words, "--", "--hold=go",
+    )  # fmt: skip
+    wait_until(lambda: len(workplace.ledger("start")) == 2)
+    return process
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    out, _ = process.communicate(timeout=DEADLINE_S)
+    return process.returncode, out
+
+
+def until_line(process: subprocess.Popen[str], text: str) -> None:
+    """Read what it says up to a line with `text`; equal signals sent faster would become one."""
+    assert process.stdout is not None
+    while text not in (line := process.stdout.readline()):
+        assert line, f"it ended without saying {text!r}"
+
+
+def whole_table(workplace: Workplace) -> list[tuple[str, ...]]:
+    done = workplace.tune(
+        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", out="whole"
+    )
+    assert done.code == 0
+    return table(workplace.root, "whole")
+
+
+def test_ctrl_c_once_finishes_what_runs_and_resume_does_the_rest(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.send_signal(signal.SIGINT)
+    (workplace.root / "go").touch()
+    code, out = finish(process)
+    assert code == 130
+    assert "no new trials are started" in out
+    assert "autofinetune resume result" in out
+    assert sorted(workplace.ledger("end")) == [0, 1]
+    done = workplace.run("resume", "result")
+    assert done.code == 0, done.err
+    assert sorted(workplace.ledger("start")) == list(range(6))
+    assert table(workplace.root, "result") == whole_table(workplace)
+
+
+def test_ctrl_c_twice_ends_what_runs(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.send_signal(signal.SIGINT)
+    until_line(process, "no new trials are started")
+    process.send_signal(signal.SIGINT)
+    until_line(process, "asked to end")
+    code, _ = finish(process)
+    assert code == 130
+    pids = [int(line.split()[2]) for line in (workplace.root / "ledger").read_text().splitlines()]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    (workplace.root / "go").touch()
+    assert workplace.run("resume", "result").code == 0
+    assert table(workplace.root, "result") == whole_table(workplace)
+
+
+def test_terminate_is_like_ctrl_c_with_its_own_exit_code(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.send_signal(signal.SIGTERM)
+    (workplace.root / "go").touch()
+    assert finish(process)[0] == 143
+
+
+def test_a_killed_tuner_loses_nothing_and_runs_nothing_twice(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.kill()
+    finish(process)
+    (workplace.root / "go").touch()
+    wait_until(lambda: len(workplace.ledger("end")) == 2)
+    done = workplace.run("resume", "result")
+    assert done.code == 0, done.err
+    assert sorted(workplace.ledger("start")) == list(range(6))
+    assert {row["attempt"] for row in rows(workplace.root)} == {"1"}
+    assert table(workplace.root, "result") == whole_table(workplace)
+
+
+def test_running_trials_of_a_killed_tuner_are_taken_over(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.kill()
+    finish(process)
+    again = workplace.start("resume", "result")
+    until_line(again, "2 were running")
+    (workplace.root / "go").touch()
+    assert finish(again)[0] == 0
+    assert sorted(workplace.ledger("start")) == list(range(6))
+
+
+def test_a_second_tuner_in_the_same_directory_is_refused(workplace: Workplace) -> None:
+    process = held(workplace)
+    done = workplace.run("resume", "result")
+    assert done.code == 5
+    assert f"pid {process.pid} on " in done.err
+    process.send_signal(signal.SIGINT)
+    (workplace.root / "go").touch()
+    finish(process)

@@ -1,0 +1,139 @@
+"""How candidates become commands, for every evaluator and for parents in particular."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from autofinetune.evaluators import EVALUATORS, Evaluator, start_of_command
+from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.paths import RunPaths
+from autofinetune.space import Value, load_space
+from autofinetune.state import Direction, State, Trial
+from tests.helpers import config_of
+
+OUT = RunPaths(Path("/out"))
+
+
+def evaluator_of(name: str, **fields: object) -> Evaluator:
+    return EVALUATORS[name](config_of(**fields), OUT)  # type: ignore[arg-type]
+
+
+def trial_of(params: dict[str, Value]) -> Trial:
+    return Trial(7, 2, 1, (0.5,), params, None)
+
+
+def finished(
+    scores: list[float | None], saved: list[bool] | None = None, direction: str = "maximize"
+) -> State:
+    state = State(Direction(direction))
+    for trial, score in enumerate(scores):
+        has_model = saved[trial] if saved else True
+        status = "FAILED" if score is None else "COMPLETED"
+        state.apply(TrialCreated(1.0, trial, 0, trial, (0.5,), {}, None))
+        state.apply(AttemptPlanned(1.0, trial, 1, "a"))
+        state.apply(TrialEnded(1.0, trial, 1, status, "", score, 1.0, has_model))
+    return state
+
+
+def parents(state: State, count: int) -> list[int | None]:
+    """The parents of the next round, recorded one after the other as in a run."""
+    evaluator = evaluator_of("populationbased")
+    chosen = []
+    for member in range(count):
+        parent = evaluator.parent(1, state)
+        state.apply(TrialCreated(1.0, 100 + member, 1, member, (0.5,), {}, parent))
+        chosen.append(parent)
+    return chosen
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_the_command_has_every_value_and_option(name: str) -> None:
+    evaluator = evaluator_of(name, script_args=("--max_seq_len=128",))
+    params: dict[str, Value] = {"lr": 1e-05, "n": 3, "opt": "a b;$(x)", "flag": True, "none": None}
+    command = evaluator.command(trial_of(params), None)
+    assert command[:2] == ("python", "train.py")
+    assert set(command[2:]) == {
+        "--lr=1e-05",
+        "--n=3",
+        "--opt=a b;$(x)",
+        "--flag=True",
+        "--none=None",
+        "--saved_params_dir=/out/round2/model-1",
+        "--max_seq_len=128",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_the_first_round_has_no_parents(name: str) -> None:
+    assert evaluator_of(name).parent(0, finished([0.5])) is None
+
+
+def test_fulltrail_never_has_parents() -> None:
+    assert evaluator_of("fulltrail").parent(3, finished([0.5, 0.7])) is None
+
+
+def test_the_better_half_is_spread_evenly_best_first() -> None:
+    state = finished([0.1, 0.9, 0.5, 0.7, 0.3])
+    assert parents(state, 5) == [1, 3, 2, 1, 3]
+    assert parents(finished([0.4, 0.2]), 3) == [0, 0, 0]
+
+
+def test_lower_scores_are_better_when_minimizing() -> None:
+    assert parents(finished([0.1, 0.9, 0.5, 0.7], direction="minimize"), 2) == [0, 2]
+
+
+def test_failed_trials_and_trials_without_a_model_are_never_parents() -> None:
+    state = finished([0.1, None, 0.9, 0.5], saved=[True, True, False, True])
+    assert set(parents(state, 4)) == {3}
+    assert parents(finished([None, None]), 2) == [None, None]
+    assert parents(finished([0.5], saved=[False]), 1) == [None]
+
+
+@pytest.mark.parametrize("completed", range(1, 12))
+@pytest.mark.parametrize("popsize", [1, 4, 7])
+def test_children_differ_by_one_at_most(completed: int, popsize: int) -> None:
+    counts = Counter(parents(finished([i / 20 for i in range(completed)]), popsize))
+    assert max(counts.values()) - min(counts.values()) <= 1
+    half = -(-completed // 2)
+    assert len(counts) == min(half, popsize)
+    assert all(parent is not None and parent >= completed - half for parent in counts)
+
+
+def continued(**fields: object) -> tuple[str, ...]:
+    evaluator = evaluator_of("populationbased", **fields)
+    parent = Trial(2, 0, 2, (0.5,), {}, None)
+    return evaluator.command(trial_of({"lr": 0.1}), parent)
+
+
+def test_a_continued_trial_gets_the_model_and_one_epoch() -> None:
+    command = continued(script_options=("epochs", "lr"))
+    assert command[-2:] == ("--model_path=/out/round0/model-2", "--epochs=1")
+
+
+def test_no_epochs_where_the_script_has_none_or_it_is_searched() -> None:
+    assert "--epochs=1" not in continued(script_options=("lr",))
+    assert "--epochs=1" not in continued(script_options=None)
+    entry = {"name": "epochs", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 9}
+    space = load_space({"param_list": [entry]})
+    assert "--epochs=1" not in continued(space=space, script_options=("epochs",))
+
+
+def test_warm_args_override_and_come_last() -> None:
+    command = continued(
+        script_options=("epochs",), warm_args=("--epochs=3",), script_args=("--epochs=9",)
+    )
+    assert command[-1] == "--epochs=3"
+    assert "--epochs=1" not in command
+    assert continued(script_options=("epochs",), warm_args=())[-1].startswith("--model_path=")
+
+
+def test_an_executable_that_is_no_python_file_runs_itself(tmp_path: Path) -> None:
+    script = tmp_path / "train.sh"
+    script.write_text("#!/bin/sh\n")
+    config = config_of(script="train.sh", working_dir=str(tmp_path))
+    assert start_of_command(config) == ("python", "train.sh")
+    script.chmod(0o755)
+    assert start_of_command(config) == (str(script),)

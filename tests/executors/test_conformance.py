@@ -1,0 +1,171 @@
+"""What every executor in the table promises."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autofinetune.executors import (
+    EXECUTORS,
+    Attempt,
+    Executor,
+    JobState,
+    LocalExecutor,
+    MemoryExecutor,
+    Observation,
+    Played,
+    Slot,
+)
+
+# The same little trial for every executor: `report`, `exit` and `wait` are its options.
+TRIAL = """
+import os, signal, sys
+options = dict(word[2:].split("=", 1) for word in sys.argv[1:])
+for name in ("intermediate", "final"):
+    if name in options:
+        with open(os.environ["AUTOFINETUNE_REPORT_FILE"], "a") as file:
+            file.write('{"%s": %s}\\n' % (name, options[name]))
+if "wait" in options:
+    signal.pause()
+sys.exit(int(options.get("exit", 0)))
+"""
+DEADLINE_S = 60.0
+
+
+def played(attempt: Attempt) -> Played:
+    options = dict(word[2:].split("=", 1) for word in attempt.argv[2:])
+    return Played(
+        final=float(options["final"]) if "final" in options else None,
+        seconds=1e9 if "wait" in options else 1.0,
+        returncode=int(options.get("exit", 0)),
+        intermediate=(float(options["intermediate"]),) if "intermediate" in options else (),
+    )
+
+
+class Bench:
+    """An executor with everything it needs to run the little trial."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self.root = root
+        self.script = root / "trial.py"
+        self.script.write_text(TRIAL)
+        self.executor = self.make()
+
+    def make(self) -> Executor:
+        if self.name == "memory":
+            return MemoryExecutor(["a", "b"], played)
+        assert self.name == "local"
+        slots = [Slot("a", {"CUDA_VISIBLE_DEVICES": "0"}), Slot("b", {})]
+        return LocalExecutor(slots, {"PATH": "/usr/bin:/bin"})
+
+    def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
+        return Attempt(
+            run="test",
+            trial=trial,
+            attempt=number,
+            slot=slot,
+            argv=(sys.executable, str(self.script), *words),
+            env={},
+            working_dir=str(self.root),
+            directory=str(self.root / "trials" / str(trial) / str(number)),
+            log=str(self.root / f"log-{trial}"),
+            grace_s=5.0,
+        )
+
+    def until_over(self, count: int) -> dict[tuple[int, int], list[Observation]]:
+        """All observations by key until `count` attempts are over."""
+        found: dict[tuple[int, int], list[Observation]] = {}
+        over = 0
+        end = time.monotonic() + DEADLINE_S
+        while over < count:
+            assert time.monotonic() < end, f"only {over} of {count} ended: {found}"
+            for news in self.executor.poll(1.0):
+                found.setdefault(news.key, []).append(news)
+                over += news.state in (JobState.EXITED, JobState.LOST)
+        return found
+
+
+@pytest.fixture(params=sorted(EXECUTORS))
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(request.param, tmp_path)
+    yield made
+    made.executor.close()
+
+
+def test_slots_are_named_and_distinct(bench: Bench) -> None:
+    assert list(bench.executor.slots()) == ["a", "b"]
+
+
+def test_an_attempt_is_observed_with_its_reports_and_its_exit(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(7, "--intermediate=0.25", "--final=0.5"))
+    news = bench.until_over(1)[7, 1]
+    reports = [report for one in news for report in one.reports]
+    assert [(r.kind, r.score) for r in reports] == [("intermediate", 0.25), ("final", 0.5)]
+    assert [r.offset for r in reports] == sorted({r.offset for r in reports})
+    record = news[-1].exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 0)
+    assert record.seconds > 0
+
+
+def test_a_failing_command_has_its_exit_code(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0, "--exit=3"))
+    record = bench.until_over(1)[0, 1][-1].exit
+    assert record is not None
+    assert record.returncode == 3
+
+
+def test_what_is_over_is_forgotten(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0))
+    bench.until_over(1)
+    assert bench.executor.poll(0.0) == []
+
+
+def test_submitting_twice_is_submitting_once(bench: Bench) -> None:
+    first = bench.executor.submit(bench.attempt(0, "--final=1"))
+    second = bench.executor.submit(bench.attempt(0, "--final=1"))
+    assert set(first) == set(second)
+    found = bench.until_over(1)
+    assert list(found) == [(0, 1)]
+    assert bench.executor.poll(0.0) == []
+
+
+def test_several_attempts_run_side_by_side(bench: Bench) -> None:
+    for trial, slot in ((0, "a"), (1, "b")):
+        bench.executor.submit(bench.attempt(trial, f"--final={trial}", slot=slot))
+    found = bench.until_over(2)
+    scores = {key: [r.score for one in news for r in one.reports] for key, news in found.items()}
+    assert scores == {(0, 1): [0.0], (1, 1): [1.0]}
+
+
+def test_a_cancelled_attempt_ends_as_cancelled(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0, "--wait=1"))
+    bench.executor.cancel((0, 1))
+    record = bench.until_over(1)[0, 1][-1].exit
+    assert record is not None
+    assert record.why == "cancel"
+
+
+def test_cancelling_what_is_not_there_does_nothing(bench: Bench) -> None:
+    bench.executor.cancel((5, 1))
+
+
+def test_wake_ends_a_poll(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0, "--wait=1"))
+    bench.executor.wake()
+    assert bench.executor.poll(DEADLINE_S) == []
+    bench.executor.cancel((0, 1))
+    bench.until_over(1)
+
+
+def test_handles_are_plain_json(bench: Bench) -> None:
+    import json
+
+    handle = bench.executor.submit(bench.attempt(0))
+    assert json.loads(json.dumps(handle)) == handle
+    bench.until_over(1)

@@ -1,0 +1,285 @@
+"""Process trees on this machine: nothing is left behind, nothing is run twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autofinetune import runner
+from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot
+
+DEADLINE_S = 60.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look again and again; a bounded wait for another process, without a fixed sleep."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end
+        os.sched_yield()
+
+
+@pytest.fixture
+def executor() -> Iterator[LocalExecutor]:
+    made = LocalExecutor([Slot("a", {"CUDA_VISIBLE_DEVICES": "3"})], dict(os.environ))
+    yield made
+    made.close()
+
+
+def attempt_of(root: Path, code: str, **fields: object) -> Attempt:
+    known: dict[str, object] = {
+        "run": f"test-{os.getpid()}-{root.name}",
+        "trial": 0,
+        "attempt": 1,
+        "slot": "a",
+        "argv": (sys.executable, "-c", code),
+        "env": {"AUTOFINETUNE_TRIAL": "0"},
+        "working_dir": str(root),
+        "directory": str(root / "attempt"),
+        "log": str(root / "log"),
+        "grace_s": 5.0,
+    }
+    return Attempt(**(known | fields))  # type: ignore[arg-type]
+
+
+def until_over(executor: LocalExecutor) -> Observation:
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        for news in executor.poll(1.0):
+            if news.state in (JobState.EXITED, JobState.LOST):
+                return news
+    raise AssertionError("it does not end")
+
+
+def mark_of(attempt: Attempt) -> str:
+    return f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
+
+
+def test_the_trial_sees_its_device_its_folder_and_no_standard_input(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = (
+        "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], os.getcwd(), "
+        "repr(sys.stdin.read()), os.environ['AUTOFINETUNE_TRIAL'], os.getsid(0) == os.getpid())"
+    )
+    executor.submit(attempt_of(tmp_path, code))
+    until_over(executor)
+    assert (tmp_path / "log").read_text() == f"3 {tmp_path} '' 0 True\n"
+
+
+def test_output_and_errors_are_in_the_log_in_order(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    executor.submit(attempt_of(tmp_path, "import sys; print('out', flush=True); 1 / 0"))
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.returncode == 1
+    text = (tmp_path / "log").read_text()
+    assert text.startswith("out\n")
+    assert "ZeroDivisionError" in text
+
+
+def test_values_reach_the_trial_whatever_characters_they_have(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    words = ("--a=x y", "--b=$(touch /tmp/no)", "--c=;'\"\\", "--d=ü\n", "--e=")
+    code = "import sys, json; open('argv', 'w').write(json.dumps(sys.argv[1:]))"
+    executor.submit(attempt_of(tmp_path, code, argv=(sys.executable, "-c", code, *words)))
+    until_over(executor)
+    assert tuple(json.loads((tmp_path / "argv").read_text())) == words
+
+
+def test_a_command_that_cannot_be_started_says_why(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    executor.submit(attempt_of(tmp_path, "", argv=("/no/such/program",)))
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("spawn", None)
+    assert "No such file" in record.error
+
+
+def test_death_by_a_signal_is_told(executor: LocalExecutor, tmp_path: Path) -> None:
+    executor.submit(attempt_of(tmp_path, "import os; os.kill(os.getpid(), 11)"))
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.returncode == -signal.SIGSEGV
+
+
+ESCAPES = """
+import subprocess, sys
+sleeper = "import time; time.sleep(1000)"
+subprocess.Popen([sys.executable, "-c", sleeper])
+subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True)
+subprocess.Popen(["sh", "-c", "(setsid sleep 1000 &) ; exit 0"], start_new_session=True).wait()
+print("ready", flush=True)
+"""
+
+
+def test_everything_the_trial_leaves_behind_is_ended(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, ESCAPES)
+    executor.submit(attempt)
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.returncode == 0
+    assert record.leftovers >= 3
+    assert record.survivors == ()
+    assert runner.marked(mark_of(attempt)) == []
+
+
+def test_a_second_cancel_ends_what_ignores_the_first(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = f"import signal; signal.signal(15, signal.SIG_IGN)\n{ESCAPES}\nsignal.pause()"
+    attempt = attempt_of(tmp_path, code, grace_s=1000.0)
+    executor.submit(attempt)
+    wait_until(lambda: "ready" in (tmp_path / "log").read_text() if (tmp_path / "log").exists()
+               else False)  # fmt: skip
+    executor.cancel(attempt.key)
+    executor.poll(0.2)
+    executor.cancel(attempt.key)
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.why == "cancel"
+    assert runner.marked(mark_of(attempt)) == []
+
+
+def test_a_cancelled_trial_may_save_in_its_grace(executor: LocalExecutor, tmp_path: Path) -> None:
+    code = (
+        "import signal, sys\n"
+        "def save(*_):\n    open('saved', 'w').close()\n    sys.exit(0)\n"
+        "signal.signal(15, save)\nprint('ready', flush=True)\nsignal.pause()"
+    )
+    attempt = attempt_of(tmp_path, code)
+    executor.submit(attempt)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    executor.cancel(attempt.key)
+    until_over(executor)
+    assert (tmp_path / "saved").exists()
+
+
+def test_a_trial_over_its_time_limit_is_ended(executor: LocalExecutor, tmp_path: Path) -> None:
+    code = "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"
+    attempt = attempt_of(tmp_path, code, time_limit_s=0.2, grace_s=0.2)
+    executor.submit(attempt)
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.why == "timeout"
+    assert runner.marked(mark_of(attempt)) == []
+
+
+def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path: Path) -> None:
+    code = (
+        "import os, time\nopen('starts', 'a').write('x')\nprint('ready', flush=True)\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\n"
+        "open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a').write('{\"final\": 0.5}\\n')"
+    )
+    attempt = attempt_of(tmp_path, code)
+    first = LocalExecutor([Slot("a")], dict(os.environ))
+    first.submit(attempt)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    first.close()
+    executor.submit(attempt)
+    (tmp_path / "go").touch()
+    news = until_over(executor)
+    assert news.state is JobState.EXITED
+    assert [report.score for report in news.reports] == [0.5]
+    assert (tmp_path / "starts").read_text() == "x"
+
+
+def test_an_attempt_that_ended_meanwhile_is_found(executor: LocalExecutor, tmp_path: Path) -> None:
+    attempt = attempt_of(tmp_path, "open('starts', 'a').write('x')")
+    first = LocalExecutor([Slot("a")], dict(os.environ))
+    first.submit(attempt)
+    until_over(first)
+    first.close()
+    executor.submit(attempt)
+    assert until_over(executor).state is JobState.EXITED
+    assert (tmp_path / "starts").read_text() == "x"
+
+
+def test_a_killed_runner_is_lost_and_its_trial_is_ended(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
+    handle = executor.submit(attempt)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    os.kill(handle["pid"], signal.SIGKILL)
+    news = until_over(executor)
+    assert news.state is JobState.LOST
+    assert news.exit is None
+    assert runner.marked(mark_of(attempt)) == []
+
+
+def test_a_record_of_another_boot_is_lost_and_nothing_is_signalled(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, "open('started', 'w')")
+    directory = Path(attempt.directory)
+    directory.mkdir()
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        who = runner.identity(stranger.pid) | {"boot_id": "another boot"}
+        (directory / runner.STARTED).write_text(json.dumps(who))
+        executor.submit(attempt)
+        executor.cancel(attempt.key)
+        assert until_over(executor).state is JobState.LOST
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_pid_that_belongs_to_somebody_else_now_is_left_alone(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    directory = Path(attempt.directory)
+    directory.mkdir()
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        who = runner.identity(stranger.pid)
+        (directory / runner.STARTED).write_text(json.dumps(who | {"start_time": 1}))
+        executor.submit(attempt)
+        executor.cancel(attempt.key)
+        assert until_over(executor).state is JobState.LOST
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_runner_that_cannot_start_is_lost(executor: LocalExecutor, tmp_path: Path) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    Path(attempt.directory).mkdir()
+    executor.submit(attempt_of(tmp_path, "pass", working_dir=str(tmp_path)))
+    until_over(executor)  # this one is fine; now one whose record is damaged
+    (Path(attempt.directory) / runner.EXIT).write_text("{torn")
+    executor.submit(attempt)
+    assert until_over(executor).state is JobState.LOST
+
+
+def test_nothing_is_left_open_by_many_attempts(executor: LocalExecutor, tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = open_files()
+    for number in range(10):
+        directory = str(tmp_path / f"attempt-{number}")
+        executor.submit(attempt_of(tmp_path, "pass", trial=number, directory=directory))
+        until_over(executor)
+    assert open_files() == before

@@ -1,0 +1,115 @@
+"""best_model is what the best trial saved, complete or absent, at every moment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autofinetune.executors import Attempt, Played
+from autofinetune.paths import RunPaths
+from autofinetune.sinks import BestModel
+from autofinetune.sinks.best_model import copy_model, describe_files
+from autofinetune.state import State
+from tests.helpers import Recorder, config_of, options_of, tuner_in_memory
+
+SCORES = [0.1, 0.5, 0.3, 0.9, 0.2, 0.9]
+
+
+Program = Callable[[Attempt], Played]
+
+
+def program(attempt: Attempt) -> Played:
+    model = Path(options_of(attempt)["saved_params_dir"])
+    (model / "sub").mkdir()
+    (model / "sub" / "weights").write_text(f"trial {attempt.trial}")
+    return Played(SCORES[attempt.trial])
+
+
+def run(root: Path, played: Program = program, sinks: tuple[Recorder, ...] = ()) -> State:
+    config = config_of(popsize=3, rounds=2, evaluator="fulltrail")
+    tuner = tuner_in_memory(
+        root,
+        config,
+        program=played,
+        slots=["a"],
+        sinks=[BestModel(RunPaths(root)), *sinks],
+    )
+    tuner.start("run")
+    return tuner.run()
+
+
+def test_it_equals_the_model_of_the_best_trial(tmp_path: Path) -> None:
+    state = run(tmp_path)
+    assert state.best is not None
+    assert state.best.id == 3
+    assert describe_files(tmp_path / "best_model") == describe_files(tmp_path / "round1/model-0")
+    manifest = json.loads((tmp_path / "best_model.json").read_text())
+    assert manifest["trial"] == 3
+    assert manifest["score"] == 0.9
+    assert manifest["files"] == describe_files(tmp_path / "best_model")
+
+
+def test_it_is_swapped_the_moment_a_better_trial_completes(tmp_path: Path) -> None:
+    seen: list[tuple[int, str]] = []
+
+    class Watch(Recorder):
+        def flush(self, state: State) -> None:
+            if state.best is not None:
+                seen.append((state.best.id, (tmp_path / "best_model/sub/weights").read_text()))
+
+    run(tmp_path, sinks=(Watch(),))
+    assert {best for best, _ in seen} == {0, 1, 3}
+    assert all(text == f"trial {best}" for best, text in seen)
+
+
+def test_a_best_trial_that_saved_nothing_leaves_no_model_of_another(tmp_path: Path) -> None:
+    def forgets(attempt: Attempt) -> Played:
+        return Played(2.0) if attempt.trial == 4 else program(attempt)
+
+    state = run(tmp_path, forgets)
+    assert state.best is not None
+    assert state.best.id == 4
+    assert not (tmp_path / "best_model").exists()
+    assert not (tmp_path / "best_model.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "foreign"])
+def test_an_interrupted_or_damaged_copy_is_made_again(tmp_path: Path, damage: str) -> None:
+    state = run(tmp_path)
+    weights = tmp_path / "best_model/sub/weights"
+    if damage == "truncated":
+        weights.write_text("tri")
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        (tmp_path / "best_model/extra").touch()
+    (tmp_path / ".best_model.new").mkdir()
+    BestModel(RunPaths(tmp_path)).flush(state)
+    assert describe_files(tmp_path / "best_model") == describe_files(tmp_path / "round1/model-0")
+    assert not (tmp_path / ".best_model.new").exists()
+
+
+def test_a_complete_copy_is_kept_on_resume(tmp_path: Path) -> None:
+    state = run(tmp_path)
+    before = (tmp_path / "best_model").stat().st_ino
+    BestModel(RunPaths(tmp_path)).flush(state)
+    assert (tmp_path / "best_model").stat().st_ino == before
+
+
+def test_pipes_are_left_out_and_links_stay_links(tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    source.mkdir()
+    (source / "weights").write_text("w")
+    (source / "last").symlink_to("weights")
+    (source / "outside").symlink_to("/etc/passwd")
+    os.mkfifo(source / "pipe")
+    copy_model(source, tmp_path / "copy")
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [
+        "last", "outside", "weights",
+    ]  # fmt: skip
+    assert (tmp_path / "copy/outside").is_symlink()
+    assert list(describe_files(tmp_path / "copy")) == ["weights"]

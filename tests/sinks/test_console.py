@@ -1,0 +1,96 @@
+"""What a person reads while a run goes on."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+from pathlib import Path
+
+from autofinetune.executors import Attempt, Played
+from autofinetune.paths import RunPaths
+from autofinetune.sinks import Console
+from autofinetune.sinks.console import last_lines
+from tests.helpers import config_of, play, space_of, tuner_in_memory
+
+
+def run(root: Path, program: object = play, stream: object = None) -> str:
+    config = config_of(popsize=2, rounds=2)
+    text = io.StringIO()
+    console = Console(config, RunPaths(root), stream or text, 2)  # type: ignore[arg-type]
+    tuner = tuner_in_memory(root, config, program=program, sinks=[console])  # type: ignore[arg-type]
+    tuner.start("run")
+    tuner.run()
+    console.close()
+    return text.getvalue()
+
+
+def test_one_plain_line_per_finished_trial(tmp_path: Path) -> None:
+    lines = run(tmp_path).splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("round 0  trial 0 (member 0)  COMPLETED  score ")
+    assert "1/4 done, best " in lines[0]
+    assert " left]" in lines[0]
+    assert lines[3].endswith("]")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_crash_has_the_sentence_of_the_original_the_reason_and_the_log(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        log = Path(attempt.log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("epoch 1\nRuntimeError: out of memory\n")
+        return Played(None, returncode=1)
+
+    text = run(tmp_path, program)
+    assert "WARNING: Program which was ran with hyperparameters as lr=0.001, units=16" in text
+    assert "was crashed!" in text
+    assert "reason: exit:1" in text
+    assert "| RuntimeError: out of memory" in text
+    assert f"full log: {tmp_path}/round0/log-0.info" in text
+
+
+def test_a_trial_that_reports_nothing_gets_a_hint(tmp_path: Path) -> None:
+    text = run(tmp_path, lambda attempt: Played(None))
+    assert "does it call autofinetune.report_final_result(score)?" in text
+
+
+def test_a_result_before_a_bad_exit_is_shown_as_such(tmp_path: Path) -> None:
+    text = run(tmp_path, lambda attempt: Played(0.5, returncode=1))
+    assert "COMPLETED  score 0.5" in text
+    assert "(exit_after_result:exit:1)" in text
+
+
+def test_a_space_that_is_used_up_is_told(tmp_path: Path) -> None:
+    config = config_of(space_of("small"), popsize=2, rounds=4, evaluator="fulltrail")
+    text = io.StringIO()
+    console = Console(config, RunPaths(tmp_path), text, 2)
+    tuner = tuner_in_memory(tmp_path, config, program=lambda a: Played(1.0), sinks=[console])
+    tuner.start("run")
+    tuner.run()
+    assert "every configuration of the search space was tried" in text.getvalue()
+
+
+def test_a_terminal_gets_a_live_line(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as stream:
+        run(tmp_path, stream=stream)
+        os.set_blocking(leader, False)
+        shown = os.read(leader, 1 << 20).decode()
+    os.close(leader)
+    assert "\r\x1b[K" in shown
+    assert "0/4 done, best none, 2 running" in shown
+
+
+def test_the_end_of_a_log_is_safe_to_show(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(
+        b"\n".join(b"line %d" % i for i in range(100))
+        + b"\n10%\r50%\r100%\n\x1b[31mred\x1b[0m\x00\xff\x9b\n\n"
+        + b"x" * 2000 + b"\n"
+    )  # fmt: skip
+    lines = last_lines(log)
+    assert len(lines) == 12
+    assert lines[-3:-1] == ["100%", "red\ufffd\ufffd"]
+    assert lines[-1] == "x" * 500
+    assert last_lines(tmp_path / "none") == []

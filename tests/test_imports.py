@@ -1,0 +1,141 @@
+"""The layers: an import goes down only, never sideways, and heavy packages have one place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autofinetune
+
+ROOT = Path(autofinetune.__file__).parent
+LAYERS = {
+    "version": 0, "errors": 0, "report": 0, "runner": 0,
+    "space": 1, "events": 1.5, "paths": 1,
+    "state": 2, "journal": 2, "config": 2.5,
+    "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
+    "executors.devices": 3, "executors.reports": 3, "strategies.rounds": 2.5,
+    "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
+    "sinks.visualdl": 3, "verdict": 4.5, "tuner": 5,
+    "cli": 6, "cli.options": 6, "cli.preflight": 6, "__main__": 7, "": 0.5,
+}  # fmt: skip
+DEFAULT_IN_FOLDER = {
+    "space": 1, "strategies": 3, "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "cli": 6.5,
+}  # fmt: skip
+ONLY_IN = {
+    "subprocess": {"executors.local", "executors.preflight"},
+    "visualdl": {"sinks.visualdl", "sinks.board"},
+    "yaml": {"space.yaml_file"},
+    "cma": {"strategies.hazero"},
+    "pynvml": {"executors.devices"},
+    "sqlite3": {"journal"},
+    "pickle": set(),
+    "multiprocessing": set(),
+}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
+
+
+def layer(name: str) -> float:
+    if name in LAYERS:
+        return LAYERS[name]
+    return DEFAULT_IN_FOLDER[name.partition(".")[0]]
+
+
+def imports(path: Path) -> Iterator[str]:
+    name = module_name(path)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join(filter(None, ["autofinetune", package, base]))
+            yield from (_target(base, alias.name) for alias in node.names)
+
+
+def _target(base: str, name: str) -> str:
+    """`from package import module` means the module, `from module import thing` the module."""
+    inner = f"{base}.{name}".removeprefix("autofinetune.")
+    return f"{base}.{name}" if inner in MODULES else base
+
+
+def own_imports(name: str) -> list[str]:
+    found = []
+    for target in imports(MODULES[name]):
+        if target == "autofinetune" or target.startswith("autofinetune."):
+            found.append(target.removeprefix("autofinetune").lstrip("."))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down(name: str) -> None:
+    for target in own_imports(name):
+        inside = target == name or (target.startswith(f"{name}.") and "." not in name)
+        if name.split(".")[0] == target.split(".")[0] == "space" or inside:
+            continue  # one folder, one layer: the space is a small library of its own
+        assert layer(target) < layer(name), f"{name} ({layer(name)}) imports {target}"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_plug_ins_do_not_import_each_other(name: str) -> None:
+    folder, _, leaf = name.partition(".")
+    shared = {"base", "rounds", "reports", "devices", "visualdl", "options", "preflight"}
+    if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
+        return
+    siblings = {t for t in own_imports(name) if t.startswith(f"{folder}.")}
+    assert {t.partition(".")[2] for t in siblings} <= shared - {leaf}
+
+
+@pytest.mark.parametrize("package", sorted(ONLY_IN))
+def test_each_heavy_package_has_its_place(package: str) -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if any(target.partition(".")[0] == package for target in imports(path))
+    }
+    assert users == ONLY_IN[package]
+
+
+def test_nothing_imports_the_package_root() -> None:
+    users = {name for name in MODULES if "" in own_imports(name)}
+    assert users == set()
+
+
+def loaded_by(code: str) -> set[str]:
+    heavy = ["numpy", "yaml", "cma", "visualdl", "pynvml", "subprocess", "sqlite3"]
+    code += f"\nimport sys; print(*[m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_a_training_script_loads_nothing_heavy() -> None:
+    assert loaded_by("import autofinetune") == set()
+
+
+def test_help_and_reporting_load_nothing_heavy() -> None:
+    assert loaded_by("from autofinetune.cli import main; main(['--version'])") == set()
+    assert "numpy" not in loaded_by("from autofinetune.cli import main; main(['--help'])")
+    assert "cma" not in loaded_by("from autofinetune.cli import main; main(['--help'])")
+    report = "from autofinetune.cli import main; main(['report-final', '0.5'])"
+    assert "numpy" not in loaded_by(report)
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(autofinetune.__all__) == [
+        "__version__",
+        "report_final_result",
+        "report_intermediate_result",
+    ]
+    assert all(hasattr(autofinetune, name) for name in autofinetune.__all__)
