@@ -11,17 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
 
-DEFAULTS: Mapping[str, Any] = {
-    "popsize": 5,
-    "round": 10,
-    "evaluator": "populationbased",
-    "tuning_strategy": "pshe2",
-    "direction": "maximize",
-}
 OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 
@@ -274,11 +268,6 @@ def _words(what: str, value: object) -> list[str]:
     if not isinstance(value, (list, tuple)):
         raise UsageError(f"{what} must be words or a list of words, found {value!r}")
     return [as_text(word) for word in value]
-
-
-def option_name(word: str) -> str:
-    """The name in `--name=value` or `--name`."""
-    return word.lstrip("-").partition("=")[0]
 
 
 def as_options(words: Sequence[str]) -> tuple[str, ...]:

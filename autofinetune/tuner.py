@@ -1,6 +1,7 @@
 """The loop of a run: ask the scheduler what is due, do it, and record what happened.
 
-Every change goes through `_record`: first the journal (durable), then the state, then the sinks.
+Every change goes through `_record`: first the journal (durable), then the state. The sinks hear
+of it in `_show`, once everything that is due was started.
 Resuming is folding the journal and letting the strategy live through its asks and tells again.
 """
 
@@ -87,6 +88,7 @@ class Tuner:
         self._limits = limits or Limits()
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
+        self._unshown: list[Event] = []
         self._can_ask = True
         self._exhausted = False
         self._interrupts = 0
@@ -146,11 +148,13 @@ class Tuner:
             if due:
                 self._perform(due)
             else:
+                self._show()  # slots are busy again by now, so slow sinks keep none waiting
                 self._stop_running_where_asked()
                 self._observe(self._executor.poll(POLL_S))
         if not self.interrupted:
             reasons = [action.reason for action in due if isinstance(action, Finish)]
             self._record([RunEnded(self._now(), reasons[0])])
+        self._show()
         return self.state
 
     def _due(self) -> list[Action]:
@@ -300,10 +304,15 @@ class Tuner:
         if not events:
             return
         self._journal.append(events)
-        for event in events:
-            self.state.apply(event)
-            self._sinks.handle(event, self.state)
-        self._sinks.flush(self.state)
+        self.state.apply_all(events)
+        self._unshown += events
+
+    def _show(self) -> None:
+        if self._unshown:
+            for event in self._unshown:
+                self._sinks.handle(event, self.state)
+            self._unshown.clear()
+            self._sinks.flush(self.state)
 
 
 def _make_empty(directory: Path) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config import DEFAULTS, option_name
+from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import UsageError
 
 DESCRIPTION = """\
@@ -42,8 +41,7 @@ lacks something, 5 the directory is in use, 130 interrupted
 """
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """A command line, divided."""
 
     options: tuple[str, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autofinetune.config import OWN_OPTIONS, Config, option_name
+from autofinetune.config import OWN_OPTIONS, Config
+from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, start_of_command
 from autofinetune.executors import HelpText, ask_for_options

@@ -16,7 +16,7 @@ class Sink(ABC):
 
     @abstractmethod
     def handle(self, event: Event, state: State) -> None:
-        """Take one event; `state` has it folded in already."""
+        """Take one event; `state` has it folded in, and maybe events that came right after it."""
 
     def flush(self, state: State) -> None:  # noqa: B027  nothing to do is a fine default
         """Bring the output up to date; called after each batch of events."""

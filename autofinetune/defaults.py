@@ -1,0 +1,19 @@
+"""The defaults of the options, in the one place where they stand. Light: `--help` loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DEFAULTS: Mapping[str, Any] = {
+    "popsize": 5,
+    "round": 10,
+    "evaluator": "populationbased",
+    "tuning_strategy": "pshe2",
+    "direction": "maximize",
+}
+
+
+def option_name(word: str) -> str:
+    """The name in `--name=value` or `--name`."""
+    return word.lstrip("-").partition("=")[0]
