@@ -43,14 +43,15 @@ def main(directory: str) -> int:
     with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     become_subreaper()
-    write_atomically(os.path.join(directory, STARTED), identity(os.getpid()))
+    # Not durable: after a power cut nothing runs any more, whatever the file says.
+    write_atomically(os.path.join(directory, STARTED), identity(os.getpid()), durable=False)
     began = time.monotonic()
     try:
         record = _Trial(spec, _spawn(spec, lock), began).run_to_end()
     except OSError as error:
         record = {"why": "spawn", "error": str(error), "returncode": None}
     record["seconds"] = time.monotonic() - began
-    write_atomically(os.path.join(directory, EXIT), record)
+    write_atomically(os.path.join(directory, EXIT), record, durable=True)
     return 0
 
 
@@ -281,21 +282,23 @@ def try_lock(path: str) -> int | None:
     return descriptor
 
 
-def write_atomically(path: str, record: dict[str, Any]) -> None:
-    """Write JSON so that the file is absent or whole, also after a power cut."""
+def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> None:
+    """Write JSON so that the file is absent or whole; if `durable`, also after a power cut."""
     partial = f"{path}.tmp"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, json.dumps(record).encode())
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     os.rename(partial, path)
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    if durable:
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 if __name__ == "__main__":

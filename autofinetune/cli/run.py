@@ -14,10 +14,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune.cli.options import parse_run
+from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.preflight import check_script
 from autofinetune.config import Config, Names, build_config
-from autofinetune.errors import AllTrialsFailed, ConfigError, DirectoryBusy, UsageError
+from autofinetune.errors import (
+    AllTrialsFailed,
+    ConfigError,
+    DirectoryBusy,
+    EnvironmentProblem,
+    UsageError,
+)
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import RunCreated
 from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
@@ -60,20 +66,22 @@ def run_command(argv: Sequence[str]) -> int:
 
 def resume_command(argv: Sequence[str]) -> int:
     """Go on with the run in a directory; returns the exit code."""
-    if len(argv) != 1 or argv[0].startswith("-"):
-        raise UsageError("resume needs one output directory", "autofinetune resume result/")
-    paths = RunPaths(Path(argv[0]).absolute())
+    parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
+    parser.add_argument("output_dir", help="the directory of the run")
+    parser.add_argument("--gpu", metavar="IDS", help="other slots than the run began with")
+    options = parser.parse_args(list(argv))
+    paths = RunPaths(Path(options.output_dir).absolute())
     if not _holds_run(paths):
         raise UsageError(
-            f"{argv[0]} holds no run (there is no {paths.journal.name} with events)",
+            f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
             "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
-            f"--output_dir={argv[0]}",
+            f"--output_dir={options.output_dir}",
         )
     with _locked(paths):
         config = _recorded_config(paths)
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
-        slots = find_slots(config.gpu, os.environ, list_cards())
+        slots = find_slots(options.gpu or config.gpu, os.environ, list_cards())
         _say_all(slots.notes)
         return _work(config, paths, slots, is_new=False)
 
@@ -104,7 +112,7 @@ def _refuse_used_directory(paths: RunPaths) -> None:
     root = paths.root
     if root.exists() and not root.is_dir():
         raise UsageError(f"--output_dir {root} is a file; name a directory")
-    shown = shlex.quote(os.path.relpath(root))
+    shown = _shown(paths)
     if _holds_run(paths):
         state = State()
         journal = SqliteJournal(paths.journal, read_only=True)
@@ -182,7 +190,7 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
         Tables(config, paths),
         VisualDL(config, paths),
     ]
-    guard = SinkGuard(sinks, lambda sentence: _say_all([f"WARNING: {sentence}"]))
+    guard = SinkGuard(sinks, _warn)
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
     journal = SqliteJournal(paths.journal, create=is_empty)
     tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, time.time)
@@ -195,7 +203,13 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
             tuner.start(secrets.token_hex(8))
         else:
             tuner.resume()
-        state = tuner.run()
+        try:
+            state = tuner.run()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"the run stopped: {error}; trials that run go on by themselves",
+                f"mend it, then: autofinetune resume {_shown(paths)}",
+            ) from error
     return _conclude(tuner, state, paths, arrived)
 
 
@@ -224,7 +238,7 @@ def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
 
 
 def _conclude(tuner: Tuner, state: State, paths: RunPaths, arrived: Sequence[int]) -> int:
-    shown = shlex.quote(os.path.relpath(paths.root))
+    shown = _shown(paths)
     if state.best is not None:
         print("The final best hyperparameters:")
         for name, value in state.best.params.items():
@@ -263,6 +277,16 @@ def _announce(config: Config, paths: RunPaths, slots: int) -> None:
             "choose --popsize as a multiple of the slots"
         )
     sys.stdout.flush()
+
+
+def _warn(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # the reader of our output may be gone
+        print(f"WARNING: {sentence}", flush=True)
+
+
+def _shown(paths: RunPaths) -> str:
+    """The output directory as a person would type it."""
+    return shlex.quote(os.path.relpath(paths.root))
 
 
 def _say_all(lines: Sequence[str]) -> None:

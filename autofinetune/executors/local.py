@@ -63,6 +63,8 @@ class LocalExecutor(Executor):
         return {"pid": job.pid, "directory": str(directory)}
 
     def _start(self, job: _Job, attempt: Attempt) -> None:
+        if attempt.slot not in self._slots:
+            return  # a slot of an earlier life of the run: this attempt counts as lost
         spec = {
             "run": attempt.run,
             "trial": attempt.trial,
@@ -73,7 +75,7 @@ class LocalExecutor(Executor):
             "grace_s": attempt.grace_s,
             "time_limit_s": attempt.time_limit_s,
         }
-        runner.write_atomically(str(job.directory / runner.SPEC), spec)
+        runner.write_atomically(str(job.directory / runner.SPEC), spec, durable=False)
         env = {
             **self._environ,
             **self._slots[attempt.slot].env,

@@ -44,15 +44,15 @@ def ask_for_options(
         )
     except OSError as error:
         return HelpText(frozenset(), f"it cannot be started: {error}")
+    problem = ""
     try:
         raw, _ = process.communicate(timeout=timeout_s)
-        problem = ""
     except subprocess.TimeoutExpired:
-        runner.send_to([process.pid], signal.SIGKILL)
+        problem = f"it was still running after {timeout_s:g} s"
         _clear(mark)
         raw, _ = process.communicate()
-        problem = f"it was still running after {timeout_s:g} s"
-    _clear(mark)
+    finally:
+        _clear(mark)  # also when Ctrl-C ends the wait
     output = raw.decode(errors="replace")
     options = frozenset(_OPTION.findall(output))
     if not options and not problem:

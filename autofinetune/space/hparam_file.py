@@ -24,6 +24,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ class _Entry:
         elif not low <= init <= high:
             self.mistake("init_value", f"init_value ({init}) must be within "
                          f"[{low}, {high}], the bounds included")  # fmt: skip
-        elif step is not None and step > high - low:
+        elif step is not None and _exact(step) > _exact(high) - _exact(low):
             self.mistake("step", f"step ({step}) is wider than the range {low} to {high}")
         elif kind == "float" and step is not None and step < math.ulp(max(abs(low), abs(high))):
             self.mistake("step", f"step ({step}) is too fine to tell numbers up to {high} apart")
@@ -293,6 +294,10 @@ class _Entry:
 
 def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(repr(number))
 
 
 def _is_argument(text: str) -> bool:

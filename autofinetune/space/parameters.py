@@ -173,7 +173,7 @@ class IntParameter(Parameter):
         if not self.log:
             return (index + 0.5) / self.size
         low, high = self._log_bounds()
-        return (math.log(value) - low) / (high - low)
+        return _ratio(math.log(value) - low, high - low)
 
     def _log_bounds(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)

@@ -66,11 +66,11 @@ def parse_options() -> argparse.Namespace:
     """The options; autofinetune passes each of them as --name=value."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     add = parser.add_argument
-    add("--learning_rate", type=float, default=0.01)
-    add("--batch_size", type=int, default=64)
+    add("--learning_rate", type=float, default=0.03)
+    add("--batch_size", type=int, default=32)
     add("--momentum", type=float, default=0.5)
-    add("--weight_decay", type=float, default=0.01)
-    add("--epochs", type=int, default=15, help="more epochs, also with --model_path")
+    add("--weight_decay", type=float, default=0.001)
+    add("--epochs", type=int, default=10, help="more epochs, also with --model_path")
     add("--seed", type=int, default=0, help="of the first weights and the order of the digits")
     add("--saved_params_dir", help="save the weights in this directory")
     add("--model_path", help="go on from the weights in this directory")

@@ -361,3 +361,25 @@ def test_a_second_tuner_in_the_same_directory_is_refused(workplace: Workplace) -
     process.send_signal(signal.SIGINT)
     (workplace.root / "go").touch()
     finish(process)
+
+
+def test_resume_takes_other_slots(workplace: Workplace) -> None:
+    process = held(workplace)
+    process.send_signal(signal.SIGINT)
+    until_line(process, "no new trials are started")
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    (workplace.root / "go").touch()
+    done = workplace.run("resume", "result", "--gpu=cpu:3")
+    assert done.code == 0, done.err
+    assert {row["device"] for row in rows(workplace.root)} <= {"cpu:0", "cpu:1", "cpu:2"}
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_run(workplace: Workplace) -> None:
+    process = held(workplace)
+    assert process.stdout is not None
+    process.stdout.close()
+    (workplace.root / "go").touch()
+    process.wait(timeout=DEADLINE_S)
+    assert len(rows(workplace.root)) == 6
+    assert {row["state"] for row in rows(workplace.root)} == {"COMPLETED"}
