@@ -52,9 +52,10 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _asks_for(words: Sequence[str], *options: str) -> bool:
-    """Whether one of our own words, before any script, is among `options`."""
-    ours = words[: words.index("--")] if "--" in words else words
-    return any(option in ours for option in options)
+    """Whether one of `options` is among our own words: those before the words for train.py."""
+    from autofinetune.cli.options import divide, run_parser
+
+    return any(option in divide(run_parser(), words).options for option in options)
 
 
 def _call(command: str, words: Sequence[str]) -> int:

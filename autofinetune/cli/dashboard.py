@@ -17,16 +17,24 @@ def dashboard_command(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to bind (default %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=8040, help="port (default %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8040, help="port, 0 for a free one (default %(default)s)"
+    )
     options = parser.parse_args(list(argv))
+    if not 0 <= options.port <= 65535:
+        raise UsageError(f"--port {options.port} is no port", "use a number from 0 to 65535")
     paths = RunPaths(Path(options.output_dir))
     if not paths.visualization.is_dir():
         raise UsageError(
             f"{options.output_dir} has no {paths.visualization.name} directory",
             "give the output directory of a run; it is written once the first trial has ended",
         )
-    from autofinetune.sinks.board import serve
+    from autofinetune.sinks.board import listen, serve
 
-    print(f"http://{options.host}:{options.port}/  (Ctrl-C ends it)", flush=True)
-    serve(paths.visualization, options.host, options.port)
+    with listen(options.host, options.port) as listener:
+        serve(paths.visualization, listener, _say)
     return 0
+
+
+def _say(address: str) -> None:
+    print(f"{address}  (Ctrl-C ends it)", flush=True)

@@ -97,7 +97,7 @@ def run_parser() -> Parser:
     add.value(
         "warm_args",
         "WORDS",
-        "what a continued trial gets besides (default --epochs=1 where train.py has it)",
+        "what a continued trial gets besides (default --epochs=1 where train.py --help names it)",
     )
     add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
     add.flag("skip_preflight", "do not ask train.py --help for its options first")

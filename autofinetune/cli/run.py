@@ -267,7 +267,7 @@ def _announce(config: Config, paths: RunPaths, slots: int) -> None:
     print(
         f"{config.rounds} rounds of {config.popsize} trials by {config.tuning_strategy}, "
         f"{config.evaluator}, seed {config.seed}, on {slots} slot{'s' if slots != 1 else ''}; "
-        f"output in {os.path.relpath(paths.root)}/"
+        f"output in {_shown(paths)}/"
     )
     idle = idle_slots_per_round(config.popsize, slots)
     if idle:
@@ -286,7 +286,8 @@ def _warn(sentence: str) -> None:
 
 def _shown(paths: RunPaths) -> str:
     """The output directory as a person would type it."""
-    return shlex.quote(os.path.relpath(paths.root))
+    relative = os.path.relpath(paths.root)
+    return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
 
 
 def _say_all(lines: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from autofinetune import runner
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
+_ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line, without its help
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,24 @@ def ask_for_options(
     finally:
         _clear(mark)  # also when Ctrl-C ends the wait
     output = raw.decode(errors="replace")
-    options = frozenset(_OPTION.findall(output))
+    options = named_options(output)
     if not options and not problem:
         problem = f"it named no option (exit code {process.returncode})"
     if process.returncode != 0 and "Traceback (most recent call last)" in output:
         problem = f"it crashed (exit code {process.returncode})"
     return HelpText(options, problem, output)
+
+
+def named_options(help_text: str) -> frozenset[str]:
+    """The long options that a help text declares; those that its prose mentions do not count."""
+    found: set[str] = set()
+    is_usage = False
+    for line in help_text.splitlines():
+        is_usage = line.lower().startswith("usage:") or (is_usage and bool(line.strip()))
+        entry = _ENTRY.match(line)
+        if is_usage or entry:
+            found.update(_OPTION.findall(line if is_usage or not entry else entry[1]))
+    return frozenset(found)
 
 
 def _clear(mark: str) -> None:

@@ -1,17 +1,21 @@
 """Serves the VisualDL pages of a run, without what stock VisualDL 2.5.3 does to its users.
 
 Its server tells the internet about itself and replaces one of its own files by a download unless
-telemetry is off; each of its page parts walks and reopens every log file, which takes minutes
-from a few hundred trials on; on a port that is taken it claims to be running.
+telemetry is off; it serves one connection at a time, so a connection that a browser opens in
+advance stops the page; each part of a page walks and reopens every log file, which takes minutes
+from a few hundred trials on; trials are named by their whole path, in the order of the file
+system; and the plots show a trial without a score above the best one.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
-import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,55 +25,148 @@ from .visualdl import import_visualdl
 
 RELOAD_S = 2.0
 CACHE_S = 3
+TABS = ("scalar", "hyper_parameters", "text")
+
+_GRAPHS = "_dist_/components/HyperParameterPage/"
+CORRECTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    # A value that is absent is drawn at 0, the upper edge: the line ends before it instead.
+    f"{_GRAPHS}ParallelCoordinatesView/ParallelCoordinatesGraph/ParallelCoordinatesGraph.js": (
+        ("(v=f(s.data[o][c]))!=null?v:0", "(v=f(s.data[o][c]))!=null?v:null"),
+        ("d.line()(", "d.line().defined(at=>at[1]!=null)("),
+        ('.name]))!=null?i:0).attr("r",4)', '.name]))!=null?i:-99).attr("r",4)'),
+    ),
+    # The same for a dot, which goes out of sight.
+    f"{_GRAPHS}ScatterPlotMatrixView/ScatterChart/ScatterChart.js": (
+        ("(x=this.scale[1](i[1]))!=null?x:0", "(x=this.scale[1](i[1]))!=null?x:-99"),
+    ),
+}
+"""File of the pages to (what stands there, what is served instead); no match changes nothing."""
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises EnvironmentProblem when `host:port` cannot be bound."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"{host}:{port} cannot be used: {error.strerror or error}",
-                "choose another one with --port",
-            ) from None
-
-
-def serve(logdir: Path, host: str, port: int) -> None:
-    """Run the server in this process until it is interrupted.
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host:port`; port 0 takes a free one.
 
     Raises:
-        EnvironmentProblem: VisualDL cannot be imported, or the port is taken.
+        EnvironmentProblem: the address cannot be bound.
     """
-    check_port(host, port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        import_visualdl()
-        from visualdl.reader.reader import LogReader
-        from visualdl.server import app
+        # Else a dashboard that has just ended keeps its port for a minute.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        raise EnvironmentProblem(
+            f"{_address(host, port)} cannot be used: {getattr(error, 'strerror', error)}",
+            "choose another port with --port, or another address with --host",
+        ) from None
+    return listener
+
+
+def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> None:
+    """Answer on `listener` until Ctrl-C.
+
+    The process moves into `logdir`, because VisualDL names a trial by the path that it walked.
+
+    Args:
+        logdir: the visualization directory of a run.
+        listener: where to answer; see `listen`.
+        say: takes the address of the pages once they can be opened.
+
+    Raises:
+        EnvironmentProblem: VisualDL cannot be loaded.
+    """
+    host, port = listener.getsockname()[:2]
+    os.chdir(logdir)
+    try:
+        pages = _make_app(host, port)
+        from werkzeug.serving import make_server
     except Exception as error:
         raise EnvironmentProblem(
-            f"VisualDL cannot be loaded: {error}", "install it again: pip install visualdl"
+            f"VisualDL cannot be loaded: {type(error).__name__}: {error}",
+            "install it again: pip install --force-reinstall visualdl",
         ) from None
+    # Also where the shell that started this in the background told it to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    answer = one_at_a_time(pages)
+    server = make_server(host, port, answer, threaded=True, fd=listener.fileno())
+    say(f"http://{_address(host, port)}/")
+    server.serve_forever()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
+    """The pages of the logs below the working directory, as a WSGI application."""
+    import_visualdl()
+    from visualdl.reader.reader import LogReader
+    from visualdl.server import app, log
+    from visualdl.server.args import ParseArgs
+
+    LogReader.get_all_walk = walk_in_order
     LogReader.load_new_data = at_most_every(RELOAD_S, LogReader.load_new_data, time.monotonic)
-    os.environ["VISUALDL_RUN_PREFIX"] = f"{logdir.absolute()}/"
-    sys.argv = [
-        "visualdl", "--logdir", str(logdir.absolute()), "--host", host, "--port", str(port),
-        "--disable-telemetry", "-L", "en", "--cache-timeout", str(CACHE_S),
-    ]  # fmt: skip
-    app.main()
+    app.Template.render = corrected(app.Template.render)
+    log.init_logger(0)  # else every request is a line in the terminal
+    made: Callable[..., Iterable[bytes]] = app.create_app(
+        ParseArgs(
+            logdir=["."], host=host, port=port, telemetry=False, language="en",
+            cache_timeout=CACHE_S, component_tabs=list(TABS),
+        )
+    )  # fmt: skip
+    return made
+
+
+# --- what replaces parts of VisualDL ------------------------------------------------------------
+
+
+def one_at_a_time(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """`app` for a server with threads; its readers are made for one request at a time."""
+    lock = threading.Lock()
+
+    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        with lock:
+            return app(environ, start_response)
+
+    return answer
 
 
 def at_most_every(
     seconds: float, load: Callable[..., Any], now: Callable[[], float]
 ) -> Callable[..., None]:
-    """`load` as a method that does nothing within `seconds` of its last call on the same object."""
-    last: dict[int, float] = {}
+    """`load` as a method that does nothing within `seconds` of its last call on that object."""
 
-    def load_sometimes(self: object, update: bool = True) -> None:
-        if now() - last.get(id(self), -seconds) >= seconds:
+    def load_sometimes(self: Any, update: bool = True) -> None:
+        last = getattr(self, "_loaded_at", None)
+        if last is None or now() - last >= seconds:
             load(self, update=update)
-            last[id(self)] = now()
+            self._loaded_at = now()
 
     return load_sometimes
+
+
+def walk_in_order(self: Any) -> None:
+    """Sets `walks` of a LogReader: directory to file names, by short names, 2 before 10."""
+    found = {
+        os.path.normpath(folder): files for root in self.dir for folder, _, files in os.walk(root)
+    }
+    self.walks = {folder: found[folder] for folder in sorted(found, key=_natural)}
+
+
+def corrected(render: Callable[..., Any]) -> Callable[..., Any]:
+    """`render(self, file)`, a Flask response, with the `CORRECTIONS` of that file."""
+
+    def render_corrected(self: Any, file: str) -> Any:
+        response = render(self, file)
+        for old, new in CORRECTIONS.get(file, ()):
+            response.set_data(response.get_data(as_text=True).replace(old, new))
+        return response
+
+    return render_corrected
+
+
+def _natural(path: str) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path)]

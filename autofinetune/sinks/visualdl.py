@@ -4,10 +4,11 @@
     visualization/pop_<i>/vdlrecords.pop.log     population_transformation/<name>, .../eval_value
     visualization/trials/r003_p2/vdlrecords...   one row of the hyperparameter page
 
-Steps are rounds. What VisualDL 2.5.3 wants: it reads one file per directory, so names are fixed
-and a file is reopened to append; a writer that is not closed loses its tail, so each is closed at
-once; it drops numpy numbers and cannot take booleans, so values are float, int or str; a metric
-that is NaN hides the trial, so a failed one has none.
+Steps are rounds, and trial numbers in trials/. What VisualDL 2.5.3 wants: it reads one file per
+directory, so names are fixed and a file is reopened to append; a writer that is not closed loses
+its tail, so each is closed at once; it cannot take booleans, so values are float or str; scores
+are stored as float32, and one that becomes infinite hides the trial; a trial without a score
+names no metric, else the plots take it for 0.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ import contextlib
 import io
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from autofinetune.config import Config
 from autofinetune.events import AttemptSubmitted, Event, RunEnded, TrialEnded
 from autofinetune.paths import RunPaths
 from autofinetune.space import Parameter, Value, as_text
-from autofinetune.state import State, Trial
+from autofinetune.state import State, Status, Trial
 
 from .base import Sink
 
-_MANY_VALUES = 12  # integers with more values are drawn on a continuous axis
 _METRIC = "trial/eval_value"
+_SCORE_TAGS = ("best_eval_value", "eval_value")
+_MOST = 3.4e38  # what float32 holds
 
 
 class VisualDL(Sink):
@@ -40,80 +43,143 @@ class VisualDL(Sink):
         self._root = paths.visualization
         self._log_writer: Callable[..., Any] | None = None
         self._last_round = -1
-        for old in self._root.rglob("vdlrecords.*.log"):
-            old.unlink()
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, AttemptSubmitted):
             self._load()  # trials are running now, so the import keeps no slot waiting
         elif isinstance(event, TrialEnded):
             trial = state.trials[event.trial]
-            self._write_member(trial)
-            self._write_trial(trial)
+            self._write_member(trial, event.at)
+            self._write_trial(trial, event.at)
             if state.ended_by_round[trial.round] == self._config.popsize:
-                self._write_round(trial.round, state)
+                self._write_round(trial.round, state, event.at)
         elif isinstance(event, RunEnded) and state.ended_by_round:
-            self._write_round(max(state.ended_by_round), state)
+            self._write_round(max(state.ended_by_round), state, event.at)
 
-    def _write_round(self, round_: int, state: State) -> None:
-        if round_ <= self._last_round or state.best is None:
+    def _write_round(self, round_: int, state: State, at: float) -> None:
+        best = state.best
+        if round_ <= self._last_round or best is None or best.score is None:
             return
         self._last_round = round_
-        with self._writer(self._root, "root") as writer:
-            for name, number in self._numbers(state.best).items():
-                writer.add_scalar(f"hyperparameter_tuning/{name}", number, round_)
-            best = float(state.best.score or 0.0)
-            writer.add_scalar("hyperparameter_tuning/best_eval_value", best, round_)
+        values = {**self._numbers(best), "best_eval_value": best.score}
+        with self._writer(self._root, "root", display_name="best") as writer:
+            _add_scalars(writer, "hyperparameter_tuning", values, round_, at)
 
-    def _write_member(self, trial: Trial) -> None:
+    def _write_member(self, trial: Trial, at: float) -> None:
+        score = {} if trial.score is None else {"eval_value": trial.score}
         with self._writer(self._root / f"pop_{trial.member}", "pop") as writer:
-            for name, number in self._numbers(trial).items():
-                writer.add_scalar(f"population_transformation/{name}", number, trial.round)
-            if trial.score is not None:
-                tag = "population_transformation/eval_value"
-                writer.add_scalar(tag, trial.score, trial.round)
+            values = {**self._numbers(trial), **score}
+            _add_scalars(writer, "population_transformation", values, trial.round, at)
 
-    def _write_trial(self, trial: Trial) -> None:
+    def _write_trial(self, trial: Trial, at: float) -> None:
         folder = self._root / "trials" / f"r{trial.round:03d}_p{trial.member}"
-        values = {p.name: _for_table(p, trial.params[p.name]) for p in self._config.space}
+        values = {_column(p.name): _cell(p, trial.params[p.name]) for p in self._config.space}
+        metrics = [] if trial.score is None else [_METRIC]
         with self._writer(folder, "trial") as writer:
-            writer.add_hparams(values, [_METRIC])
-            writer.add_text("trial/state", f"{trial.status.value} {trial.reason}".strip(), 0)
             if trial.score is not None:
-                writer.add_scalar(_METRIC, trial.score, 0)
+                writer.add_scalar(_METRIC, _fit(trial.score), trial.id, _milliseconds(at))
+            if trial.reason or trial.status is not Status.COMPLETED:
+                # Only where there is something to tell: the page asks for each text by itself.
+                text = f"{trial.status.value} {trial.reason}".strip()
+                writer.add_text("trial/state", text, trial.id, _milliseconds(at))
+            writer.add_hparams(values, metrics, _milliseconds(at))
 
     def _numbers(self, trial: Trial) -> Mapping[str, float]:
-        return {p.name: p.as_number(trial.params[p.name]) for p in self._config.space}
+        """Scalars by name; a hyperparameter that is called like a score steps aside."""
+        return {
+            f"hparam.{p.name}" if p.name in _SCORE_TAGS else p.name: p.as_number(
+                trial.params[p.name]
+            )
+            for p in self._config.space
+        }
 
     @contextlib.contextmanager
-    def _writer(self, folder: Path, name: str) -> Iterator[Any]:
-        folder.mkdir(parents=True, exist_ok=True)
+    def _writer(self, folder: Path, name: str, **options: Any) -> Iterator[Any]:
+        """A writer to the one file of `folder`.
+
+        Raises:
+            OSError: something could not be written.
+        """
         make = self._load()
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints when it appends to a file
-            writer = make(logdir=str(folder), file_name=f"vdlrecords.{name}.log")
-        try:
-            yield writer
-        finally:
-            writer.close()
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            writer = make(logdir=str(folder), file_name=f"vdlrecords.{name}.log", **options)
+            try:
+                yield writer
+            finally:
+                writer.close()
+        _raise_printed(printed.getvalue())
 
     def _load(self) -> Callable[..., Any]:
+        """LogWriter; the first time also removes what an earlier life of the run has written."""
         if self._log_writer is None:
-            self._log_writer = import_visualdl().LogWriter
+            log_writer: Callable[..., Any] = import_visualdl().LogWriter
+            for old in self._root.rglob("vdlrecords.*.log"):
+                old.unlink()
+            self._log_writer = log_writer
         return self._log_writer
 
 
-def _for_table(parameter: Parameter, value: Value) -> float | int | str:
-    if parameter.type_name == "choice" or not isinstance(value, (int, float)):
-        return as_text(value)
-    is_coarse = parameter.size is not None and parameter.size <= _MANY_VALUES
-    return value if parameter.type_name == "int" and is_coarse else float(value)
+def _add_scalars(
+    writer: Any, group: str, values: Mapping[str, float], step: int, at: float
+) -> None:
+    for name, value in values.items():
+        writer.add_scalar(f"{group}/{name}", _fit(value), step, _milliseconds(at))
+
+
+def _fit(number: float) -> float:
+    return min(max(float(number), -_MOST), _MOST)
+
+
+def _milliseconds(at: float) -> int:
+    """The time of the event, not of writing: a resumed run writes the same records again."""
+    return round(at * 1000)
+
+
+def _column(name: str) -> str:
+    """The name in the table, where a dot would be taken for a path into the row."""
+    return name.replace(".", "/")
+
+
+def _cell(parameter: Parameter, value: Value) -> float | str:
+    """The value in the table: all numbers as float, the only type that gets an axis in order."""
+    choices = parameter.values() if parameter.type_name == "choice" else []
+    if _is_number(value) and all(map(_is_number, choices)):
+        return float(value)
+    return as_text(value)
+
+
+def _is_number(value: Value) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _raise_printed(printed: str) -> None:
+    """VisualDL prints what it could not write, and goes on."""
+    for line in printed.splitlines():
+        if not line.endswith("VisualDL will add logs to it."):
+            raise OSError(line)
 
 
 def import_visualdl() -> Any:
-    """The package, also where the home directory is read-only (it makes a folder there)."""
-    try:
-        import visualdl
-    except OSError:
-        os.environ["HOME"] = tempfile.mkdtemp(prefix="autofinetune-home-")
-        import visualdl
+    """The package, also where the home directory cannot be written (it makes folders there)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of its dependencies are nothing for our users
+        try:
+            import visualdl
+        except OSError:
+            with _other_home():
+                import visualdl
     return visualdl
+
+
+@contextlib.contextmanager
+def _other_home() -> Iterator[None]:
+    before = os.environ.get("HOME")
+    with tempfile.TemporaryDirectory(prefix="autofinetune-home-") as home:
+        os.environ["HOME"] = home
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+            if before is not None:
+                os.environ["HOME"] = before

@@ -70,7 +70,7 @@ def parse_options() -> argparse.Namespace:
     add("--batch_size", type=int, default=32)
     add("--momentum", type=float, default=0.5)
     add("--weight_decay", type=float, default=0.001)
-    add("--epochs", type=int, default=10, help="more epochs, also with --model_path")
+    add("--epochs", type=int, default=20, help="more epochs, also with --model_path")
     add("--seed", type=int, default=0, help="of the first weights and the order of the digits")
     add("--saved_params_dir", help="save the weights in this directory")
     add("--model_path", help="go on from the weights in this directory")
@@ -174,7 +174,8 @@ def accuracy(weights: Weights, digits: Digits) -> float:
 def save_weights(directory: str, weights: Weights, epochs: int) -> None:
     """Write the weights and how many epochs are in them."""
     Path(directory).mkdir(parents=True, exist_ok=True)
-    np.savez(Path(directory, WEIGHTS_FILE), epochs=epochs, **weights)
+    contents: dict[str, Any] = {**weights, "epochs": epochs}
+    np.savez(Path(directory, WEIGHTS_FILE), **contents)
 
 
 def load_weights(directory: str) -> tuple[Weights, int]:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from autofinetune.space import Space, dump_yaml, load_space, parse_yaml, read_space
 
-AMBIGUOUS = ["1e-5", "true", "null", "~", "", "0x10", " a ", "a: b", "no", "1:30", "<<", "- a",
-             "one\ntwo\n", "\ttab", "#", "'", '"', "é", "😀", "\x85", "\u2028", ".nan"]  # fmt: skip
+AMBIGUOUS = [
+    "1e-5", "true", "null", "~", "", "0x10", " a ", "a: b", "no", "1:30", "<<", "- a", "#", ".nan",
+    "one\ntwo\n", "\ttab", "'", '"', "é", "😀", "\x85", "\u2028",
+]  # fmt: skip
 
-untimed = settings(deadline=None)
+untimed = settings(deadline=None, max_examples=40)
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", fullmatch=True).filter(
     lambda name: name not in ("saved_params_dir", "model_path", "help")
 )
@@ -49,7 +51,7 @@ def int_entries(draw: st.DrawFn) -> dict[str, Any]:
     log = draw(st.booleans())
     low = draw(st.integers(1 if log else -(2**53), 2**53 - 1))
     high = draw(st.integers(low + 1, 2**53))
-    step = None if log else draw(st.integers(1, high - low))
+    step = None if log else draw(st.integers(1, min(high - low, 2**53)))
     init = draw(st.integers(low, high)) if log else low
     return {
         "type": "int",

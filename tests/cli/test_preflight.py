@@ -1,0 +1,282 @@
+"""Asking a real train.py for its options."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from autofinetune.cli import preflight
+from autofinetune.cli.preflight import check_script, needed_options
+from autofinetune.config import Config
+from autofinetune.errors import UsageError
+from autofinetune.runner import start_time
+from autofinetune.space import load_space
+from tests.helpers import config_of
+
+SPACE = load_space(
+    {
+        "param_list": [
+            {"name": "learning_rate", "type": "choice", "choices": [1]},
+            {"name": "units", "type": "choice", "choices": [1]},
+        ]
+    }
+)
+COMPLETE = ("learning_rate", "units", "saved_params_dir", "model_path", "epochs")
+
+
+def script_with(*options: str) -> str:
+    """A train.py whose parser has these options, each spelled as given."""
+    lines = [f"parser.add_argument('--{option}')" for option in options]
+    return "\n".join(
+        ["import argparse", "parser = argparse.ArgumentParser()", *lines, "parser.parse_args()"]
+    )
+
+
+def config_for(folder: Path, script: str, name: str = "train.py", **fields: object) -> Config:
+    (folder / name).write_text(textwrap.dedent(script), encoding="utf-8")
+    there = {"script": name, "working_dir": str(folder), "python": sys.executable}
+    return config_of(SPACE, **(there | fields))
+
+
+def check(config: Config, env: Mapping[str, str] | None = None) -> Config:
+    return check_script(config, {**os.environ, **(env or {})})
+
+
+def refusal(config: Config) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        check(config)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# --- scripts that pass --------------------------------------------------------------------------
+
+
+def test_a_complete_script_passes_and_its_options_are_noted(tmp_path: Path) -> None:
+    config = config_for(tmp_path, script_with(*COMPLETE))
+    checked = check(config)
+    assert checked.script_options == tuple(sorted(["help", *COMPLETE]))
+    assert checked == config.with_script_options(["help", *COMPLETE])
+
+
+def test_names_with_spaces_and_shell_words_pass(tmp_path: Path) -> None:
+    folder = tmp_path / "a b $(touch x); 😀"
+    folder.mkdir()
+    config = config_for(folder, script_with(*COMPLETE), "train 'it' & more.py")
+    assert "units" in (check(config).script_options or ())
+    assert [path.name for path in folder.iterdir()] == ["train 'it' & more.py"]
+
+
+def test_the_script_sees_the_environment_of_a_trial(tmp_path: Path) -> None:
+    script = """
+        import os
+        names = "learning_rate units saved_params_dir model_path".split()
+        print(*[f"--{name}" for name in [*names, os.environ["EXTRA"]]])
+    """
+    checked = check(config_for(tmp_path, script), {"EXTRA": "from_the_environment"})
+    assert "from_the_environment" in (checked.script_options or ())
+
+
+def test_the_script_runs_in_the_working_directory_without_input(tmp_path: Path) -> None:
+    script = "import os, sys\nopen('seen', 'w').write(repr(sys.stdin.read()))\n"
+    check(config_for(tmp_path, script + script_with(*COMPLETE)))
+    assert (tmp_path / "seen").read_text() == "''"
+
+
+def test_an_executable_of_any_language_passes(tmp_path: Path) -> None:
+    usage = " ".join(f"--{option}=VALUE" for option in COMPLETE)
+    config = config_for(tmp_path, f"#!/bin/sh\necho 'usage: train {usage}'\n", "train.sh")
+    (tmp_path / "train.sh").chmod(0o755)
+    assert check(config).script_options == tuple(sorted(COMPLETE))
+
+
+def test_a_help_text_on_stderr_counts(tmp_path: Path) -> None:
+    script = "import sys\nsys.stdout = sys.stderr\n" + script_with(*COMPLETE)
+    assert check(config_for(tmp_path, script)).script_options is not None
+
+
+def test_help_as_click_prints_it(tmp_path: Path) -> None:
+    text = """
+        Usage: train.py [OPTIONS]
+
+        Options:
+          --learning_rate FLOAT  Step width, see --units.  [default: 0.1]
+          -u, --units INTEGER    Neurons.
+          --amp / --no-amp       Half precision.
+          --saved_params_dir PATH
+          --model_path PATH
+          --help                 Show this message and exit.
+    """
+    checked = check(config_for(tmp_path, f"print({textwrap.dedent(text)!r})"))
+    found = set(checked.script_options or ())
+    assert found >= {"learning_rate", "units", "amp", "no-amp", "saved_params_dir", "model_path"}
+
+
+def test_help_as_absl_prints_it(tmp_path: Path) -> None:
+    text = """
+        flags:
+
+        train.py:
+          --[no]amp: Half precision.
+            (default: 'false')
+          --learning_rate: Step width.
+            (a number)
+          --units: <8|16>: Neurons.
+          --saved_params_dir: Where to save.
+          --model_path: Where to begin.
+
+        Try --helpfull to get a list of all flags.
+    """
+    script = f"print({textwrap.dedent(text)!r})\nraise SystemExit(1)"
+    found = set(check(config_for(tmp_path, script)).script_options or ())
+    assert found >= {"amp", "learning_rate", "units", "saved_params_dir", "model_path"}
+
+
+# --- what trials will need ----------------------------------------------------------------------
+
+
+def test_everything_that_trials_get_is_needed() -> None:
+    config = config_of(SPACE, script_args=("--amp", "--max_len=3"), warm_args=("--epochs=2",))
+    assert needed_options(config) == {
+        "learning_rate": "a hyperparameter",
+        "units": "a hyperparameter",
+        "saved_params_dir": "the directory in which to save the model",
+        "model_path": "the directory of the model to continue from",
+        "amp": "given on the command line",
+        "max_len": "given on the command line",
+        "epochs": "given by --warm_args",
+    }
+
+
+@pytest.mark.parametrize("fields", [{"evaluator": "fulltrail"}, {"rounds": 1}])
+def test_a_model_path_is_needed_only_where_models_are_continued(fields: dict[str, object]) -> None:
+    assert "model_path" not in needed_options(config_of(SPACE, **fields))
+
+
+def test_full_trail_does_without_a_model_path(tmp_path: Path) -> None:
+    script = script_with("learning_rate", "units", "saved_params_dir")
+    assert check(config_for(tmp_path, script, evaluator="fulltrail")).script_options
+
+
+# --- scripts that lack something ----------------------------------------------------------------
+
+
+def test_all_missing_options_are_told_at_once(tmp_path: Path) -> None:
+    config = config_for(tmp_path, script_with("epochs"), script_args=("--amp",))
+    assert refusal(config).message == (
+        "train.py lacks 5 options that trials will get:\n"
+        "  --learning_rate  (a hyperparameter)\n"
+        "  --units  (a hyperparameter)\n"
+        "  --saved_params_dir  (the directory in which to save the model)\n"
+        "  --model_path  (the directory of the model to continue from)\n"
+        "  --amp  (given on the command line)"
+    )
+
+
+def test_the_tip_shows_what_to_add(tmp_path: Path) -> None:
+    error = refusal(config_for(tmp_path, script_with(*COMPLETE[1:])))
+    assert error.message == (
+        "train.py lacks 1 option that trials will get:\n  --learning_rate  (a hyperparameter)"
+    )
+    assert error.tip == (
+        'add for instance parser.add_argument("--learning_rate"), or pass --skip-preflight'
+    )
+
+
+def test_without_a_model_path_the_other_evaluator_is_offered(tmp_path: Path) -> None:
+    error = refusal(config_for(tmp_path, script_with(*COMPLETE[:3])))
+    assert error.tip == "add it, or train every trial from scratch with --evaluator=fulltrail"
+
+
+@pytest.mark.parametrize("near", ["learning-rate", "Learning_Rate", "LEARNING-RATE"])
+def test_a_name_that_differs_by_hyphen_or_case_is_pointed_out(tmp_path: Path, near: str) -> None:
+    error = refusal(config_for(tmp_path, script_with(near, *COMPLETE[1:])))
+    assert f"--learning_rate  (a hyperparameter); it has --{near}, the names" in error.message
+
+
+# --- scripts that cannot be asked ---------------------------------------------------------------
+
+
+def test_a_crash_is_told_with_its_last_lines(tmp_path: Path) -> None:
+    script = "import no_such_package_anywhere\n" + script_with(*COMPLETE)
+    error = refusal(config_for(tmp_path, script))
+    head, *tail = error.message.splitlines()
+    assert head == "train.py --help does not tell its options: it crashed (exit code 1)"
+    assert tail[-1] == "  | ModuleNotFoundError: No module named 'no_such_package_anywhere'"
+    assert "must read its options with argparse" in str(error.tip)
+    assert "--skip-preflight" in str(error.tip)
+
+
+def test_a_crash_after_some_help_is_a_crash(tmp_path: Path) -> None:
+    script = "print('--learning_rate --units --saved_params_dir --model_path')\n1 / 0"
+    assert "it crashed (exit code 1)" in refusal(config_for(tmp_path, script)).message
+
+
+def test_only_the_end_of_long_output_is_shown(tmp_path: Path) -> None:
+    error = refusal(config_for(tmp_path, "print(*range(1000), sep='\\n')"))
+    assert error.message.splitlines()[1:] == [f"  | {n}" for n in range(992, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("", "it named no option (exit code 0)"),
+        ("print('training ...')", "it named no option (exit code 0)"),
+        ("raise SystemExit(3)", "it named no option (exit code 3)"),
+        ("import os; os.kill(os.getpid(), 9)", "it named no option (exit code -9)"),
+        ("def broken(:", "it named no option (exit code 1)"),
+        (r"import os; os.write(1, b'\xff\0 -- --- --1 -x')", "it named no option (exit code 0)"),
+    ],
+)  # fmt: skip
+def test_a_script_that_names_no_option(tmp_path: Path, script: str, problem: str) -> None:
+    assert problem in refusal(config_for(tmp_path, script)).message
+
+
+def test_a_script_that_cannot_be_started(tmp_path: Path) -> None:
+    config = config_for(tmp_path, "", python=str(tmp_path / "no-python"))
+    assert "it cannot be started: " in refusal(config).message
+
+
+def test_a_script_that_starts_to_train_is_ended_with_all_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "TIMEOUT_S", 1.5)
+    script = """
+        import os, signal
+        print("epoch 1", flush=True)
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            if os.fork() == 0:
+                open("grandchild", "w").write(str(os.getpid()))
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.pause()
+        open("pids", "w").write(f"{os.getpid()} {child}")
+        signal.pause()
+    """
+    error = refusal(config_for(tmp_path, script))
+    assert "does not tell its options: it was still running after 1.5 s" in error.message
+    assert error.message.endswith("  | epoch 1")
+    pids = [*(tmp_path / "pids").read_text().split(), (tmp_path / "grandchild").read_text()]
+    assert [start_time(int(pid)) for pid in pids] == [None] * 3
+
+
+def test_what_a_script_leaves_behind_is_ended(tmp_path: Path) -> None:
+    script = """
+        import os, signal
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+            os.write(write, str(os.getpid()).encode())
+            signal.pause()
+        open("left", "w").write(os.read(read, 20).decode())
+    """
+    check(config_for(tmp_path, textwrap.dedent(script) + script_with(*COMPLETE)))
+    assert start_time(int((tmp_path / "left").read_text())) is None

@@ -1,0 +1,326 @@
+"""The options of a run: defaults, checks and the form on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autofinetune.config import Config, Names, as_options, build_config
+from autofinetune.defaults import option_name
+from autofinetune.errors import ConfigError, UsageError
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.space import Space, dump_yaml, parse_yaml
+from autofinetune.state import Direction
+from autofinetune.strategies import STRATEGIES
+from tests.helpers import MIXED, config_of, space_of
+
+HPARAM = """\
+param_list:
+  - {name: lr, type: float, init_value: 0.001, greater_than: 0.00005, lower_than: 0.05}
+  - {name: units, type: int, init_value: 8, greater_than: 4, lower_than: 64}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "hparam.yaml").write_text(HPARAM)
+    return tmp_path
+
+
+def build(folder: Path, **changes: Any) -> Config:
+    """A config from the least options, some changed; None leaves one out."""
+    options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
+    return build_config(
+        {name: value for name, value in options.items() if value is not None},
+        Names(STRATEGIES, EVALUATORS),
+        working_dir=str(folder),
+        python="/usr/bin/python3",
+        random_seed=42,
+    )
+
+
+def mistakes(folder: Path, **changes: Any) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        build(folder, **changes)
+    assert caught.value.source == "the command line"
+    assert caught.value.tip == "autofinetune --help shows examples"
+    return caught.value.mistakes
+
+
+# --- what is built ------------------------------------------------------------------------------
+
+
+def test_the_documented_defaults(folder: Path) -> None:
+    config = build(folder)
+    assert (config.popsize, config.rounds, config.max_trials) == (5, 10, 50)
+    assert (config.evaluator, config.tuning_strategy) == ("populationbased", "pshe2")
+    assert config.direction is Direction.MAXIMIZE
+    assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
+    assert (config.time_limit_s, config.script_options) == (None, None)
+    assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
+    assert config.script_path == folder / "train.py"
+    assert [parameter.name for parameter in config.space] == ["lr", "units"]
+
+
+def test_every_option_is_taken(folder: Path) -> None:
+    config = build(
+        folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
+        direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2",
+    )  # fmt: skip
+    assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
+    assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
+    assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
+    assert config.warm_args == ("--epochs=2", "--lr_decay=0.5")
+    assert config.script_args == ("--max_seq_len=128", "--amp")
+    assert config.gpu == "GPU-1a,2"
+
+
+@pytest.mark.parametrize(
+    ("option", "written", "meant"),
+    [
+        ("evaluator", "FullTrail", "fulltrail"),
+        ("evaluator", "PopulationBased", "populationbased"),
+        ("tuning_strategy", "HAZero", "hazero"),
+        ("tuning_strategy", "PSHE2", "pshe2"),
+        ("direction", "MINIMIZE", "minimize"),
+    ],
+)
+def test_names_stand_in_any_case(folder: Path, option: str, written: str, meant: str) -> None:
+    assert getattr(build(folder, **{option: written}), option) == meant
+
+
+def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
+    config = build(
+        folder, popsize=2, round=3, seed=0, gpu=0, trial_timeout=30,
+        script_args=["max_seq_len", 128, "amp", True], warm_args=["epochs", 2],
+    )  # fmt: skip
+    assert (config.popsize, config.rounds, config.seed, config.gpu) == (2, 3, 0, "0")
+    assert config.time_limit_s == 30.0
+    assert config.script_args == ("--max_seq_len=128", "--amp=True")
+    assert config.warm_args == ("--epochs=2",)
+
+
+def test_script_args_may_be_one_string(folder: Path) -> None:
+    config = build(folder, script_args="note 'two words' --amp")
+    assert config.script_args == ("--note=two words", "--amp")
+
+
+def test_empty_warm_args_are_not_the_default(folder: Path) -> None:
+    assert build(folder, warm_args="").warm_args == ()
+
+
+def test_the_space_may_stand_inline(folder: Path) -> None:
+    config = build(folder, param_file=None, param_list=MIXED["param_list"])
+    assert config.space.describe()["param_list"] != []
+
+
+def test_paths_are_within_the_working_directory(folder: Path) -> None:
+    (folder / "sub dir").mkdir()
+    (folder / "sub dir" / "t$(x);.py").write_text("")
+    config = build(folder, script="sub dir/t$(x);.py", param_file=str(folder / "hparam.yaml"))
+    assert config.script_path.is_file()
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mistake"),
+    [
+        ("script", None, "the training script is missing; autofinetune train.py ..."),
+        ("script", "trian.py", "there is no script 'trian.py' in "),
+        ("script", ".", "there is no script '.' in "),
+        ("script", "a\0b", r"there is no script 'a\x00b' in "),
+        ("param_file", None, "--param_file is missing; give the list of hyperparameters"),
+        ("param_file", "no.yaml", "no.yaml: No such file or directory"),
+        ("param_file", ".", "Is a directory"),
+        ("gpu", None, "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or"),
+        ("gpu", "", "--gpu is missing"),
+        ("popsize", "0", "--popsize=0 must be a whole number of at least 1"),
+        ("popsize", "-3", "--popsize=-3 must be a whole number of at least 1"),
+        ("popsize", "2.5", "--popsize=2.5 must be a whole number of at least 1"),
+        ("popsize", "many", "--popsize=many must be a whole number of at least 1"),
+        ("popsize", "", "--popsize= must be a whole number of at least 1"),
+        ("popsize", True, "--popsize=True must be a whole number of at least 1"),
+        ("popsize", [5], "--popsize=[5] must be a whole number of at least 1"),
+        ("popsize", "9" * 5000, "must be a whole number of at least 1"),
+        ("popsize", "100001", "--popsize times --round is above 1000000"),
+        ("round", "0", "--round=0 must be a whole number of at least 1"),
+        ("seed", "-1", "--seed=-1 must be a whole number of at least 0"),
+        ("seed", "x", "--seed=x must be a whole number of at least 0"),
+        ("trial_timeout", "0", "--trial_timeout=0 must be a number of seconds above 0"),
+        ("trial_timeout", "-1", "--trial_timeout=-1 must be a number of seconds above 0"),
+        ("trial_timeout", "1h", "--trial_timeout=1h must be a number of seconds above 0"),
+        ("trial_timeout", "nan", "--trial_timeout=nan must be a number of seconds above 0"),
+        ("trial_timeout", "inf", "--trial_timeout=inf must be a number of seconds above 0"),
+        ("trial_timeout", [1], "--trial_timeout=[1] must be a number of seconds above 0"),
+        ("trial_timeout", 10**400, "must be a number of seconds above 0"),
+        ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
+                                    "populationbased (did you mean 'fulltrail'?)"),
+        ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
+        ("tuning_strategy", "psh2", "--tuning_strategy=psh2 is unknown; use one of: hazero, pshe2 "
+                                    "(did you mean 'pshe2'?)"),
+        ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
+        ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
+        ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
+        ("script_args", 5, "script_args must be words or a list of words, found 5"),
+        ("script_args", "'open", "No closing quotation"),
+        ("script_args", ("lr", "3"), "--lr=3: lr is searched already; leave it out"),
+        ("script_args", ("--units=3",), "--units=3: units is searched already; leave it out"),
+        ("script_args", ("--model_path=x",), "--model_path=x: model_path is passed by autofine"),
+        ("script_args", ("saved_params_dir", "x"), "saved_params_dir is passed by autofinetune"),
+        ("warm_args", "epochs", "--warm_args: 'epochs' after the options has no value"),
+        ("warm_args", "'open", "--warm_args: No closing quotation"),
+        ("warm_args", 3, "--warm_args: the value must be words or a list of words, found 3"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_option(folder: Path, option: str, value: object, mistake: str) -> None:
+    (found,) = mistakes(folder, **{option: value})
+    assert mistake in found
+
+
+def test_all_mistakes_are_told_at_once(folder: Path) -> None:
+    found = mistakes(
+        folder, script="no.py", param_file="no.yaml", gpu=None, popsize="0", round="x", seed="-1",
+        evaluator="x", tuning_strategy="y", direction="z", trial_timeout="0", script_args=("a",),
+        warm_args="b",
+    )  # fmt: skip
+    assert len(found) == 12
+
+
+def test_nothing_at_all_is_three_mistakes(folder: Path) -> None:
+    found = mistakes(folder, script=None, param_file=None, gpu=None)
+    assert [line.split(" ", 1)[0] for line in found] == ["the", "--gpu", "--param_file"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_mistakes_of_the_command_line_come_before_those_of_the_space(
+    folder: Path, inline: bool
+) -> None:
+    (folder / "bad.yaml").write_text("param_list: 3\n")
+    bad: dict[str, Any] = {"param_list": 3} if inline else {"param_file": "bad.yaml"}
+    assert len(mistakes(folder, popsize="0", **bad)) == 1
+    with pytest.raises(ConfigError, match="param_list must be a list") as caught:
+        build(folder, **bad)
+    assert caught.value.source == ("param_list" if inline else str(folder / "bad.yaml"))
+
+
+# --- the form on disk ---------------------------------------------------------------------------
+
+
+def test_a_description_gives_the_same_config(folder: Path) -> None:
+    plain = build(folder)
+    full = build(
+        folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
+        direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
+    ).with_script_options({"lr", "epochs"})  # fmt: skip
+    for config in (plain, full):
+        described = config.describe()
+        assert Config.from_description(described) == config
+        assert Config.from_description(json.loads(json.dumps(described))) == config
+        written = parse_yaml(dump_yaml(described).encode(), "config.yaml").value
+        assert Config.from_description(written) == config
+
+
+def test_a_description_serves_as_options(folder: Path) -> None:
+    config = build(
+        folder, popsize=1, seed=3, warm_args="a 1", script_args=("b", "1", "--c"), trial_timeout=2
+    )
+    again = build_config(
+        config.describe(),
+        Names(STRATEGIES, EVALUATORS),
+        working_dir=config.working_dir,
+        python=config.python,
+        random_seed=99,
+    )
+    assert again == config
+
+
+def test_a_damaged_description_is_refused() -> None:
+    described = config_of().describe() | {"param_list": [{"name": "lr"}]}
+    with pytest.raises(ConfigError, match="type is missing"):
+        Config.from_description(described)
+
+
+@pytest.mark.parametrize("space", [space_of("float", "log", "int", "small", "choice"), None])
+def test_any_space_survives_a_description(space: Space | None) -> None:
+    config = config_of(space, time_limit_s=1e-3, warm_args=())
+    assert Config.from_description(config.describe()) == config
+
+
+def test_script_options_are_sorted() -> None:
+    assert config_of().with_script_options({"b", "a"}).script_options == ("a", "b")
+
+
+# --- options for train.py -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ((), ()),
+        (("max_seq_len", "128"), ("--max_seq_len=128",)),
+        (("a", "1", "b", "2"), ("--a=1", "--b=2")),
+        (("--a=1", "b=2"), ("--a=1", "--b=2")),
+        (("--a", "1"), ("--a=1",)),
+        (("--amp",), ("--amp",)),
+        (("--amp", "--a=1"), ("--amp", "--a=1")),
+        (("a", "1", "--amp"), ("--a=1", "--amp")),
+        (("--", "--amp", "--lr_decay=0.5"), ("--amp", "--lr_decay=0.5")),
+        (("a", "1", "--", "--b=2"), ("--a=1", "--b=2")),
+        (("lr_decay", "-1e-3"), ("--lr_decay=-1e-3",)),
+        (("--lr_decay", "-1"), ("--lr_decay=-1",)),
+        (("offset", "-"), ("--offset=-",)),
+        (("name", ""), ("--name=",)),
+        (("--name=",), ("--name=",)),
+        (("eq", "a=b"), ("--eq=a=b",)),
+        (("note", "two words; $(id) 😀\n"), ("--note=two words; $(id) 😀\n",)),
+    ],
+)
+def test_words_become_options(words: tuple[str, ...], options: tuple[str, ...]) -> None:
+    assert as_options(words) == options
+
+
+@pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("--amp", "x", "y"), ("a", "--")])
+def test_a_key_needs_a_value(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="has no value; options for train"):
+        as_options(words)
+
+
+@pytest.mark.parametrize("words", [("-v",), ("-v", "3"), ("a", "1", "-vvv"), ("-1e-3", "a")])
+def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=r"'-\S+' cannot go on to train"):
+        as_options(words)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("ab=-1. ", max_size=5) | st.sampled_from(["--", "--amp", "--a=1"])))
+def test_options_stay_as_they_are(words: list[str]) -> None:
+    try:
+        options = as_options(words)
+    except UsageError:
+        return
+    assert as_options(options) == options
+    assert all(option.startswith("--") for option in options)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("--lr=1", "lr"), ("--amp", "amp"), ("--a-b=c=d", "a-b"), ("x", "x"), ("--=1", "")],
+)
+def test_the_name_of_an_option(word: str, name: str) -> None:
+    assert option_name(word) == name
+
+
+def test_a_timeout_is_finite(folder: Path) -> None:
+    limit = build(folder, trial_timeout="1e308").time_limit_s
+    assert limit is not None
+    assert math.isfinite(limit)

@@ -1,0 +1,53 @@
+"""Messages and exit codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from autofinetune.errors import (
+    AllTrialsFailed,
+    AutofinetuneError,
+    ConfigError,
+    DirectoryBusy,
+    EnvironmentProblem,
+    UsageError,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (UsageError, 2),
+        (AllTrialsFailed, 3),
+        (EnvironmentProblem, 4),
+        (DirectoryBusy, 5),
+        (AutofinetuneError, 4),
+    ],
+)
+def test_each_kind_has_its_exit_code(kind: type[AutofinetuneError], code: int) -> None:
+    error = kind("what is wrong", "what to do")
+    assert isinstance(error, AutofinetuneError)
+    assert (error.exit_code, error.message, error.tip) == (code, "what is wrong", "what to do")
+    assert str(error) == "what is wrong"
+
+
+def test_a_tip_is_not_needed() -> None:
+    assert UsageError("what is wrong").tip is None
+
+
+def test_a_configuration_mistake_is_bad_usage() -> None:
+    error = ConfigError("hparam.yaml", ["hparam.yaml:1:1 first"], "look here")
+    assert isinstance(error, UsageError)
+    assert (error.exit_code, error.source, error.tip) == (2, "hparam.yaml", "look here")
+    assert error.mistakes == ("hparam.yaml:1:1 first",)
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "message"),
+    [
+        (["a"], "hparam.yaml has 1 mistake:\n  a"),
+        (["a", "b"], "hparam.yaml has 2 mistakes:\n  a\n  b"),
+    ],
+)
+def test_all_mistakes_stand_below_each_other(mistakes: list[str], message: str) -> None:
+    assert ConfigError("hparam.yaml", mistakes).message == message

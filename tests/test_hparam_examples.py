@@ -1,0 +1,104 @@
+"""Every file in hparam_examples/ loads, explains itself and shows what its name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autofinetune.space import Space, load_space
+from autofinetune.strategies import STRATEGIES, create_strategy
+
+FOLDER = Path(__file__).parent.parent / "hparam_examples"
+FILES = sorted(FOLDER.iterdir())
+
+
+def load(name: str) -> Space:
+    return load_space(FOLDER / name)
+
+
+def every_value(space: Space) -> dict[str, list[object]]:
+    return {parameter.name: list(parameter.values()) for parameter in space}
+
+
+def test_the_features_have_a_file_each() -> None:
+    names = [path.name for path in FILES]
+    assert names == [
+        "choice.yaml",
+        "log_scale.yaml",
+        "one_parameter.yaml",
+        "paddlehub_classic.yaml",
+        "scientific_numbers.yaml",
+        "step.yaml",
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_loads_and_begins_with_a_comment(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    assert load_space(path).dim >= 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_can_be_searched_from_its_initial_values(path: Path, strategy: str) -> None:
+    space = load_space(path)
+    candidates = create_strategy(strategy, space, popsize=4, seed=0).ask(4)
+    assert candidates[0].params == space.init_params
+    assert len({tuple(candidate.params.values()) for candidate in candidates}) == 4
+
+
+def test_the_classic_file_is_the_one_that_paddlehub_documents() -> None:
+    assert [dict(parameter.describe()) for parameter in load("paddlehub_classic.yaml")] == [
+        {
+            "name": "hparam1",
+            "type": "float",
+            "init_value": 0.001,
+            "lower_than": 0.05,
+            "greater_than": 0.00005,
+        },
+        {
+            "name": "hparam2",
+            "type": "int",
+            "init_value": 12,
+            "lower_than": 20,
+            "greater_than": 10,
+        },
+    ]
+
+
+def test_the_log_scale_gives_each_order_of_magnitude_the_same_room() -> None:
+    rate, hidden = load("log_scale.yaml")
+    assert rate.encode(0.001) == pytest.approx(1 / 3)
+    assert rate.encode(0.01) == pytest.approx(2 / 3)
+    narrow, wide = hidden.encode(16) - hidden.encode(8), hidden.encode(1024) - hidden.encode(512)
+    assert narrow == pytest.approx(wide, rel=0.1)
+
+
+def test_the_steps_are_those_in_the_comments() -> None:
+    assert every_value(load("step.yaml")) == {
+        "batch_size": [16, 32, 48, 64],
+        "dropout": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
+    }
+
+
+def test_the_choices_keep_their_types() -> None:
+    space = load("choice.yaml")
+    assert every_value(space) == {
+        "optimizer": ["sgd", "adam", "rmsprop"],
+        "kernel_size": [1, 3, 7],
+        "use_bias": [True, False],
+        "warmup": [None, "linear", "cosine"],
+    }
+    assert space.init_params["optimizer"] == "adam"
+    assert space.init_params["kernel_size"] == 1  # the first one, since none is named
+
+
+def test_numbers_with_an_exponent_are_numbers() -> None:
+    rate, decay, steps = (
+        dict(parameter.describe()) for parameter in load("scientific_numbers.yaml")
+    )
+    assert (rate["greater_than"], rate["init_value"], rate["lower_than"]) == (1e-5, 1e-3, 1e-1)
+    assert (decay["init_value"], decay["lower_than"]) == (0.01, 0.5)
+    assert (steps["init_value"], steps["lower_than"]) == (1000, 2500)
+    assert isinstance(steps["init_value"], int)
