@@ -18,7 +18,13 @@ from autofinetune.space import load_space
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
 
 DEMO = Path(__file__).parents[2] / "demo" / "digits"
-GOOD = ("--learning_rate=0.1", "--batch_size=32", "--momentum=0.9", "--weight_decay=0.0001")
+GOOD = (
+    "--learning_rate=0.1",
+    "--batch_size=32",
+    "--momentum=0.9",
+    "--weight_decay=0.0001",
+    "--epochs=10",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def test_good_hyperparameters_read_the_digits(good: Ran) -> None:
 def test_the_initial_values_leave_room_to_improve(tmp_path: Path, good: Ran) -> None:
     space = load_space(DEMO / "hparam.yaml")
     ran = train(tmp_path, *(f"--{name}={value}" for name, value in space.init_params.items()))
-    assert 0.8 < ran.finals[0] < good.finals[0] - 0.02
+    assert 0.8 < ran.finals[0] < good.finals[0] - 0.01
 
 
 def test_every_epoch_and_the_end_are_reported(good: Ran) -> None:
