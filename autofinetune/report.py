@@ -58,7 +58,7 @@ def report_intermediate_result(score: float, step: int | None = None) -> None:
 def _report(kind: str, score: float, step: int | None) -> None:
     try:
         value = float(score)
-    except (TypeError, ValueError, OverflowError) as error:
+    except Exception as error:  # what a foreign class raises is its own: torch a RuntimeError
         raise TypeError(
             f"report_{kind}_result needs one number such as 0.93, got {_short(score)} "
             f"of type {type(score).__name__}"

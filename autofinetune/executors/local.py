@@ -16,7 +16,7 @@ from typing import Any
 
 from autofinetune import runner
 
-from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation
+from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 from .devices import Slot
 from .reports import read_reports
 
@@ -147,12 +147,20 @@ class LocalExecutor(Executor):
         reports, job.report_offset = read_reports(job.directory / _REPORTS, job.report_offset)
         if state in (JobState.EXITED, JobState.LOST):
             del self._jobs[job.key]
-            while more := read_reports(job.directory / _REPORTS, job.report_offset)[0]:
-                reports += more
-                job.report_offset = more[-1].offset
+            reports += self._all_reports(job)
         if state is JobState.RUNNING and not reports:
             return None
         return Observation(job.key, state, tuple(reports), record)
+
+    def _all_reports(self, job: _Job) -> list[Report]:
+        """The rest of the reports, chunk by chunk, junk of any length between them included."""
+        found: list[Report] = []
+        before = -1
+        while job.report_offset != before:
+            before = job.report_offset
+            more, job.report_offset = read_reports(job.directory / _REPORTS, before)
+            found += more
+        return found
 
     def _without_record(self, job: _Job) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""

@@ -66,7 +66,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> None:
-    """Answer on `listener` until Ctrl-C.
+    """Answer on `listener` until Ctrl-C, which ends the process.
 
     The process moves into `logdir`, because VisualDL names a trial by the path that it walked.
 
@@ -88,10 +88,10 @@ def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> 
             f"VisualDL cannot be loaded: {type(error).__name__}: {error}",
             "install it again: pip install --force-reinstall visualdl",
         ) from None
-    # Also where the shell that started this in the background told it to ignore Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     answer = one_at_a_time(pages)
     server = make_server(host, port, answer, threaded=True, fd=listener.fileno())
+    # At once, as VisualDL has it: threads of its own would keep the process from ending in peace.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     say(f"http://{_address(host, port)}/")
     server.serve_forever()
 

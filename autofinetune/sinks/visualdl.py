@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -167,6 +168,7 @@ def import_visualdl() -> Any:
         try:
             import visualdl
         except OSError:
+            sys.modules.pop("visualdl.utils.dir", None)  # it remembers the home directory
             with _other_home():
                 import visualdl
     return visualdl

@@ -283,3 +283,20 @@ def test_nothing_is_left_open_by_many_attempts(executor: LocalExecutor, tmp_path
         executor.submit(attempt_of(tmp_path, "pass", trial=number, directory=directory))
         until_over(executor)
     assert open_files() == before
+
+
+def test_a_report_behind_megabytes_of_junk_is_found(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = (
+        "import os\nfile = open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a')\n"
+        "file.write(('x' * 1000 + '\\n') * 5000)\nfile.write('{\"final\": 0.5}\\n')"
+    )
+    executor.submit(attempt_of(tmp_path, code))
+    scores = []
+    while True:
+        for news in executor.poll(1.0):
+            scores += [report.score for report in news.reports]
+            if news.state is JobState.EXITED:
+                assert scores == [0.5]
+                return
