@@ -5,7 +5,7 @@
     no result        FAILED no_result FAILED <end>
     NaN or infinite  FAILED nan       FAILED nan
 
-<end> is `exit:<code>`, `signal:<number>`, `timeout`, `spawn` or `runner_lost`; the last one
+<end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn` or `runner_lost`; the last one
 sends a trial without a result back to the queue. The last finite final report counts. A failed
 trial has no score anywhere.
 """
@@ -57,4 +57,6 @@ def _end(record: ExitRecord | None) -> str:
         return record.why
     if record.returncode is None:
         return "spawn"
+    if record.is_oom:
+        return "oom"
     return f"signal:{-record.returncode}" if record.returncode < 0 else f"exit:{record.returncode}"

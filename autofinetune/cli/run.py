@@ -29,7 +29,7 @@ from autofinetune.events import RunCreated
 from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
-from autofinetune.runner import try_lock
+from autofinetune.runner.files import try_lock
 from autofinetune.scheduler import idle_slots_per_round
 from autofinetune.sinks import BestModel, Console, SinkGuard, Tables, VisualDL
 from autofinetune.space import as_text, read_yaml

@@ -54,7 +54,8 @@ class ExitRecord:
     """How an attempt ended: `why` is exit, cancel, timeout or spawn.
 
     `returncode` is negative for a signal and None when the command could not be started, which
-    `error` then explains. `leftovers` counts processes that outlived the command and were ended.
+    `error` then explains. `leftovers` counts processes that outlived the command and were ended,
+    `survivors` are those that could not be. `is_oom`: the kernel killed it for want of memory.
     """
 
     why: str
@@ -63,6 +64,7 @@ class ExitRecord:
     error: str = ""
     leftovers: int = 0
     survivors: tuple[int, ...] = ()
+    is_oom: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune import runner
+from autofinetune.runner.cgroup import Cgroup
+from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 from .devices import Slot
@@ -22,6 +24,13 @@ from .reports import read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _REPORTS = "reports.jsonl"
+_PACKAGE_PARENT = str(Path(__file__).parents[2])
+# Without `site` the start takes a third of the time; the package is found by its own place.
+START_RUNNER = (
+    *(sys.executable, "-S", "-E", "-s", "-c"),
+    "import sys; sys.path.insert(0, sys.argv[2]); "
+    "from autofinetune.runner.main import main; raise SystemExit(main(sys.argv[1]))",
+)
 
 
 @dataclass
@@ -56,7 +65,7 @@ class LocalExecutor(Executor):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
             job = self._jobs[attempt.key] = _Job(attempt.key, directory, mark)
-            if (directory / runner.STARTED).exists():
+            if (directory / STARTED).exists():
                 self._attach(job)
             else:
                 self._start(job, attempt)
@@ -75,17 +84,17 @@ class LocalExecutor(Executor):
             "grace_s": attempt.grace_s,
             "time_limit_s": attempt.time_limit_s,
         }
-        runner.write_atomically(str(job.directory / runner.SPEC), spec, durable=False)
+        write_atomically(str(job.directory / SPEC), spec, durable=False)
         env = {
             **self._environ,
             **self._slots[attempt.slot].env,
             **attempt.env,
-            runner.MARK_VARIABLE: job.mark,
+            MARK_VARIABLE: job.mark,
             "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
         }
         with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
             job.process = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-s", runner.__file__, str(job.directory)],
+                [*START_RUNNER, str(job.directory), _PACKAGE_PARENT],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -96,10 +105,10 @@ class LocalExecutor(Executor):
 
     def _attach(self, job: _Job) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
-        who = _read_json(job.directory / runner.STARTED)
-        if who is not None and runner.is_alive(who):
+        who = _read_json(job.directory / STARTED)
+        if who is not None and is_alive(who):
             self._watch(job, who["pid"])
-            if not runner.is_alive(who):  # it went between the look and the watch
+            if not is_alive(who):  # it went between the look and the watch
                 self._unwatch(job)
 
     def _watch(self, job: _Job, pid: int) -> None:
@@ -164,22 +173,33 @@ class LocalExecutor(Executor):
 
     def _without_record(self, job: _Job) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""
-        started = (job.directory / runner.STARTED).exists()
+        started = (job.directory / STARTED).exists()
         self._attach(job)
         if job.pidfd is not None:
             return JobState.RUNNING
-        lock = runner.try_lock(str(job.directory / runner.LOCK))
+        lock = try_lock(str(job.directory / LOCK))
         if lock is None and not started:
             return JobState.RUNNING  # another runner is just starting
         if lock is not None:
             os.close(lock)
-        remains = runner.marked(job.mark)
-        if remains or lock is None:
-            runner.send_to(remains, signal.SIGKILL)
+        if self._kill_remains(job) or lock is None:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
         if _read_exit(job.directory) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
         return JobState.LOST
+
+    def _kill_remains(self, job: _Job) -> bool:
+        """Kill what a dead runner left, wherever it hid; false once nothing is left."""
+        remains = set(marked(job.mark))
+        path = (_read_json(job.directory / STARTED) or {}).get("cgroup")
+        cgroup = Cgroup(path) if path else None
+        if cgroup is not None:
+            remains.update(cgroup.pids())
+            cgroup.kill()
+        send_to(remains, signal.SIGKILL)
+        if cgroup is not None and not remains:
+            cgroup.remove()
+        return bool(remains)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
@@ -222,7 +242,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _read_exit(directory: Path) -> ExitRecord | None:
-    data = _read_json(directory / runner.EXIT)
+    data = _read_json(directory / EXIT)
     if data is None:
         return None
     return ExitRecord(
@@ -232,4 +252,5 @@ def _read_exit(directory: Path) -> ExitRecord | None:
         error=data.get("error", ""),
         leftovers=data.get("leftovers", 0),
         survivors=tuple(data.get("survivors", ())),
+        is_oom=data["returncode"] == -signal.SIGKILL and data.get("oom_kills", 0) > 0,
     )

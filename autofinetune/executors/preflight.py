@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autofinetune import runner
+from autofinetune.runner.processes import MARK_VARIABLE, marked, send_to
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
 _ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line, without its help
@@ -37,7 +37,7 @@ def ask_for_options(
         process = subprocess.Popen(
             [*command, "--help"],
             cwd=working_dir,
-            env={**env, "COLUMNS": "200", runner.MARK_VARIABLE: mark},
+            env={**env, "COLUMNS": "200", MARK_VARIABLE: mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,5 +76,5 @@ def named_options(help_text: str) -> frozenset[str]:
 
 
 def _clear(mark: str) -> None:
-    while left := runner.marked(mark):
-        runner.send_to(left, signal.SIGKILL)
+    while left := marked(mark):
+        send_to(left, signal.SIGKILL)

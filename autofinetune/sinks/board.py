@@ -9,6 +9,7 @@ system; and the plots show a trial without a score above the best one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -104,11 +105,13 @@ def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
     """The pages of the logs below the working directory, as a WSGI application."""
     import_visualdl()
     from visualdl.reader.reader import LogReader
-    from visualdl.server import app, log
+    from visualdl.server import api, app, log
     from visualdl.server.args import ParseArgs
 
     LogReader.get_all_walk = walk_in_order
     LogReader.load_new_data = at_most_every(RELOAD_S, LogReader.load_new_data, time.monotonic)
+    api.Api._get = loaded_first(api.Api._get)
+    api.Api._get_with_retry = loaded_first(api.Api._get_with_retry)
     app.Template.render = corrected(app.Template.render)
     log.init_logger(0)  # else every request is a line in the terminal
     made: Callable[..., Iterable[bytes]] = app.create_app(
@@ -141,11 +144,24 @@ def at_most_every(
 
     def load_sometimes(self: Any, update: bool = True) -> None:
         last = getattr(self, "_loaded_at", None)
-        if last is None or now() - last >= seconds:
+        if last is not None and now() - last < seconds:
+            return
+        # A run that is resumed removes its files and writes them again; the next look has them.
+        with contextlib.suppress(FileNotFoundError):
             load(self, update=update)
-            self._loaded_at = now()
+        self._loaded_at = now()
 
     return load_sometimes
+
+
+def loaded_first(get: Callable[..., Any]) -> Callable[..., Any]:
+    """`get` of an Api, with what is new; it lists the trials it knows and only then loads more."""
+
+    def get_loaded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._reader.load_new_data()
+        return get(self, *args, **kwargs)
+
+    return get_loaded
 
 
 def walk_in_order(self: Any) -> None:

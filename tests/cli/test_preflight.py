@@ -14,7 +14,7 @@ from autofinetune.cli import preflight
 from autofinetune.cli.preflight import check_script, needed_options
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
-from autofinetune.runner import start_time
+from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
 from tests.helpers import config_of
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune import runner
 from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot
+from autofinetune.runner.files import EXIT, STARTED
+from autofinetune.runner.processes import identity, marked
 
 DEADLINE_S = 60.0
 
@@ -134,7 +135,7 @@ def test_everything_the_trial_leaves_behind_is_ended(
     assert record.returncode == 0
     assert record.leftovers >= 3
     assert record.survivors == ()
-    assert runner.marked(mark_of(attempt)) == []
+    assert marked(mark_of(attempt)) == []
 
 
 def test_a_second_cancel_ends_what_ignores_the_first(
@@ -151,7 +152,7 @@ def test_a_second_cancel_ends_what_ignores_the_first(
     record = until_over(executor).exit
     assert record is not None
     assert record.why == "cancel"
-    assert runner.marked(mark_of(attempt)) == []
+    assert marked(mark_of(attempt)) == []
 
 
 def test_a_cancelled_trial_may_save_in_its_grace(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_trial_over_its_time_limit_is_ended(executor: LocalExecutor, tmp_path:
     record = until_over(executor).exit
     assert record is not None
     assert record.why == "timeout"
-    assert runner.marked(mark_of(attempt)) == []
+    assert marked(mark_of(attempt)) == []
 
 
 def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     news = until_over(executor)
     assert news.state is JobState.LOST
     assert news.exit is None
-    assert runner.marked(mark_of(attempt)) == []
+    assert marked(mark_of(attempt)) == []
 
 
 def test_a_record_of_another_boot_is_lost_and_nothing_is_signalled(
@@ -232,8 +233,8 @@ def test_a_record_of_another_boot_is_lost_and_nothing_is_signalled(
     directory.mkdir()
     stranger = subprocess.Popen(["sleep", "1000"])
     try:
-        who = runner.identity(stranger.pid) | {"boot_id": "another boot"}
-        (directory / runner.STARTED).write_text(json.dumps(who))
+        who = identity(stranger.pid) | {"boot_id": "another boot"}
+        (directory / STARTED).write_text(json.dumps(who))
         executor.submit(attempt)
         executor.cancel(attempt.key)
         assert until_over(executor).state is JobState.LOST
@@ -252,8 +253,8 @@ def test_a_pid_that_belongs_to_somebody_else_now_is_left_alone(
     directory.mkdir()
     stranger = subprocess.Popen(["sleep", "1000"])
     try:
-        who = runner.identity(stranger.pid)
-        (directory / runner.STARTED).write_text(json.dumps(who | {"start_time": 1}))
+        who = identity(stranger.pid)
+        (directory / STARTED).write_text(json.dumps(who | {"start_time": 1}))
         executor.submit(attempt)
         executor.cancel(attempt.key)
         assert until_over(executor).state is JobState.LOST
@@ -268,7 +269,7 @@ def test_a_runner_that_cannot_start_is_lost(executor: LocalExecutor, tmp_path: P
     Path(attempt.directory).mkdir()
     executor.submit(attempt_of(tmp_path, "pass", working_dir=str(tmp_path)))
     until_over(executor)  # this one is fine; now one whose record is damaged
-    (Path(attempt.directory) / runner.EXIT).write_text("{torn")
+    (Path(attempt.directory) / EXIT).write_text("{torn")
     executor.submit(attempt)
     assert until_over(executor).state is JobState.LOST
 

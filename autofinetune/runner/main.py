@@ -1,0 +1,262 @@
+"""The life of a runner: start the command, wait, end what is left, write the exit record.
+
+The local executor starts it in a session of its own with the attempt directory as its argument:
+
+    spec.json      what to run, written by the executor
+    lock           held by the runner and inherited by the trial: free means that nothing lives
+    started.json   who runs it (pid, start time, boot); written before the command is started,
+                   so an attempt is started at most once
+    exit.json      how it ended, written last and by rename: the truth about the attempt
+
+SIGTERM asks for an early end: the command gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
+second SIGTERM shortens the grace to nothing. `lifeline` in the spec is a descriptor whose other
+end the tuner holds: when it closes the tuner is dead, and the trial is ended too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import time
+from typing import Any
+
+from autofinetune.runner.cgroup import Cgroup, make_cgroup
+from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.log import BoundedLog
+from autofinetune.runner.processes import (
+    MARK_VARIABLE,
+    become_subreaper,
+    descendants,
+    identity,
+    marked,
+    oom_kills,
+    send_to,
+)
+
+LEFTOVER_GRACE_S = 2.0
+KILL_PATIENCE_S = 60.0
+_PIPE_BYTES = 1 << 20
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+
+
+def main(directory: str) -> int:
+    """Run the attempt in `directory` to its end; returns the exit code of the runner itself."""
+    lock = try_lock(os.path.join(directory, LOCK))
+    if lock is None or os.path.exists(os.path.join(directory, STARTED)):
+        return 0  # somebody owns it already, or it was started once before
+    with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
+        spec = json.load(file)
+    trial = _Trial(spec, directory)
+    # Not durable: after a power cut nothing runs any more, whatever the file says.
+    started = identity(os.getpid()) | {"cgroup": trial.cgroup.path if trial.cgroup else None}
+    write_atomically(os.path.join(directory, STARTED), started, durable=False)
+    began = time.monotonic()
+    try:
+        record = trial.run(lock)
+    except OSError as error:
+        record = {"why": "spawn", "error": str(error), "returncode": None}
+        if trial.cgroup is not None:
+            trial.cgroup.remove()
+    record["seconds"] = time.monotonic() - began
+    _write_record(os.path.join(directory, EXIT), record)
+    return 0
+
+
+def _write_record(path: str, record: dict[str, Any]) -> None:
+    """On a full disk it waits for space: the record is small and must not be lost."""
+    while True:
+        try:
+            return write_atomically(path, record, durable=True)
+        except OSError:
+            time.sleep(1.0)
+
+
+class _Trial:
+    """One command and everything below it; time is monotonic throughout."""
+
+    def __init__(self, spec: dict[str, Any], directory: str) -> None:
+        self.spec = spec
+        self.mark = os.environ.get(MARK_VARIABLE, "")
+        self.grace_s = float(spec["grace_s"])
+        self.why = "exit"
+        self.status: int | None = None
+        self.asked = 0  # how many signals asked for the end
+        self.taken = 0  # how many of them were acted upon
+        self.pid = 0
+        self.cgroup: Cgroup | None = make_cgroup(f"autofinetune-{self.mark.replace('/', '-')}")
+        self.is_subreaper = become_subreaper()
+        self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
+        self.deadline: float | None = None
+        self.lifeline = spec.get("lifeline")
+        self.wake = self._catch_signals()
+        self.output: int | None = None
+
+    def _catch_signals(self) -> int:
+        """Signals become bytes in a pipe that `_wait` watches beside the output."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._on_request)
+        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)  # blocked since our own start
+        return reader
+
+    def _on_request(self, signum: int, frame: object) -> None:
+        self.asked += 1
+
+    def run(self, lock: int) -> dict[str, Any]:
+        """Start the command and stay with it to the end; the exit record without its length."""
+        kills_before = oom_kills()
+        self._spawn(lock)
+        limit = self.spec.get("time_limit_s")
+        self.deadline = None if limit is None else time.monotonic() + float(limit)
+        while not self._reap():
+            self._wait()
+        assert self.status is not None
+        leftovers, survivors = self._clear_tree()
+        self._drain()
+        self.log.close()
+        if self.cgroup is not None:
+            self.cgroup.remove()
+        return {
+            "why": self.why,
+            "returncode": os.waitstatus_to_exitcode(self.status),
+            "leftovers": leftovers,
+            "survivors": survivors,
+            "oom_kills": oom_kills() - kills_before,
+            "log_bytes_dropped": self.log.dropped,
+        }
+
+    def _spawn(self, lock: int) -> None:
+        os.chdir(self.spec["cwd"])
+        os.set_inheritable(lock, True)
+        self.output, printed = os.pipe2(os.O_CLOEXEC)
+        fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        os.set_blocking(self.output, False)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        argv = [str(word) for word in self.spec["argv"]]
+        try:
+            self.pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, null, 0),
+                    (os.POSIX_SPAWN_DUP2, printed, 1),
+                    (os.POSIX_SPAWN_DUP2, printed, 2),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
+            )
+        finally:
+            os.close(printed)
+            os.close(null)
+        # After the start, which it would delay; what the command forks before is found anyway.
+        if self.cgroup is not None:
+            self.cgroup.add(self.pid)
+
+    def _wait(self) -> None:
+        """Wait for output, a signal, the tuner's death or the deadline, and act on it."""
+        poller = select.poll()
+        for descriptor in (self.wake, self.output, self.lifeline):
+            if descriptor is not None:
+                poller.register(descriptor, select.POLLIN)
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        ready = [
+            descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000)
+        ]
+        if self.output in ready:
+            self._pump()
+        if self.wake in ready:
+            os.read(self.wake, 4096)
+        if self.taken < self.asked:
+            self.taken += 1
+            self._end("cancel")
+        elif self.lifeline in ready and self.lifeline is not None:
+            self.lifeline = None
+            self._end("tuner_died")
+        elif self.deadline is not None and time.monotonic() >= self.deadline:
+            self._end("timeout")
+
+    def _end(self, why: str) -> None:
+        if self.why == "exit":
+            self.why = why
+            self.deadline = time.monotonic() + self.grace_s
+            send_to([self.pid], signal.SIGTERM)
+        else:  # asked already: patience is over
+            self.deadline = None
+            self._kill_all(self._living())
+
+    def _pump(self) -> bool:
+        """Take what was printed; false when there is nothing more for now or for ever."""
+        if self.output is None:
+            return False
+        try:
+            data = os.read(self.output, _PIPE_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            os.close(self.output)
+            self.output = None
+            return False
+        self.log.write(data)
+        return True
+
+    def _drain(self) -> None:
+        while self._pump():
+            pass
+
+    def _reap(self) -> bool:
+        """Collect every dead child; true once the command itself is among them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid == self.pid:
+                self.status = status
+        return self.status is not None
+
+    # --- what the command leaves behind ---------------------------------------------------------
+
+    def _clear_tree(self) -> tuple[int, list[int]]:
+        """End what the command left behind: (how many there were, pids that would not die)."""
+        left = self._living()
+        if not left:
+            return 0, []
+        count = len(left)
+        send_to(left, signal.SIGTERM)
+        self._until_gone(LEFTOVER_GRACE_S, kill=False)
+        return count, self._until_gone(KILL_PATIENCE_S, kill=True)
+
+    def _until_gone(self, patience_s: float, *, kill: bool) -> list[int]:
+        end = time.monotonic() + patience_s
+        while (left := self._living()) and time.monotonic() < end:
+            if kill:
+                self._kill_all(left)
+            self._drain()
+            select.select([self.wake], [], [], 0.02)
+        return left
+
+    def _kill_all(self, pids: list[int]) -> None:
+        if self.cgroup is not None:
+            self.cgroup.kill()
+        send_to(pids, signal.SIGKILL)
+
+    def _living(self) -> list[int]:
+        self._reap()
+        own = os.getpid()
+        found = set(descendants(own))
+        if self.cgroup is not None:
+            found.update(self.cgroup.pids())
+        if found or not self.is_subreaper:  # a subreaper loses nobody and need not look further
+            found.update(marked(self.mark))
+        found.discard(own)
+        return sorted(found)

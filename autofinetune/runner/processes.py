@@ -1,0 +1,118 @@
+"""Facts about processes, and signals that never reach the wrong one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from typing import Any
+
+MARK_VARIABLE = "AUTOFINETUNE_MARK"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def boot_id() -> str:
+    """The kernel's name of this boot; pids of another boot mean nothing."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot when `pid` started, or None when there is no living such process."""
+    found = _stat(pid)
+    return None if found is None else found[1]
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells this process from every other one, also after its pid was used again."""
+    return {"pid": pid, "start_time": start_time(pid), "boot_id": boot_id()}
+
+
+def is_alive(who: dict[str, Any]) -> bool:
+    """Whether the process described by `identity` lives (a zombie does not)."""
+    found = start_time(who["pid"])
+    return found is not None and [found, boot_id()] == [who["start_time"], who["boot_id"]]
+
+
+def descendants(root: int) -> list[int]:
+    """Living processes below `root`, at any depth."""
+    children: dict[int, list[int]] = {}
+    for pid in _all_pids():
+        found = _stat(pid)
+        if found is not None:
+            children.setdefault(found[0], []).append(pid)
+    below: list[int] = []
+    frontier = [root]
+    while frontier:
+        found_here = children.get(frontier.pop(), [])
+        below += found_here
+        frontier += found_here
+    return below
+
+
+def marked(mark: str) -> list[int]:
+    """Living processes whose environment carries exactly this mark, ourselves left out."""
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    found = []
+    for pid in _all_pids():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:  # gone meanwhile, or another user's
+            continue
+        if wanted in words and pid != os.getpid() and _stat(pid) is not None:
+            found.append(pid)
+    return found
+
+
+def send_to(pids: Iterable[int], signum: int) -> None:
+    """Signal each process through a pidfd, so that a pid used again meanwhile is left alone."""
+    for pid in pids:
+        before = start_time(pid)
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            if before is not None and start_time(pid) == before:
+                signal.pidfd_send_signal(descriptor, signum)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(descriptor)
+
+
+def become_subreaper() -> bool:
+    """Let orphans below this process become its children; false where the C library is missing."""
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since boot, 0 if not told."""
+    try:
+        with open("/proc/vmstat", "rb") as file:
+            for line in file:
+                if line.startswith(b"oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    """(parent pid, start time) of a process that lives."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[19]))
+
+
+def _all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
