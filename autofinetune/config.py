@@ -13,6 +13,7 @@ from typing import Any
 
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
+from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
 
@@ -44,6 +45,7 @@ class Config:
     warm_args: tuple[str, ...] | None = None
     time_limit_s: float | None = None
     script_options: tuple[str, ...] | None = None
+    safety: Safety = Safety()  # noqa: RUF009  frozen itself
 
     @property
     def max_trials(self) -> int:
@@ -70,6 +72,7 @@ class Config:
             "seed": self.seed,
             "warm_args": None if self.warm_args is None else list(self.warm_args),
             "trial_timeout": self.time_limit_s,
+            **self.safety.describe(),
             "working_dir": self.working_dir,
             "python": self.python,
             "script_options": None if self.script_options is None else list(self.script_options),
@@ -96,6 +99,7 @@ class Config:
             warm_args=None if warm is None else tuple(warm),
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
+            safety=read_safety(described, _no_mistake),
         )
 
 
@@ -130,6 +134,7 @@ def build_config(
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
+    safety = read_safety(options, checker.mistakes.append)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
@@ -156,7 +161,12 @@ def build_config(
         script_args=script_args,
         warm_args=warm_args,
         time_limit_s=limit,
+        safety=safety,
     )
+
+
+def _no_mistake(sentence: str) -> None:
+    raise ConfigError("the journal's configuration", [sentence])
 
 
 class _Checker:

@@ -11,6 +11,11 @@ DEFAULTS: Mapping[str, Any] = {
     "evaluator": "populationbased",
     "tuning_strategy": "pshe2",
     "direction": "maximize",
+    "max_retries": "runner_lost:3",
+    "max_failures": 3,
+    "min_free_gb": 1.0,
+    "keep_models": "all",
+    "on_tuner_death": "adopt",
 }
 
 

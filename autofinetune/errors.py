@@ -49,6 +49,10 @@ class EnvironmentProblem(AutofinetuneError):
     exit_code = 4
 
 
+class DiskFull(EnvironmentProblem):
+    """A write that may succeed later: no space, or a read-only file system."""
+
+
 class DirectoryBusy(AutofinetuneError):
     """Another tuner is at work in the output directory."""
 

@@ -80,7 +80,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class AttemptLost:
-    """The attempt ended without an end of its own; the trial goes back to the queue."""
+    """The attempt does not count; the trial goes back to the queue."""
 
     at: float
     trial: int
@@ -103,8 +103,17 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class SlotQuarantined:
+    """No trial is started on this slot any more in this life of the run."""
+
+    at: float
+    slot: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
-    """Nothing is left to do: `reason` is `done` or `exhausted`."""
+    """The run is over: `reason` is `done`, `exhausted` or `broken` (it may be resumed)."""
 
     at: float
     reason: str
@@ -119,6 +128,7 @@ Event: TypeAlias = (
     | Reported
     | AttemptLost
     | TrialEnded
+    | SlotQuarantined
     | RunEnded
 )
 
@@ -133,6 +143,7 @@ KINDS: Mapping[str, type[Event]] = {
         Reported,
         AttemptLost,
         TrialEnded,
+        SlotQuarantined,
         RunEnded,
     )
 }

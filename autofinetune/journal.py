@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import Event, decode_event, encode_event
 
 SCHEMA_VERSION = 1
@@ -110,7 +110,7 @@ class SqliteJournal:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise self._problem("cannot be written", error) from None
+            raise self._problem("cannot be written", error) from error
 
     def events(self) -> Iterator[Event]:
         """All events from the first to the last."""
@@ -126,8 +126,20 @@ class SqliteJournal:
         self._connection.close()
 
     def _problem(self, what: str, error: Exception) -> EnvironmentProblem:
-        return EnvironmentProblem(
+        kind = DiskFull if _may_succeed_later(error) else EnvironmentProblem
+        return kind(
             f"the journal {self._path} {what}: {error}",
             "check that the disk has space and the directory is writable; nothing that was "
             "acknowledged is lost",
         )
+
+
+def _may_succeed_later(error: Exception) -> bool:
+    """No space or no right to write; never a failed fsync, after which nothing can be believed."""
+    code = getattr(error, "sqlite_errorcode", None)  # from Python 3.11 on
+    if code is not None and code in _IOERR_FOR_SPACE:
+        return True
+    return any(words in str(error) for words in ("disk is full", "readonly", "is locked"))
+
+
+_IOERR_FOR_SPACE = (778, 4874)  # SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE

@@ -64,6 +64,8 @@ def _report(kind: str, score: float, step: int | None) -> None:
             f"of type {type(score).__name__}"
         ) from error
     path = os.environ.get(REPORT_FILE_VARIABLE)
+    if path and _rank() != 0:
+        return  # one report a trial, however many processes it has
     if not path:
         import logging
 
@@ -72,6 +74,15 @@ def _report(kind: str, score: float, step: int | None) -> None:
         )
         return
     _append(path, _as_line(kind, value, step))
+
+
+def _rank() -> int:
+    """Which process of a distributed trial this is, by the variables of the usual launchers."""
+    for name in ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        value = os.environ.get(name, "")
+        if value.isascii() and value.isdigit():
+            return int(value)
+    return 0
 
 
 def _short(value: object) -> str:

@@ -6,7 +6,7 @@ There is no barrier here. A strategy that needs the results of a round first say
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,31 +45,40 @@ def plan(
     max_trials: int,
     can_ask: bool,
     exhausted: bool,
-    draining: bool,
+    stopping: str | None,
 ) -> list[Action]:
     """The actions that are due now; an empty list means to wait for something to happen.
 
     Args:
         state: everything that happened so far.
-        free_slots: names of slots without a trial, in the order in which to use them.
+        free_slots: names of usable slots without a trial, in the order in which to use them.
         max_trials: the budget.
         can_ask: the strategy has not said that it waits for results.
         exhausted: the strategy said that the space is used up.
-        draining: the user wants no new trials.
+        stopping: why no new trial is to be started, or None.
     """
-    if draining:
-        return [] if state.running else [Finish("interrupted")]
+    if stopping:
+        return [] if state.running else [Finish(stopping)]
     queue = sorted(state.queued)
-    actions: list[Action] = [
-        Launch(trial, slot) for trial, slot in zip(queue, free_slots, strict=False)
-    ]
+    actions: list[Action] = list(_launches(state, queue, list(free_slots)))
     idle = len(free_slots) - len(actions)
     left = max_trials - len(state.trials)
-    if idle > 0 and left > 0 and can_ask and not exhausted:
+    if idle > 0 and left > 0 and can_ask and not exhausted and len(actions) == len(queue):
         actions.append(Ask(min(idle, left)))
     if not actions and not queue and not state.running and (left <= 0 or exhausted):
         actions.append(Finish("done" if left <= 0 else "exhausted"))
     return actions
+
+
+def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
+    """Each trial on the first free slot, but not on one where it failed before."""
+    for trial in queue:
+        usable = [slot for slot in free if slot != state.trials[trial].avoid]
+        if not usable and not state.running:
+            usable = free  # no other slot will ever come
+        if usable:
+            free.remove(usable[0])
+            yield Launch(trial, usable[0])
 
 
 def idle_slots_per_round(popsize: int, slots: int) -> int:

@@ -17,6 +17,7 @@ from autofinetune.events import (
     RunCreated,
     RunEnded,
     RunResumed,
+    SlotQuarantined,
     TrialCreated,
     TrialEnded,
 )
@@ -74,7 +75,8 @@ class Trial:
     parent: int | None
     status: Status = Status.QUEUED
     attempt: int = 0
-    lost: int = 0
+    lost: tuple[str, ...] = ()  # the reasons of the attempts that did not count
+    avoid: str = ""  # the slot on which it failed before
     slot: str = ""
     handle: Mapping[str, Any] | None = None
     report_offset: int = 0
@@ -103,6 +105,10 @@ class State:
         self.ended_by_round: dict[int, int] = {}
         self.best: Trial | None = None
         self.busy_seconds = 0.0
+        self.fast_failures = 0  # in a row, over all slots
+        self.slot_failures: dict[str, int] = {}  # fast ones in a row, by slot
+        self.good_slots: set[str] = set()  # where a trial has completed
+        self.quarantined: dict[str, str] = {}  # slot to reason
 
     @property
     def ended(self) -> int:
@@ -145,7 +151,14 @@ class State:
         self.run, self.config, self.created_at = event.run, event.config, event.at
 
     def _run_resumed(self, event: RunResumed) -> None:
+        """A new life: what was broken may have been mended meanwhile."""
         self.end_reason = None
+        self.fast_failures = 0
+        self.slot_failures.clear()
+        self.quarantined.clear()
+
+    def _slot_quarantined(self, event: SlotQuarantined) -> None:
+        self.quarantined[event.slot] = event.reason
 
     def _run_ended(self, event: RunEnded) -> None:
         self.end_reason = event.reason
@@ -184,8 +197,11 @@ class State:
         trial = self._expect(event)
         self.running.remove(trial.id)
         self.queued.add(trial.id)
-        lost = trial.lost + (0 if event.reason == INTERRUPTED else 1)
-        self._change(trial, status=Status.QUEUED, reason=event.reason, lost=lost, slot="")
+        self._change(
+            trial, status=Status.QUEUED, reason=event.reason, slot="",
+            lost=(*trial.lost, event.reason),
+            avoid=trial.slot if event.reason == SUSPECT_SLOT else trial.avoid,
+        )  # fmt: skip
 
     def _trial_ended(self, event: TrialEnded) -> None:
         trial = self._expect(event)
@@ -199,8 +215,19 @@ class State:
         )  # fmt: skip
         self.busy_seconds += event.seconds
         self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
+        self._count_failures(ended)
         if status is Status.COMPLETED and self._is_better(ended):
             self.best = ended
+
+    def _count_failures(self, trial: Trial) -> None:
+        if trial.status is not Status.FAILED:
+            self.fast_failures = self.slot_failures[trial.slot] = 0
+            self.good_slots.add(trial.slot)
+        elif trial.seconds < FAST_FAILURE_S:
+            self.fast_failures += 1
+            self.slot_failures[trial.slot] = self.slot_failures.get(trial.slot, 0) + 1
+        else:
+            self.fast_failures = self.slot_failures[trial.slot] = 0
 
     def _is_better(self, trial: Trial) -> bool:
         if self.best is None:
@@ -230,7 +257,9 @@ class State:
         return changed
 
 
-INTERRUPTED = "interrupted"  # an attempt ended by the user: it counts against no limit
+INTERRUPTED = "interrupted"  # an attempt ended by the user, or with its tuner
+SUSPECT_SLOT = "suspect_slot"  # a failure that may be the device's: it is tried on another one
+FAST_FAILURE_S = 10.0
 
 _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     RunCreated: State._run_created,
@@ -242,4 +271,5 @@ _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     AttemptLost: State._attempt_lost,
     TrialEnded: State._trial_ended,
     RunEnded: State._run_ended,
+    SlotQuarantined: State._slot_quarantined,
 }

@@ -7,15 +7,18 @@ Resuming is folding the journal and letting the strategy live through its asks a
 
 from __future__ import annotations
 
+import errno
+import functools
 import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from autofinetune.config import Config
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.evaluators import Evaluator
 from autofinetune.events import (
     AttemptLost,
@@ -26,27 +29,62 @@ from autofinetune.events import (
     RunCreated,
     RunEnded,
     RunResumed,
+    SlotQuarantined,
     TrialCreated,
     TrialEnded,
 )
 from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation
 from autofinetune.journal import Journal
 from autofinetune.paths import RunPaths
+from autofinetune.safety import BROKEN
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import INTERRUPTED, State, Status, Trial
+from autofinetune.state import (
+    FAST_FAILURE_S,
+    INTERRUPTED,
+    SUSPECT_SLOT,
+    State,
+    Status,
+    Trial,
+)
 from autofinetune.strategies import Candidate, Exhausted, Strategy
-from autofinetune.verdict import judge
+from autofinetune.verdict import Verdict, judge
 from autofinetune.version import __version__
 
-POLL_S = 1.0  # how often reports are looked at while nothing ends
-MOST_LOST_ATTEMPTS = 3
+POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+RETRY_S = 1.0  # how long to wait before a write is tried again
+T = TypeVar("T")
+# What may be over the next time: no space, no memory for a fork, too many open files.
+_LATER = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EAGAIN,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EINTR,
+    }
+)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How long a trial that was asked to end may take, in seconds."""
+class World:
+    """What the tuner takes of the world: all of it can be replaced.
 
+    Args:
+        now: the wall clock in seconds since 1970.
+        free_gb: GiB of free disk where the output lies.
+        notice: takes a sentence for the person at the console.
+        sleep: waits so many seconds.
+        grace_s: how long a trial that was asked to end may take.
+    """
+
+    now: Callable[[], float]
+    free_gb: Callable[[], float] = lambda: math.inf
+    notice: Callable[[str], None] = lambda sentence: None
+    sleep: Callable[[float], None] = lambda seconds: None
     grace_s: float = 10.0
 
 
@@ -61,7 +99,7 @@ class Tuner:
         evaluator: how candidates become commands.
         executor: where they run.
         sinks: who is told.
-        now: the wall clock in seconds since 1970.
+        world: clock, disk and console.
     """
 
     def __init__(
@@ -73,8 +111,7 @@ class Tuner:
         evaluator: Evaluator,
         executor: Executor,
         sinks: SinkGuard,
-        now: Callable[[], float],
-        limits: Limits | None = None,
+        world: World,
     ) -> None:
         self.config = config
         self.paths = paths
@@ -84,8 +121,8 @@ class Tuner:
         self._evaluator = evaluator
         self._executor = executor
         self._sinks = sinks
-        self._now = now
-        self._limits = limits or Limits()
+        self._world = world
+        self._now = world.now
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
         self._unshown: list[Event] = []
@@ -93,6 +130,7 @@ class Tuner:
         self._exhausted = False
         self._interrupts = 0
         self._cancelled = 0
+        self._paused = ""
 
     @property
     def interrupted(self) -> bool:
@@ -151,22 +189,56 @@ class Tuner:
                 self._show()  # slots are busy again by now, so slow sinks keep none waiting
                 self._stop_running_where_asked()
                 self._observe(self._executor.poll(POLL_S))
-        if not self.interrupted:
-            reasons = [action.reason for action in due if isinstance(action, Finish)]
-            self._record([RunEnded(self._now(), reasons[0])])
+        reason = next(action.reason for action in due if isinstance(action, Finish))
+        if reason != INTERRUPTED:
+            self._record([RunEnded(self._now(), reason)])
         self._show()
         return self.state
 
     def _due(self) -> list[Action]:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
+        taken |= self.state.quarantined.keys()
+        free = [slot for slot in self._executor.slots() if slot not in taken]
         return plan(
             self.state,
-            [slot for slot in self._executor.slots() if slot not in taken],
+            free if self._has_space() else [],
             max_trials=self.config.max_trials,
             can_ask=self._can_ask,
             exhausted=self._exhausted,
-            draining=self.interrupted,
+            stopping=self._stopping(),
         )
+
+    def _stopping(self) -> str | None:
+        if self.interrupted:
+            return INTERRUPTED
+        return BROKEN if self.config.safety.is_broken(self.state) else None
+
+    def _has_space(self) -> bool:
+        """Whether new trials may be started; says once when that changes."""
+        wanted, free = self.config.safety.min_free_gb, self._world.free_gb()
+        reason = f"{free:.1f} GiB of disk are free, --min_free_gb={wanted:g}"
+        if free < wanted and not self._paused:
+            self._paused = reason
+            self._world.notice(f"paused: {reason}; it goes on by itself once there is space")
+        elif free >= wanted and self._paused:
+            self._paused = ""
+            self._world.notice("there is space again: going on")
+        return not self._paused
+
+    def _insist(self, action: Callable[[], T]) -> T:
+        """Do it again until the disk or the machine has room for it, or the user stops."""
+        is_told = False
+        while True:
+            try:
+                return action()
+            except (DiskFull, OSError) as error:
+                later = isinstance(error, DiskFull) or error.errno in _LATER
+                if not later or self.interrupted:
+                    raise
+                if not is_told:
+                    is_told = True
+                    self._world.notice(f"paused: {error}; it goes on by itself once that is over")
+                self._world.sleep(RETRY_S)
 
     # --- doing ----------------------------------------------------------------------------------
 
@@ -206,7 +278,8 @@ class Tuner:
         for launch in launches:
             trial = self.state.trials[launch.trial]
             # Before the plan is recorded: from then on the attempt may be alive.
-            _make_empty(self.paths.model(trial.round, trial.member))
+            model = self.paths.model(trial.round, trial.member)
+            self._insist(functools.partial(_make_empty, model))
             planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
         self._record(planned)
         self._record([self._submit(self.state.trials[event.trial]) for event in planned])
@@ -216,26 +289,25 @@ class Tuner:
         parent = None if trial.parent is None else self.state.trials[trial.parent]
         directory = self.paths.attempt_dir(trial.id, trial.attempt).absolute()
         self._finals[trial.id] = []
-        handle = self._executor.submit(
-            Attempt(
-                run=self.state.run,
-                trial=trial.id,
-                attempt=trial.attempt,
-                slot=trial.slot,
-                argv=self._evaluator.command(trial, parent),
-                env={
-                    "AUTOFINETUNE_RUN": self.state.run,
-                    "AUTOFINETUNE_TRIAL": str(trial.id),
-                    "AUTOFINETUNE_ROUND": str(trial.round),
-                    "AUTOFINETUNE_MEMBER": str(trial.member),
-                },
-                working_dir=self.config.working_dir,
-                directory=str(directory),
-                log=str(self.paths.trial_log(trial.round, trial.member).absolute()),
-                grace_s=self._limits.grace_s,
-                time_limit_s=self.config.time_limit_s,
-            )
+        attempt = Attempt(
+            run=self.state.run,
+            trial=trial.id,
+            attempt=trial.attempt,
+            slot=trial.slot,
+            argv=self._evaluator.command(trial, parent),
+            env={
+                "AUTOFINETUNE_RUN": self.state.run,
+                "AUTOFINETUNE_TRIAL": str(trial.id),
+                "AUTOFINETUNE_ROUND": str(trial.round),
+                "AUTOFINETUNE_MEMBER": str(trial.member),
+            },
+            working_dir=self.config.working_dir,
+            directory=str(directory),
+            log=str(self.paths.trial_log(trial.round, trial.member).absolute()),
+            grace_s=self._world.grace_s,
+            time_limit_s=self.config.time_limit_s,
         )
+        handle = self._insist(lambda: self._executor.submit(attempt))
         return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
 
     def _stop_running_where_asked(self) -> None:
@@ -252,7 +324,7 @@ class Tuner:
         for observation in observations:
             events += self._take_reports(observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
-                events.append(self._conclude(observation))
+                events += self._conclude(observation)
         self._record(events)
         for event in events:
             if isinstance(event, TrialEnded):
@@ -271,24 +343,50 @@ class Tuner:
                     self._now(), trial.id, trial.attempt, step, report.score, report.offset
                 )
 
-    def _conclude(self, observation: Observation) -> TrialEnded | AttemptLost:
+    def _conclude(self, observation: Observation) -> Iterable[Event]:
         trial = self.state.trials[observation.key[0]]
         verdict = judge(observation.exit, self._finals.pop(trial.id))
+        seconds = self._seconds(trial, observation.exit)
+        if observation.exit is not None and observation.exit.survivors:
+            pids = ", ".join(map(str, observation.exit.survivors))
+            reason = f"processes of trial {trial.id} cannot be ended: {pids}"
+            yield SlotQuarantined(self._now(), trial.slot, reason)
+        again = self._reason_to_run_again(trial, verdict, seconds)
+        if again:
+            yield AttemptLost(self._now(), trial.id, trial.attempt, again)
+            return
         status = verdict.status
-        if status is None:
-            if verdict.reason == INTERRUPTED or trial.lost < MOST_LOST_ATTEMPTS:
-                return AttemptLost(self._now(), trial.id, trial.attempt, verdict.reason)
-            status = Status.FAILED
-        return TrialEnded(
+        assert status is not None
+        if status is Status.COMPLETED and trial.avoid not in ("", *self.state.quarantined):
+            reason = f"trial {trial.id} failed there at once and completed on {trial.slot}"
+            yield SlotQuarantined(self._now(), trial.avoid, reason)
+        yield TrialEnded(
             at=self._now(),
             trial=trial.id,
             attempt=trial.attempt,
             status=status.value,
             reason=verdict.reason,
             score=verdict.score,
-            seconds=self._seconds(trial, observation.exit),
+            seconds=seconds,
             has_model=_has_content(self.paths.model(trial.round, trial.member)),
         )
+
+    def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
+        """Why this attempt does not count, or nothing."""
+        if verdict.status is None:
+            return verdict.reason
+        if verdict.status is not Status.FAILED:
+            return ""
+        if self.config.safety.may_retry(trial, verdict.reason):
+            return verdict.reason
+        others = set(self._executor.slots()) - {trial.slot} - self.state.quarantined.keys()
+        is_suspect = (
+            seconds < FAST_FAILURE_S
+            and self.state.slot_failures.get(trial.slot, 0) > 0
+            and bool(others & self.state.good_slots)
+            and SUSPECT_SLOT not in trial.lost
+        )
+        return SUSPECT_SLOT if is_suspect else ""
 
     def _seconds(self, trial: Trial, record: ExitRecord | None) -> float:
         if record is not None:
@@ -303,7 +401,7 @@ class Tuner:
     def _record(self, events: Sequence[Event]) -> None:
         if not events:
             return
-        self._journal.append(events)
+        self._insist(lambda: self._journal.append(events))
         self.state.apply_all(events)
         self._unshown += events
 

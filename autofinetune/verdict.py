@@ -5,9 +5,8 @@
     no result        FAILED no_result FAILED <end>
     NaN or infinite  FAILED nan       FAILED nan
 
-<end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn` or `runner_lost`; the last one
-sends a trial without a result back to the queue. The last finite final report counts. A failed
-trial has no score anywhere.
+<end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn` or `runner_lost`. The last
+finite final report counts. A failed trial has no score anywhere.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ def judge(record: ExitRecord | None, finals: Sequence[float]) -> Verdict:
         reason = "" if end == "exit:0" else f"exit_after_result:{end}"
         return Verdict(Status.COMPLETED, reason, finite[-1])
     if record is None:
-        return Verdict(None, end)
-    if record.why == "cancel":
+        return Verdict(Status.FAILED, end)
+    if record.why in ("cancel", "tuner_died"):
         return Verdict(None, INTERRUPTED)
     if finals:
         return Verdict(Status.FAILED, "nan")
@@ -53,7 +52,7 @@ def judge(record: ExitRecord | None, finals: Sequence[float]) -> Verdict:
 def _end(record: ExitRecord | None) -> str:
     if record is None:
         return "runner_lost"
-    if record.why in ("timeout", "cancel"):
+    if record.why in ("timeout", "cancel", "tuner_died"):
         return record.why
     if record.returncode is None:
         return "spawn"

@@ -17,7 +17,7 @@ from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
 from autofinetune.strategies import create_strategy
-from autofinetune.tuner import Tuner
+from autofinetune.tuner import Tuner, World
 
 MIXED: dict[str, Any] = {
     "param_list": [
@@ -130,7 +130,7 @@ def tuner_in_memory(
         evaluator,
         MemoryExecutor(slots, program),
         SinkGuard(sinks, _raise),
-        Clock(),
+        World(Clock()),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autofinetune.events import AttemptPlanned, TrialCreated
@@ -18,8 +20,8 @@ def state_with(created: int = 0, running: int = 0) -> State:
     return state
 
 
-def due(state: State, free: list[str], **fields: bool) -> list[Action]:
-    known = {"can_ask": True, "exhausted": False, "draining": False} | fields
+def due(state: State, free: list[str], **fields: Any) -> list[Action]:
+    known: dict[str, Any] = {"can_ask": True, "exhausted": False, "stopping": None} | fields
     return plan(state, free, max_trials=4, **known)
 
 
@@ -44,14 +46,14 @@ def test_it_waits_while_no_slot_is_free() -> None:
 def test_it_finishes_when_the_budget_or_the_space_is_used_up() -> None:
     assert due(state_with(4, 4), ["a"]) == []
     assert plan(
-        state_with(0), ["a"], max_trials=0, can_ask=True, exhausted=False, draining=False
+        state_with(0), ["a"], max_trials=0, can_ask=True, exhausted=False, stopping=None
     ) == [Finish("done")]
     assert due(state_with(0), ["a"], exhausted=True) == [Finish("exhausted")]
 
 
 def test_draining_starts_nothing_and_finishes_when_nothing_runs() -> None:
-    assert due(state_with(3, 1), ["a", "b"], draining=True) == []
-    assert due(state_with(3), ["a", "b"], draining=True) == [Finish("interrupted")]
+    assert due(state_with(3, 1), ["a", "b"], stopping="interrupted") == []
+    assert due(state_with(3), ["a", "b"], stopping="interrupted") == [Finish("interrupted")]
 
 
 def test_equal_arguments_give_equal_actions_and_change_nothing() -> None:

@@ -16,6 +16,7 @@ from autofinetune.events import (
 )
 from autofinetune.executors import Attempt, Played
 from autofinetune.journal import MemoryJournal
+from autofinetune.safety import Safety
 from autofinetune.state import Status
 from autofinetune.strategies import STRATEGIES
 from tests.helpers import (
@@ -197,7 +198,8 @@ def test_failed_trials_have_a_reason_and_no_score(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_everything_fails_still_ends(tmp_path: Path) -> None:
-    tuner = tuner_in_memory(tmp_path, config_of(), program=lambda a: Played(None, returncode=1))
+    config = config_of(safety=Safety(max_failures=0))
+    tuner = tuner_in_memory(tmp_path, config, program=lambda a: Played(None, returncode=1))
     tuner.start("run")
     state = tuner.run()
     assert state.counts[Status.FAILED] == 9

@@ -33,7 +33,7 @@ SPAWN = ExitRecord("spawn", None, 1.0, "no such file")
         (TIMEOUT, [], Status.FAILED, "timeout", None),
         (SPAWN, [], Status.FAILED, "spawn", None),
         (CANCEL, [], None, INTERRUPTED, None),
-        (None, [], None, "runner_lost", None),
+        (None, [], Status.FAILED, "runner_lost", None),
         (OK, [math.nan], Status.FAILED, "nan", None),
         (BAD, [math.inf], Status.FAILED, "nan", None),
         (OK, [0.1, 0.9, 0.3], Status.COMPLETED, "", 0.3),

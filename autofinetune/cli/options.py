@@ -21,6 +21,7 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune run train.py ...         the same, spelled out
   autofinetune run result/config.yaml   the same run again, in a new directory
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
+  autofinetune rebuild result/          write all tables and pages anew from the journal
   autofinetune dashboard result/        show a run in the browser
   autofinetune report-final 0.93        report from a script in any language
 """
@@ -100,6 +101,35 @@ def run_parser() -> Parser:
         "what a continued trial gets besides (default --epochs=1 where train.py --help names it)",
     )
     add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
+    add.value(
+        "max_retries",
+        "N|PAIRS",
+        "how often a trial is tried again, for all reasons or by reason, such as oom:1,timeout:2 "
+        f"(default {DEFAULTS['max_retries']})",
+    )
+    add.value(
+        "max_failures",
+        "N",
+        "stop after this many failures in a row within 10 s of their start, three times as many "
+        f"once a trial has completed; 0: never (default {DEFAULTS['max_failures']})",
+    )
+    add.value(
+        "min_free_gb",
+        "GIB",
+        f"start no trial while less disk is free (default {DEFAULTS['min_free_gb']:g})",
+    )
+    add.value(
+        "keep_models",
+        "WHICH",
+        "all; best or top:K removes models that can no longer be continued either "
+        f"(default {DEFAULTS['keep_models']})",
+    )
+    add.value(
+        "on_tuner_death",
+        "WHAT",
+        "when the tuner is killed, its trials go on for `resume` to adopt, or are ended: adopt, "
+        f"kill (default {DEFAULTS['on_tuner_death']})",
+    )
     add.flag("skip_preflight", "do not ask train.py --help for its options first")
     add.flag("dry_run", "show the space, the slots and the first commands; run nothing")
     parser.add_argument("--version", action="store_true", help="show the version")

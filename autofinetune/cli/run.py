@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -30,12 +31,22 @@ from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.runner.files import try_lock
+from autofinetune.safety import BROKEN
 from autofinetune.scheduler import idle_slots_per_round
-from autofinetune.sinks import BestModel, Console, SinkGuard, Tables, VisualDL
+from autofinetune.sinks import (
+    BestModel,
+    Console,
+    KeepModels,
+    Sink,
+    SinkGuard,
+    Tables,
+    VisualDL,
+)
+from autofinetune.sinks.console import last_lines
 from autofinetune.space import as_text, read_yaml
-from autofinetune.state import State, Trial
+from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import STRATEGIES, create_strategy
-from autofinetune.tuner import Tuner
+from autofinetune.tuner import Tuner, World
 
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
@@ -84,6 +95,27 @@ def resume_command(argv: Sequence[str]) -> int:
         slots = find_slots(options.gpu or config.gpu, os.environ, list_cards())
         _say_all(slots.notes)
         return _work(config, paths, slots, is_new=False)
+
+
+def rebuild_command(argv: Sequence[str]) -> int:
+    """Write everything that follows from the journal anew; returns the exit code."""
+    parser = Parser(prog="autofinetune rebuild", allow_abbrev=False)
+    parser.add_argument("output_dir", help="the directory of a run")
+    paths = RunPaths(Path(parser.parse_args(list(argv)).output_dir).absolute())
+    if not _holds_run(paths):
+        raise UsageError(f"{_shown(paths)} holds no run", "give the output directory of a run")
+    with _locked(paths):
+        config = _recorded_config(paths)
+        state = State(config.direction)
+        guard = SinkGuard(_views(config, paths), _warn)
+        with contextlib.closing(SqliteJournal(paths.journal)) as journal:
+            for event in journal.events():
+                state.apply(event)
+                guard.replay(event, state)
+        guard.flush(state)
+        guard.close()
+    print(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
+    return 0
 
 
 # --- before the run -----------------------------------------------------------------------------
@@ -153,7 +185,8 @@ def _recorded_config(paths: RunPaths) -> Config:
 @contextlib.contextmanager
 def _locked(paths: RunPaths) -> Iterator[None]:
     """One tuner a directory; the kernel drops the lock with the process that holds it."""
-    paths.root.mkdir(parents=True, exist_ok=True)
+    paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    paths.trials.mkdir(exist_ok=True, mode=0o700)
     lock = try_lock(str(paths.lock))
     if lock is None:
         holder = paths.lock.read_text(encoding="utf-8").strip() or "unknown process"
@@ -183,17 +216,19 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
         allow_repeats=evaluator.continues_models,
     )
     environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
-    executor = LocalExecutor(slots.places, environ)
-    sinks = [
-        Console(config, paths, sys.stdout, len(slots.places)),
-        BestModel(paths),
-        Tables(config, paths),
-        VisualDL(config, paths),
-    ]
-    guard = SinkGuard(sinks, _warn)
+    adopt = config.safety.on_tuner_death == "adopt"
+    executor = LocalExecutor(slots.places, environ, trials_outlive_us=adopt)
+    console = Console(config, paths, sys.stdout, len(slots.places))
+    guard = SinkGuard([console, *_views(config, paths)], _warn)
+    world = World(
+        now=time.time,
+        free_gb=lambda: shutil.disk_usage(paths.root).free / 2**30,
+        notice=lambda sentence: _say_all([sentence]),
+        sleep=time.sleep,
+    )
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
     journal = SqliteJournal(paths.journal, create=is_empty)
-    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, time.time)
+    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world)
     with contextlib.ExitStack() as stack:
         for part in (journal, executor, guard):
             stack.callback(part.close)
@@ -211,6 +246,16 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
                 f"mend it, then: autofinetune resume {_shown(paths)}",
             ) from error
     return _conclude(tuner, state, paths, arrived)
+
+
+def _views(config: Config, paths: RunPaths) -> list[Sink]:
+    """The sinks that follow from the journal; old models go after best_model is safe."""
+    return [
+        BestModel(paths),
+        KeepModels(config, paths),
+        Tables(config, paths),
+        VisualDL(config, paths),
+    ]
 
 
 @contextlib.contextmanager
@@ -252,12 +297,29 @@ def _conclude(tuner: Tuner, state: State, paths: RunPaths, arrived: Sequence[int
     if tuner.interrupted:
         print(f"Stopped. To go on: autofinetune resume {shown}")
         return _SIGNALS[signal.Signals(arrived[-1])]
+    if state.end_reason == BROKEN:
+        raise _too_many_failures(state, paths)
     if state.best is None:
         raise AllTrialsFailed(
             f"every trial failed; the logs are in {shown}/round0/",
             "mend the script, then start again with another --output_dir",
         )
     return 0
+
+
+def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
+    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
+    last = max(failed, key=lambda trial: trial.id)
+    log = paths.trial_log(last.round, last.member)
+    lines = [f"  | {line}" for line in last_lines(log)[-5:]]
+    head = (
+        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
+    )
+    return AllTrialsFailed(
+        "\n".join([head, *lines, f"  full log: {log}"]),
+        f"mend it, then: autofinetune resume {_shown(paths)}      "
+        "(--max_failures=N allows more, 0 any number)",
+    )
 
 
 # --- words --------------------------------------------------------------------------------------

@@ -47,12 +47,22 @@ class _Job:
 
 
 class LocalExecutor(Executor):
-    """Attempts as process trees on this machine."""
+    """Attempts as process trees on this machine.
 
-    def __init__(self, slots: Sequence[Slot], environ: Mapping[str, str]) -> None:
+    Args:
+        slots: the places for one trial each.
+        environ: the environment of every trial, before that of its slot and its own.
+        trials_outlive_us: whether trials go on when this process dies, or are ended.
+    """
+
+    def __init__(
+        self, slots: Sequence[Slot], environ: Mapping[str, str], *, trials_outlive_us: bool = True
+    ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._environ = dict(environ)
         self._jobs: dict[Key, _Job] = {}
+        # The reading end goes to every runner: it closes with us, however we end.
+        self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def slots(self) -> Sequence[str]:
@@ -64,11 +74,12 @@ class LocalExecutor(Executor):
         if job is None:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
-            job = self._jobs[attempt.key] = _Job(attempt.key, directory, mark)
+            job = _Job(attempt.key, directory, mark)
             if (directory / STARTED).exists():
                 self._attach(job)
             else:
                 self._start(job, attempt)
+            self._jobs[attempt.key] = job
         return {"pid": job.pid, "directory": str(directory)}
 
     def _start(self, job: _Job, attempt: Attempt) -> None:
@@ -83,6 +94,7 @@ class LocalExecutor(Executor):
             "log": attempt.log,
             "grace_s": attempt.grace_s,
             "time_limit_s": attempt.time_limit_s,
+            "lifeline": self._lifeline[0] if self._lifeline else None,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
         env = {
@@ -99,6 +111,7 @@ class LocalExecutor(Executor):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self._lifeline[:1] if self._lifeline else (),
                 env=env,
             )
         self._watch(job, job.process.pid)
@@ -219,8 +232,8 @@ class LocalExecutor(Executor):
             if job.process is not None:
                 job.process.returncode = 0  # it goes on without us: no warning at collection
         self._jobs.clear()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

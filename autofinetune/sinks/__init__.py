@@ -8,12 +8,14 @@ from .base import Sink
 from .best_model import BestModel
 from .console import Console
 from .guard import SinkGuard
+from .keep_models import KeepModels
 from .tables import Tables
 from .visualdl import VisualDL
 
 SINKS: Mapping[str, type[Sink]] = {
     "tables": Tables,
     "best_model": BestModel,
+    "keep_models": KeepModels,
     "visualdl": VisualDL,
     "console": Console,
 }
@@ -22,6 +24,7 @@ __all__ = [
     "SINKS",
     "BestModel",
     "Console",
+    "KeepModels",
     "Sink",
     "SinkGuard",
     "Tables",

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TextIO
 
 from autofinetune.config import Config
-from autofinetune.events import AttemptLost, Event, RunEnded, RunResumed, TrialEnded
+from autofinetune.events import (
+    AttemptLost,
+    Event,
+    RunEnded,
+    RunResumed,
+    SlotQuarantined,
+    TrialEnded,
+)
 from autofinetune.paths import RunPaths
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
@@ -52,6 +59,8 @@ class Console(Sink):
         elif isinstance(event, RunResumed):
             done = f"{state.ended} of {self._config.max_trials} trials are done"
             self._say(f"resumed: {done}, {len(state.running)} were running")
+        elif isinstance(event, SlotQuarantined):
+            self._say(f"WARNING: slot {event.slot} gets no more trials: {event.reason}")
         elif isinstance(event, RunEnded) and event.reason == "exhausted":
             self._say("every configuration of the search space was tried; nothing is left to do")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable, Sequence
 
 from autofinetune.events import Event
 from autofinetune.state import State
 
 from .base import Sink
+
+LATER = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class SinkGuard:
@@ -22,6 +25,7 @@ class SinkGuard:
     def __init__(self, sinks: Sequence[Sink], warn: Callable[[str], None]) -> None:
         self._sinks = list(sinks)
         self._warn = warn
+        self._waiting: set[Sink] = set()
 
     def handle(self, event: Event, state: State) -> None:
         """Tell a new event to every sink."""
@@ -35,21 +39,38 @@ class SinkGuard:
 
     def flush(self, state: State) -> None:
         for sink in list(self._sinks):
-            self._try(sink, lambda sink=sink: sink.flush(state))  # type: ignore[misc]
+            if self._try(sink, lambda sink=sink: sink.flush(state)):  # type: ignore[misc]
+                self._waiting.discard(sink)
 
     def close(self) -> None:
         for sink in list(self._sinks):
             self._try(sink, sink.close)
         self._sinks.clear()
 
-    def _try(self, sink: Sink, action: Callable[[], None]) -> None:
+    def _try(self, sink: Sink, action: Callable[[], None]) -> bool:
         try:
             action()
         except Exception as error:
-            self._sinks.remove(sink)
-            self._warn(
-                f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
-                "the run itself goes on and loses nothing"
-            )
-            with contextlib.suppress(Exception):  # it is broken, and that was told
-                sink.close()
+            if isinstance(error, OSError) and error.errno in LATER:
+                self._wait(sink, error)
+            else:
+                self._drop(sink, error)
+            return False
+        return True
+
+    def _wait(self, sink: Sink, error: Exception) -> None:
+        """No space: the sink keeps what it has to write for the next flush."""
+        if sink not in self._waiting:
+            self._waiting.add(sink)
+            self._warn(f"{type(sink).__name__} waits for space ({error})")
+
+    def _drop(self, sink: Sink, error: Exception) -> None:
+        if sink not in self._sinks:
+            return
+        self._sinks.remove(sink)
+        self._warn(
+            f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
+            "the run itself goes on and loses nothing"
+        )
+        with contextlib.suppress(Exception):  # it is broken, and that was told
+            sink.close()

@@ -54,11 +54,11 @@ class Tables(Sink):
     def flush(self, state: State) -> None:
         if not self._is_stale:
             return
-        self._is_stale = False
         self._paths.root.mkdir(parents=True, exist_ok=True)
         rows = [self._csv_rows[trial] for trial in sorted(self._csv_rows)]
         write_atomically(self._paths.trials_csv, "".join([self._csv_header(), *rows]).encode())
         write_atomically(self._paths.log_file, self._log(state).encode())
+        self._is_stale = False
 
     def _render(self, trial: Trial) -> None:
         values = [as_text(trial.params[name]) for name in self._names]

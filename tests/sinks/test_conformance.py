@@ -13,12 +13,13 @@ from autofinetune.config import Config
 from autofinetune.executors import Attempt, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
-from autofinetune.sinks import SINKS, BestModel, Console, Sink, Tables, VisualDL
+from autofinetune.sinks import SINKS, BestModel, Console, KeepModels, Sink, Tables, VisualDL
 from tests.helpers import config_of, play, table, tuner_in_memory
 
 MAKERS: dict[str, Callable[[Config, RunPaths], Sink]] = {
     "tables": Tables,
     "best_model": lambda config, paths: BestModel(paths),
+    "keep_models": KeepModels,
     "visualdl": VisualDL,
     "console": lambda config, paths: Console(config, paths, io.StringIO(), 2),
 }

@@ -31,7 +31,7 @@ class Broken(Sink):
 
     def _maybe(self, where: str) -> None:
         if where == self.where:
-            raise OSError(28, "No space left on device")
+            raise OSError(5, "Input/output error")
 
 
 @pytest.mark.parametrize("where", ["handle", "flush", "close"])
@@ -45,7 +45,7 @@ def test_a_broken_sink_is_told_once_and_left_out(where: str) -> None:
     guard.close()
     assert len(warnings) == 1
     assert "Broken stopped" in warnings[0]
-    assert "No space left" in warnings[0]
+    assert "Input/output" in warnings[0]
     assert healthy.events == [EVENT] * 3
     assert broken.closed >= 1
 
@@ -60,3 +60,25 @@ def test_earlier_events_go_to_views_only() -> None:
     guard.handle(EVENT, State())
     assert len(view.events) == 2
     assert len(live.events) == 1
+
+
+def test_a_sink_without_space_is_kept_and_told_once() -> None:
+    class Full(Recorder):
+        is_full = True
+
+        def flush(self, state: State) -> None:
+            if self.is_full:
+                raise OSError(28, "No space left on device")
+            self.flushed = True
+
+    warnings: list[str] = []
+    full = Full()
+    guard = SinkGuard([full], warnings.append)
+    for _ in range(3):
+        guard.handle(EVENT, State())
+        guard.flush(State())
+    assert len(warnings) == 1
+    assert "waits for space" in warnings[0]
+    full.is_full = False
+    guard.flush(State())
+    assert full.flushed
