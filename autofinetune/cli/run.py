@@ -318,7 +318,7 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
     return AllTrialsFailed(
         "\n".join([head, *lines, f"  full log: {log}"]),
         f"mend it, then: autofinetune resume {_shown(paths)}      "
-        "(--max_failures=N allows more, 0 any number)",
+        "(a run with --max_failures=0 never stops for this)",
     )
 
 

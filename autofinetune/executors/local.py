@@ -23,6 +23,7 @@ from .devices import Slot
 from .reports import read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
+_EMPTY_SWEEPS = 2
 _REPORTS = "reports.jsonl"
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
 # Without `site` the start takes a third of the time; the package is found by its own place.
@@ -44,6 +45,7 @@ class _Job:
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
+    empty_sweeps: int = 0
 
 
 class LocalExecutor(Executor):
@@ -195,7 +197,9 @@ class LocalExecutor(Executor):
             return JobState.RUNNING  # another runner is just starting
         if lock is not None:
             os.close(lock)
-        if self._kill_remains(job) or lock is None:
+        # Twice: a process has no environment to be found by while it becomes another program.
+        job.empty_sweeps = 0 if self._kill_remains(job) or lock is None else job.empty_sweeps + 1
+        if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
         if _read_exit(job.directory) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it

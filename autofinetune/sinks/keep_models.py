@@ -43,7 +43,7 @@ class KeepModels(Sink):
             if trial.status.is_final and trial.id not in needed | self._emptied:
                 model = self._paths.model(trial.round, trial.member)
                 shutil.rmtree(model, ignore_errors=True)
-                model.mkdir(exist_ok=True)
+                model.mkdir(parents=True, exist_ok=True)
                 self._emptied.add(trial.id)
 
     def _best_is_safe(self, state: State) -> bool:

@@ -90,7 +90,7 @@ class Workplace:
             self.command(*words), cwd=self.root, env=self.env, capture_output=True,
             text=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        assert "Traceback" not in done.stderr, done.stderr
+        assert "\nTraceback" not in f"\n{done.stderr}", done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str) -> subprocess.Popen[str]:

@@ -383,3 +383,57 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(workplace: Workplace) -> 
     process.wait(timeout=DEADLINE_S)
     assert len(rows(workplace.root)) == 6
     assert {row["state"] for row in rows(workplace.root)} == {"COMPLETED"}
+
+
+# --- budgets and breakers -----------------------------------------------------------------------
+
+
+def test_a_script_that_fails_at_once_stops_the_run_with_one_cause(workplace: Workplace) -> None:
+    train = workplace.root / "train.py"
+    train.write_text(
+        train.read_text().replace("trial = int", "raise ImportError('no torch')\nx = int")
+    )
+    done = workplace.tune("--popsize=5", "--round=10")
+    assert done.code == 3
+    assert "trials in a row failed at once, the last one with exit:1" in done.err
+    assert done.err.count("ImportError: no torch") == 1
+    assert "autofinetune resume result" in done.err
+    assert len(workplace.ledger("start")) == 0
+    assert len(rows(workplace.root)) <= 5
+
+
+def test_trials_end_with_the_tuner_where_that_is_wanted(workplace: Workplace) -> None:
+    process = held(workplace, "--on_tuner_death=kill")
+    process.kill()
+    finish(process)
+    pids = [int(line.split()[2]) for line in (workplace.root / "ledger").read_text().splitlines()]
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    (workplace.root / "go").touch()
+    assert workplace.run("resume", "result").code == 0
+    assert table(workplace.root, "result") == whole_table(workplace)
+    assert sorted(workplace.ledger("start")) == sorted([0, 1, *range(6), *range(6)])
+
+
+def test_rebuild_writes_everything_anew(workplace: Workplace) -> None:
+    assert workplace.tune("--popsize=2", "--round=2", "--seed=1").code == 0
+    out = workplace.root / "result"
+    kept = {name: (out / name).read_bytes() for name in ("log_file.txt", "trials.csv")}
+    model = (out / "best_model/weights").read_bytes()
+    for name in kept:
+        (out / name).unlink()
+    (out / "best_model/weights").write_text("damaged")
+    for record in (out / "visualization").rglob("*.log"):
+        record.unlink()
+    done = workplace.run("rebuild", "result")
+    assert done.code == 0, done.err
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+    assert (out / "best_model/weights").read_bytes() == model
+    assert (out / "visualization/vdlrecords.root.log").is_file()
+    assert workplace.run("rebuild", "nothing").code == 2
+
+
+def test_mistakes_in_budgets_are_told(workplace: Workplace) -> None:
+    done = workplace.tune("--max_retries=often", "--keep_models=top:0", "--min_free_gb=x")
+    assert done.code == 2
+    for name in ("--max_retries=often", "--keep_models=top:0", "--min_free_gb=x"):
+        assert name in done.err

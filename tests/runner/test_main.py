@@ -82,6 +82,8 @@ def test_marks_are_compared_whole() -> None:
     env = {**os.environ, processes.MARK_VARIABLE: f"{os.getpid()}/12/1"}
     child = subprocess.Popen(["sleep", "1000"], env=env)
     try:
+        while not processes.marked(f"{os.getpid()}/12/1"):
+            os.sched_yield()  # its environment is not there yet
         assert processes.marked(f"{os.getpid()}/12/1") == [child.pid]
         assert processes.marked(f"{os.getpid()}/12/") == []
         assert processes.marked(f"{os.getpid()}/1") == []

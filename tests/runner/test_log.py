@@ -1,0 +1,64 @@
+"""The log of a trial keeps its beginning and its end, whatever is printed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autofinetune.runner.log import BoundedLog
+
+
+def write(root: Path, parts: list[bytes], head: int, tail: int) -> bytes:
+    log = BoundedLog(str(root / "log"), str(root), head, tail)
+    for part in parts:
+        log.write(part)
+    log.close()
+    assert sorted(path.name for path in root.iterdir()) == ["log"]
+    return (root / "log").read_bytes()
+
+
+def test_a_short_log_is_whole(tmp_path: Path) -> None:
+    assert write(tmp_path, [b"one\n", b"two\n"], 100, 100) == b"one\ntwo\n"
+
+
+def test_a_log_within_both_bounds_is_whole(tmp_path: Path) -> None:
+    assert write(tmp_path, [b"abcdefgh"], 4, 8) == b"abcdefgh"
+
+
+def test_of_a_long_log_the_beginning_and_the_end_stay(tmp_path: Path) -> None:
+    text = write(tmp_path, [b"%05d\n" % number for number in range(10_000)], 600, 1200)
+    assert text.startswith(b"00000\n00001\n")
+    assert text.endswith(b"09998\n09999\n")
+    head, _, tail = text.partition(b"\n[... ")
+    dropped, _, tail = tail.partition(b" bytes left out ...]\n")
+    assert len(head) == 600
+    assert 600 <= len(tail) <= 1200
+    assert len(head) + int(dropped) + len(tail) == 60_000
+
+
+@given(st.lists(st.binary(max_size=40), max_size=60), st.integers(1, 30), st.integers(2, 30))
+def test_head_and_tail_are_what_was_printed(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], head: int, tail: int
+) -> None:
+    whole = b"".join(parts)
+    text = write(tmp_path_factory.mktemp("log"), parts, head, tail)
+    assert text.startswith(whole[:head])
+    assert text.endswith(whole[len(whole) - min(len(whole), tail // 2) :])
+    assert len(text) <= head + tail + 60
+
+
+def test_it_goes_on_behind_an_earlier_attempt(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"first\n")
+    assert write(tmp_path, [b"second\n"], 100, 100) == b"first\nsecond\n"
+
+
+def test_a_full_disk_loses_output_but_does_not_hold_it_up() -> None:
+    log = BoundedLog("/dev/full", "/tmp", 100, 100)
+    log.write(b"x" * 50)
+    assert log.dropped == 50
+    log.close()
+    assert os.path.exists("/dev/full")  # noqa: PTH110

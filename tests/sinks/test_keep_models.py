@@ -1,0 +1,78 @@
+"""Models that nobody can need any more are removed, and only those."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autofinetune.executors import Attempt, Played
+from autofinetune.paths import RunPaths
+from autofinetune.safety import read_safety
+from autofinetune.sinks import BestModel, KeepModels, Sink
+from autofinetune.sinks.best_model import describe_files
+from autofinetune.state import State
+from tests.helpers import config_of, options_of, play, tuner_in_memory
+
+
+def run(root: Path, keep: str, *, evaluator: str = "populationbased", best: bool = True) -> State:
+    safety = read_safety({"keep_models": keep}, print)
+    config = config_of(popsize=3, rounds=4, evaluator=evaluator, safety=safety)
+    paths = RunPaths(root)
+    sinks: list[Sink] = [BestModel(paths)] if best else []
+
+    def program(attempt: Attempt) -> Played:
+        parent = options_of(attempt).get("model_path")
+        assert parent is None or (Path(parent) / "weights").exists()
+        return play(attempt)
+
+    tuner = tuner_in_memory(
+        root, config, program=program, sinks=[*sinks, KeepModels(config, paths)]
+    )
+    tuner.start("run")
+    return tuner.run()
+
+
+def kept(root: Path, state: State) -> list[int]:
+    """Ranks of the trials whose models are still there."""
+    return [
+        rank
+        for rank, trial in enumerate(state.ranked())
+        if any(RunPaths(root).model(trial.round, trial.member).iterdir())
+    ]
+
+
+def test_all_keeps_all(tmp_path: Path) -> None:
+    assert kept(tmp_path, run(tmp_path, "all")) == list(range(12))
+
+
+@pytest.mark.parametrize("evaluator", ["fulltrail", "populationbased"])
+@pytest.mark.parametrize(("keep", "count"), [("best", 3), ("top:2", 3), ("top:5", 5)])
+def test_the_best_and_all_possible_parents_stay(
+    tmp_path: Path, keep: str, count: int, evaluator: str
+) -> None:
+    state = run(tmp_path, keep, evaluator=evaluator)
+    assert kept(tmp_path, state) == list(range(count))
+    assert state.best is not None
+    model = RunPaths(tmp_path).model(state.best.round, state.best.member)
+    assert describe_files(model) == describe_files(tmp_path / "best_model")
+
+
+def test_directories_stay(tmp_path: Path) -> None:
+    state = run(tmp_path, "best")
+    for trial in state.trials.values():
+        assert RunPaths(tmp_path).model(trial.round, trial.member).is_dir()
+
+
+def test_nothing_is_removed_while_best_model_is_not_complete(tmp_path: Path) -> None:
+    assert kept(tmp_path, run(tmp_path, "best", best=False)) == list(range(12))
+
+
+def test_a_model_removed_by_hand_is_no_problem(tmp_path: Path) -> None:
+    state = run(tmp_path, "all")
+    shutil.rmtree(tmp_path / "round0")
+    sink = KeepModels(config_of(safety=read_safety({"keep_models": "best"}, print)),
+                      RunPaths(tmp_path))  # fmt: skip
+    sink._is_due = True
+    sink.flush(state)
