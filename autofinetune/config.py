@@ -13,6 +13,7 @@ from typing import Any
 
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
+from autofinetune.masking import MASK
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
@@ -141,6 +142,7 @@ def build_config(
         checker.mistakes.append(
             "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
         )
+    checker.no_masks((*script_args, *(warm_args or ())))
     space = checker.space()
     if space is not None:
         checker.no_option_twice(space, script_args)
@@ -261,6 +263,16 @@ class _Checker:
         except UsageError as error:
             self.mistakes.append(error.message)
             return None
+
+    def no_masks(self, words: Sequence[str]) -> None:
+        """A config.yaml does not hold the secrets of its run."""
+        for word in words:
+            if word.endswith(f"={MASK}"):
+                name = option_name(word)
+                self.mistakes.append(
+                    f"the value of {name} is not kept in the file; give all options for "
+                    f"train.py again on the command line, as in: {name} <value>"
+                )
 
     def no_option_twice(self, space: Space, script_args: Sequence[str]) -> None:
         searched = {parameter.name for parameter in space}

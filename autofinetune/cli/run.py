@@ -29,6 +29,7 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import RunCreated
 from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
 from autofinetune.journal import SqliteJournal
+from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
 from autofinetune.runner.files import try_lock
 from autofinetune.safety import BROKEN
@@ -373,4 +374,4 @@ def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:
     print("first commands:")
     for c in strategy.ask(config.popsize):
         trial = Trial(c.id, c.round, c.member, c.point, c.params, parent=None)
-        print("  " + shlex.join(evaluator.command(trial, None)))
+        print("  " + shlex.join(masked(evaluator.command(trial, None))))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from autofinetune.config import Config
 from autofinetune.events import Event, RunCreated, RunEnded, TrialEnded
+from autofinetune.masking import masked
 from autofinetune.paths import RunPaths, write_atomically
 from autofinetune.space import as_text, dump_yaml
 from autofinetune.state import State, Trial
@@ -42,7 +43,10 @@ class Tables(Sink):
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, RunCreated):
             header = "# This run exactly as configured; `autofinetune run` starts it again.\n"
-            text = header + dump_yaml(dict(event.config))
+            shown = dict(event.config)
+            for key in ("script_args", "warm_args"):
+                shown[key] = shown[key] and masked(shown[key])
+            text = header + dump_yaml(shown)
             write_atomically(self._paths.config, text.encode())
         trial = getattr(event, "trial", None)
         if trial is not None:
