@@ -347,10 +347,9 @@ class Tuner:
         trial = self.state.trials[observation.key[0]]
         verdict = judge(observation.exit, self._finals.pop(trial.id))
         seconds = self._seconds(trial, observation.exit)
-        if observation.exit is not None and observation.exit.survivors:
-            pids = ", ".join(map(str, observation.exit.survivors))
-            reason = f"processes of trial {trial.id} cannot be ended: {pids}"
-            yield SlotQuarantined(self._now(), trial.slot, reason)
+        trouble = _slot_trouble(trial, observation)
+        if trouble:
+            yield SlotQuarantined(self._now(), trial.slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
         if again:
             yield AttemptLost(self._now(), trial.id, trial.attempt, again)
@@ -411,6 +410,17 @@ class Tuner:
                 self._sinks.handle(event, self.state)
             self._unshown.clear()
             self._sinks.flush(self.state)
+
+
+def _slot_trouble(trial: Trial, observation: Observation) -> str:
+    """Why the slot of a trial that ended cannot be used again, or nothing."""
+    if observation.exit is not None and observation.exit.survivors:
+        pids = ", ".join(map(str, observation.exit.survivors))
+        return f"processes of trial {trial.id} cannot be ended: {pids}"
+    if observation.held_bytes:
+        held = observation.held_bytes / 2**30
+        return f"{held:.1f} GiB of the card's memory did not come back after trial {trial.id}"
+    return ""
 
 
 def _make_empty(directory: Path) -> None:

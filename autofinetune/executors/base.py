@@ -79,12 +79,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Observation:
-    """News of one attempt: its state, and the reports since the last observation."""
+    """News of one attempt: its state, and the reports since the last observation.
+
+    `held_bytes` is memory of its card that did not come back after its end.
+    """
 
     key: Key
     state: JobState
     reports: tuple[Report, ...] = ()
     exit: ExitRecord | None = None
+    held_bytes: int = 0
 
 
 class Executor(ABC):

@@ -32,10 +32,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one trial."""
+    """A place for one trial; `card` is the UUID of the NVIDIA card that NVML lists for it."""
 
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
+    card: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,9 @@ def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Slots:
         for token, _, card in chosen
         if card is not None and card.used_bytes > _BUSY_BYTES
     ]
-    places = tuple(Slot(token, _cuda(inner)) for token, inner, _ in chosen)
+    places = tuple(
+        Slot(token, _cuda(inner), card.uuid if card else "") for token, inner, card in chosen
+    )
     return Slots(places, tuple(notes))
 
 
@@ -222,6 +225,12 @@ def list_cards() -> list[Card] | None:
     finally:
         with contextlib.suppress(Exception):
             pynvml.nvmlShutdown()
+
+
+def used_memory(card: str) -> int | None:
+    """Bytes in use on the card with this UUID; None where that cannot be told."""
+    found = [one.used_bytes for one in list_cards() or () if one.uuid == card]
+    return found[0] if found and card else None
 
 
 def _read_card(pynvml: object, index: int) -> Card:

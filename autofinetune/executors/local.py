@@ -9,7 +9,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write
 from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
-from .devices import Slot
+from .devices import Slot, used_memory
 from .reports import read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
+_MEMORY_PATIENCE_S = 5.0
+_MEMORY_MARGIN = 256 << 20  # bytes that other users of a card may take meanwhile
 _REPORTS = "reports.jsonl"
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
 # Without `site` the start takes a third of the time; the package is found by its own place.
@@ -46,6 +49,9 @@ class _Job:
     pidfd: int | None = None
     pid: int | None = None
     empty_sweeps: int = 0
+    card: str = ""
+    memory_before: int | None = None  # of the card, in bytes
+    memory_deadline: float | None = None
 
 
 class LocalExecutor(Executor):
@@ -55,14 +61,22 @@ class LocalExecutor(Executor):
         slots: the places for one trial each.
         environ: the environment of every trial, before that of its slot and its own.
         trials_outlive_us: whether trials go on when this process dies, or are ended.
+        memory_of: bytes in use on the card with a UUID, None where that cannot be told. A slot is
+            free again only when its card's memory is back to what it was before the trial.
     """
 
     def __init__(
-        self, slots: Sequence[Slot], environ: Mapping[str, str], *, trials_outlive_us: bool = True
+        self,
+        slots: Sequence[Slot],
+        environ: Mapping[str, str],
+        *,
+        trials_outlive_us: bool = True,
+        memory_of: Callable[[str], int | None] = used_memory,
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._environ = dict(environ)
         self._jobs: dict[Key, _Job] = {}
+        self._memory_of = memory_of
         # The reading end goes to every runner: it closes with us, however we end.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -99,6 +113,8 @@ class LocalExecutor(Executor):
             "lifeline": self._lifeline[0] if self._lifeline else None,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
+        job.card = self._slots[attempt.slot].card
+        job.memory_before = self._memory_of(job.card) if job.card else None
         env = {
             **self._environ,
             **self._slots[attempt.slot].env,
@@ -168,13 +184,24 @@ class LocalExecutor(Executor):
             state = JobState.EXITED
         elif is_over:
             state = self._without_record(job)
+        held = self._held_memory(job) if state is not JobState.RUNNING else 0
+        if held and job.memory_deadline is not None and time.monotonic() < job.memory_deadline:
+            return None  # the driver gives memory back a little after the process has gone
         reports, job.report_offset = read_reports(job.directory / _REPORTS, job.report_offset)
         if state in (JobState.EXITED, JobState.LOST):
             del self._jobs[job.key]
             reports += self._all_reports(job)
         if state is JobState.RUNNING and not reports:
             return None
-        return Observation(job.key, state, tuple(reports), record)
+        return Observation(job.key, state, tuple(reports), record, held)
+
+    def _held_memory(self, job: _Job) -> int:
+        """Bytes of the card's memory that are not back since the trial ended."""
+        if job.memory_before is None:
+            return 0
+        job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
+        held = (self._memory_of(job.card) or 0) - job.memory_before
+        return held if held > _MEMORY_MARGIN else 0
 
     def _all_reports(self, job: _Job) -> list[Report]:
         """The rest of the reports, chunk by chunk, junk of any length between them included."""

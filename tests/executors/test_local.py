@@ -301,3 +301,29 @@ def test_a_report_behind_megabytes_of_junk_is_found(
             if news.state is JobState.EXITED:
                 assert scores == [0.5]
                 return
+
+
+def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
+    """Run a trial on a card whose used memory is read so; the last reading stays."""
+
+    def memory_of(card: str) -> int:
+        assert card == "GPU-1"
+        return readings.pop(0) if len(readings) > 1 else readings[0]
+
+    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), memory_of=memory_of)
+    try:
+        executor.submit(attempt_of(tmp_path, "pass"))
+        return until_over(executor)
+    finally:
+        executor.close()
+
+
+def test_a_slot_is_free_when_the_memory_of_its_card_is_back(tmp_path: Path) -> None:
+    gib = 1 << 30
+    assert on_a_card(tmp_path, [gib, 9 * gib, 5 * gib, gib]).held_bytes == 0
+
+
+def test_memory_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autofinetune.executors.local._MEMORY_PATIENCE_S", 0.05)
+    gib = 1 << 30
+    assert on_a_card(tmp_path, [gib, 9 * gib]).held_bytes == 8 * gib
