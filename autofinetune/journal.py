@@ -70,6 +70,15 @@ class SqliteJournal:
         # The path may hold any character, '?' and '#' included: quote it for the URI.
         uri = f"{self._path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+        try:
+            return self._prepare(connection, create, read_only)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _prepare(
+        self, connection: sqlite3.Connection, create: bool, read_only: bool
+    ) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
         if create:

@@ -110,6 +110,7 @@ def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
 
     LogReader.get_all_walk = walk_in_order
     LogReader.load_new_data = at_most_every(RELOAD_S, LogReader.load_new_data, time.monotonic)
+    api.error_retry_times = 1  # it sleeps before each try, while everybody else waits
     api.Api._get = loaded_first(api.Api._get)
     api.Api._get_with_retry = loaded_first(api.Api._get_with_retry)
     app.Template.render = corrected(app.Template.render)

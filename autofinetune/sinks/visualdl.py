@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -43,7 +44,9 @@ class VisualDL(Sink):
         self._config = config
         self._root = paths.visualization
         self._log_writer: Callable[..., Any] | None = None
-        self._last_round = -1
+        self._ended: Counter[int] = Counter()
+        self._best: Trial | None = None
+        self._written = (-1, 0)  # the last round in the root log, and how many of it had ended
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, AttemptSubmitted):
@@ -52,16 +55,24 @@ class VisualDL(Sink):
             trial = state.trials[event.trial]
             self._write_member(trial, event.at)
             self._write_trial(trial, event.at)
-            if state.ended_by_round[trial.round] == self._config.popsize:
-                self._write_round(trial.round, state, event.at)
-        elif isinstance(event, RunEnded) and state.ended_by_round:
-            self._write_round(max(state.ended_by_round), state, event.at)
+            self._count(trial, state)
+            if self._ended[trial.round] == self._config.popsize:
+                self._write_round(trial.round, event.at)
+        elif isinstance(event, RunEnded) and self._ended:
+            self._write_round(max(self._ended), event.at)
 
-    def _write_round(self, round_: int, state: State, at: float) -> None:
-        best = state.best
-        if round_ <= self._last_round or best is None or best.score is None:
+    def _count(self, trial: Trial, state: State) -> None:
+        """Rounds and the best as of this event: `state` may be ahead, and is not on resume."""
+        self._ended[trial.round] += 1
+        if trial.status is Status.COMPLETED:
+            known = [trial] if self._best is None else [self._best, trial]
+            self._best = max(known, key=lambda one: (state.merit(one), -one.id))
+
+    def _write_round(self, round_: int, at: float) -> None:
+        best, progress = self._best, (round_, self._ended[round_])
+        if progress <= self._written or best is None or best.score is None:
             return
-        self._last_round = round_
+        self._written = progress
         values = {**self._numbers(best), "best_eval_value": best.score}
         with self._writer(self._root, "root", display_name="best") as writer:
             _add_scalars(writer, "hyperparameter_tuning", values, round_, at)

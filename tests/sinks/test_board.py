@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from autofinetune.events import TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
 from autofinetune.sinks import VisualDL
@@ -29,7 +29,8 @@ from autofinetune.sinks.board import (
     walk_in_order,
 )
 from autofinetune.sinks.visualdl import import_visualdl
-from tests.helpers import config_of, tuner_in_memory
+from autofinetune.state import State
+from tests.helpers import Recorder, config_of, tuner_in_memory
 
 WAIT_S = 60
 CHROMIUM = shutil.which("chromium")
@@ -175,27 +176,28 @@ def test_a_taken_port_is_said(output_dir: Path, tmp_path: Path) -> None:
 
 
 def test_what_grows_is_shown(tmp_path: Path) -> None:
-    config = config_of(popsize=1, rounds=3)
-    sink = VisualDL(config, RunPaths(tmp_path))
-    shown: list[list[str]] = []
+    config = config_of(popsize=1, rounds=2)
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    sink, state = VisualDL(config, RunPaths(tmp_path)), State()
+    events = iter(recorder.events)
 
-    with contextlib.ExitStack() as stack:
+    def tell_until_a_trial_has_ended() -> None:
+        for event in events:
+            state.apply(event)
+            sink.handle(event, state)
+            if isinstance(event, TrialEnded):
+                break
 
-        def program(attempt: Attempt) -> Played:
-            if attempt.trial == 2:  # trial 0 is written while trial 1 runs
-                stack.enter_context(opened := Board(tmp_path, tmp_path, "--port", "0"))
-                boards.append(opened)
-                shown.append(names_in_table(opened))
-            return Played(final=0.5)
-
-        boards: list[Board] = []
-        tuner = tuner_in_memory(tmp_path, config, program=program, sinks=[sink])
-        tuner.start("run")
-        tuner.run()
-        while len(shown[-1]) < 3:  # it looks for what is new only every few seconds
-            shown.append(names_in_table(boards[0]))
-    assert shown[0] == ["trials/r000_p0"]
-    assert shown[-1] == [f"trials/r00{round_}_p0" for round_ in range(3)]
+    tell_until_a_trial_has_ended()
+    with Board(tmp_path, tmp_path, "--port", "0") as board:
+        assert names_in_table(board) == ["trials/r000_p0"]
+        tell_until_a_trial_has_ended()
+        while (names := names_in_table(board)) == ["trials/r000_p0"]:
+            pass  # it looks for what is new only every few seconds
+    assert names == ["trials/r000_p0", "trials/r001_p0"]
 
 
 def names_in_table(board: Board) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autofinetune.config import Config
-from autofinetune.events import Event, TrialEnded
+from autofinetune.events import Event, RunEnded, RunResumed, TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
@@ -197,6 +197,17 @@ def test_the_last_round_of_an_exhausted_space_is_shown(tmp_path: Path) -> None:
     assert log.scalars("hyperparameter_tuning/best_eval_value") == [(0, 1.0), (1, 2.0)]
 
 
+def test_a_run_that_goes_on_in_the_middle_of_a_round_shows_its_end(tmp_path: Path) -> None:
+    config = config_of(popsize=3, rounds=1)
+    events = events_of(tmp_path, config)
+    ends = [index for index, event in enumerate(events) if isinstance(event, TrialEnded)]
+    pause: list[Event] = [RunEnded(at=1e9, reason="deadline"), RunResumed(at=2e9, version="1")]
+    events[ends[1] + 1 : ends[1] + 1] = pause
+    tell(VisualDL(config, RunPaths(tmp_path)), config, events)
+    scores = Log(tmp_path / "visualization").scalars("hyperparameter_tuning/best_eval_value")
+    assert scores == [(0, 0.0), (0, 2.0)]
+
+
 def test_a_run_in_which_everything_fails_has_its_trials(tmp_path: Path) -> None:
     config = config_of(popsize=2, rounds=1)
     log = written(tmp_path, config, lambda attempt: Played(final=None))
@@ -241,6 +252,18 @@ def test_a_replay_writes_the_same_records_once(tmp_path: Path, share: float) -> 
     tell(VisualDL(config, resumed), config, events[: int(len(events) * share)])
     tell(VisualDL(config, resumed), config, events)
     assert everything(resumed.visualization) == everything(whole.visualization)
+
+
+def test_a_state_that_is_ahead_changes_nothing(tmp_path: Path) -> None:
+    config = config_of(kinds(), popsize=3, rounds=3)
+    events = events_of(tmp_path, config)
+    exact, ahead = RunPaths(tmp_path / "exact"), RunPaths(tmp_path / "ahead")
+    tell(VisualDL(config, exact), config, events)
+    sink, state = VisualDL(config, ahead), State(config.direction)
+    state.apply_all(events)
+    for event in events:
+        sink.handle(event, state)
+    assert everything(ahead.visualization) == everything(exact.visualization)
 
 
 def test_a_resumed_tuner_shows_every_round_once(tmp_path: Path) -> None:
