@@ -166,14 +166,18 @@ class Tuner:
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
-            asked = self._strategy.ask(1)
-            if [(c.id, c.point) for c in asked] != [(event.trial, event.point)]:
+            candidate = Candidate(
+                event.trial, event.round, event.member, event.point, event.params
+            )
+            try:
+                self._strategy.restore(candidate)
+            except ValueError as error:
                 raise EnvironmentProblem(
-                    f"trial {event.trial} of the journal is not what the strategy "
-                    f"{self.config.tuning_strategy} asks now",
-                    "resume with the version of autofinetune and numpy that began the run",
-                )
-            self._candidates[event.trial] = asked[0]
+                    f"trial {event.trial} of the journal does not fit the strategy "
+                    f"{self.config.tuning_strategy}: {error}",
+                    "resume with the version of autofinetune that began the run",
+                ) from None
+            self._candidates[event.trial] = candidate
         elif isinstance(event, TrialEnded):
             self._tell(self.state.trials[event.trial])
 

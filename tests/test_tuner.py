@@ -47,7 +47,7 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
 def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
     tmp_path: Path, strategy: str, evaluator: str
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
     tuner.start("run")
@@ -64,7 +64,7 @@ def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
 def test_the_same_seed_gives_the_same_table_on_any_number_of_slots(
     tmp_path: Path, strategy: str, evaluator: str
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5)
     tables = []
     for slots in (["a"], ["a"], ["a", "b", "c", "d"]):
         tuner = tuner_in_memory(tmp_path, config, slots=slots)
@@ -272,9 +272,9 @@ def test_a_journal_of_another_strategy_version_is_refused(tmp_path: Path) -> Non
     first = next(i for i, e in enumerate(events) if isinstance(e, TrialCreated))
     damaged = events[first]
     assert isinstance(damaged, TrialCreated)
-    events[first] = TrialCreated(1.0, 0, 0, 0, (0.9, 0.9, 0.9), damaged.params, None)
+    events[first] = TrialCreated(1.0, 0, 0, 2, damaged.point, damaged.params, None)
     again = tuner_in_memory(tmp_path, config_of(), journal=MemoryJournal(events))
-    with pytest.raises(EnvironmentProblem, match="not what the strategy"):
+    with pytest.raises(EnvironmentProblem, match="does not fit the strategy"):
         again.resume()
 
 

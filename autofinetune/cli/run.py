@@ -49,6 +49,7 @@ from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import STRATEGIES, create_strategy
 from autofinetune.tuner import Tuner, World
 
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
@@ -208,6 +209,10 @@ def _locked(paths: RunPaths) -> Iterator[None]:
 
 
 def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int:
+    environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
+    # Linear algebra of our size is fastest on one core, and the others belong to the trials.
+    # numpy reads this when the strategy loads it; the trials get the environment from before.
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     evaluator = EVALUATORS[config.evaluator](config, paths)
     strategy = create_strategy(
         config.tuning_strategy,
@@ -216,7 +221,6 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
         seed=config.seed,
         allow_repeats=evaluator.continues_models,
     )
-    environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
     adopt = config.safety.on_tuner_death == "adopt"
     executor = LocalExecutor(slots.places, environ, trials_outlive_us=adopt)
     console = Console(config, paths, sys.stdout, len(slots.places))

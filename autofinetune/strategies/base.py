@@ -58,6 +58,17 @@ class Strategy(ABC):
         """
 
     @abstractmethod
+    def restore(self, candidate: Candidate) -> None:
+        """Take a candidate that was asked in an earlier life, in the order of asking.
+
+        It is not chosen again, which would be slow, and would not be the same point on a machine
+        that rounds differently.
+
+        Raises:
+            ValueError: the candidate cannot come at this place.
+        """
+
+    @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:
         """Take the result of an asked candidate.
 

@@ -28,33 +28,49 @@ class RoundStrategy(Strategy):
     def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
         super().__init__(space, popsize, seed, allow_repeats)
         self._round = -1
-        self._asked = 0
-        self._ready: list[Candidate] = []
+        self._first_id = 0  # of the current round
+        self._members = 0  # of the current round
+        self._given = 0  # how many of them were asked
+        self._chosen: list[Candidate] = []  # all of them, or only restored ones
         self._waiting: dict[int, Candidate] = {}
         self._results: list[tuple[Candidate, float | None]] = []
-        self._seen: set[tuple[Value, ...]] = set()
+        self._seen: set[tuple[Value, ...]] = set()  # in earlier rounds
 
     @abstractmethod
-    def _first_points(self, rng: np.random.Generator) -> Array:
-        """Where round 0 begins, shape `(popsize, dim)`; the initial values replace row 0."""
+    def _choose(self, rng: np.random.Generator) -> Array:
+        """The points of the current round, shape `(popsize, dim)`.
 
-    @abstractmethod
-    def _next_points(self, rng: np.random.Generator) -> Array:
-        """The points of the coming round, shape `(popsize, dim)`."""
+        In round 0 the initial values replace row 0.
+        """
 
     @abstractmethod
     def _learn(self, points: Array, merits: Array) -> None:
         """Take a whole round: `points` `(members, dim)`, `merits` `(members,)`, NaN for failed.
 
-        There are `popsize` members, or fewer where a finite space was used up.
+        There are `popsize` members, or fewer where a finite space was used up. Whether `_choose`
+        was called for them or they were restored must make no difference.
         """
 
     def ask(self, n: int) -> list[Candidate]:
-        if not self._ready and not self._waiting:
+        if not self._is_open():
             self._begin_round()
-        given, self._ready = self._ready[:n], self._ready[n:]
+        if self._given < self._members and len(self._chosen) < self._members:
+            self._fill_round()
+        given = self._chosen[self._given : self._given + n]
+        self._given += len(given)
         self._waiting.update((candidate.id, candidate) for candidate in given)
         return given
+
+    def restore(self, candidate: Candidate) -> None:
+        if not self._is_open():
+            self._begin_round()
+        place = (self._first_id + self._given, self._round, self._given)
+        found = (candidate.id, candidate.round, candidate.member)
+        if found != place or self._given >= self._members or len(self._chosen) > self._given:
+            raise ValueError(f"candidate {found} cannot come here, expected {place}")
+        self._chosen.append(candidate)
+        self._given += 1
+        self._waiting[candidate.id] = candidate
 
     def tell(self, candidate: Candidate, score: float | None) -> None:
         if score is not None and not math.isfinite(score):
@@ -63,69 +79,83 @@ class RoundStrategy(Strategy):
         if asked is None:
             raise ValueError(f"candidate {candidate.id} is not waiting for a result")
         self._results.append((asked, score))
-        if not self._ready and not self._waiting:
+        if len(self._results) == self._members:
             self._end_round()
 
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator for the current round, the same at every look."""
+        return np.random.default_rng([self.seed, self._round])
+
+    def _is_open(self) -> bool:
+        """Whether a round has begun and waits for asks or results."""
+        return len(self._results) < self._members
+
     def _begin_round(self) -> None:
-        if self._is_used_up() and not self.allow_repeats:
+        size = self.space.size
+        untried = self.popsize if size is None else size - len(self._seen)
+        members = self.popsize if self.allow_repeats else min(self.popsize, untried)
+        if members <= 0:
             raise Exhausted
+        self._first_id += self._members
         self._round += 1
-        rng = np.random.default_rng([self.seed, self._round])
+        self._members, self._given = members, 0
+        self._chosen, self._results = [], []
+
+    def _fill_round(self) -> None:
+        """Choose the members that were not restored, so as if none had been."""
+        points = self._choose(self.rng)
         if self._round == 0:
-            points = self._first_points(rng)
             points[0] = self.space.init_point
-        else:
-            points = self._next_points(rng)
-        for member, point in enumerate(points):
-            if self._is_used_up() and not self.allow_repeats:
-                break
-            self._ready.append(self._new_candidate(member, point, rng))
+        seen = set(self._seen)
+        for member in range(self._members):
+            if member == len(self._chosen):
+                self._chosen.append(self._new_candidate(member, points[member], seen))
+            seen.add(tuple(self._chosen[member].params.values()))
 
     def _end_round(self) -> None:
         results = sorted(self._results, key=lambda result: result[0].member)
-        self._results = []
+        self._seen.update(tuple(candidate.params.values()) for candidate, _ in results)
         points = np.array([candidate.point for candidate, _ in results])
         merits = np.array([np.nan if score is None else score for _, score in results])
         self._learn(points, merits)
 
-    def _new_candidate(self, member: int, point: Array, rng: np.random.Generator) -> Candidate:
-        where = self._untried(np.clip(point, 0.0, 1.0), rng)
-        params = self.space.decode(where) if self._asked else self.space.init_params
-        self._seen.add(tuple(params.values()))
-        candidate = Candidate(self._asked, self._round, member, where, params)
-        self._asked += 1
-        return candidate
+    def _new_candidate(self, member: int, point: Array, seen: set[tuple[Value, ...]]) -> Candidate:
+        rng = np.random.default_rng([self.seed, self._round, member])  # whoever was restored
+        where = self._untried(np.clip(point, 0.0, 1.0), seen, rng)
+        id_ = self._first_id + member
+        params = self.space.decode(where) if id_ else self.space.init_params
+        return Candidate(id_, self._round, member, where, params)
 
     # --- no configuration twice -----------------------------------------------------------------
 
-    def _is_used_up(self) -> bool:
-        size = self.space.size
-        return size is not None and len(self._seen) >= size
-
-    def _is_seen(self, point: Array) -> bool:
-        return tuple(self.space.decode(point.tolist()).values()) in self._seen
-
-    def _untried(self, point: Array, rng: np.random.Generator) -> tuple[float, ...]:
+    def _untried(
+        self, point: Array, seen: set[tuple[Value, ...]], rng: np.random.Generator
+    ) -> tuple[float, ...]:
         """`point`, or one near it whose configuration was not asked before."""
+
+        def is_seen(at: Array) -> bool:
+            return tuple(self.space.decode(at.tolist()).values()) in seen
+
         size = self.space.size
-        if self._is_used_up() or not self._is_seen(point):
+        if (size is not None and len(seen) >= size) or not is_seen(point):
             return tuple(point.tolist())
         if size is not None and size <= _SMALL_SPACE:
-            return self._nearest_untried(point)
+            return self._nearest_untried(point, seen)
+        near = point
         for attempt in range(1, _TRIES + 1):  # the neighbourhood grows up to the whole cube
-            near = np.clip(
-                point + attempt / _TRIES * rng.uniform(-1.0, 1.0, point.shape), 0.0, 1.0
-            )
-            if not self._is_seen(near):
+            step = attempt / _TRIES * rng.uniform(-1.0, 1.0, point.shape)
+            near = np.clip(point + step, 0.0, 1.0)
+            if not is_seen(near):
                 break
         return tuple(near.tolist())
 
-    def _nearest_untried(self, point: Array) -> tuple[float, ...]:
+    def _nearest_untried(self, point: Array, seen: set[tuple[Value, ...]]) -> tuple[float, ...]:
         names = [parameter.name for parameter in self.space]
         untried = [
             self.space.encode(dict(zip(names, values, strict=True)))
             for values in itertools.product(*(parameter.values() for parameter in self.space))
-            if values not in self._seen
+            if values not in seen
         ]
         distances = np.linalg.norm(np.array(untried) - point, axis=1)
         return untried[int(np.argmin(distances))]

@@ -1,0 +1,129 @@
+"""A Gaussian process with a Matern 5/2 kernel and one length scale a feature.
+
+    k(x, x') = s^2 (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r),   r^2 = sum_j (x_j - x'_j)^2 / l_j^2
+
+with independent noise of variance v on every observation (Rasmussen and Williams, "Gaussian
+Processes for Machine Learning", 2006, equations 2.25, 2.26, 4.17, 5.8, 5.9). Hyperparameters are
+the maximum of their posterior under wide log-normal priors, found by L-BFGS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.optimize import minimize
+
+Array = NDArray[np.float64]
+_SQRT5 = 5.0**0.5
+_JITTER = 1e-8
+# Means and deviations of the priors on log l, log s^2 and log v; chosen on 6 tasks.
+LENGTH_MEAN, LENGTH_SPREAD = np.log(0.6), 0.6
+SIGNAL_MEAN, SIGNAL_SPREAD = 0.0, 0.7
+NOISE_MEAN, NOISE_SPREAD = np.log(1e-5), 2.0
+_BOUNDS = (np.log(0.03), np.log(30.0)), (np.log(0.05), np.log(20.0)), (np.log(1e-6), np.log(1.0))
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """A fitted process over features `x` `(n, width)` with targets of mean zero.
+
+    `theta` holds log l `(width,)`, log s^2 and log v.
+    """
+
+    x: Array
+    theta: Array
+    lower: Array
+    alpha: Array
+
+    def predict(self, x: Array) -> tuple[Array, Array]:
+        """Posterior mean and standard deviation (without noise) at features `(m, width)`."""
+        signal = float(np.exp(self.theta[-2]))
+        cross = _kernel(_scaled_distances(x, self.x, self.theta), signal)
+        mean = cross @ self.alpha
+        solved = solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
+        variance = signal - np.einsum("ij,ij->j", solved, solved)
+        return mean, np.sqrt(np.maximum(variance, 1e-12))
+
+
+def condition(x: Array, y: Array, theta: Array) -> GaussianProcess:
+    """The process with given hyperparameters on observations `y` `(n,)`."""
+    lower: Array = np.linalg.cholesky(_covariance(x, theta)).astype(np.float64)
+    return GaussianProcess(x, theta, lower, cho_solve((lower, True), y, check_finite=False))
+
+
+def fit(x: Array, y: Array, iterations: int = 50) -> GaussianProcess:
+    """Fit hyperparameters to observations and condition on them.
+
+    Args:
+        x: features, shape `(n, width)`.
+        y: targets with mean near 0 and deviation near 1, shape `(n,)`.
+        iterations: of the optimiser at most.
+    """
+    width = x.shape[1]
+    prior = np.concatenate([np.full(width, _length_mean(width)), [SIGNAL_MEAN, NOISE_MEAN]])
+    spread = np.concatenate([np.full(width, LENGTH_SPREAD), [SIGNAL_SPREAD, NOISE_SPREAD]])
+    squares = (x[:, None, :] - x[None, :, :]) ** 2
+    bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], _BOUNDS[2]]
+    found = minimize(
+        _negative_log_posterior,
+        np.clip(prior, [low for low, _ in bounds], [high for _, high in bounds]),
+        args=(squares, y, prior, spread),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": iterations},
+    )
+    return condition(x, y, found.x)
+
+
+def _length_mean(width: int) -> float:
+    """Distances grow with the root of the dimension, and so do length scales."""
+    return float(LENGTH_MEAN + 0.5 * np.log(max(width, 2) / 4.0))
+
+
+def _negative_log_posterior(
+    theta: Array, squares: Array, y: Array, prior: Array, spread: Array
+) -> tuple[float, Array]:
+    """Value and gradient; `squares` is `(n, n, width)`."""
+    n, width = len(y), squares.shape[2]
+    inverse = np.exp(-2.0 * theta[:width])
+    signal, noise = np.exp(theta[width]), np.exp(theta[width + 1])
+    distance = np.sqrt(np.maximum(squares @ inverse, 0.0))
+    decay = np.exp(-_SQRT5 * distance)
+    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+    covariance = kernel + (noise + _JITTER) * np.eye(n)
+    away = (theta - prior) / spread
+    try:
+        lower = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return 1e25, np.zeros_like(theta)
+    alpha = cho_solve((lower, True), y, check_finite=False)
+    value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
+    weight = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)
+    slope = signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay * weight
+    gradient = np.empty_like(theta)
+    gradient[:width] = 0.5 * inverse * np.einsum("ij,ijk->k", slope, squares)
+    gradient[width] = 0.5 * np.sum(weight * kernel)
+    gradient[width + 1] = 0.5 * noise * np.trace(weight)
+    return float(value), gradient + away / spread
+
+
+def _covariance(x: Array, theta: Array) -> Array:
+    kernel = _kernel(_scaled_distances(x, x, theta), float(np.exp(theta[-2])))
+    return np.asarray(kernel + (np.exp(theta[-1]) + _JITTER) * np.eye(len(x)))
+
+
+def _scaled_distances(a: Array, b: Array, theta: Array) -> Array:
+    scale = np.exp(-theta[:-2])
+    a, b = a * scale, b * scale
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2.0 * a @ b.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+
+def _kernel(distance: Array, signal: float) -> Array:
+    return np.asarray(
+        signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * np.exp(-_SQRT5 * distance)
+    )
