@@ -43,6 +43,12 @@ class AllTrialsFailed(AutofinetuneError):
     exit_code = 3
 
 
+class InternalError(AutofinetuneError):
+    """Something that should not happen happened while a run was going on."""
+
+    exit_code = 3
+
+
 class EnvironmentProblem(AutofinetuneError):
     """The machine lacks something: disk, permission, device, journal."""
 

@@ -81,7 +81,7 @@ class SqliteJournal:
     ) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
-        if create:
+        if not read_only and _is_blank(connection):  # new, or of a life killed at its beginning
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self._check(connection)
@@ -141,6 +141,15 @@ class SqliteJournal:
             "check that the disk has space and the directory is writable; nothing that was "
             "acknowledged is lost",
         )
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever put into the database."""
+    marks = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("user_version", "schema_version")
+    ]
+    return not any(marks)
 
 
 def _may_succeed_later(error: Exception) -> bool:

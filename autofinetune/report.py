@@ -14,6 +14,7 @@ full disk or a kill cannot swallow the next one.
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
@@ -28,7 +29,7 @@ def report_final_result(score: float) -> None:
 
     Raises:
         TypeError: `score` is not one number.
-        OSError: the report could not be written to disk.
+        OSError: the report could not be written to disk; on a full one it waits for space.
     """
     _report("final", score, None)
 
@@ -73,7 +74,7 @@ def _report(kind: str, score: float, step: int | None) -> None:
             "%s result %r (not inside a run, so it is not recorded)", kind, value
         )
         return
-    _append(path, _as_line(kind, value, step))
+    _append_when_there_is_space(path, _as_line(kind, value, step))
 
 
 def _rank() -> int:
@@ -102,6 +103,21 @@ def _as_line(kind: str, value: float, step: int | None) -> bytes:
     if step is not None:
         record["step"] = step
     return b"\n" + json.dumps(record).encode("ascii") + b"\n"
+
+
+def _append_when_there_is_space(path: str, line: bytes) -> None:
+    """A full disk must not cost a trained result: wait for space, and say so once."""
+    is_told = False
+    while True:
+        try:
+            return _append(path, line)
+        except OSError as error:
+            if error.errno not in (28, 122):  # ENOSPC, EDQUOT
+                raise
+            if not is_told:
+                is_told = True
+                print(f"autofinetune: the report waits for space: {error}", file=sys.stderr)
+            time.sleep(1.0)
 
 
 def _append(path: str, line: bytes) -> None:

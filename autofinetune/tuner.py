@@ -51,6 +51,7 @@ from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.verdict import Verdict, judge
 from autofinetune.version import __version__
 
+NO_SLOT = "no_slot"  # why a run ended whose every slot is quarantined
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
@@ -197,6 +198,9 @@ class Tuner:
         if reason != INTERRUPTED:
             self._record([RunEnded(self._now(), reason)])
         self._show()
+        while self._sinks.is_waiting and not self.interrupted:
+            self._world.sleep(RETRY_S)
+            self._sinks.flush(self.state)
         return self.state
 
     def _due(self) -> list[Action]:
@@ -215,6 +219,8 @@ class Tuner:
     def _stopping(self) -> str | None:
         if self.interrupted:
             return INTERRUPTED
+        if self.state.quarantined.keys() >= set(self._executor.slots()):
+            return NO_SLOT
         return BROKEN if self.config.safety.is_broken(self.state) else None
 
     def _has_space(self) -> bool:
@@ -437,6 +443,8 @@ def _make_empty(directory: Path) -> None:
 
 
 def _has_content(directory: Path) -> bool:
+    if directory.is_symlink():
+        return False  # what it leads to is not the trial's
     try:
         with os.scandir(directory) as entries:
             return any(True for _ in entries)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +21,11 @@ from autofinetune.cli.preflight import check_script
 from autofinetune.config import Config, Names, build_config
 from autofinetune.errors import (
     AllTrialsFailed,
+    AutofinetuneError,
     ConfigError,
     DirectoryBusy,
     EnvironmentProblem,
+    InternalError,
     UsageError,
 )
 from autofinetune.evaluators import EVALUATORS
@@ -45,9 +48,9 @@ from autofinetune.sinks import (
 )
 from autofinetune.sinks.console import last_lines
 from autofinetune.space import as_text, read_yaml
-from autofinetune.state import State, Status, Trial
+from autofinetune.state import ImpossibleEvent, State, Status, Trial
 from autofinetune.strategies import STRATEGIES, create_strategy
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import NO_SLOT, Tuner, World
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -74,6 +77,7 @@ def run_command(argv: Sequence[str]) -> int:
     if not options.get("skip_preflight"):
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
+        _refuse_used_directory(paths)  # again: another run may have been faster
         return _work(config, paths, slots, is_new=True)
 
 
@@ -159,12 +163,17 @@ def _refuse_used_directory(paths: RunPaths) -> None:
         )
     ours = [paths.log_file, paths.best_model, paths.visualization, paths.round_dir(0),
             paths.trials_csv, paths.config, paths.trials]  # fmt: skip
-    there = [path.name for path in ours if os.path.lexists(path)]
+    there = [path.name for path in ours if os.path.lexists(path) and not _is_empty(path)]
     if there:
         raise UsageError(
             f"{shown} holds files of another run: {', '.join(there)}",
             "choose another --output_dir, or move them away",
         )
+
+
+def _is_empty(path: Path) -> bool:
+    """A directory without content: what a run that never began leaves."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _holds_run(paths: RunPaths) -> bool:
@@ -187,9 +196,15 @@ def _recorded_config(paths: RunPaths) -> Config:
 @contextlib.contextmanager
 def _locked(paths: RunPaths) -> Iterator[None]:
     """One tuner a directory; the kernel drops the lock with the process that holds it."""
-    paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    paths.trials.mkdir(exist_ok=True, mode=0o700)
-    lock = try_lock(str(paths.lock))
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.trials.mkdir(exist_ok=True, mode=0o700)
+        lock = try_lock(str(paths.lock))
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{paths.root} cannot be used: {error.strerror or error}",
+            "choose another --output_dir, on a disk that can be written and has locks",
+        ) from None
     if lock is None:
         holder = paths.lock.read_text(encoding="utf-8").strip() or "unknown process"
         raise DirectoryBusy(
@@ -238,18 +253,27 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
         for part in (journal, executor, guard):
             stack.callback(part.close)
         arrived = stack.enter_context(_signals_to(tuner))
-        if is_new:
-            _announce(config, paths, len(slots.places))
-            tuner.start(secrets.token_hex(8))
-        else:
-            tuner.resume()
         try:
+            if is_new:
+                _announce(config, paths, len(slots.places))
+                tuner.start(secrets.token_hex(8))
+            else:
+                tuner.resume()
             state = tuner.run()
+        except AutofinetuneError:
+            raise
         except OSError as error:
             raise EnvironmentProblem(
                 f"the run stopped: {error}; trials that run go on by themselves",
                 f"mend it, then: autofinetune resume {_shown(paths)}",
             ) from error
+        except ImpossibleEvent as error:
+            raise EnvironmentProblem(
+                f"the journal {paths.journal} cannot be read: {error}",
+                "it was changed by something else; bring back a copy of it",
+            ) from error
+        except Exception as error:
+            raise _broken_inside(error, paths) from error
     return _conclude(tuner, state, paths, arrived)
 
 
@@ -290,18 +314,24 @@ def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
 def _conclude(tuner: Tuner, state: State, paths: RunPaths, arrived: Sequence[int]) -> int:
     shown = _shown(paths)
     if state.best is not None:
-        print("The final best hyperparameters:")
+        _say("The final best hyperparameters:")
         for name, value in state.best.params.items():
-            print(f"{name}={as_text(value)}")
-        print(f"The final best eval score is {state.best.score!r}.")
+            _say(f"{name}={as_text(value)}")
+        _say(f"The final best eval score is {state.best.score!r}.")
         if state.best.has_model:
-            print(f"The final best model parameters are saved as {shown}/best_model .")
+            _say(f"The final best model parameters are saved as {shown}/best_model .")
         else:
-            print("The best trial saved no model, so there is no best_model.")
-        print(f"To see the whole run: autofinetune dashboard {shown}")
+            _say("The best trial saved no model, so there is no best_model.")
+        _say(f"To see the whole run: autofinetune dashboard {shown}")
     if tuner.interrupted:
-        print(f"Stopped. To go on: autofinetune resume {shown}")
+        _say(f"Stopped. To go on: autofinetune resume {shown}")
         return _SIGNALS[signal.Signals(arrived[-1])]
+    if state.end_reason == NO_SLOT:
+        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
+        raise EnvironmentProblem(
+            f"no slot is left that can be used: {reasons}",
+            f"mend the devices, then: autofinetune resume {shown}",
+        )
     if state.end_reason == BROKEN:
         raise _too_many_failures(state, paths)
     if state.best is None:
@@ -327,28 +357,41 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
     )
 
 
+def _broken_inside(error: Exception, paths: RunPaths) -> InternalError:
+    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
+    trace = paths.root / "error.log"
+    with contextlib.suppress(OSError):
+        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return InternalError(
+        f"the run stopped: {type(error).__name__}: {error}; trials that run go on by themselves",
+        f"the trace is in {trace}; once it is mended: autofinetune resume {_shown(paths)}",
+    )
+
+
 # --- words --------------------------------------------------------------------------------------
 
 
 def _announce(config: Config, paths: RunPaths, slots: int) -> None:
-    print(
+    _say(
         f"{config.rounds} rounds of {config.popsize} trials by {config.tuning_strategy}, "
         f"{config.evaluator}, seed {config.seed}, on {slots} slot{'s' if slots != 1 else ''}; "
         f"output in {_shown(paths)}/"
     )
     idle = idle_slots_per_round(config.popsize, slots)
     if idle:
-        print(
+        _say(
             f"note: {config.popsize} candidates on {slots} slots leave {idle} "
             f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
             "choose --popsize as a multiple of the slots"
         )
-    sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    _say_all([line])
 
 
 def _warn(sentence: str) -> None:
-    with contextlib.suppress(OSError):  # the reader of our output may be gone
-        print(f"WARNING: {sentence}", flush=True)
+    _say_all([f"WARNING: {sentence}"])
 
 
 def _shown(paths: RunPaths) -> str:
@@ -358,8 +401,10 @@ def _shown(paths: RunPaths) -> str:
 
 
 def _say_all(lines: Sequence[str]) -> None:
+    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
     for line in lines:
-        print(line, flush=True)
+        with contextlib.suppress(OSError):
+            print(line, flush=True)
 
 
 def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:

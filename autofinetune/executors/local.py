@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import os
 import select
 import signal
@@ -21,10 +22,11 @@ from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 from .devices import Slot, used_memory
-from .reports import read_reports
+from .reports import read_regular, read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
+_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_MARGIN = 256 << 20  # bytes that other users of a card may take meanwhile
 _REPORTS = "reports.jsonl"
@@ -49,6 +51,7 @@ class _Job:
     pidfd: int | None = None
     pid: int | None = None
     empty_sweeps: int = 0
+    is_cancelled: bool = False
     card: str = ""
     memory_before: int | None = None  # of the card, in bytes
     memory_deadline: float | None = None
@@ -253,8 +256,11 @@ class LocalExecutor(Executor):
         job = self._jobs.get(key)
         if job is None or job.pidfd is None:
             return
+        # Two equal signals that wait together would be one.
+        signum = signal.SIGINT if job.is_cancelled else signal.SIGTERM
+        job.is_cancelled = True
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(job.pidfd, signal.SIGTERM)
+            signal.pidfd_send_signal(job.pidfd, signum)
 
     def close(self) -> None:
         for job in self._jobs.values():
@@ -279,22 +285,32 @@ def _signals_blocked() -> Iterator[None]:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        data = json.loads(read_regular(path))
+    except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None
 
 
 def _read_exit(directory: Path) -> ExitRecord | None:
     data = _read_json(directory / EXIT)
-    if data is None:
-        return None
+    try:
+        return _as_record(data) if data is not None else None
+    except (KeyError, TypeError, ValueError):
+        return None  # not what a runner writes: as good as absent
+
+
+def _as_record(data: dict[str, Any]) -> ExitRecord:
+    code = data["returncode"]
     return ExitRecord(
-        why=data["why"],
-        returncode=data["returncode"],
-        seconds=data["seconds"],
+        why=str(data["why"]) if data["why"] in _WHYS else _unknown(data["why"]),
+        returncode=None if code is None else operator.index(code),
+        seconds=max(0.0, float(data["seconds"])),
         error=data.get("error", ""),
         leftovers=data.get("leftovers", 0),
         survivors=tuple(data.get("survivors", ())),
         is_oom=data["returncode"] == -signal.SIGKILL and data.get("oom_kills", 0) > 0,
     )
+
+
+def _unknown(why: object) -> str:
+    raise ValueError(f"unknown end {why!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -32,6 +33,18 @@ def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
         if report is not None:
             reports.append(report)
     return reports, offset
+
+
+def read_regular(path: Path) -> bytes:
+    """The first 1 MiB of a regular file; raises OSError for a link, a pipe or anything else."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return os.read(descriptor, MAX_CHUNK)
+    finally:
+        os.close(descriptor)
 
 
 def _read_at(path: Path, offset: int) -> bytes:

@@ -15,12 +15,15 @@ end the tuner holds: when it closes the tuner is dead, and the trial is ended to
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from autofinetune.runner.cgroup import Cgroup, make_cgroup
@@ -39,6 +42,7 @@ from autofinetune.runner.processes import (
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
 _PIPE_BYTES = 1 << 20
+_SPAWN_TRIES = 20
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -70,8 +74,22 @@ def _write_record(path: str, record: dict[str, Any]) -> None:
     while True:
         try:
             return write_atomically(path, record, durable=True)
+        except FileNotFoundError:
+            return None  # the script deleted the directory: nobody can be told
         except OSError:
             time.sleep(1.0)
+
+
+def _patiently(start: Callable[..., int], *args: Any, **options: Any) -> int:
+    """Start a process; a machine without room for one gets some time to find it."""
+    for _ in range(_SPAWN_TRIES):
+        try:
+            return start(*args, **options)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            time.sleep(0.5)
+    return start(*args, **options)
 
 
 class _Trial:
@@ -135,12 +153,14 @@ class _Trial:
         os.chdir(self.spec["cwd"])
         os.set_inheritable(lock, True)
         self.output, printed = os.pipe2(os.O_CLOEXEC)
-        fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        with contextlib.suppress(OSError):  # a user's limit of pipe memory; the default will do
+            fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         os.set_blocking(self.output, False)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         argv = [str(word) for word in self.spec["argv"]]
         try:
-            self.pid = os.posix_spawnp(
+            self.pid = _patiently(
+                os.posix_spawnp,
                 argv[0],
                 argv,
                 os.environ,

@@ -41,6 +41,7 @@ class BestModel(Sink):
             return
         if not self._is_checked:
             self._is_checked = True
+            _remove_tree(self._old)  # of a life that was killed in the middle of a swap
             if self._is_in_place(best):
                 self._kept = best.id
                 return

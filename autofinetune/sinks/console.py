@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import deque
 from pathlib import Path
 from typing import TextIO
@@ -123,8 +124,10 @@ class Console(Sink):
 def last_lines(log: Path) -> list[str]:
     """The end of a trial's log as safe text: without control codes and progress bars' past."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        with os.fdopen(os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return []  # the script put something else there, which may never end
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return []

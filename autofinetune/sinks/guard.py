@@ -42,6 +42,11 @@ class SinkGuard:
             if self._try(sink, lambda sink=sink: sink.flush(state)):  # type: ignore[misc]
                 self._waiting.discard(sink)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a sink still has something to write once there is space."""
+        return bool(self._waiting & set(self._sinks))
+
     def close(self) -> None:
         for sink in list(self._sinks):
             self._try(sink, sink.close)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from autofinetune.config import Config
-from autofinetune.events import Event, RunCreated, RunEnded, TrialEnded
+from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths, write_atomically
 from autofinetune.space import as_text, dump_yaml
@@ -53,7 +53,9 @@ class Tables(Sink):
             self._render(state.trials[trial])
         # Also when a trial starts, but only at the first one: the files are there from then on.
         first = not self._paths.trials_csv.exists()
-        self._is_stale |= first or isinstance(event, (TrialEnded, RunEnded, RunCreated))
+        self._is_stale |= first or isinstance(
+            event, (TrialEnded, AttemptLost, RunEnded, RunCreated)
+        )
 
     def flush(self, state: State) -> None:
         if not self._is_stale:
