@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 
-.PHONY: demo demo-text test lint bench torture clean
+.PHONY: demo demo-text test lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -39,6 +39,9 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.demo
+
+faults: $(VENV)/.dev
+	$(BIN)/pytest --override-ini addopts=-q tests/faults
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.torture --kills 2000 --steps --treekills 1000

@@ -11,12 +11,14 @@ import inspect
 import json
 import math
 import os
+import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +56,7 @@ _TRAIN = '''
 seconds  how long it works            hold        a file it waits for before it reports
 report   "score", "nan" or "none"     hold_acked  a file it waits for after it reported
 exit     its exit code                signal      it kills itself with this, before reporting
-deaf     SIGTERM is ignored           tree        children: plain, setsid, setsid + double fork
+deaf     SIGTERM is only noted        tree        children: plain, setsid, setsid + double fork
 reports  intermediate reports         bytes       the size of the model
 """
 import argparse, json, math, os, signal, sys, time
@@ -88,17 +90,22 @@ def note(what, **more):
 
 
 def neighbours():
-    """Processes of another attempt of this run on our slot; an honest lease leaves none."""
+    """Processes of another attempt of this run on our slot; an honest lease leaves none.
+
+    A runner that has written its record and is about to end holds no device.
+    """
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit() and SLOT:
             try:
                 with open(f"/proc/{name}/environ", "rb") as file:
                     words = file.read().split(b"\\0")
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    is_runner = b"autofinetune.runner.main" in file.read()
             except OSError:
                 continue
             marks = [w for w in words if w.startswith(b"AUTOFINETUNE_MARK=")]
-            if (f"FAULT_LEDGER={LEDGER}".encode() in words and marks
+            if (f"FAULT_LEDGER={LEDGER}".encode() in words and marks and not is_runner
                     and f"CUDA_VISIBLE_DEVICES={SLOT}".encode() in words
                     and marks[0] != b"AUTOFINETUNE_MARK=" + MARK.encode()):
                 found.append(int(name))
@@ -119,8 +126,6 @@ def leave_tree():
                 os.setsid()
             if kind == "double" and os.fork():
                 os._exit(0)
-            if plan.get("deaf"):
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             note("child", kind=kind)
             os.write(writer, b"!")
             while True:
@@ -132,7 +137,7 @@ def leave_tree():
 #SCORE#
 
 if plan.get("deaf"):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda signum, frame: note("deaf"))
 note("start", neighbours=neighbours())
 if plan.get("tree"):
     leave_tree()
@@ -219,10 +224,11 @@ class Nursery:
     """
 
     _CODE = """
-import contextlib, importlib, json, os, signal, sys
+import contextlib, importlib, json, os, sys, traceback
 import autofinetune.cli.run
-with contextlib.suppress(Exception):
-    importlib.import_module("visualdl")
+for name in ("visualdl", "cma"):
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
 from autofinetune.cli import main
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 for line in sys.stdin:
@@ -241,7 +247,14 @@ for line in sys.stdin:
     os.environ.clear()
     os.environ.update(task["env"])
     os.chdir(task["cwd"])
-    sys.exit(main(task["words"]))
+    try:
+        code = main(task["words"])
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)  # taking all those modules down costs more than the run
 """
 
     def __init__(self) -> None:
@@ -446,6 +459,9 @@ class FaultRun:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        for path in self.output_dir.glob("trials/*/*/started.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                Path(json.loads(path.read_bytes())["cgroup"]).rmdir()  # its runner was killed
 
     # --- what it must come to -------------------------------------------------------------------
 
@@ -479,9 +495,99 @@ def _play(attempt: Attempt) -> Played:
     return Played(final=score_of(float(options["lr"]), int(options["units"])))
 
 
-@contextlib.contextmanager
-def closing_run(run: FaultRun) -> Iterator[FaultRun]:
-    try:
-        yield run
-    finally:
-        run.close()
+# --- faults that come again and again -----------------------------------------------------------
+
+STEPS = ("fsync", "fdatasync", "rename")
+
+
+@dataclass
+class Tally:
+    """What many faults came to."""
+
+    faults: int = 0
+    runs: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def check(self, run: FaultRun, where: str, **how: Any) -> None:
+        from tests.faults.oracle import check_invariants  # it reads our ledger, so not above
+
+        found = check_invariants(run.output_dir, run.ledger, **how)
+        self.violations += [f"{where}: {violation}" for violation in found]
+
+    def finish(self, run: FaultRun, where: str, **how: Any) -> None:
+        """Go on to the end: it must come to the table of the same run without a fault."""
+        code = run.finish()
+        self.runs += 1
+        if code != 0:
+            said = run.console[-300:]
+            self.violations.append(f"{where}: the way on exited {code}: {said}")
+            return
+        self.check(run, where, code=code, **how)
+        if run.table() != run.undisturbed():
+            self.violations.append(f"{where}: the table is not that of the undisturbed run")
+
+
+def kill_at_random(new_run: Callable[[int], FaultRun], kills: int, rng: random.Random) -> Tally:
+    """Kill tuners at random instants and resume, run after run, until `kills` have hit."""
+    tally = Tally()
+    while tally.faults < kills:
+        run = new_run(tally.runs)
+        with contextlib.closing(run):
+            is_over = False
+            while not is_over and tally.faults < kills:
+                life = run.start()
+                try:
+                    is_over = life.wait(rng.uniform(0.0, 0.5)) == 0
+                except subprocess.TimeoutExpired:
+                    run.kill(life)
+                    tally.faults += 1
+                    if run.holds_run():
+                        tally.check(run, f"kill {tally.faults}", is_over=False)
+                    else:  # whether this directory can be used as it is, F26 asks
+                        shutil.rmtree(run.output_dir, ignore_errors=True)
+            tally.finish(run, f"run {tally.runs}")
+    return tally
+
+
+def kill_at_results(run: FaultRun, results: Sequence[int]) -> Tally:
+    """Kill the tuner each time so many trials have acknowledged their result."""
+    tally = Tally()
+    with contextlib.closing(run):
+        for count in results:
+            life = run.start()
+            wait_until(lambda count=count: len(run.lines("acked")) >= count)  # type: ignore[misc]
+            run.kill(life)
+            tally.faults += 1
+            tally.check(run, f"after {count} results", is_over=False)
+        tally.finish(run, run.strategy)
+    return tally
+
+
+def strace(*expressions: str, output: str = os.devnull) -> list[str]:
+    """The words before a command whose own system calls, not its children's, are meddled with."""
+    words = ["strace", "-qq", "-o", output]
+    return words + [word for expression in expressions for word in ("-e", expression)]
+
+
+def count_steps(run: FaultRun) -> dict[str, int]:
+    """How often a whole run makes something durable, by system call."""
+    trace = run.root / "trace"
+    code = run.start_fresh(before=strace(f"trace={','.join(STEPS)}", output=str(trace))).wait(
+        DEADLINE_S
+    )
+    assert code == 0, run.console
+    calls = [line.split("(")[0] for line in trace.read_text().splitlines()]
+    return {step: calls.count(step) for step in STEPS}
+
+
+def kill_at_step(run: FaultRun, step: str, nth: int) -> Tally:
+    """Kill the tuner as it enters its `nth` call of `step`, then go on."""
+    tally = Tally()
+    with contextlib.closing(run):
+        before = strace(f"trace={step}", f"inject={step}:signal=SIGKILL:when={nth}")
+        if run.start_fresh(before=before).wait(DEADLINE_S) != 0:
+            tally.faults += 1
+            if run.holds_run():
+                tally.check(run, f"{step} {nth}", is_over=False)
+        tally.finish(run, f"{step} {nth}")
+    return tally

@@ -43,7 +43,7 @@ class Facts:
     state: State
     is_over: bool  # the tuner came to its own end: nothing may run, nothing is half done
     code: int | None
-    may_start_again: bool  # after a power cut nobody can know that a command was started
+    power_cut: bool  # what was not put on disk is gone: nobody knows that a command was started
 
     def of(self, what: str) -> list[Line]:
         return [line for line in self.lines if line.what == what]
@@ -55,7 +55,7 @@ def check_invariants(
     *,
     is_over: bool = True,
     code: int | None = None,
-    may_start_again: bool = False,
+    power_cut: bool = False,
     direction: Direction = Direction.MAXIMIZE,
 ) -> list[str]:
     """Every violation as a sentence; an empty list when all holds.
@@ -65,7 +65,8 @@ def check_invariants(
         ledger: what its trials wrote.
         is_over: the last tuner ended by itself; false after a kill.
         code: its exit code, if that is to be checked too.
-        may_start_again: the same attempt may have been started twice, as after a power cut.
+        power_cut: there was one: an attempt may have been started twice, and files that are not
+            durable by design may be empty.
         direction: of the run.
     """
     paths = RunPaths(output_dir)
@@ -77,7 +78,7 @@ def check_invariants(
         state.apply_all(events)
     except Exception as error:
         return [f"I8 the journal cannot be read: {type(error).__name__}: {error}"]
-    facts = Facts(paths, ledger, lines, events, state, is_over, code, may_start_again)
+    facts = Facts(paths, ledger, lines, events, state, is_over, code, power_cut)
     return [violation for check in CHECKS for violation in check(facts)]
 
 
@@ -128,7 +129,7 @@ def _once(facts: Facts) -> Iterator[str]:
     starts = Counter((line.trial, line.attempt) for line in facts.of("start"))
     planned = {(e.trial, e.attempt) for e in facts.events if isinstance(e, AttemptPlanned)}
     for key, count in starts.items():
-        if count > 1 and not facts.may_start_again:
+        if count > 1 and not facts.power_cut:
             yield f"I4 attempt {key[1]} of trial {key[0]} was started {count} times"
         if key not in planned:
             yield f"I4 attempt {key[1]} of trial {key[0]} was started and never planned"
@@ -136,7 +137,7 @@ def _once(facts: Facts) -> Iterator[str]:
     for number, count in ends.items():
         if count > 1:
             yield f"I4 trial {number} ended {count} times"
-    completed = Counter(line.trial for line in facts.of("acked") if not facts.may_start_again)
+    completed = Counter(line.trial for line in facts.of("acked") if not facts.power_cut)
     for number, count in completed.items():
         if count > 1:
             yield f"I4 trial {number} acknowledged a result in {count} attempts"
@@ -201,6 +202,8 @@ def _reasons(facts: Facts) -> Iterator[str]:
 def _files(facts: Facts) -> Iterator[str]:
     root = facts.paths.root
     for path in sorted(root.rglob("*")):
+        if facts.power_cut and _may_be_torn(path):
+            continue
         if path.suffix == ".json":
             try:
                 json.loads(path.read_bytes())
@@ -223,13 +226,19 @@ def _files(facts: Facts) -> Iterator[str]:
         yield from _table(facts)
 
 
+def _may_be_torn(path: Path) -> bool:
+    """Whether a power cut may leave this: what only says how to start, or half an exit record."""
+    is_empty = path.name in ("spec.json", "started.json") and path.stat().st_size == 0
+    return is_empty or path.name.endswith(".json.tmp")
+
+
 def _table(facts: Facts) -> Iterator[str]:
     with facts.paths.trials_csv.open(newline="") as file:
         shown = {
             int(row["trial"]): (row["state"], row["reason"], row["score"])
             for row in csv.DictReader(file)
         }
-    for trial in facts.state.trials.values():
+    for trial in (t for t in facts.state.trials.values() if t.status.is_final):
         score = "" if trial.score is None else repr(trial.score)
         if shown.get(trial.id) != (trial.status.value, trial.reason, score):
             yield f"I8 trials.csv says {shown.get(trial.id)} of trial {trial.id}"
