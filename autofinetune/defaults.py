@@ -14,6 +14,9 @@ DEFAULTS: Mapping[str, Any] = {
     "max_retries": "runner_lost:3",
     "max_failures": 3,
     "min_free_gb": 1.0,
+    "min_free_gpu_gb": 0.0,
+    "lease_dir": "",
+    "strict_exit": False,
     "keep_models": "all",
     "on_tuner_death": "adopt",
 }

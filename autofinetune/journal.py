@@ -49,7 +49,7 @@ class SqliteJournal:
     """A journal in `path`.
 
     Args:
-        path: the database; created with `create=True`, else it must exist.
+        path: the database; created with `create=True` if need be, else it must exist.
         read_only: open for reading beside a running tuner.
 
     Raises:
@@ -65,7 +65,7 @@ class SqliteJournal:
 
     def _open(self, create: bool, read_only: bool) -> sqlite3.Connection:
         if create:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         mode = "ro" if read_only else "rw"
         # The path may hold any character, '?' and '#' included: quote it for the URI.
         uri = f"{self._path.absolute().as_uri()}?mode={mode}"

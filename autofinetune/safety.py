@@ -33,8 +33,10 @@ class Safety:
 
     `max_retries` maps the kind of a reason (`exit` for `exit:3`) to how often a trial that ends so
     is tried again. `max_failures` fast failures in a row stop the run, 0 never does. Below
-    `min_free_gb` GiB of free disk no trial is started. `keep_models` is `all`, `best` or `top:K`.
-    `on_tuner_death` is `adopt` (trials go on and are taken over) or `kill`.
+    `min_free_gb` GiB of free disk no trial is started, nor on a card with less than
+    `min_free_gpu_gb` GiB. Runs that share a `lease_dir` take turns on each card. With
+    `strict_exit` a result counts only if the script then exits with 0. `keep_models` is `all`,
+    `best` or `top:K`. `on_tuner_death` is `adopt` (trials go on and are taken over) or `kill`.
     """
 
     max_retries: Mapping[str, int] = dataclasses.field(
@@ -42,6 +44,9 @@ class Safety:
     )
     max_failures: int = DEFAULTS["max_failures"]
     min_free_gb: float = DEFAULTS["min_free_gb"]
+    min_free_gpu_gb: float = DEFAULTS["min_free_gpu_gb"]
+    lease_dir: str = DEFAULTS["lease_dir"]
+    strict_exit: bool = DEFAULTS["strict_exit"]
     keep_models: str = DEFAULTS["keep_models"]
     on_tuner_death: str = DEFAULTS["on_tuner_death"]
 
@@ -86,6 +91,9 @@ def read_safety(options: Mapping[str, Any], mistake: Callable[[str], None]) -> S
         "max_retries": _with_default_retries,
         "max_failures": _count,
         "min_free_gb": _gigabytes,
+        "min_free_gpu_gb": _gigabytes,
+        "lease_dir": str,
+        "strict_exit": _flag,
         "keep_models": _keep,
         "on_tuner_death": _on_death,
     }
@@ -132,6 +140,12 @@ def _gigabytes(text: str) -> float:
     if not (math.isfinite(number) and number >= 0):
         raise ValueError("must be a number of GiB of at least 0")
     return number
+
+
+def _flag(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError("must be true or false")
+    return text == "True"
 
 
 def _keep(text: str) -> str:

@@ -127,11 +127,14 @@ class Tuner:
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
         self._unshown: list[Event] = []
+        self._to_submit: list[int] = []
         self._can_ask = True
         self._exhausted = False
         self._interrupts = 0
         self._cancelled = 0
-        self._paused = ""
+        self._paused = ""  # why no trial is started for want of space
+        self._crowded = ""  # why one that is due cannot be started at once
+        self._obstacles: dict[str, str] = {}
 
     @property
     def interrupted(self) -> bool:
@@ -162,8 +165,8 @@ class Tuner:
             self._replay(event)
             self._sinks.replay(event, self.state)
         self._record([RunResumed(self._now(), __version__)])
-        running = [self.state.trials[trial] for trial in sorted(self.state.running)]
-        self._record([self._submit(trial) for trial in running])
+        self._to_submit = sorted(self.state.running)
+        self._submit_due()
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
@@ -185,6 +188,7 @@ class Tuner:
     def run(self) -> State:
         """Work until the budget or the space is used up, or the user stopped it."""
         while True:
+            self._submit_due()
             due = self._due()
             if any(isinstance(action, Finish) for action in due):
                 break
@@ -193,7 +197,7 @@ class Tuner:
             else:
                 self._show()  # slots are busy again by now, so slow sinks keep none waiting
                 self._stop_running_where_asked()
-                self._observe(self._executor.poll(POLL_S))
+                self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
         if reason != INTERRUPTED:
             self._record([RunEnded(self._now(), reason)])
@@ -207,9 +211,10 @@ class Tuner:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
         taken |= self.state.quarantined.keys()
         free = [slot for slot in self._executor.slots() if slot not in taken]
+        can_start = self._has_space() and not self._to_submit
         return plan(
             self.state,
-            free if self._has_space() else [],
+            [slot for slot in free if self._is_clear(slot)] if can_start else [],
             max_trials=self.config.max_trials,
             can_ask=self._can_ask,
             exhausted=self._exhausted,
@@ -234,6 +239,20 @@ class Tuner:
             self._paused = ""
             self._world.notice("there is space again: going on")
         return not self._paused
+
+    def _is_clear(self, slot: str) -> bool:
+        """Whether a free slot can be used; says once what is in the way."""
+        if self.interrupted:
+            return False
+        obstacle = self._executor.obstacle(slot)
+        if obstacle and slot not in self._obstacles:
+            self._world.notice(f"slot {slot} waits: {obstacle}")
+        elif slot in self._obstacles and not obstacle:
+            self._world.notice(f"slot {slot} can be used again")
+            del self._obstacles[slot]
+        if obstacle:
+            self._obstacles[slot] = obstacle
+        return not obstacle
 
     def _insist(self, action: Callable[[], T]) -> T:
         """Do it again until the disk or the machine has room for it, or the user stops."""
@@ -292,7 +311,33 @@ class Tuner:
             self._insist(functools.partial(_make_empty, model))
             planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
         self._record(planned)
-        self._record([self._submit(self.state.trials[event.trial]) for event in planned])
+        self._to_submit += [event.trial for event in planned]
+        self._submit_due()
+
+    def _submit_due(self) -> None:
+        """Start what is planned, as far as the machine has room; the rest waits its turn."""
+        events: list[Event] = []
+        while self._to_submit:
+            trial = self.state.trials[self._to_submit[0]]
+            try:
+                events.append(self._submit(trial))
+            except OSError as error:
+                if error.errno not in _LATER:
+                    raise
+                if self.interrupted:
+                    events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
+                else:
+                    self._wait_for_room(str(error))
+                    break
+            self._to_submit.pop(0)
+        if not self._to_submit:
+            self._crowded = ""
+        self._record(events)
+
+    def _wait_for_room(self, reason: str) -> None:
+        if not self._crowded:
+            self._world.notice(f"paused: {reason}; it goes on by itself once that is over")
+        self._crowded = reason
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""
@@ -317,7 +362,7 @@ class Tuner:
             grace_s=self._world.grace_s,
             time_limit_s=self.config.time_limit_s,
         )
-        handle = self._insist(lambda: self._executor.submit(attempt))
+        handle = self._executor.submit(attempt)
         return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
 
     def _stop_running_where_asked(self) -> None:
@@ -355,7 +400,8 @@ class Tuner:
 
     def _conclude(self, observation: Observation) -> Iterable[Event]:
         trial = self.state.trials[observation.key[0]]
-        verdict = judge(observation.exit, self._finals.pop(trial.id))
+        finals = self._finals.pop(trial.id)
+        verdict = judge(observation.exit, finals, strict_exit=self.config.safety.strict_exit)
         seconds = self._seconds(trial, observation.exit)
         trouble = _slot_trouble(trial, observation)
         if trouble:

@@ -5,6 +5,8 @@
     no result        FAILED no_result FAILED <end>
     NaN or infinite  FAILED nan       FAILED nan
 
+With --strict_exit a finite result needs exit code 0; any other end is FAILED <end>.
+
 <end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn` or `runner_lost`. The last
 finite final report counts. A failed trial has no score anywhere.
 """
@@ -28,23 +30,26 @@ class Verdict:
     score: float | None = None
 
 
-def judge(record: ExitRecord | None, finals: Sequence[float]) -> Verdict:
+def judge(
+    record: ExitRecord | None, finals: Sequence[float], *, strict_exit: bool = False
+) -> Verdict:
     """The verdict on an attempt that is over.
 
     Args:
         record: how the command ended; None when that was lost together with its runner.
         finals: its final reports in order, non-finite ones included.
+        strict_exit: whether a result counts only with exit code 0.
     """
     end = _end(record)
     finite = [score for score in finals if math.isfinite(score)]
-    if finite:
+    if finite and (end == "exit:0" or not strict_exit):
         reason = "" if end == "exit:0" else f"exit_after_result:{end}"
         return Verdict(Status.COMPLETED, reason, finite[-1])
     if record is None:
         return Verdict(Status.FAILED, end)
     if record.why in ("cancel", "tuner_died"):
         return Verdict(None, INTERRUPTED)
-    if finals:
+    if finals and not finite:
         return Verdict(Status.FAILED, "nan")
     return Verdict(Status.FAILED, "no_result" if end == "exit:0" else end)
 

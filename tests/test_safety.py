@@ -60,6 +60,8 @@ def test_kept_models(text: str, count: int | None) -> None:
         ("max_failures", "x", "whole number"),
         ("min_free_gb", "nan", "number of GiB"),
         ("min_free_gb", "-1", "number of GiB"),
+        ("min_free_gpu_gb", "all", "number of GiB"),
+        ("strict_exit", "perhaps", "true or false"),
         ("keep_models", "top:0", "all, best, or top:K"),
         ("keep_models", "some", "all, best, or top:K"),
         ("on_tuner_death", "panic", "adopt or kill"),

@@ -49,3 +49,20 @@ def test_the_verdict(
     score: float | None,
 ) -> None:
     assert judge(record, finals) == Verdict(status, reason, score)
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "reason", "score"),
+    [
+        (OK, Status.COMPLETED, "", 0.5),
+        (BAD, Status.FAILED, "exit:3", None),
+        (SEGV, Status.FAILED, "signal:11", None),
+        (TIMEOUT, Status.FAILED, "timeout", None),
+        (None, Status.FAILED, "runner_lost", None),
+        (CANCEL, None, INTERRUPTED, None),
+    ],
+)
+def test_a_strict_verdict(
+    record: ExitRecord | None, status: Status | None, reason: str, score: float | None
+) -> None:
+    assert judge(record, [0.5], strict_exit=True) == Verdict(status, reason, score)

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from autofinetune.errors import AutofinetuneError
+from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
 
 # Named, not imported: `--help` and `report-final` must not load what only a run needs.
@@ -37,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    except OSError as error:
+        print(f"ERROR {error}", file=sys.stderr)
+        print("TIP   the machine refused; mend it, then try again", file=sys.stderr)
+        return EnvironmentProblem.exit_code
 
 
 def _dispatch(words: list[str]) -> int:

@@ -119,6 +119,17 @@ def run_parser() -> Parser:
         f"start no trial while less disk is free (default {DEFAULTS['min_free_gb']:g})",
     )
     add.value(
+        "min_free_gpu_gb",
+        "GIB",
+        "start no trial on a card with less free memory "
+        f"(default {DEFAULTS['min_free_gpu_gb']:g})",
+    )
+    add.value(
+        "lease_dir",
+        "DIR",
+        "runs that name the same directory take turns on each card (default: they do not wait)",
+    )
+    add.value(
         "keep_models",
         "WHICH",
         "all; best or top:K removes models that can no longer be continued either "
@@ -130,6 +141,7 @@ def run_parser() -> Parser:
         "when the tuner is killed, its trials go on for `resume` to adopt, or are ended: adopt, "
         f"kill (default {DEFAULTS['on_tuner_death']})",
     )
+    add.flag("strict_exit", "a result counts only if train.py then exits with 0")
     add.flag("skip_preflight", "do not ask train.py --help for its options first")
     add.flag("dry_run", "show the space, the slots and the first commands; run nothing")
     parser.add_argument("--version", action="store_true", help="show the version")

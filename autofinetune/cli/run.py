@@ -30,7 +30,7 @@ from autofinetune.errors import (
 )
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import RunCreated
-from autofinetune.executors import LocalExecutor, Slots, find_slots, list_cards
+from autofinetune.executors import CardProbe, LocalExecutor, Slots, find_slots
 from autofinetune.journal import SqliteJournal
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
@@ -59,6 +59,11 @@ _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run; returns the exit code."""
     options = _with_config_file(parse_run(argv))
+    with CardProbe() as probe:  # it is asked at once and wakes the driver while we go on
+        return _start(options, probe)
+
+
+def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
         Names(STRATEGIES, EVALUATORS),
@@ -66,7 +71,7 @@ def run_command(argv: Sequence[str]) -> int:
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
-    slots = find_slots(config.gpu, os.environ, list_cards())
+    slots = find_slots(config.gpu, os.environ, probe.first_cards())
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
     if options.get("dry_run"):
@@ -78,7 +83,7 @@ def run_command(argv: Sequence[str]) -> int:
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
         _refuse_used_directory(paths)  # again: another run may have been faster
-        return _work(config, paths, slots, is_new=True)
+        return _work(config, paths, slots, probe, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -94,13 +99,13 @@ def resume_command(argv: Sequence[str]) -> int:
             "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
             f"--output_dir={options.output_dir}",
         )
-    with _locked(paths):
+    with _locked(paths), CardProbe() as probe:
         config = _recorded_config(paths)
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
-        slots = find_slots(options.gpu or config.gpu, os.environ, list_cards())
+        slots = find_slots(options.gpu or config.gpu, os.environ, probe.first_cards())
         _say_all(slots.notes)
-        return _work(config, paths, slots, is_new=False)
+        return _work(config, paths, slots, probe, is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -223,7 +228,7 @@ def _locked(paths: RunPaths) -> Iterator[None]:
 # --- the run ------------------------------------------------------------------------------------
 
 
-def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int:
+def _work(config: Config, paths: RunPaths, slots: Slots, probe: CardProbe, *, is_new: bool) -> int:
     environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
     # Linear algebra of our size is fastest on one core, and the others belong to the trials.
     # numpy reads this when the strategy loads it; the trials get the environment from before.
@@ -236,8 +241,16 @@ def _work(config: Config, paths: RunPaths, slots: Slots, *, is_new: bool) -> int
         seed=config.seed,
         allow_repeats=evaluator.continues_models,
     )
-    adopt = config.safety.on_tuner_death == "adopt"
-    executor = LocalExecutor(slots.places, environ, trials_outlive_us=adopt)
+    executor = LocalExecutor(
+        slots.places,
+        environ,
+        trials_outlive_us=config.safety.on_tuner_death == "adopt",
+        find_card=probe.find,
+        min_free_gpu_gb=config.safety.min_free_gpu_gb,
+        lease_dir=str(Path(config.working_dir, config.safety.lease_dir))
+        if config.safety.lease_dir
+        else "",
+    )
     console = Console(config, paths, sys.stdout, len(slots.places))
     guard = SinkGuard([console, *_views(config, paths)], _warn)
     world = World(

@@ -13,7 +13,8 @@ from .base import (
     Observation,
     Report,
 )
-from .devices import Slot, Slots, find_slots, list_cards
+from .cards import CardProbe
+from .devices import Slot, Slots, find_slots
 from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
 from .preflight import HelpText, ask_for_options
@@ -26,6 +27,7 @@ EXECUTORS: Mapping[str, type[Executor]] = {
 __all__ = [
     "EXECUTORS",
     "Attempt",
+    "CardProbe",
     "Executor",
     "ExitRecord",
     "HelpText",
@@ -40,5 +42,4 @@ __all__ = [
     "Slots",
     "ask_for_options",
     "find_slots",
-    "list_cards",
 ]

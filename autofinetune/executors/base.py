@@ -98,6 +98,10 @@ class Executor(ABC):
     def slots(self) -> Sequence[str]:
         """The names of all places for one trial each, in order."""
 
+    def obstacle(self, slot: str) -> str:
+        """Why no trial can be started on a free slot at present, or nothing."""
+        return ""
+
     @abstractmethod
     def submit(self, attempt: Attempt) -> Handle:
         """Start the attempt, or attach to it when it was started before.
@@ -106,6 +110,9 @@ class Executor(ABC):
 
         Returns:
             Plain JSON by which people and later tools find the attempt.
+
+        Raises:
+            OSError: the machine has no room for it; it may be submitted again.
         """
 
     @abstractmethod

@@ -6,28 +6,18 @@ in PCI bus order, so CUDA is told to do the same.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autofinetune.errors import UsageError
 
+from .cards import Card
+
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
 _CPU = re.compile(r"cpu(?::([0-9]{1,4}))?\Z")
 _BUSY_BYTES = 256 << 20  # drivers keep up to this much of an idle card for themselves
 _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=cpu:4"
-
-
-@dataclass(frozen=True)
-class Card:
-    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told."""
-
-    index: int
-    uuid: str
-    name: str
-    used_bytes: int = 0
-    total_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +27,11 @@ class Slot:
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
     card: str = ""
+
+    @property
+    def device(self) -> str:
+        """What tells its card from all others of the machine; nothing for the processor."""
+        return self.card or self.env.get("CUDA_VISIBLE_DEVICES", "")
 
 
 @dataclass(frozen=True)
@@ -208,59 +203,3 @@ def _cuda(visible: str) -> dict[str, str]:
 
 def _gib(count: int) -> str:
     return f"{count / 2**30:.1f}"
-
-
-def list_cards() -> list[Card] | None:
-    """The NVIDIA cards of this machine by NVML, or None without a working driver."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # a missing library, a foreign module of that name, a broken driver
-        return None
-    try:
-        return [_read_card(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except Exception:
-        return None
-    finally:
-        with contextlib.suppress(Exception):
-            pynvml.nvmlShutdown()
-
-
-def used_memory(card: str) -> int | None:
-    """Bytes in use on the card with this UUID; None where that cannot be told."""
-    found = [one.used_bytes for one in list_cards() or () if one.uuid == card]
-    return found[0] if found and card else None
-
-
-def _read_card(pynvml: object, index: int) -> Card:
-    nvml = _Nvml(pynvml)
-    handle = nvml.must("nvmlDeviceGetHandleByIndex", index)
-    memory = nvml.may("nvmlDeviceGetMemoryInfo", handle)
-    return Card(
-        index,
-        _text(nvml.must("nvmlDeviceGetUUID", handle)),
-        _text(nvml.may("nvmlDeviceGetName", handle) or "NVIDIA card"),
-        int(getattr(memory, "used", 0)),
-        int(getattr(memory, "total", 0)),
-    )
-
-
-class _Nvml:
-    """Calls by name; `may` gives None where a card does not tell (MIG, containers)."""
-
-    def __init__(self, module: object) -> None:
-        self.module = module
-
-    def must(self, name: str, *args: object) -> object:
-        return getattr(self.module, name)(*args)
-
-    def may(self, name: str, *args: object) -> object:
-        try:
-            return self.must(name, *args)
-        except Exception:
-            return None
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.runner.cgroup import Cgroup
+from autofinetune.runner.cgroup import recorded_cgroup
 from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
-from .devices import Slot, used_memory
-from .reports import read_regular, read_reports
+from .cards import Card
+from .devices import Slot
+from .lease import Leases
+from .reports import NO_ROOM, read_regular, read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
@@ -64,8 +66,13 @@ class LocalExecutor(Executor):
         slots: the places for one trial each.
         environ: the environment of every trial, before that of its slot and its own.
         trials_outlive_us: whether trials go on when this process dies, or are ended.
-        memory_of: bytes in use on the card with a UUID, None where that cannot be told. A slot is
+        find_card: the card with a UUID as it is now, None where that cannot be told. A slot is
             free again only when its card's memory is back to what it was before the trial.
+        min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
+        lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
+
+    Raises:
+        EnvironmentProblem: the directory of leases cannot be made.
     """
 
     def __init__(
@@ -74,18 +81,34 @@ class LocalExecutor(Executor):
         environ: Mapping[str, str],
         *,
         trials_outlive_us: bool = True,
-        memory_of: Callable[[str], int | None] = used_memory,
+        find_card: Callable[[str], Card | None] = lambda uuid: None,
+        min_free_gpu_gb: float = 0.0,
+        lease_dir: str = "",
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._environ = dict(environ)
         self._jobs: dict[Key, _Job] = {}
-        self._memory_of = memory_of
+        self._find_card = find_card
+        self._min_free_gpu_gb = min_free_gpu_gb
+        self._leases = Leases(lease_dir)
         # The reading end goes to every runner: it closes with us, however we end.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def slots(self) -> Sequence[str]:
         return list(self._slots)
+
+    def obstacle(self, slot: str) -> str:
+        """A card that another run leases, or that has too little memory."""
+        leased = self._leases.take(self._slots[slot].device)
+        if leased or not self._min_free_gpu_gb:
+            return leased
+        card = self._find_card(self._slots[slot].card)
+        free = (card.total_bytes - card.used_bytes) / 2**30 if card else 0.0
+        if card is None or free >= self._min_free_gpu_gb:
+            return ""
+        wanted = self._min_free_gpu_gb
+        return f"{free:.1f} GiB of the card are free, --min_free_gpu_gb={wanted:g}"
 
     def submit(self, attempt: Attempt) -> Handle:
         directory = Path(attempt.directory)
@@ -116,11 +139,12 @@ class LocalExecutor(Executor):
             "lifeline": self._lifeline[0] if self._lifeline else None,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
-        job.card = self._slots[attempt.slot].card
-        job.memory_before = self._memory_of(job.card) if job.card else None
+        slot = self._slots[attempt.slot]
+        job.card = slot.card
+        job.memory_before = self._used_memory(job.card)
         env = {
             **self._environ,
-            **self._slots[attempt.slot].env,
+            **slot.env,
             **attempt.env,
             MARK_VARIABLE: job.mark,
             "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
@@ -132,25 +156,26 @@ class LocalExecutor(Executor):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=self._lifeline[:1] if self._lifeline else (),
+                pass_fds=(*(self._lifeline or ())[:1], *self._leases.descriptors(slot.device)),
                 env=env,
             )
-        self._watch(job, job.process.pid)
+        job.pid = job.process.pid
+        with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
+            self._watch(job)
 
     def _attach(self, job: _Job) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
         who = _read_json(job.directory / STARTED)
         if who is not None and is_alive(who):
-            self._watch(job, who["pid"])
+            job.pid = who["pid"]
+            self._watch(job)
             if not is_alive(who):  # it went between the look and the watch
                 self._unwatch(job)
 
-    def _watch(self, job: _Job, pid: int) -> None:
-        job.pid = pid
-        try:
-            job.pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            job.pidfd = None
+    def _watch(self, job: _Job) -> None:
+        assert job.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            job.pidfd = os.pidfd_open(job.pid)
 
     def _unwatch(self, job: _Job) -> None:
         if job.pidfd is not None:
@@ -162,7 +187,18 @@ class LocalExecutor(Executor):
 
     def poll(self, wait_s: float) -> list[Observation]:
         self._wait(wait_s)
-        return [news for job in list(self._jobs.values()) if (news := self._look(job))]
+        found = []
+        for job in list(self._jobs.values()):
+            try:
+                news = self._look(job)
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                time.sleep(_RECHECK_S)  # its end is not to be guessed; somebody will make room
+                continue
+            if news is not None:
+                found.append(news)
+        return found
 
     def _wait(self, wait_s: float) -> None:
         poller = select.poll()
@@ -177,6 +213,8 @@ class LocalExecutor(Executor):
                 os.read(self._wake_read, 4096)
 
     def _look(self, job: _Job) -> Observation | None:
+        if job.pidfd is None and job.process is not None:
+            self._watch(job)
         is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
         if is_over:
             self._unwatch(job)
@@ -190,11 +228,11 @@ class LocalExecutor(Executor):
         held = self._held_memory(job) if state is not JobState.RUNNING else 0
         if held and job.memory_deadline is not None and time.monotonic() < job.memory_deadline:
             return None  # the driver gives memory back a little after the process has gone
-        reports, job.report_offset = read_reports(job.directory / _REPORTS, job.report_offset)
-        if state in (JobState.EXITED, JobState.LOST):
+        is_over = state is not JobState.RUNNING
+        reports, job.report_offset = _new_reports(job, to_the_end=is_over)
+        if is_over:
             del self._jobs[job.key]
-            reports += self._all_reports(job)
-        if state is JobState.RUNNING and not reports:
+        elif not reports:
             return None
         return Observation(job.key, state, tuple(reports), record, held)
 
@@ -203,18 +241,12 @@ class LocalExecutor(Executor):
         if job.memory_before is None:
             return 0
         job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
-        held = (self._memory_of(job.card) or 0) - job.memory_before
+        held = (self._used_memory(job.card) or 0) - job.memory_before
         return held if held > _MEMORY_MARGIN else 0
 
-    def _all_reports(self, job: _Job) -> list[Report]:
-        """The rest of the reports, chunk by chunk, junk of any length between them included."""
-        found: list[Report] = []
-        before = -1
-        while job.report_offset != before:
-            before = job.report_offset
-            more, job.report_offset = read_reports(job.directory / _REPORTS, before)
-            found += more
-        return found
+    def _used_memory(self, uuid: str) -> int | None:
+        card = self._find_card(uuid) if uuid else None
+        return None if card is None else card.used_bytes
 
     def _without_record(self, job: _Job) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""
@@ -238,13 +270,12 @@ class LocalExecutor(Executor):
     def _kill_remains(self, job: _Job) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
         remains = set(marked(job.mark))
-        path = (_read_json(job.directory / STARTED) or {}).get("cgroup")
-        cgroup = Cgroup(path) if path else None
-        if cgroup is not None:
-            remains.update(cgroup.pids())
-            cgroup.kill()
+        started = _read_json(job.directory / STARTED) or {}
+        cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
+        remains.update(cgroup.pids())
+        cgroup.kill()
         send_to(remains, signal.SIGKILL)
-        if cgroup is not None and not remains:
+        if not remains:
             cgroup.remove()
         return bool(remains)
 
@@ -271,6 +302,7 @@ class LocalExecutor(Executor):
         self._jobs.clear()
         for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
             os.close(descriptor)
+        self._leases.close()
 
 
 @contextlib.contextmanager
@@ -283,10 +315,26 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
+    """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
+    path = job.directory / _REPORTS
+    found, offset = read_reports(path, job.report_offset)
+    before = job.report_offset
+    while to_the_end and offset != before:
+        before = offset
+        more, offset = read_reports(path, before)
+        found += more
+    return found, offset
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         data = json.loads(read_regular(path))
-    except (OSError, ValueError):
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise  # that the file could not be read now does not mean that it is not there
+        return None
+    except ValueError:
         return None
     return data if isinstance(data, dict) else None
 

@@ -12,6 +12,7 @@ from .base import Report
 
 MAX_LINE = 64 * 1024
 MAX_CHUNK = 1 << 20
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # an error that says nothing of the file
 _KINDS = ("final", "intermediate")
 
 
@@ -21,9 +22,17 @@ def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
     A missing file has no reports. Anything but a regular file is left alone (a link or a pipe
     put in its place could lead anywhere or never end), and so is every line that is no report.
     At most 1 MiB is read at once.
+
+    Raises:
+        OSError: the machine has no room for opening it at present.
     """
     reports: list[Report] = []
-    data = _read_at(path, offset)
+    try:
+        data = read_regular(path, offset)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        return [], offset
     end = data.rfind(b"\n") + 1
     if end == 0 and len(data) >= MAX_LINE:
         end = len(data)  # no report is that long: skip the junk instead of waiting for its end
@@ -35,30 +44,14 @@ def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
     return reports, offset
 
 
-def read_regular(path: Path) -> bytes:
-    """The first 1 MiB of a regular file; raises OSError for a link, a pipe or anything else."""
+def read_regular(path: Path, offset: int = 0) -> bytes:
+    """At most 1 MiB of a regular file; raises OSError for a link, a pipe or anything else."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return os.read(descriptor, MAX_CHUNK)
-    finally:
-        os.close(descriptor)
-
-
-def _read_at(path: Path, offset: int) -> bytes:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except OSError:
-        return b""
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return b""
         return os.pread(descriptor, MAX_CHUNK, offset)
-    except OSError:
-        return b""
     finally:
         os.close(descriptor)
 

@@ -1,72 +1,133 @@
-"""A control group of the trial's own, where one can be made: nothing in it can get out or hide."""
+"""Control groups of the trial's own, where they can be made: nothing in them can hide."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+
+_COUNTERS = ("memory.events", "memory.oom_control")  # of version 2 and of version 1
 
 
 class Cgroup:
-    """A version 2 control group; every method is silent when the kernel refuses."""
+    """The groups of one trial; every method is silent when the kernel refuses.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    Args:
+        paths: a version 2 group, which can be killed as a whole, a version 1 memory group, which
+            counts whom the kernel killed for want of memory, or both.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = list(paths)
 
     def add(self, pid: int) -> None:
         """Move a process in; its children are born inside."""
-        _write(os.path.join(self.path, "cgroup.procs"), str(pid))
+        for path in self.paths:
+            _write(os.path.join(path, "cgroup.procs"), str(pid))
 
     def pids(self) -> list[int]:
         """Everything that lives inside."""
-        try:
-            with open(os.path.join(self.path, "cgroup.procs"), encoding="ascii") as file:
-                return [int(line) for line in file]
-        except OSError:
-            return []
+        found: set[int] = set()
+        for path in self.paths:
+            try:
+                with open(os.path.join(path, "cgroup.procs"), encoding="ascii") as file:
+                    found.update(int(line) for line in file)
+            except OSError:
+                pass
+        return sorted(found)
 
     def kill(self) -> None:
         """SIGKILL to everything inside at once, forks under way included (Linux 5.14)."""
-        _write(os.path.join(self.path, "cgroup.kill"), "1")
+        for path in self.paths:
+            _write(os.path.join(path, "cgroup.kill"), "1")
 
     def remove(self) -> None:
         """Only an empty group goes away."""
+        for path in self.paths:
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass
+
+
+def make_cgroup(mark: str) -> Cgroup:
+    """New groups below our own for the attempt with this mark.
+
+    Without any where the kernel or our rights do not allow them.
+    """
+    made = []
+    for own in _own_groups():
+        path = os.path.join(own, _name(mark))
         try:
-            os.rmdir(self.path)
+            os.mkdir(path)
         except OSError:
-            pass
+            continue
+        made.append(path)
+    return Cgroup(made)
 
 
-def make_cgroup(name: str) -> Cgroup | None:
-    """A new group below our own, or None where the kernel or our rights do not allow it."""
-    own = _own_group()
-    if own is None:
-        return None
-    path = os.path.join(own, name)
+def recorded_cgroup(mark: str, paths: object) -> Cgroup:
+    """The groups made for this mark, as read from a file that others may have written."""
+    named = paths if isinstance(paths, list) else []
+    name = _name(mark)
+    return Cgroup(p for p in named if isinstance(p, str) and os.path.basename(p) == name)
+
+
+def _name(mark: str) -> str:
+    return f"autofinetune-{mark.replace('/', '-')}"
+
+
+def oom_counter(group: Cgroup) -> Callable[[], int]:
+    """Counts kills for want of memory as close to the trial as the kernel counts them.
+
+    That is in its own group, else in the group that it shares with others, else in the whole
+    machine; 0 where nothing counts.
+    """
+    for path in [*group.paths, *_own_groups()]:
+        for name in _COUNTERS:
+            counter = os.path.join(path, name)
+            if _count(counter) is not None:
+                return lambda: _count(counter) or 0
+    return lambda: _count("/proc/vmstat") or 0
+
+
+def _count(path: str) -> int | None:
+    """The number after `oom_kill` in a file of names and numbers, None where there is none."""
     try:
-        os.mkdir(path)
-    except OSError:
-        return None
-    return Cgroup(path)
-
-
-def _own_group() -> str | None:
-    try:
-        mount = _mount_point()
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
+        with open(path, encoding="ascii") as file:
             for line in file:
-                if mount and line.startswith("0::"):
-                    return os.path.join(mount, line[3:].strip().lstrip("/"))
-    except OSError:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
         pass
     return None
 
 
-def _mount_point() -> str | None:
+def _own_groups() -> list[str]:
+    """The version 2 group and the version 1 memory group that we are in, as far as mounted."""
+    try:
+        mounts = _mount_points()
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return []
+    return [
+        os.path.join(mounts[controllers], path.lstrip("/"))
+        for _, controllers, path in lines
+        if controllers in mounts
+    ]
+
+
+def _mount_points() -> dict[str, str]:
+    """Where groups lie, by the name in /proc/self/cgroup: none for version 2, and `memory`."""
+    found = {}
     with open("/proc/self/mounts", encoding="utf-8") as file:
         for line in file:
-            fields = line.split()
-            if fields[2] == "cgroup2":
-                return fields[1]
-    return None
+            _, place, kind, options = line.split()[:4]
+            if kind == "cgroup2":
+                found[""] = place
+            elif kind == "cgroup" and "memory" in options.split(","):
+                found["memory"] = place
+    return found
 
 
 def _write(path: str, text: str) -> None:

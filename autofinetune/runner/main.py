@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from autofinetune.runner.cgroup import Cgroup, make_cgroup
+from autofinetune.runner.cgroup import make_cgroup, oom_counter
 from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
 from autofinetune.runner.log import BoundedLog
 from autofinetune.runner.processes import (
@@ -35,7 +35,6 @@ from autofinetune.runner.processes import (
     descendants,
     identity,
     marked,
-    oom_kills,
     send_to,
 )
 
@@ -55,15 +54,14 @@ def main(directory: str) -> int:
         spec = json.load(file)
     trial = _Trial(spec, directory)
     # Not durable: after a power cut nothing runs any more, whatever the file says.
-    started = identity(os.getpid()) | {"cgroup": trial.cgroup.path if trial.cgroup else None}
+    started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
     write_atomically(os.path.join(directory, STARTED), started, durable=False)
     began = time.monotonic()
     try:
         record = trial.run(lock)
     except OSError as error:
         record = {"why": "spawn", "error": str(error), "returncode": None}
-        if trial.cgroup is not None:
-            trial.cgroup.remove()
+        trial.cgroup.remove()
     record["seconds"] = time.monotonic() - began
     _write_record(os.path.join(directory, EXIT), record)
     return 0
@@ -104,7 +102,8 @@ class _Trial:
         self.asked = 0  # how many signals asked for the end
         self.taken = 0  # how many of them were acted upon
         self.pid = 0
-        self.cgroup: Cgroup | None = make_cgroup(f"autofinetune-{self.mark.replace('/', '-')}")
+        self.cgroup = make_cgroup(self.mark)
+        self.oom_kills = oom_counter(self.cgroup)
         self.is_subreaper = become_subreaper()
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
         self.deadline: float | None = None
@@ -128,7 +127,7 @@ class _Trial:
 
     def run(self, lock: int) -> dict[str, Any]:
         """Start the command and stay with it to the end; the exit record without its length."""
-        kills_before = oom_kills()
+        kills_before = self.oom_kills()
         self._spawn(lock)
         limit = self.spec.get("time_limit_s")
         self.deadline = None if limit is None else time.monotonic() + float(limit)
@@ -138,14 +137,14 @@ class _Trial:
         leftovers, survivors = self._clear_tree()
         self._drain()
         self.log.close()
-        if self.cgroup is not None:
-            self.cgroup.remove()
+        oom_kills = self.oom_kills() - kills_before
+        self.cgroup.remove()
         return {
             "why": self.why,
             "returncode": os.waitstatus_to_exitcode(self.status),
             "leftovers": leftovers,
             "survivors": survivors,
-            "oom_kills": oom_kills() - kills_before,
+            "oom_kills": oom_kills,
             "log_bytes_dropped": self.log.dropped,
         }
 
@@ -177,8 +176,7 @@ class _Trial:
             os.close(printed)
             os.close(null)
         # After the start, which it would delay; what the command forks before is found anyway.
-        if self.cgroup is not None:
-            self.cgroup.add(self.pid)
+        self.cgroup.add(self.pid)
 
     def _wait(self) -> None:
         """Wait for output, a signal, the tuner's death or the deadline, and act on it."""
@@ -266,16 +264,13 @@ class _Trial:
         return left
 
     def _kill_all(self, pids: list[int]) -> None:
-        if self.cgroup is not None:
-            self.cgroup.kill()
+        self.cgroup.kill()
         send_to(pids, signal.SIGKILL)
 
     def _living(self) -> list[int]:
         self._reap()
         own = os.getpid()
-        found = set(descendants(own))
-        if self.cgroup is not None:
-            found.update(self.cgroup.pids())
+        found = {*descendants(own), *self.cgroup.pids()}
         if found or not self.is_subreaper:  # a subreaper loses nobody and need not look further
             found.update(marked(self.mark))
         found.discard(own)

@@ -92,18 +92,6 @@ def become_subreaper() -> bool:
         return False
 
 
-def oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot, 0 if not told."""
-    try:
-        with open("/proc/vmstat", "rb") as file:
-            for line in file:
-                if line.startswith(b"oom_kill "):
-                    return int(line.split()[1])
-    except (OSError, ValueError):
-        pass
-    return 0
-
-
 def _stat(pid: int) -> tuple[int, int] | None:
     """(parent pid, start time) of a process that lives."""
     try:

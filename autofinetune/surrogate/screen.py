@@ -21,6 +21,7 @@ from .gp import GaussianProcess, condition, fit
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
 _BEST_SHARE = 0.5
+_HUGE = 2.0**400
 _LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
 
 
@@ -104,6 +105,8 @@ def standardized(merits: Array) -> Array:
     if not np.isfinite(values).any():
         return np.zeros(len(values))
     values[np.isnan(values)] = np.nanmin(values)
+    if np.abs(values).max() > _HUGE:
+        values = values / _HUGE / _HUGE  # so that no sum of squares overflows
     best, median = float(values.max()), float(np.median(values))
     if best > median:
         values = np.maximum(values, median - (best - median))

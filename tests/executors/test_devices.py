@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from autofinetune.errors import UsageError
-from autofinetune.executors.devices import Card, Slots, find_slots, list_cards
+from autofinetune.executors.cards import Card
+from autofinetune.executors.devices import Slots, find_slots
 
 GIB = 1 << 30
 CARDS = [
@@ -220,75 +219,3 @@ def test_the_same_command_runs_without_a_driver(
 
 
 # --- NVML ---------------------------------------------------------------------------------------
-
-
-class FakeNvml(ModuleType):
-    """A `pynvml` with two cards; calls named in `broken` fail."""
-
-    def __init__(self, broken: Sequence[str] = (), **values: object) -> None:
-        super().__init__("pynvml")
-        answers: dict[str, object] = {
-            "nvmlDeviceGetCount": 2,
-            "nvmlDeviceGetUUID": "GPU-1",
-            "nvmlDeviceGetName": "H200",
-            "nvmlDeviceGetMemoryInfo": SimpleNamespace(used=1, total=2),
-            **values,
-        }
-        self.calls: list[str] = []
-        for name in ("nvmlInit", "nvmlShutdown", "nvmlDeviceGetHandleByIndex", *answers):
-            setattr(self, name, self._call(name, name in broken, answers.get(name)))
-
-    def _call(self, name: str, is_broken: bool, answer: object) -> object:
-        def call(*_: object) -> object:
-            self.calls.append(name)
-            if is_broken:
-                raise RuntimeError(f"{name} failed")
-            return answer
-
-        return call
-
-
-def install(monkeypatch: pytest.MonkeyPatch, module: ModuleType | None) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", module)
-
-
-def test_cards_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeNvml()
-    install(monkeypatch, fake)
-    assert list_cards() == [Card(0, "GPU-1", "H200", 1, 2), Card(1, "GPU-1", "H200", 1, 2)]
-    assert (fake.calls[0], fake.calls[-1]) == ("nvmlInit", "nvmlShutdown")
-
-
-def test_names_in_bytes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeNvml(nvmlDeviceGetUUID=b"GPU-1", nvmlDeviceGetName=b"A100", nvmlDeviceGetCount=1)
-    install(monkeypatch, fake)
-    assert list_cards() == [Card(0, "GPU-1", "A100", 1, 2)]
-
-
-def test_a_card_that_hides_its_memory_and_name_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeNvml(["nvmlDeviceGetMemoryInfo", "nvmlDeviceGetName"])
-    install(monkeypatch, fake)
-    assert list_cards() == [Card(0, "GPU-1", "NVIDIA card"), Card(1, "GPU-1", "NVIDIA card")]
-
-
-@pytest.mark.parametrize(
-    "broken", ["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetUUID"]
-)
-def test_a_broken_driver_is_no_driver(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    fake = FakeNvml([broken, "nvmlShutdown"])
-    install(monkeypatch, fake)
-    assert list_cards() is None
-    assert ("nvmlShutdown" in fake.calls) == (broken != "nvmlInit")
-
-
-def test_a_shutdown_that_fails_loses_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, FakeNvml(["nvmlShutdown"]))
-    assert len(list_cards() or ()) == 2
-
-
-@pytest.mark.parametrize("module", [None, ModuleType("pynvml")], ids=["absent", "foreign"])
-def test_without_the_library_there_is_no_driver(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType | None
-) -> None:
-    install(monkeypatch, module)
-    assert list_cards() is None

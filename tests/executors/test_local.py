@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot
+from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.runner.processes import identity, marked
 
@@ -306,11 +307,11 @@ def test_a_report_behind_megabytes_of_junk_is_found(
 def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
     """Run a trial on a card whose used memory is read so; the last reading stays."""
 
-    def memory_of(card: str) -> int:
-        assert card == "GPU-1"
-        return readings.pop(0) if len(readings) > 1 else readings[0]
+    def find(uuid: str) -> Card:
+        assert uuid == "GPU-1"
+        return Card(0, uuid, "A", readings.pop(0) if len(readings) > 1 else readings[0])
 
-    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), memory_of=memory_of)
+    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), find_card=find)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -327,3 +328,34 @@ def test_memory_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("autofinetune.executors.local._MEMORY_PATIENCE_S", 0.05)
     gib = 1 << 30
     assert on_a_card(tmp_path, [gib, 9 * gib]).held_bytes == 8 * gib
+
+
+def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
+    used = [70 << 30]
+    executor = LocalExecutor(
+        [Slot("0", {}, "GPU-1"), Slot("1", {}, "GPU-2")],
+        {},
+        find_card=lambda uuid: Card(0, uuid, "A", used[0], 80 << 30) if uuid == "GPU-1" else None,
+        min_free_gpu_gb=20,
+    )
+    assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
+    assert executor.obstacle("1") == ""  # nobody knows
+    used[0] = 60 << 30
+    assert executor.obstacle("0") == ""
+    executor.close()
+
+
+def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(tmp_path: Path) -> None:
+    card = [Slot("0", {"CUDA_VISIBLE_DEVICES": "0"})]
+    one, two = (
+        LocalExecutor(card, dict(os.environ), lease_dir=str(tmp_path / "leases")) for _ in range(2)
+    )
+    assert one.obstacle("0") == one.obstacle("0") == ""
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
+    one.submit(attempt_of(tmp_path, wait, slot="0"))
+    one.close()  # as when its tuner is killed
+    assert "another run uses the card" in two.obstacle("0")
+    (tmp_path / "go").touch()
+    while two.obstacle("0"):
+        os.sched_yield()
+    two.close()

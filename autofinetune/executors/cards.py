@@ -1,0 +1,127 @@
+"""The NVIDIA cards of this machine, as a process that may hang in our place tells them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import select
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from autofinetune.errors import EnvironmentProblem
+
+START_PATIENCE_S = 30.0  # a driver that nobody keeps loaded wakes up card by card
+PATIENCE_S = 5.0
+_ASK = (
+    *(sys.executable, "-S", "-E", "-s", "-c"),
+    "import sys; sys.path[:] = sys.argv[1:]; from autofinetune.nvml import serve; serve()",
+)
+_PACKAGE_PARENT = str(Path(__file__).parents[2])
+
+
+@dataclass(frozen=True)
+class Card:
+    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told."""
+
+    index: int
+    uuid: str
+    name: str
+    used_bytes: int = 0
+    total_bytes: int = 0
+
+
+class CardProbe:
+    """Asks for the cards; a driver that does not answer in time is not asked again.
+
+    Use it as a context: it holds a process while it is open.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        if importlib.util.find_spec("pynvml") is not None:
+            self._process = subprocess.Popen(
+                [*_ASK, _PACKAGE_PARENT, *sys.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is for us alone
+            )
+            self._send()  # it starts while we go on
+
+    def __enter__(self) -> CardProbe:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def first_cards(self) -> list[Card] | None:
+        """All cards, or None without a working driver; to be called once, before `find`.
+
+        Raises:
+            EnvironmentProblem: there is a driver, and it hangs.
+        """
+        if self._process is None:
+            return None
+        answer = self._receive(START_PATIENCE_S)
+        if self._process is None:
+            raise EnvironmentProblem(
+                f"the NVIDIA driver has not answered for {START_PATIENCE_S:g} s",
+                "see whether nvidia-smi answers; a reboot helps, or --gpu=cpu does without cards",
+            )
+        return answer
+
+    def find(self, uuid: str) -> Card | None:
+        """The card as it is now; None where that cannot be told."""
+        if not uuid or not self._send():
+            return None
+        found = [card for card in self._receive(PATIENCE_S) or () if card.uuid == uuid]
+        return found[0] if found else None
+
+    def _send(self) -> bool:
+        if self._process is None or self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(b"?\n")
+        except OSError:
+            self.close()
+        return self._process is not None
+
+    def _receive(self, patience_s: float) -> list[Card] | None:
+        process = self._process
+        if process is None or process.stdout is None:
+            return None
+        end = time.monotonic() + patience_s
+        line = b""
+        while not line.endswith(b"\n"):
+            ready = select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))[0]
+            if not ready:
+                self.close()
+                return None
+            more = process.stdout.read(1 << 16)
+            if not more:
+                return None  # it died: the driver took it along
+            line += more
+        try:
+            return [Card(**card) for card in json.loads(line)]
+        except (TypeError, ValueError):
+            return None
+
+    def close(self) -> None:
+        """End the process; one that hangs inside the driver is left behind."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.kill()
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            process.returncode = 0  # no warning at collection
