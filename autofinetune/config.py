@@ -15,7 +15,7 @@ from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.masking import MASK
 from autofinetune.safety import Safety, read_safety
-from autofinetune.space import Document, Space, as_text, load_space, read_space
+from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
 
 OWN_OPTIONS = ("saved_params_dir", "model_path")
@@ -28,7 +28,9 @@ class Config:
 
     `script_args` and `warm_args` are ready for train.py (`--key=value`); `warm_args` None means
     `--epochs=1` where the script has that option. `script_options` are the options that
-    `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt.
+    `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
+    configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
+    of each earlier run to learn from, as {"params", "merit"}.
     """
 
     script: str
@@ -47,10 +49,14 @@ class Config:
     time_limit_s: float | None = None
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
+    strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    repeats: int = DEFAULTS["repeats"]
+    enqueued: tuple[Mapping[str, Value], ...] = ()
+    earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
 
     @property
     def max_trials(self) -> int:
-        return self.popsize * self.rounds
+        return self.popsize * self.rounds * self.repeats
 
     @property
     def script_path(self) -> Path:
@@ -72,6 +78,10 @@ class Config:
             "direction": self.direction.value,
             "seed": self.seed,
             "warm_args": None if self.warm_args is None else list(self.warm_args),
+            "strategy_options": dict(self.strategy_options),
+            "repeats": self.repeats,
+            "enqueued": [dict(params) for params in self.enqueued],
+            "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
             "working_dir": self.working_dir,
@@ -101,6 +111,10 @@ class Config:
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
+            strategy_options=described.get("strategy_options", {}),
+            repeats=described.get("repeats", 1),
+            enqueued=tuple(described.get("enqueued", ())),
+            earlier=tuple(tuple(run) for run in described.get("earlier", ())),
         )
 
 
@@ -128,13 +142,15 @@ def build_config(
     checker = _Checker(options, names, working_dir)
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
-    if popsize * rounds > MOST_TRIALS:
-        checker.mistakes.append(f"--popsize times --round is above {MOST_TRIALS}")
     evaluator = checker.one_of("evaluator", names.evaluators)
     strategy = checker.one_of("tuning_strategy", names.strategies)
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
+    repeats = checker.integer("repeats", 1)
+    strategy_options = checker.pairs("strategy_options")
+    if popsize * rounds * repeats > MOST_TRIALS:
+        checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
@@ -164,6 +180,10 @@ def build_config(
         warm_args=warm_args,
         time_limit_s=limit,
         safety=safety,
+        strategy_options=strategy_options,
+        repeats=repeats,
+        enqueued=tuple(options.get("enqueued") or ()),
+        earlier=tuple(tuple(run) for run in options.get("earlier") or ()),
     )
 
 
@@ -206,6 +226,19 @@ class _Checker:
             self.mistakes.append(f"--{key}={value} must be a whole number of at least {least}")
             return least
         return number
+
+    def pairs(self, key: str) -> dict[str, str]:
+        """`name=value,name=value`, or a mapping as a file may hold it."""
+        value = self.options.get(key) or {}
+        if isinstance(value, Mapping):
+            return {str(name): as_text(given) for name, given in value.items()}
+        found = {}
+        for part in str(value).replace(",", " ").split():
+            name, equals, given = part.partition("=")
+            if not (name and equals and given):
+                self.mistakes.append(f"--{key}={value}: {part!r} is not of the form name=value")
+            found[name] = given
+        return found
 
     def seconds(self, key: str) -> float | None:
         value = self.options.get(key)

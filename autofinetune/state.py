@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -63,14 +64,16 @@ class ImpossibleEvent(ValueError):
     """An event that cannot follow the ones before it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """One execution for one candidate; it may take several attempts."""
+    """One execution for one candidate; it may take several attempts.
+
+    `handle` is of an attempt that runs.
+    """
 
     id: int
     round: int
     member: int
-    point: tuple[float, ...]
     params: Mapping[str, Value]
     parent: int | None
     status: Status = Status.QUEUED
@@ -103,6 +106,11 @@ class State:
         self.running: set[int] = set()
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.ended_by_round: dict[int, int] = {}
+        self._rounds: dict[int, list[int]] = {}  # trials in order of creation
+        self._models: dict[int, int] = {}  # how many completed trials of a round saved one
+        # Completed trials by (-mean merit of its configuration, -merit, trial), sorted.
+        self._order: list[tuple[float, float, int]] = []
+        self._repeats = 1
         self.best: Trial | None = None
         self.busy_seconds = 0.0
         self.fast_failures = 0  # in a row, over all slots
@@ -120,15 +128,20 @@ class State:
         assert trial.score is not None
         return self.direction.merit(trial.score)
 
-    def ranked(self) -> list[Trial]:
-        """The completed trials, best first; equal scores in order of creation."""
-        done = [t for t in self.trials.values() if t.status is Status.COMPLETED]
-        return sorted(done, key=lambda t: (-self.merit(t), t.id))
+    def ranked(self) -> Iterator[Trial]:
+        """The completed trials, best first; equal scores in order of creation.
+
+        With repeats they are ordered by the mean of their configuration once all of it is done.
+        """
+        return (self.trials[trial] for *_, trial in self._order)
 
     def in_round(self, round_: int) -> list[Trial]:
-        """The trials of one round, by member."""
-        found = [t for t in self.trials.values() if t.round == round_]
-        return sorted(found, key=lambda t: t.member)
+        """The trials of one round in order of creation."""
+        return [self.trials[trial] for trial in self._rounds.get(round_, ())]
+
+    def models_before(self, round_: int) -> int:
+        """How many completed trials of earlier rounds saved a model."""
+        return sum(count for r, count in self._models.items() if r < round_)
 
     def apply(self, event: Event) -> None:
         """Fold one event.
@@ -149,6 +162,7 @@ class State:
         if self.run:
             raise ImpossibleEvent("the run was created twice")
         self.run, self.config, self.created_at = event.run, event.config, event.at
+        self._repeats = int(event.config.get("repeats", 1))
 
     def _run_resumed(self, event: RunResumed) -> None:
         """A new life: what was broken may have been mended meanwhile."""
@@ -167,8 +181,9 @@ class State:
         if event.trial in self.trials:
             raise ImpossibleEvent(f"trial {event.trial} was created twice")
         self.trials[event.trial] = Trial(
-            event.trial, event.round, event.member, event.point, event.params, event.parent
+            event.trial, event.round, event.member, event.params, event.parent
         )
+        self._rounds.setdefault(event.round, []).append(event.trial)
         self.queued.add(event.trial)
         self.counts[Status.QUEUED] += 1
 
@@ -211,13 +226,27 @@ class State:
         self.running.remove(trial.id)
         ended = self._change(
             trial, status=status, reason=event.reason, score=event.score,
-            seconds=event.seconds, has_model=event.has_model,
+            seconds=event.seconds, has_model=event.has_model, handle=None,
         )  # fmt: skip
         self.busy_seconds += event.seconds
         self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
         self._count_failures(ended)
-        if status is Status.COMPLETED and self._is_better(ended):
-            self.best = ended
+        if status is Status.COMPLETED:
+            self._models[trial.round] = self._models.get(trial.round, 0) + event.has_model
+        self._rank(ended)
+
+    def _rank(self, ended: Trial) -> None:
+        """Put the trials of a configuration in order when the last of them is over."""
+        first = ended.id - ended.id % self._repeats
+        together = [self.trials.get(first + number) for number in range(self._repeats)]
+        over = [trial for trial in together if trial is not None and trial.status.is_final]
+        done = [trial for trial in over if trial.status is Status.COMPLETED]
+        if len(over) < self._repeats or not done:
+            return
+        mean = sum(map(self.merit, done)) / len(done)
+        for trial in done:
+            bisect.insort(self._order, (-mean, -self.merit(trial), trial.id))
+        self.best = self.trials[self._order[0][-1]]
 
     def _count_failures(self, trial: Trial) -> None:
         if trial.status is not Status.FAILED:
@@ -228,11 +257,6 @@ class State:
             self.slot_failures[trial.slot] = self.slot_failures.get(trial.slot, 0) + 1
         else:
             self.fast_failures = self.slot_failures[trial.slot] = 0
-
-    def _is_better(self, trial: Trial) -> bool:
-        if self.best is None:
-            return True
-        return (self.merit(trial), -trial.id) > (self.merit(self.best), -self.best.id)
 
     def _expect(
         self, event: AttemptPlanned | AttemptSubmitted | Reported | AttemptLost | TrialEnded

@@ -461,9 +461,9 @@ class Tuner:
         self._unshown += events
 
     def _show(self) -> None:
-        if self._unshown:
-            for event in self._unshown:
-                self._sinks.handle(event, self.state)
+        for event in self._unshown:
+            self._sinks.handle(event, self.state)
+        if self._unshown or self._sinks.is_waiting:
             self._unshown.clear()
             self._sinks.flush(self.state)
 

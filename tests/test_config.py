@@ -152,7 +152,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("popsize", True, "--popsize=True must be a whole number of at least 1"),
         ("popsize", [5], "--popsize=[5] must be a whole number of at least 1"),
         ("popsize", "9" * 5000, "must be a whole number of at least 1"),
-        ("popsize", "100001", "--popsize times --round is above 1000000"),
+        ("popsize", "100001", "--popsize times --round times --repeats is above 1000000"),
         ("round", "0", "--round=0 must be a whole number of at least 1"),
         ("seed", "-1", "--seed=-1 must be a whole number of at least 0"),
         ("seed", "x", "--seed=x must be a whole number of at least 0"),

@@ -272,7 +272,7 @@ def test_a_retried_trial_survives_a_kill_between_any_two_events(tmp_path: Path) 
 
 
 def test_a_slot_in_trouble_gets_no_more_trials_and_a_reason(tmp_path: Path) -> None:
-    trial = Trial(3, 0, 1, (0.5,), {}, None, slot="a")
+    trial = Trial(3, 0, 1, {}, None, slot="a")
     record = ExitRecord("exit", 0, 1.0, survivors=(41, 42))
     unkillable = Observation((3, 1), JobState.EXITED, (), record)
     assert _slot_trouble(trial, unkillable) == "processes of trial 3 cannot be ended: 41, 42"

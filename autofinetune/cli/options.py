@@ -23,6 +23,7 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
   autofinetune dashboard result/        show a run in the browser
+  autofinetune strategies               the search algorithms and their options
   autofinetune report-final 0.93        report from a script in any language
 """
 
@@ -90,6 +91,24 @@ def run_parser() -> Parser:
     )
     add.value(
         "tuning_strategy", "NAME", f"hazero or pshe2 (default {DEFAULTS['tuning_strategy']})"
+    )
+    add.value(
+        "strategy_options",
+        "NAME=VALUE,...",
+        "settings of the strategy; `autofinetune strategies` lists them",
+    )
+    add.value(
+        "warm_start",
+        "DIR,...",
+        "output directories of earlier runs: their best configurations are tried first, and the "
+        "strategy learns from all their trials",
+    )
+    add.value("enqueue", "CSV", "configurations to try first, a column for each hyperparameter")
+    add.value(
+        "repeats",
+        "N",
+        "train every configuration N times and go by the mean, for noisy scores "
+        f"(default {DEFAULTS['repeats']})",
     )
     add.value("seed", "N", "makes the search repeatable (default: drawn and noted)")
     add.value(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import shlex
@@ -34,6 +35,7 @@ from autofinetune.executors import CardProbe, LocalExecutor, Slots, find_slots
 from autofinetune.journal import SqliteJournal
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
+from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
 from autofinetune.safety import BROKEN
 from autofinetune.scheduler import idle_slots_per_round
@@ -49,7 +51,7 @@ from autofinetune.sinks import (
 from autofinetune.sinks.console import last_lines
 from autofinetune.space import as_text, read_yaml
 from autofinetune.state import ImpossibleEvent, State, Status, Trial
-from autofinetune.strategies import STRATEGIES, create_strategy
+from autofinetune.strategies import STRATEGIES, Known, Repeated, Strategy, create_strategy
 from autofinetune.tuner import NO_SLOT, Tuner, World
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -71,6 +73,8 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
+    config = _with_prior(config, options)
+    _make_strategy(config)  # its options are checked before anything is written
     slots = find_slots(config.gpu, os.environ, probe.first_cards())
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
@@ -151,6 +155,35 @@ def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
     return {**described, **given}
 
 
+def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
+    """What `--enqueue` and `--warm_start` name becomes a part of the run."""
+    if options.get("enqueue"):
+        file = Path(config.working_dir, str(options["enqueue"]))
+        config = dataclasses.replace(config, enqueued=tuple(read_enqueued(file, config.space)))
+    runs = []
+    for name in filter(None, str(options.get("warm_start") or "").split(",")):
+        earlier = read_earlier(Path(config.working_dir, name), config.space, config.direction)
+        _say(f"warm start: {len(earlier)} trials of {name} fit this space")
+        runs.append(tuple({"params": k.params, "merit": k.merit} for k in earlier))
+    return dataclasses.replace(config, earlier=tuple(runs)) if runs else config
+
+
+def _make_strategy(config: Config) -> Strategy:
+    """New, knowing what the run knows before it begins."""
+    strategy = create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=config.popsize,
+        seed=config.seed,
+        allow_repeats=EVALUATORS[config.evaluator].continues_models,
+        options=config.strategy_options,
+    )
+    strategy.enqueue(config.enqueued)
+    for run in config.earlier:
+        strategy.remember([Known(known["params"], known["merit"]) for known in run])
+    return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
+
+
 def _refuse_used_directory(paths: RunPaths) -> None:
     root = paths.root
     if root.exists() and not root.is_dir():
@@ -161,7 +194,8 @@ def _refuse_used_directory(paths: RunPaths) -> None:
         journal = SqliteJournal(paths.journal, read_only=True)
         with contextlib.closing(journal):
             state.apply_all(journal.events())
-        total = state.config["popsize"] * state.config["round"]
+        config = state.config
+        total = config["popsize"] * config["round"] * config.get("repeats", 1)
         raise UsageError(
             f"{shown} already holds a run ({state.ended} of {total} trials done)",
             f"continue it with: autofinetune resume {shown}      or choose another --output_dir",
@@ -234,13 +268,7 @@ def _work(config: Config, paths: RunPaths, slots: Slots, probe: CardProbe, *, is
     # numpy reads this when the strategy loads it; the trials get the environment from before.
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    strategy = create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=evaluator.continues_models,
-    )
+    strategy = _make_strategy(config)
     executor = LocalExecutor(
         slots.places,
         environ,
@@ -385,15 +413,19 @@ def _broken_inside(error: Exception, paths: RunPaths) -> InternalError:
 
 
 def _announce(config: Config, paths: RunPaths, slots: int) -> None:
+    many = config.repeats > 1
+    each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
     _say(
-        f"{config.rounds} rounds of {config.popsize} trials by {config.tuning_strategy}, "
-        f"{config.evaluator}, seed {config.seed}, on {slots} slot{'s' if slots != 1 else ''}; "
+        f"{config.rounds} rounds of {each or f'{config.popsize} trials'} "
+        f"by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
+        f"on {slots} slot{'s' if slots != 1 else ''}; "
         f"output in {_shown(paths)}/"
     )
-    idle = idle_slots_per_round(config.popsize, slots)
+    trials = config.popsize * config.repeats
+    idle = idle_slots_per_round(trials, slots)
     if idle:
         _say(
-            f"note: {config.popsize} candidates on {slots} slots leave {idle} "
+            f"note: {trials} trials on {slots} slots leave {idle} "
             f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
             "choose --popsize as a multiple of the slots"
         )
@@ -429,11 +461,9 @@ def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:
     _announce(config, paths, len(slots.places))
     _say_all(slots.notes)
     print("slots: " + ", ".join(slot.name for slot in slots.places))
-    strategy = create_strategy(
-        config.tuning_strategy, config.space, popsize=config.popsize, seed=config.seed
-    )
+    strategy = _make_strategy(config)
     evaluator = EVALUATORS[config.evaluator](config, paths)
     print("first commands:")
-    for c in strategy.ask(config.popsize):
-        trial = Trial(c.id, c.round, c.member, c.point, c.params, parent=None)
+    for c in strategy.ask(config.popsize * config.repeats):
+        trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         print("  " + shlex.join(masked(evaluator.command(trial, None))))

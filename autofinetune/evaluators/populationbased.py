@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
@@ -14,7 +15,8 @@ class PopulationBased(Evaluator):
     """Parents are the better half of everything completed in earlier rounds that saved a model.
 
     Within a round every parent gets equally many children (they differ by one at most), the best
-    parents first. Failed trials and trials that saved nothing are never parents.
+    parents first, so that parents beyond the first `popsize` get none. Failed trials and trials
+    that saved nothing are never parents.
     """
 
     continues_models = True
@@ -22,8 +24,9 @@ class PopulationBased(Evaluator):
     def parent(self, round_: int, state: State) -> int | None:
         if round_ == 0:
             return None
-        able = [t for t in state.ranked() if t.has_model and t.round < round_]
-        pool = able[: math.ceil(len(able) / 2)]
+        able = (t for t in state.ranked() if t.has_model and t.round < round_)
+        half = math.ceil(state.models_before(round_) / 2)
+        pool = list(itertools.islice(able, min(half, self.config.popsize)))
         if not pool:
             return None
         children = Counter(trial.parent for trial in state.in_round(round_))

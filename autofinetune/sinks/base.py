@@ -14,6 +14,9 @@ class Sink(ABC):
     is_view = True
     """A view is derived from the journal alone: on resume it gets every earlier event again."""
 
+    is_behind = False
+    """Whether `flush` has left something for a later one."""
+
     @abstractmethod
     def handle(self, event: Event, state: State) -> None:
         """Take one event; `state` has it folded in, and maybe events that came right after it."""

@@ -44,8 +44,8 @@ class SinkGuard:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a sink still has something to write once there is space."""
-        return bool(self._waiting & set(self._sinks))
+        """Whether a sink still has something to write, later or once there is space."""
+        return any(sink.is_behind or sink in self._waiting for sink in self._sinks)
 
     def close(self) -> None:
         for sink in list(self._sinks):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from autofinetune.config import Config
 from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
@@ -29,16 +31,25 @@ CSV_COLUMNS = (
 )
 
 
-class Tables(Sink):
-    """Rewrites the tables after every finished trial; a row is rendered only when it changed."""
+REST = 19  # the tables take at most a twentieth of the time
 
-    def __init__(self, config: Config, paths: RunPaths) -> None:
+
+class Tables(Sink):
+    """Rewrites the tables after finished trials.
+
+    Whole files take the longer the more trials there are, so that after a write nothing is written
+    for `REST` times as long; `is_behind` tells that something is left to write.
+    """
+
+    def __init__(
+        self, config: Config, paths: RunPaths, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._config = config
         self._paths = paths
+        self._clock = clock
         self._names = [parameter.name for parameter in config.space]
-        self._csv_rows: dict[int, str] = {}
-        self._log_rows: dict[int, str] = {}
-        self._is_stale = False
+        self._rest_until = -math.inf
+        self._state: State | None = None
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, RunCreated):
@@ -48,50 +59,51 @@ class Tables(Sink):
                 shown[key] = shown[key] and masked(shown[key])
             text = header + dump_yaml(shown)
             write_atomically(self._paths.config, text.encode())
-        trial = getattr(event, "trial", None)
-        if trial is not None:
-            self._render(state.trials[trial])
         # Also when a trial starts, but only at the first one: the files are there from then on.
-        first = not self._paths.trials_csv.exists()
-        self._is_stale |= first or isinstance(
+        first = not self.is_behind and not self._paths.trials_csv.exists()
+        self.is_behind |= first or isinstance(
             event, (TrialEnded, AttemptLost, RunEnded, RunCreated)
         )
 
     def flush(self, state: State) -> None:
-        if not self._is_stale:
-            return
+        self._state = state
+        is_over = state.end_reason is not None
+        if self.is_behind and (is_over or self._clock() >= self._rest_until):
+            self._write(state)
+
+    def close(self) -> None:
+        if self.is_behind and self._state is not None:
+            self._write(self._state)
+
+    def _write(self, state: State) -> None:
+        began = self._clock()
         self._paths.root.mkdir(parents=True, exist_ok=True)
-        rows = [self._csv_rows[trial] for trial in sorted(self._csv_rows)]
-        write_atomically(self._paths.trials_csv, "".join([self._csv_header(), *rows]).encode())
-        write_atomically(self._paths.log_file, self._log(state).encode())
-        self._is_stale = False
+        trials = [state.trials[trial] for trial in sorted(state.trials)]
+        write_atomically(self._paths.trials_csv, self._csv(trials).encode())
+        write_atomically(self._paths.log_file, self._log(state, trials).encode())
+        self.is_behind = False
+        now = self._clock()
+        self._rest_until = now + REST * (now - began)
 
-    def _render(self, trial: Trial) -> None:
-        values = [as_text(trial.params[name]) for name in self._names]
-        score = "" if trial.score is None else repr(trial.score)
-        parent = "" if trial.parent is None else str(trial.parent)
-        row = [
-            str(trial.id), str(trial.round), str(trial.member), str(trial.attempt),
-            trial.status.value, trial.reason, score, parent, trial.slot, f"{trial.seconds:.3f}",
-        ]  # fmt: skip
-        self._csv_rows[trial.id] = _csv_line([*row, *values])
-        model = f"round{trial.round}/model-{trial.member}"
-        self._log_rows[trial.id] = "\t".join(
-            [
-                *values,
-                model,
-                str(trial.round),
-                score or "-",
-                trial.status.value,
-                trial.reason or "-",
-            ]
-        )
-
-    def _csv_header(self) -> str:
+    def _csv(self, trials: Iterable[Trial]) -> str:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
         names = [f"hparam.{name}" if name in CSV_COLUMNS else name for name in self._names]
-        return _csv_line([*CSV_COLUMNS, *names])
+        writer.writerow([*CSV_COLUMNS, *names])
+        writer.writerows(
+            [
+                trial.id, trial.round, trial.member, trial.attempt, trial.status.value,
+                trial.reason, _score(trial), "" if trial.parent is None else trial.parent,
+                trial.slot, f"{trial.seconds:.3f}", *self._values(trial),
+            ]
+            for trial in trials
+        )  # fmt: skip
+        return buffer.getvalue()
 
-    def _log(self, state: State) -> str:
+    def _values(self, trial: Trial) -> list[str]:
+        return [as_text(trial.params[name]) for name in self._names]
+
+    def _log(self, state: State, trials: Sequence[Trial]) -> str:
         lines = ["The final best hyperparameters:"]
         best = state.best
         if best is None:
@@ -105,11 +117,21 @@ class Tables(Sink):
                 else "The best trial saved no model, so there is no best_model."
             )
         header = [*self._names, "saved_params_dir", "round", "score", "state", "reason"]
-        ordered = sorted(self._log_rows, key=lambda t: (state.trials[t].round, t))
-        return "\n".join([*lines, "\t".join(header), *(self._log_rows[t] for t in ordered), ""])
+        rows = (
+            "\t".join(
+                [
+                    *self._values(trial),
+                    f"round{trial.round}/model-{trial.member}",
+                    str(trial.round),
+                    _score(trial) or "-",
+                    trial.status.value,
+                    trial.reason or "-",
+                ]
+            )
+            for trial in sorted(trials, key=lambda trial: trial.round)
+        )
+        return "\n".join([*lines, "\t".join(header), *rows, ""])
 
 
-def _csv_line(cells: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()
+def _score(trial: Trial) -> str:
+    return "" if trial.score is None else repr(trial.score)

@@ -44,6 +44,13 @@ class Parameter(ABC):
             ValueError: `value` is not one of this parameter's values.
         """
 
+    def parse(self, text: str) -> Value:
+        """The value that `as_text` wrote; raises ValueError for text of no value of ours."""
+        number = float(text)
+        value = int(number) if self.type_name == "int" and number.is_integer() else number
+        self.encode(value)
+        return value
+
     @property
     @abstractmethod
     def size(self) -> int | None:
@@ -207,6 +214,12 @@ class ChoiceParameter(Parameter):
 
     def as_number(self, value: Value) -> float:
         return float(self._index(value))
+
+    def parse(self, text: str) -> Value:
+        for choice in self.choices:
+            if as_text(choice) == text:
+                return choice
+        raise self._reject(text)
 
     def _index(self, value: Value) -> int:
         for index, choice in enumerate(self.choices):

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from autofinetune.errors import UsageError
 from autofinetune.space import Space
 
-from .base import Candidate, Exhausted, Strategy
+from .base import Candidate, Exhausted, Known, Strategy
+from .options import Option, read_options
+from .repeated import Repeated
 
 # Named, not imported: numpy and cma are loaded only when a search begins.
 STRATEGIES: Mapping[str, str] = {
@@ -25,23 +27,44 @@ STRATEGIES: Mapping[str, str] = {
 
 
 def create_strategy(
-    name: str, space: Space, *, popsize: int, seed: int, allow_repeats: bool = False
+    name: str,
+    space: Space,
+    *,
+    popsize: int,
+    seed: int,
+    allow_repeats: bool = False,
+    options: Mapping[str, object] | None = None,
 ) -> Strategy:
     """Make the strategy called `name`, in any case.
 
     Raises:
-        UsageError: there is no such strategy.
+        UsageError: there is no such strategy, or it has no such option.
         ValueError: popsize or seed is out of range.
     """
+    return strategy_class(name)(space, popsize, seed, allow_repeats, options)
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The class of the strategy called `name`, in any case; raises UsageError for others."""
     target = STRATEGIES.get(name.lower())
     if target is None:
         raise UsageError(
             f"strategy {name!r} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
         )
     module, _, attribute = target.partition(":")
-    cls = getattr(importlib.import_module(module), attribute)
-    strategy: Strategy = cls(space, popsize, seed, allow_repeats)
-    return strategy
+    cls: type[Strategy] = getattr(importlib.import_module(module), attribute)
+    return cls
 
 
-__all__ = ["STRATEGIES", "Candidate", "Exhausted", "Strategy", "create_strategy"]
+__all__ = [
+    "STRATEGIES",
+    "Candidate",
+    "Exhausted",
+    "Known",
+    "Option",
+    "Repeated",
+    "Strategy",
+    "create_strategy",
+    "read_options",
+    "strategy_class",
+]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from autofinetune.space import Space, Value
+
+from .options import Option, read_options
+
+BEST_OF_EARLIER = 3  # configurations of each earlier run that are tried again
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,14 @@ class Candidate:
     params: Mapping[str, Value]
 
 
+@dataclass(frozen=True)
+class Known:
+    """A trial of an earlier run: `merit` is its score, higher is better, None if it failed."""
+
+    params: Mapping[str, Value]
+    merit: float | None
+
+
 class Exhausted(Exception):
     """Every configuration of the space was asked; there will be no further candidate."""
 
@@ -37,9 +51,23 @@ class Strategy(ABC):
         seed: any integer >= 0; the same seed gives the same search.
         allow_repeats: ask known configurations again once a finite space is used up (a trial that
             continues another one is worth it) instead of raising `Exhausted`.
+        options: values for some of `OPTIONS`, as text or numbers.
+
+    Raises:
+        ValueError: popsize or seed is out of range.
+        UsageError: an option is unknown or its value is not allowed.
     """
 
-    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
+    OPTIONS: ClassVar[Mapping[str, Option]] = {}
+
+    def __init__(
+        self,
+        space: Space,
+        popsize: int,
+        seed: int,
+        allow_repeats: bool = False,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
         if popsize < 1:
             raise ValueError(f"popsize must be at least 1, got {popsize}")
         if seed < 0:
@@ -48,6 +76,37 @@ class Strategy(ABC):
         self.popsize = popsize
         self.seed = seed
         self.allow_repeats = allow_repeats
+        self.enqueued: list[Mapping[str, Value]] = []
+        self.options: dict[str, Any] = read_options(
+            type(self).__name__, self.OPTIONS, options or {}
+        )
+
+    def _check_waiting(self, is_waiting: bool, candidate: Candidate, score: float | None) -> None:
+        """What every `tell` must refuse."""
+        if score is not None and not math.isfinite(score):
+            raise ValueError(f"a score must be finite, got {score}; tell None for a failed trial")
+        if not is_waiting:
+            raise ValueError(f"candidate {candidate.id} is not waiting for a result")
+
+    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
+        """Ask these first, right after the initial values; to be called before any `ask`."""
+        for params in configurations:
+            if params != self.space.init_params and params not in self.enqueued:
+                self.enqueued.append(params)
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        """Learn from the trials of one earlier run; to be called before any `ask`.
+
+        The best of them are asked again first, and whatever a strategy can do with the rest is up
+        to it.
+        """
+        good = [known for known in earlier if known.merit is not None]
+        good.sort(key=lambda known: -(known.merit or 0.0))
+        best: list[Mapping[str, Value]] = []
+        for known in good:
+            if known.params not in best and len(best) < BEST_OF_EARLIER:
+                best.append(known.params)
+        self.enqueue(best)
 
     @abstractmethod
     def ask(self, n: int) -> list[Candidate]:

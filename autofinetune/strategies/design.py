@@ -8,7 +8,8 @@ from .rounds import Array
 
 
 class Design:
-    """Low-discrepancy points for the first rounds: at least `trials` and at least dim + 3.
+    """Low-discrepancy points for the first rounds: at least `trials` and at least dim + 3,
+    or none with `trials` 0.
 
     The additive recurrence u_i = (shift + i a) mod 1 with a_j = g^-(j+1), where g is the positive
     root of g^(dim + 1) = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
@@ -17,7 +18,7 @@ class Design:
 
     def __init__(self, dim: int, popsize: int, seed: int, trials: int) -> None:
         self._popsize = popsize
-        self._rounds = -(-max(trials, dim + 3) // popsize)
+        self._rounds = -(-max(trials, dim + 3) // popsize) if trials else 0
         root = 2.0
         for _ in range(64):  # a contraction: converges to the last bit
             root = (1.0 + root) ** (1.0 / (dim + 1.0))

@@ -9,7 +9,11 @@ equal-scored trials needs:
 * the first trials are a space-filling design that contains the initial values, and the best of
   them is the first mean;
 * many samples are drawn, a third of them from a wider distribution, and only those are trained
-  that promise most by a Gaussian process of all finished trials (`autofinetune.surrogate`);
+  that promise most by a Gaussian process of all finished trials (`autofinetune.surrogate`), after
+  they climbed to the top beside them without leaving the reach of the distribution;
+* no discrete value dies out, however narrow the distribution has become;
+* a distribution that has converged is followed by a wide one elsewhere with twice the generation
+  (Auger and Hansen, "A Restart CMA Evolution Strategy with Increasing Population Size", 2005);
 * only ranks matter to the update, and a failed trial ranks below every other of its generation; a
   generation in which everything failed teaches nothing and is left out;
 * a generation has at least four members: with a smaller population it spans several rounds;
@@ -22,46 +26,87 @@ equal-scored trials needs:
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.space import Space
+from autofinetune.space import Parameter, Space
 from autofinetune.surrogate import Screen
 
+from .base import Known
 from .design import Design, reflect
+from .options import Option
 from .rounds import Array, RoundStrategy
 
-SIGMA = 0.25  # first step size, in units of each parameter's whole range
 SMALLEST_GENERATION = 4
-DESIGN = 10  # trials spread over the space before the first generation
-SAMPLES = 600  # of the distribution, of which the surrogate chooses the members of a round
 WIDER = 2.5  # a third of the proposals are drawn so many times wider
+CLIMBS = 3  # samples from which the acquisition is climbed
+REACH = 3.0  # how far from the mean a climb may lead, in standard deviations
+CONVERGED = 1e-7  # of each range: closer samples tell nothing more
+_NEVER_STOP = {
+    "tolfun": 0,
+    "tolfunhist": 0,
+    "tolfunrel": 0,
+    "tolflatfitness": 10**9,
+    "tolx": 0,
+    "tolxstagnation": False,
+    "tolstagnation": 10**9,
+}
 
 
 class HAZero(RoundStrategy):
     """CMA-ES over rounds of `popsize`; see the module docstring."""
 
-    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
-        super().__init__(space, popsize, seed, allow_repeats)
+    OPTIONS: ClassVar[Mapping[str, Option]] = {
+        "sigma": Option(0.25, "first step size, in units of each parameter's range", 0.001, 1.0),
+        "design": Option(10, "trials spread over the space before the first generation", 0, 1000),
+        "surrogate": Option("on", "screens samples by all finished trials", words=("on", "off")),
+        "samples": Option(600, "samples of the distribution that are screened", 8, 100_000),
+    }
+
+    def __init__(
+        self,
+        space: Space,
+        popsize: int,
+        seed: int,
+        allow_repeats: bool = False,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(space, popsize, seed, allow_repeats, options)
         rounds = -(-SMALLEST_GENERATION // popsize)
         self._normals = _Normals()
         self._generation = rounds * popsize
-        self._evolution: Any = None
         self._samples: Array = np.empty((0, space.dim))
         self._sampled_round = -1
         self._told: list[tuple[Array, float]] = []
-        self._design = Design(space.dim, popsize, seed, DESIGN)
+        self._design = Design(space.dim, popsize, seed, self.options["design"])
         self._screen = Screen(space)
+        self._evolution = self._new_evolution(np.array(space.init_point))
+
+    @property
+    def _is_screened(self) -> bool:
+        return self.options["surrogate"] == "on" and len(self._screen) > 0
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        super().remember(earlier)
+        self._screen.add_source(*self._as_arrays(earlier))
 
     def _choose(self, rng: np.random.Generator) -> Array:
         if self._design.covers(self._round):
             return self._design.points(self._round)
         samples = self._sample()
+        if not self._is_screened:
+            return samples[: self.popsize].copy()
         self._screen.begin()
+        low, high = self._reach()
         chosen = []
-        for _ in range(self.popsize):
-            chosen.append(samples[self._screen.choose(samples)])
+        for demand in self.demands:
+            self._screen.demand(demand)
+            order = np.argsort(-self._screen.log_improvement(samples), kind="stable")
+            found = self._screen.climb(samples[order[:CLIMBS]], low, high)
+            chosen.append(found[self._screen.choose(found)])
+        self._look_again(self._screen, chosen)
         return np.array(chosen)
 
     def _learn(self, points: Array, merits: Array) -> None:
@@ -81,42 +126,82 @@ class HAZero(RoundStrategy):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cma misses samples that were moved to untried places
             self._evolution.tell([vector for vector, _ in told], losses)
+        if self._deviations().max() < CONVERGED:
+            self._generation *= 2
+            self._evolution = self._new_evolution(self.rng.random(self.space.dim))
 
     def _sample(self) -> Array:
-        """Samples of the distribution, `(SAMPLES, dim)`; cma must be asked once in every round."""
+        """Samples of the distribution, `(n, dim)`; cma must be asked once in every round."""
         if self._sampled_round == self._round:
             return self._samples
         self._sampled_round = self._round
         self._normals.rng = self.rng
-        samples = np.array(self._evolution.ask(SAMPLES))[:, : self.space.dim]
-        mean = np.asarray(self._evolution.result.xfavorite)[: self.space.dim]
-        wide = reflect(mean + WIDER * (samples[::2] - mean))
-        self._samples = np.vstack([samples, wide])
+        count = self.options["samples"] if self._is_screened else self.popsize
+        samples = np.array(self._evolution.ask(count))[:, : self.space.dim]
+        if self._is_screened:
+            wide = reflect(self._mean() + WIDER * (samples[::2] - self._mean()))
+            samples = np.vstack([samples, wide])
+        self._samples = self._with_margin(samples)
         return self._samples
+
+    def _with_margin(self, samples: Array) -> Array:
+        """No discrete value may die out: each sample leaves the mean's cell now and then.
+
+        The idea of Hamano et al., "CMA-ES with Margin", GECCO 2022: a probability of at least
+        1 / (popsize dim) for each discrete coordinate, here by moving the coordinate itself.
+        """
+        rng = np.random.default_rng([self.seed, self._round, 2**32])
+        mean = self._mean()
+        for axis, parameter in enumerate(self.space):
+            size = parameter.size
+            if size is None or size < 2:
+                continue
+            here = parameter.decode(float(mean[axis]))
+            leave = rng.random(len(samples)) < 1.0 / (self.popsize * self.space.dim)
+            for row in np.flatnonzero(leave):
+                if parameter.decode(float(samples[row, axis])) == here:
+                    samples[row, axis] = _beside(parameter, float(mean[axis]), rng)
+        return samples
+
+    def _mean(self) -> Array:
+        return np.asarray(self._evolution.result.xfavorite)[: self.space.dim]
+
+    def _deviations(self) -> Array:
+        """Standard deviations of the distribution, `(dim,)`."""
+        return np.asarray(self._evolution.result.stds)[: self.space.dim]
+
+    def _reach(self) -> tuple[Array, Array]:
+        """The box around the distribution, its lower and its upper corner."""
+        away = REACH * self._deviations()
+        return np.clip(self._mean() - away, 0.0, 1.0), np.clip(self._mean() + away, 0.0, 1.0)
 
     def _new_evolution(self, start: Array) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cma warns of a missing matplotlib at import
             import cma
 
-        never = {
-            "tolfun": 0,
-            "tolfunhist": 0,
-            "tolfunrel": 0,
-            "tolflatfitness": 10**9,
-            "tolx": 0,
-            "tolxstagnation": False,
-            "tolstagnation": 10**9,
-        }
         options = {
             "bounds": [0.0, 1.0],
             "popsize": self._generation,
-            "CMA_mirrors": 0,  # the surrogate chooses, so samples need not come in pairs
             "seed": np.nan,  # anything else would reseed numpy's global generator
             "randn": self._normals,
             "verbose": -9,
         }
-        return cma.CMAEvolutionStrategy(_padded(start[None, :])[0], SIGMA, options | never)
+        if self.options["surrogate"] == "on":
+            options["CMA_mirrors"] = 0  # the surrogate chooses, so samples need not come in pairs
+        place = _padded(start[None, :])[0]
+        return cma.CMAEvolutionStrategy(place, self.options["sigma"], options | _NEVER_STOP)
+
+
+def _beside(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
+    """The coordinate of another value: of any other choice, or of the next one up or down."""
+    values = parameter.values()
+    here = values.index(parameter.decode(u))
+    if parameter.type_name == "choice":
+        others = [place for place in range(len(values)) if place != here]
+    else:
+        others = [place for place in (here - 1, here + 1) if 0 <= place < len(values)]
+    return parameter.encode(values[int(rng.choice(others))])
 
 
 def _padded(points: Array) -> Array:

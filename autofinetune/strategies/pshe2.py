@@ -21,97 +21,122 @@ k switches single coordinates off, so that some moves are along few axes, and `r
 the bounds. The potential energy that decides which copy is followed is learned from every finished
 trial: minus the log expected improvement of a Gaussian process (`autofinetune.surrogate`), in
 which members chosen before and still running count with their expected result. Copies compete
-with points all over the cube and near the best trials, and the winner descends a little further.
-A member whose trial failed learns nothing from it and is pulled back. The first trials are a
-space-filling design that contains the initial values.
+with points all over the cube and near the best trials; the foremost of them slide on along the
+gradient of the potential, without momentum, to the bottom of their valley, and the lowest wins.
+Members are of different temper: the first one looks for any improvement of the best score, the
+others for one by more and more, so that they do not agree. A member whose trial failed learns
+nothing from it and is pulled back. The first trials are a space-filling design that contains the
+initial values.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from autofinetune.space import Space
 from autofinetune.surrogate import Screen
 
+from .base import Known
 from .design import Design, reflect
+from .options import Option
 from .rounds import Array, RoundStrategy
 
-STEP = 0.5  # a
-FRICTION = 3.0
-NOISE_FIRST, NOISE_LAST, NOISE_DECAY = 0.175, 0.025, 0.85  # e_t, in units of the whole range
+NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
-DESIGN = 10  # trials spread over the space before members begin to move
-COPIES = 600  # proposals of a member
 BEST_NEAR = 5
-DESCENT = (0.1, 0.05, 0.02, 0.01)  # step sizes, in units of the whole range
+DESCENTS = 3  # proposals that are followed to the bottom of their valley
 KEEP_AXIS = (1.0, 0.5, 0.25)  # each member draws one: how likely a coordinate is perturbed
 
 
 class PSHE2(RoundStrategy):
     """Damped Hamiltonian moves in a learned potential; see the module docstring."""
 
-    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
-        super().__init__(space, popsize, seed, allow_repeats)
+    OPTIONS: ClassVar[Mapping[str, Option]] = {
+        "step": Option(0.5, "a, the step size of a move", 0.01, 2.0),
+        "friction": Option(3.0, "what momentum loses", 0.0, 100.0),
+        "noise_first": Option(0.175, "e_first, in units of the whole range", 0.0, 1.0),
+        "noise_last": Option(0.025, "e_last, in units of the whole range", 0.0, 1.0),
+        "design": Option(10, "trials spread over the space before members move", 1, 1000),
+        "copies": Option(600, "trajectories of a member that are compared", 8, 100_000),
+    }
+
+    def __init__(
+        self,
+        space: Space,
+        popsize: int,
+        seed: int,
+        allow_repeats: bool = False,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(space, popsize, seed, allow_repeats, options)
         shape = (popsize, space.dim)
         self._q = np.full(shape, 0.5)
         self._p = np.zeros(shape)
         self._own_best = np.full(shape, 0.5)
         self._own_merit = np.full(popsize, -np.inf)
-        self._design = Design(space.dim, popsize, seed, DESIGN)
+        self._design = Design(space.dim, popsize, seed, self.options["design"])
         self._screen = Screen(space)
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        super().remember(earlier)
+        self._screen.add_source(*self._as_arrays(earlier))
 
     def _choose(self, rng: np.random.Generator) -> Array:
         if self._design.covers(self._round):
             return self._design.points(self._round)
         self._screen.begin()
         chosen = []
-        for member in range(self.popsize):
+        for member, demand in enumerate(self.demands):
+            self._screen.demand(demand)
             proposals = np.vstack([self._trajectories(member, rng), self._elsewhere(rng)])
-            chosen.append(self._best_of(proposals, rng))
+            chosen.append(self._best_of(proposals))
+        self._look_again(self._screen, chosen)
         return np.array(chosen)
 
     def _learn(self, points: Array, merits: Array) -> None:
         self._screen.add(points, merits)
         members = len(points)
         if self._round:
-            self._p[:members] = (points - self._q[:members]) / STEP
+            self._p[:members] = (points - self._q[:members]) / self.options["step"]
         self._q[:members] = points
         better = np.flatnonzero(np.nan_to_num(merits, nan=-np.inf) > self._own_merit[:members])
         self._own_best[better] = points[better]
         self._own_merit[better] = merits[better]
 
     def _trajectories(self, member: int, rng: np.random.Generator) -> Array:
-        """Where copies of a member may go, `(COPIES, dim)`."""
-        shape = (COPIES, self.space.dim)
+        """Where copies of a member may go, `(copies, dim)`."""
+        shape = (self.options["copies"], self.space.dim)
+        step, friction = self.options["step"], self.options["friction"]
         q, p = self._q[member], self._p[member]
         best = self._own_best[int(np.argmax(self._own_merit))]
         own = self._own_best[member] if np.isfinite(self._own_merit[member]) else best
         spring_own, spring_all = rng.uniform(0.0, 2.0, (2, *shape))
         force = spring_own * (q - own) + spring_all * (q - best)
-        momentum = (p - STEP * force) / (1.0 + FRICTION * STEP / self._round)
-        return reflect(q + STEP * momentum + self._noise(shape, rng))
+        momentum = (p - step * force) / (1.0 + friction * step / self._round)
+        return reflect(q + step * momentum + self._noise(shape, rng))
 
     def _elsewhere(self, rng: np.random.Generator) -> Array:
         """Points all over the cube, and near the best trials: no place is out of reach."""
-        shape = (COPIES // 2, self.space.dim)
+        shape = (self.options["copies"] // 2, self.space.dim)
         best = self._screen.best_points(BEST_NEAR)
         near = best[rng.integers(len(best), size=shape[0])] + self._noise(shape, rng)
         return np.vstack([rng.random(shape), reflect(near)])
 
-    def _best_of(self, proposals: Array, rng: np.random.Generator) -> Array:
-        """The proposal of lowest potential, after a short descent around it."""
-        top = proposals[int(np.argmax(self._screen.log_improvement(proposals)))]
-        for scale in DESCENT:
-            shape = (COPIES // 8, self.space.dim)
-            around = top + scale * rng.standard_normal(shape) * (rng.random(shape) < 0.5)
-            around = np.vstack([top[None, :], np.clip(around, 0.0, 1.0)])
-            top = np.asarray(around[int(np.argmax(self._screen.log_improvement(around)))])
+    def _best_of(self, proposals: Array) -> Array:
+        """The proposal of lowest potential, after the descent into the nearest valley."""
+        order = np.argsort(-self._screen.log_improvement(proposals), kind="stable")
+        found = self._screen.climb(proposals[order[:DESCENTS]])
+        top = np.asarray(found[int(np.argmax(self._screen.log_improvement(found)))])
         self._screen.pend(top)
-        return np.asarray(top)
+        return top
 
     def _noise(self, shape: tuple[int, int], rng: np.random.Generator) -> Array:
         later = max(0, self._round - 1)
-        size = NOISE_LAST + (NOISE_FIRST - NOISE_LAST) * NOISE_DECAY**later
+        first, last = self.options["noise_first"], self.options["noise_last"]
+        size = last + (first - last) * NOISE_DECAY**later
         scale = size * np.exp(NOISE_SPREAD * rng.standard_normal((shape[0], 1)))
         switch = rng.random(shape) < rng.choice(KEEP_AXIS, size=(shape[0], 1))
         switch[np.arange(shape[0]), rng.integers(shape[1], size=shape[0])] = True

@@ -7,26 +7,38 @@ finish does not change the search.
 from __future__ import annotations
 
 import itertools
-import math
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autofinetune.space import Space, Value
+from autofinetune.surrogate import Screen
 
-from .base import Candidate, Exhausted, Strategy
+from .base import Candidate, Exhausted, Known, Strategy
 
 Array = NDArray[np.float64]
 _SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
 _TRIES = 64
+NOISY = 0.05  # share of noise in the variance of the scores
+AGAIN_EVERY = 3
+_TEMPERS = 5
+_DEMANDS = (0.01, 0.2)  # the least and the most of those who do not polish
 
 
 class RoundStrategy(Strategy):
     """Asks `popsize` candidates a round; the first candidate of all is the initial values."""
 
-    def __init__(self, space: Space, popsize: int, seed: int, allow_repeats: bool = False) -> None:
-        super().__init__(space, popsize, seed, allow_repeats)
+    def __init__(
+        self,
+        space: Space,
+        popsize: int,
+        seed: int,
+        allow_repeats: bool = False,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(space, popsize, seed, allow_repeats, options)
         self._round = -1
         self._first_id = 0  # of the current round
         self._members = 0  # of the current round
@@ -35,12 +47,13 @@ class RoundStrategy(Strategy):
         self._waiting: dict[int, Candidate] = {}
         self._results: list[tuple[Candidate, float | None]] = []
         self._seen: set[tuple[Value, ...]] = set()  # in earlier rounds
+        self._again: set[int] = set()  # members of this round that shall be a known configuration
 
     @abstractmethod
     def _choose(self, rng: np.random.Generator) -> Array:
         """The points of the current round, shape `(popsize, dim)`.
 
-        In round 0 the initial values replace row 0.
+        Initial values and enqueued configurations take the place of the first ones.
         """
 
     @abstractmethod
@@ -73,12 +86,8 @@ class RoundStrategy(Strategy):
         self._waiting[candidate.id] = candidate
 
     def tell(self, candidate: Candidate, score: float | None) -> None:
-        if score is not None and not math.isfinite(score):
-            raise ValueError(f"a score must be finite, got {score}; tell None for a failed trial")
-        asked = self._waiting.pop(candidate.id, None)
-        if asked is None:
-            raise ValueError(f"candidate {candidate.id} is not waiting for a result")
-        self._results.append((asked, score))
+        self._check_waiting(candidate.id in self._waiting, candidate, score)
+        self._results.append((self._waiting.pop(candidate.id), score))
         if len(self._results) == self._members:
             self._end_round()
 
@@ -86,6 +95,29 @@ class RoundStrategy(Strategy):
     def rng(self) -> np.random.Generator:
         """A generator for the current round, the same at every look."""
         return np.random.default_rng([self.seed, self._round])
+
+    def _as_arrays(self, earlier: Sequence[Known]) -> tuple[Array, Array]:
+        """Points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
+        points = np.array([self.space.encode(known.params) for known in earlier])
+        merits = np.array([np.nan if k.merit is None else k.merit for k in earlier])
+        return points.reshape(-1, self.space.dim), merits
+
+    def _look_again(self, screen: Screen, chosen: list[Array]) -> None:
+        """Every few rounds, train the supposed best once more if scores are noisy."""
+        if screen.noise > NOISY and self._round % AGAIN_EVERY == 0:
+            chosen[-1] = screen.incumbent()
+            self._again.add(len(chosen) - 1)
+
+    @property
+    def demands(self) -> list[float]:
+        """How much improvement each member of the round looks for, in deviations of all scores.
+
+        The first one polishes the best, the last one looks furthest away; in a population of fewer
+        than `_TEMPERS` members these take turns.
+        """
+        cycle = max(_TEMPERS, self.popsize)
+        tempers = [0.0, *np.geomspace(*_DEMANDS, cycle - 1)]
+        return [tempers[(self._first_id + i) % cycle] for i in range(self.popsize)]
 
     def _is_open(self) -> bool:
         """Whether a round has begun and waits for asks or results."""
@@ -101,15 +133,19 @@ class RoundStrategy(Strategy):
         self._round += 1
         self._members, self._given = members, 0
         self._chosen, self._results = [], []
+        self._again = set()
 
     def _fill_round(self) -> None:
         """Choose the members that were not restored, so as if none had been."""
         points = self._choose(self.rng)
-        if self._round == 0:
-            points[0] = self.space.init_point
+        given = [self.space.init_params, *self.enqueued][self._first_id :]
         seen = set(self._seen)
         for member in range(self._members):
-            if member == len(self._chosen):
+            if member < len(self._chosen):
+                pass  # it was restored
+            elif member < len(given):
+                self._chosen.append(self._given_candidate(member, given[member]))
+            else:
                 self._chosen.append(self._new_candidate(member, points[member], seen))
             seen.add(tuple(self._chosen[member].params.values()))
 
@@ -120,12 +156,20 @@ class RoundStrategy(Strategy):
         merits = np.array([np.nan if score is None else score for _, score in results])
         self._learn(points, merits)
 
+    def _given_candidate(self, member: int, params: Mapping[str, Value]) -> Candidate:
+        """Exactly what was given, in the order of the space."""
+        ordered = {parameter.name: params[parameter.name] for parameter in self.space}
+        point = self.space.encode(ordered)
+        return Candidate(self._first_id + member, self._round, member, point, ordered)
+
     def _new_candidate(self, member: int, point: Array, seen: set[tuple[Value, ...]]) -> Candidate:
         rng = np.random.default_rng([self.seed, self._round, member])  # whoever was restored
-        where = self._untried(np.clip(point, 0.0, 1.0), seen, rng)
+        inside = np.clip(point, 0.0, 1.0)
+        where = (
+            tuple(inside.tolist()) if member in self._again else self._untried(inside, seen, rng)
+        )
         id_ = self._first_id + member
-        params = self.space.decode(where) if id_ else self.space.init_params
-        return Candidate(id_, self._round, member, where, params)
+        return Candidate(id_, self._round, member, where, self.space.decode(where))
 
     # --- no configuration twice -----------------------------------------------------------------
 

@@ -5,41 +5,89 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autofinetune.space import Space
+from autofinetune.space import Parameter, Space
+from autofinetune.space.parameters import IntParameter
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 _ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
+_FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
 
 
 class Features:
     """Maps points `(n, dim)` to features `(n, width)`.
 
-    A discrete value is seen in the middle of its cell, so that points which give the same
+    One of few values is seen in the middle of its cell, so that points which give the same
     configuration are one; a choice becomes one-hot, since its values have no order.
+
+    Attributes:
+        ordered: which parameters have an order, `(dim,)`; each of these is one feature.
+        smooth: which of them may be moved by any small amount, `(dim,)`.
+        columns: the first feature of each parameter, `(dim,)`.
+        width: how many features there are.
     """
 
     def __init__(self, space: Space) -> None:
-        self._is_choice = np.array([p.type_name == "choice" for p in space])
-        self._sizes = [p.size for p in space]
-        self._has_cells = [not getattr(p, "log", False) for p in space]
-        self._space = space
+        choices = [p.type_name == "choice" for p in space]
+        self._sizes = [p.size or 0 for p in space]
+        self._cells = [
+            None if is_choice or not 0 < size <= _FEW_VALUES else _Cells(parameter)
+            for parameter, is_choice, size in zip(space, choices, self._sizes, strict=True)
+        ]
+        self.ordered: Mask = ~np.array(choices)
+        self.smooth: Mask = self.ordered & np.array([cells is None for cells in self._cells])
+        widths = np.where(self.ordered, 1, self._sizes)
+        self.columns = np.cumsum(widths) - widths
+        self.width = int(widths.sum())
 
     def __call__(self, points: Array) -> Array:
-        columns: list[Array] = []
-        for index, size in enumerate(self._sizes):
+        found: list[Array] = []
+        for index, cells in enumerate(self._cells):
             column = points[:, index]
-            if size is None:
-                columns.append(column[:, None])
-                continue
-            cells = np.minimum((column * size).astype(np.int64), size - 1)
-            if self._is_choice[index]:
-                columns.append(_ONE_HOT * np.eye(size)[cells])
-            elif self._has_cells[index]:
-                columns.append(((cells + 0.5) / size)[:, None])
-            else:  # the cells of a logarithmic integer differ in width
-                columns.append(self._middles(index, column)[:, None])
-        return np.hstack(columns)
+            if not self.ordered[index]:
+                found.append(_ONE_HOT * np.eye(self._sizes[index])[self._choice(index, column)])
+            elif cells is None:
+                found.append(column[:, None])
+            else:
+                found.append(cells.middles[cells.find(column)][:, None])
+        return np.hstack(found)
 
-    def _middles(self, index: int, column: Array) -> Array:
-        parameter = self._space.parameters[index]
-        return np.array([parameter.encode(parameter.decode(float(u))) for u in column])
+    def neighbours(self, point: Array) -> Array:
+        """Points that differ in one choice, or by one step of one of few values, `(n, dim)`."""
+        found = []
+        for index, cells in enumerate(self._cells):
+            if self.smooth[index]:
+                continue
+            if cells is None:
+                size = self._sizes[index]
+                here = int(self._choice(index, point[index : index + 1])[0])
+                values = [(other + 0.5) / size for other in range(size) if other != here]
+            else:
+                here = int(cells.find(point[index : index + 1])[0])
+                beside = [cell for cell in (here - 1, here + 1) if 0 <= cell < len(cells.middles)]
+                values = cells.middles[beside].tolist()
+            for value in values:
+                found.append(point.copy())
+                found[-1][index] = value
+        return np.array(found).reshape(-1, len(point))
+
+    def _choice(self, index: int, column: Array) -> NDArray[np.int64]:
+        size = self._sizes[index]
+        return np.minimum((column * size).astype(np.int64), size - 1)
+
+
+class _Cells:
+    """The cells of a parameter of few values; on a logarithmic scale they differ in width."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.middles = np.array([parameter.encode(value) for value in parameter.values()])
+        size = len(self.middles)
+        self._edges = np.arange(1, size) / size
+        if isinstance(parameter, IntParameter) and parameter.log:
+            # The coordinate is the logarithm between low - 1/2 and high + 1/2; see `decode`.
+            ends = np.log(np.arange(parameter.low, parameter.high + 2) - 0.5)
+            self._edges = (ends[1:-1] - ends[0]) / (ends[-1] - ends[0])
+
+    def find(self, column: Array) -> NDArray[np.intp]:
+        """The cell of each coordinate."""
+        return np.searchsorted(self._edges, column, side="right")

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 _SQRT5 = 5.0**0.5
 _JITTER = 1e-8
 # Means and deviations of the priors on log l, log s^2 and log v; chosen on 6 tasks.
-LENGTH_MEAN, LENGTH_SPREAD = np.log(0.6), 0.6
+LENGTH_MEAN, LENGTH_SPREAD = np.log(2.0), 0.6
 SIGNAL_MEAN, SIGNAL_SPREAD = 0.0, 0.7
 NOISE_MEAN, NOISE_SPREAD = np.log(1e-5), 2.0
 _BOUNDS = (np.log(0.03), np.log(30.0)), (np.log(0.05), np.log(20.0)), (np.log(1e-6), np.log(1.0))
@@ -46,6 +46,26 @@ class GaussianProcess:
         solved = solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
         variance = signal - np.einsum("ij,ij->j", solved, solved)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
+
+    def slopes(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
+        signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
+        distance = _scaled_distances(x, self.x, self.theta)
+        decay = np.exp(-_SQRT5 * distance)
+        cross = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+        solved = cho_solve((self.lower, True), cross.T, check_finite=False).T
+        variance = np.maximum(signal - np.einsum("ij,ij->i", cross, solved), 1e-12)
+        deviation = np.sqrt(variance)
+        slope = -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay  # of k by r^2 / 2
+
+        def gradient(weights: Array) -> Array:
+            """Of sum_i weights_i k(x, x_i), for weights `(m, n)`."""
+            both = slope * weights
+            return np.asarray((both.sum(1)[:, None] * x - both @ self.x) * inverse)
+
+        mean_slope = gradient(np.broadcast_to(self.alpha, slope.shape))
+        deviation_slope = -gradient(solved) / deviation[:, None]
+        return cross @ self.alpha, deviation, mean_slope, deviation_slope
 
 
 def condition(x: Array, y: Array, theta: Array) -> GaussianProcess:

@@ -5,6 +5,10 @@ trial counts as the worst. Points are judged by log expected
 improvement (Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian
 Optimization", NeurIPS 2023) over the best posterior mean among the finished trials. A point that
 was chosen, but has no result yet, counts as if it had its posterior mean as its result.
+
+Trials of earlier runs are told apart by one more feature each run. Its length scale is learned
+like any other, so that an earlier run counts for as much as it resembles this one. Scores of
+different runs need not have the same level: configurations tried in both show the difference.
 """
 
 from __future__ import annotations
@@ -15,12 +19,16 @@ from scipy.special import log_ndtr
 
 from autofinetune.space import Space
 
+from .climb import Box, climb
 from .features import Features
 from .gp import GaussianProcess, condition, fit
 
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
-_BEST_SHARE = 0.5
+MOST_OF_A_SOURCE = 100
+_FIT_WORK = 6000  # iterations times trials
+_SAME = 1e-9
+TAIL = 3.0
 _HUGE = 2.0**400
 _LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
 
@@ -30,35 +38,83 @@ class Screen:
 
     def __init__(self, space: Space) -> None:
         self._features = Features(space)
-        self._points: list[Array] = []
-        self._merits: list[float] = []
+        self._sources: list[tuple[Array, Array]] = []
+        self._points = np.empty((0, space.dim))
+        self._merits = np.empty(0)
         self._gp: GaussianProcess | None = None
         self._y: Array = np.empty(0)
         self._best = 0.0
+        self._demand = 0.0
 
     def __len__(self) -> int:
         return len(self._merits)
 
     def add(self, points: Array, merits: Array) -> None:
         """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
-        self._points += list(points)
-        self._merits += merits.tolist()
+        self._points = np.vstack([self._points, points])
+        self._merits = np.concatenate([self._merits, merits])
         self._gp = None
+
+    def add_source(self, points: Array, merits: Array) -> None:
+        """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
+        chosen = _most_telling(merits, MOST_OF_A_SOURCE)
+        self._sources.append((points[chosen], standardized(merits)[chosen]))
 
     def begin(self) -> None:
         """Fit to everything finished; forgets the points that were only chosen."""
-        points, merits = self._training_set()
-        self._y = standardized(merits)
-        x = self._features(points)
-        self._gp = fit(x, self._y)  # from the prior: an earlier fit would be state to restore
-        mean, _ = self._gp.predict(x)
+        chosen = _most_telling(self._merits, MOST_TRIALS)
+        points, y = self._points[chosen], standardized(self._merits[chosen])
+        xs, ys = [self._own(points)], [y]
+        for number, (known, merits) in enumerate(self._sources):
+            x = self._own(known)
+            x[:, self._features.width + number] = 1.0
+            xs.append(x)
+            ys.append(merits + _difference(points, y, known, merits))
+        x, self._y = np.vstack(xs), np.concatenate(ys)
+        # From the prior on: an earlier fit would be state to restore.
+        self._gp = fit(x, self._y, iterations=int(np.clip(_FIT_WORK / len(x), 15, 50)))
+        mean, _ = self._gp.predict(xs[0])
         self._best = float(mean.max())
+
+    def _own(self, points: Array) -> Array:
+        """Features of points as trials of this run, `(n, width + sources)`."""
+        return np.hstack([self._features(points), np.zeros((len(points), len(self._sources)))])
+
+    def demand(self, improvement: float) -> None:
+        """Count from now on only improvements by more than so many deviations of all scores.
+
+        Without a demand the next trials polish what is best; the higher it is, the further away
+        they look.
+        """
+        self._demand = improvement
 
     def log_improvement(self, points: Array) -> Array:
         """Log expected improvement at `points` `(m, dim)`; shape `(m,)`."""
         assert self._gp is not None
-        mean, deviation = self._gp.predict(self._features(points))
-        return log_expected_improvement(mean, deviation, self._best)
+        mean, deviation = self._gp.predict(self._own(points))
+        return log_expected_improvement(mean, deviation, self._best + self._demand)
+
+    def climb(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
+        """The tops of log expected improvement beside `points`, `(k, dim)`.
+
+        Ordered parameters stay between `low` and `high`, `(dim,)`, by default the whole cube.
+        """
+        dim = points.shape[1]
+        box = Box(np.zeros(dim) if low is None else low, np.ones(dim) if high is None else high)
+        return climb(points, self._features, box, self.log_improvement, self._slope)
+
+    def _slope(self, x: Array) -> tuple[Array, Array]:
+        """Log expected improvement and its gradient at features `(m, width)`."""
+        assert self._gp is not None
+        x = np.hstack([x, np.zeros((len(x), len(self._sources)))])
+        mean, deviation, mean_slope, deviation_slope = self._gp.slopes(x)
+        target = self._best + self._demand
+        value = log_expected_improvement(mean, deviation, target)
+        z = (mean - target) / deviation
+        # d log(deviation h(z)), where h = phi + z Phi and h' = Phi
+        ratio = np.exp(np.clip(log_ndtr(z) - (value - np.log(deviation)), -700.0, 700.0))
+        z_slope = (mean_slope - z[:, None] * deviation_slope) / deviation[:, None]
+        return value, deviation_slope / deviation[:, None] + ratio[:, None] * z_slope
 
     def choose(self, points: Array) -> int:
         """The index of the best point, which from now on counts as pending."""
@@ -69,37 +125,60 @@ class Screen:
     def pend(self, point: Array) -> None:
         """Count a point as if its posterior mean were its result."""
         assert self._gp is not None
-        x = self._features(point[None, :])
+        x = self._own(point[None, :])
         mean, _ = self._gp.predict(x)
         self._y = np.append(self._y, mean)
         self._best = max(self._best, float(mean[0]))
         self._gp = condition(np.vstack([self._gp.x, x]), self._y, self._gp.theta)
 
+    @property
+    def noise(self) -> float:
+        """The share of noise in the variance of the scores, by the last fit."""
+        assert self._gp is not None
+        signal, noise = np.exp(self._gp.theta[-2:])
+        return float(noise / (signal + noise))
+
+    def incumbent(self) -> Array:
+        """The finished point of the highest posterior mean, shape `(dim,)`."""
+        assert self._gp is not None
+        points = self._points[_most_telling(self._merits, MOST_TRIALS)]
+        return np.asarray(points[int(np.argmax(self._gp.predict(self._own(points))[0]))])
+
     def best_point(self) -> Array:
         """The finished point of the highest merit, shape `(dim,)`."""
-        return self._points[int(np.argmax(np.nan_to_num(self._merits, nan=-np.inf)))]
+        return np.asarray(self.best_points(1)[0])
 
     def best_points(self, count: int) -> Array:
         """Up to `count` finished points in order of merit, shape `(n, dim)`."""
         order = np.argsort(-np.nan_to_num(self._merits, nan=-np.inf), kind="stable")
-        return np.array([self._points[index] for index in order[:count]])
+        return np.asarray(self._points[order[:count]])
 
-    def _training_set(self) -> tuple[Array, Array]:
-        points, merits = np.array(self._points), np.array(self._merits)
-        if len(merits) <= MOST_TRIALS:
-            return points, merits
-        order = np.argsort(-np.nan_to_num(merits, nan=-np.inf), kind="stable")
-        best = order[: int(_BEST_SHARE * MOST_TRIALS)]
-        newest = np.setdiff1d(np.arange(len(merits)), best)[len(best) - MOST_TRIALS :]
-        chosen = np.sort(np.concatenate([best, newest]))
-        return points[chosen], merits[chosen]
+
+def _most_telling(merits: Array, most: int) -> NDArray[np.intp]:
+    """Which of the trials to learn from, at most so many: the best ones and the newest."""
+    if len(merits) <= most:
+        return np.arange(len(merits))
+    order = np.argsort(-np.nan_to_num(merits, nan=-np.inf), kind="stable")
+    best = order[: most // 2]
+    newest = np.setdiff1d(np.arange(len(merits)), best)[len(best) - most :]
+    return np.sort(np.concatenate([best, newest]))
+
+
+def _difference(points: Array, y: Array, known: Array, merits: Array) -> float:
+    """How much higher the scores `y` are than those of another run at the same points."""
+    differences = [
+        y[row] - merits[int(np.argmax(same))]
+        for row, point in enumerate(points)
+        if (same := (np.abs(known - point) < _SAME).all(1)).any()
+    ]
+    return float(np.mean(differences)) if differences else 0.0
 
 
 def standardized(merits: Array) -> Array:
     """Merits with mean 0 and deviation 1, `(n,)`, after the bad tail was drawn in.
 
-    What lies further below the median than the best lies above it says no more than that it is
-    bad, and would bend the process; NaN counts as the worst of all.
+    What lies more than `TAIL` times as far below the median as the best lies above it says no more
+    than that it is bad, and would bend the process; NaN counts as the worst of all.
     """
     values = merits.copy()
     if not np.isfinite(values).any():
@@ -109,7 +188,7 @@ def standardized(merits: Array) -> Array:
         values = values / _HUGE / _HUGE  # so that no sum of squares overflows
     best, median = float(values.max()), float(np.median(values))
     if best > median:
-        values = np.maximum(values, median - (best - median))
+        values = np.maximum(values, median - TAIL * (best - median))
     spread = float(values.std())
     return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros(len(values)))
 

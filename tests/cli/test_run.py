@@ -205,7 +205,7 @@ def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) 
 
 def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
     done = workplace.tune("--popsize=3", "--round=1")
-    assert "3 candidates on 2 slots leave 1 slot idle at the end of each round" in done.out
+    assert "3 trials on 2 slots leave 1 slot idle at the end of each round" in done.out
 
 
 def test_all_mistakes_of_the_command_line_come_at_once(workplace: Workplace) -> None:

@@ -22,7 +22,7 @@ def evaluator_of(name: str, **fields: object) -> Evaluator:
 
 
 def trial_of(params: dict[str, Value]) -> Trial:
-    return Trial(7, 2, 1, (0.5,), params, None)
+    return Trial(7, 2, 1, params, None)
 
 
 def finished(
@@ -40,7 +40,7 @@ def finished(
 
 def parents(state: State, count: int) -> list[int | None]:
     """The parents of the next round, recorded one after the other as in a run."""
-    evaluator = evaluator_of("populationbased")
+    evaluator = evaluator_of("populationbased", popsize=count)
     chosen = []
     for member in range(count):
         parent = evaluator.parent(1, state)
@@ -104,7 +104,7 @@ def test_children_differ_by_one_at_most(completed: int, popsize: int) -> None:
 
 def continued(**fields: object) -> tuple[str, ...]:
     evaluator = evaluator_of("populationbased", **fields)
-    parent = Trial(2, 0, 2, (0.5,), {}, None)
+    parent = Trial(2, 0, 2, {}, None)
     return evaluator.command(trial_of({"lr": 0.1}), parent)
 
 

@@ -32,6 +32,8 @@ from autofinetune.sinks.visualdl import import_visualdl
 from autofinetune.state import State
 from tests.helpers import Recorder, config_of, tuner_in_memory
 
+pytestmark = pytest.mark.xdist_group("board")  # for its fixtures
+
 WAIT_S = 60
 CHROMIUM = shutil.which("chromium")
 AUDIT = """

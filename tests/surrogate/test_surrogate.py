@@ -9,9 +9,16 @@ from scipy.integrate import quad
 from scipy.optimize import check_grad
 from scipy.stats import norm
 
+from autofinetune.space import Space, load_space
+from autofinetune.strategies.rounds import NOISY
 from autofinetune.surrogate import Features, Screen, fit
 from autofinetune.surrogate.gp import _negative_log_posterior, condition
-from autofinetune.surrogate.screen import log_expected_improvement, standardized
+from autofinetune.surrogate.screen import (
+    MOST_TRIALS,
+    _most_telling,
+    log_expected_improvement,
+    standardized,
+)
 from tests.helpers import space_of
 
 
@@ -115,10 +122,122 @@ def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
     rng = np.random.default_rng(4)
     screen = Screen(space_of("float", "float"))
     points = rng.random((1000, 2))
-    screen.add(points, -((points - 0.6) ** 2).sum(axis=1))
-    chosen, merits = screen._training_set()
-    assert len(chosen) == 300
-    assert merits.max() == max(screen._merits)
-    assert (chosen[-1] == points[-1]).all()
+    merits = -((points - 0.6) ** 2).sum(axis=1)
+    screen.add(points, merits)
+    chosen = _most_telling(merits, MOST_TRIALS)
+    assert len(chosen) == MOST_TRIALS
+    assert merits[chosen].max() == merits.max()
+    assert chosen[-1] == 999
     screen.begin()
     assert np.isfinite(screen.log_improvement(points[:5])).all()
+
+
+def valley(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(-((points[:, :2] - 0.6) ** 2).sum(axis=1))
+
+
+def fitted(space: Space, count: int = 25) -> Screen:
+    rng = np.random.default_rng(5)
+    screen = Screen(space)
+    points = rng.random((count, space.dim))
+    screen.add(points, valley(points))
+    screen.begin()
+    return screen
+
+
+def test_slopes_are_those_of_the_values() -> None:
+    screen = fitted(space_of("float", "log", "choice"))
+    x = screen._features(np.random.default_rng(6).random((6, 3)))
+    for demand in (0.0, 0.2):
+        screen.demand(demand)
+        _, slope = screen._slope(x)
+        for column in range(2):
+            step = np.zeros(x.shape[1])
+            step[column] = 1e-5
+            difference = (screen._slope(x + step)[0] - screen._slope(x - step)[0]) / 2e-5
+            assert slope[:, column] == pytest.approx(difference, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "kinds", [("float", "float"), ("float", "float", "small", "choice"), ("small", "choice")]
+)
+def test_climbing_never_goes_down_nor_out_of_the_box(kinds: tuple[str, ...]) -> None:
+    space = space_of(*kinds)
+    screen = fitted(space)
+    starts = np.random.default_rng(7).random((8, space.dim))
+    found = screen.climb(starts)
+    assert found.shape == starts.shape
+    assert ((found >= 0.0) & (found <= 1.0)).all()
+    assert (screen.log_improvement(found) >= screen.log_improvement(starts)).all()
+    low, high = np.full(space.dim, 0.2), np.full(space.dim, 0.3)
+    inside = screen.climb(0.2 + 0.1 * starts, low, high)
+    moved = screen._features.smooth
+    assert ((inside >= 0.2 - 1e-9) & (inside <= 0.3 + 1e-9))[:, moved].all()
+
+
+def test_the_higher_the_demand_the_further_away_is_what_promises() -> None:
+    screen = fitted(space_of("float", "float"), 6)
+    distances = []
+    for demand in (0.0, 1.0):
+        screen.demand(demand)
+        found = screen.climb(np.random.default_rng(8).random((20, 2)))
+        best = found[int(np.argmax(screen.log_improvement(found)))]
+        distances.append(float(np.linalg.norm(best - 0.6)))
+    assert distances[0] < distances[1]
+
+
+def test_neighbours_differ_in_one_discrete_parameter() -> None:
+    space = space_of("float", "small", "choice")
+    features = Features(space)
+    for point in np.random.default_rng(9).random((10, 3)):
+        here = space.decode(point)
+        beside = [space.decode(other) for other in features.neighbours(point)]
+        assert all(sum(a[name] != here[name] for name in here) == 1 for a in beside)
+        choices = {a[space.parameters[2].name] for a in beside}
+        assert len(choices) == space.parameters[2].size
+
+
+def test_cells_of_logarithmic_integers_are_those_of_the_parameter() -> None:
+    space = load_space(
+        {
+            "param_list": [
+                {"name": "n", "type": "int", "init_value": 2, "log": True}
+                | {"greater_than": 1, "lower_than": 20}
+            ]
+        }
+    )
+    points = np.random.default_rng(10).random((200, 1))
+    middles = [space.encode(space.decode(point))[0] for point in points]
+    assert Features(space)(points)[:, 0] == pytest.approx(middles)
+
+
+def test_noise_is_noticed_and_the_incumbent_is_the_best_in_the_mean() -> None:
+    rng = np.random.default_rng(11)
+    points = rng.random((60, 2))
+    noises = []
+    for spread in (0.0, 0.3):
+        screen = Screen(space_of("float", "float"))
+        screen.add(points, valley(points) + spread * rng.standard_normal(60))
+        screen.begin()
+        noises.append(screen.noise)
+    assert noises[0] < NOISY < noises[1]
+    assert np.abs(screen.incumbent() - 0.6).max() < 0.35
+
+
+def test_an_earlier_run_counts_as_far_as_it_is_alike() -> None:
+    rng = np.random.default_rng(12)
+    space, known = space_of("float", "float"), rng.random((40, 2))
+    points = np.vstack([known[:3], rng.random((3, 2))])
+    errors = []
+    for earlier in (None, 5.0 * valley(known) - 3.0, -valley(known)):
+        screen = Screen(space)
+        if earlier is not None:
+            screen.add_source(known, earlier)
+        screen.add(points, valley(points))
+        screen.begin()
+        assert screen._gp is not None
+        found = rng.random((400, 2))
+        mean, _ = screen._gp.predict(screen._own(found))
+        errors.append(float(np.linalg.norm(found[int(np.argmax(mean))] - 0.6)))
+    assert errors[1] < 0.15
+    assert errors[1] <= errors[0]

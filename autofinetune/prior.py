@@ -1,0 +1,111 @@
+"""What a run knows before it begins: configurations to try first, and trials of earlier runs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from autofinetune.errors import AutofinetuneError, UsageError
+from autofinetune.journal import SqliteJournal
+from autofinetune.paths import RunPaths
+from autofinetune.space import Space, Value
+from autofinetune.state import Direction, State, Status
+from autofinetune.strategies import Known
+
+
+def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
+    """The configurations in a CSV file with the names of hyperparameters in its first line.
+
+    A hyperparameter without a column, or with an empty cell, has its initial value. Columns of
+    `trials.csv` that are no hyperparameters are passed over.
+
+    Raises:
+        UsageError: the file cannot be read, has no column of this space, or a value is not in it.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+            columns = list(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--enqueue={file} cannot be read: {error}") from None
+    names = [parameter.name for parameter in space]
+    if not set(columns) & set(names):
+        raise UsageError(
+            f"--enqueue={file} has no column of a hyperparameter; its columns are: "
+            f"{', '.join(columns) or 'none'}",
+            f"its first line must name some of: {', '.join(names)}",
+        )
+    return [_configuration(file, line, row, space) for line, row in enumerate(rows, 2)]
+
+
+def _configuration(
+    file: Path, line: int, row: Mapping[str, str | None], space: Space
+) -> Mapping[str, Value]:
+    params: dict[str, Value] = {}
+    for parameter in space:
+        text = row.get(parameter.name)
+        try:
+            params[parameter.name] = parameter.parse(text) if text else parameter.init
+        except ValueError:
+            raise UsageError(
+                f"--enqueue={file}, line {line}: {text!r} is not a value of {parameter.name}",
+                f"what is allowed: {dict(parameter.describe())}",
+            ) from None
+    return params
+
+
+def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Known]:
+    """The finished trials of the run in `directory` that have a place in `space`.
+
+    A hyperparameter that the earlier run did not search had no value that we know: such trials
+    count with its initial value. Trials with values outside the space are left out.
+
+    Raises:
+        UsageError: there is no run, it went in the other direction, or nothing of it fits.
+    """
+    journal = RunPaths(directory).journal
+    if not journal.is_file():
+        raise UsageError(
+            f"--warm_start={directory} holds no run (there is no {journal.name})",
+            "give the output directory of an earlier run",
+        )
+    state = State()
+    try:
+        with closing(SqliteJournal(journal, read_only=True)) as events:
+            state.apply_all(events.events())
+    except (AutofinetuneError, ValueError) as error:
+        raise UsageError(f"--warm_start={directory} cannot be read: {error}") from None
+    theirs = Direction(state.config.get("direction", direction.value))
+    if theirs is not direction:
+        raise UsageError(
+            f"--warm_start={directory}: that run did {theirs.value} its score, this one would "
+            f"{direction.value} it",
+            f"give --direction={theirs.value}, or another run",
+        )
+    ended = [t for t in state.trials.values() if t.status in (Status.COMPLETED, Status.FAILED)]
+    found = []
+    for trial in ended:
+        params = _fitted(trial.params, space)
+        if params is not None:
+            merit = None if trial.score is None else direction.merit(trial.score)
+            found.append(Known(params, merit))
+    if not found:
+        raise UsageError(
+            f"--warm_start={directory}: none of its {len(ended)} finished trials fits this space",
+            "the hyperparameters must have the same names and common ranges",
+        )
+    return found
+
+
+def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | None:
+    if not any(parameter.name in params for parameter in space):
+        return None
+    fitted = {parameter.name: params.get(parameter.name, parameter.init) for parameter in space}
+    try:
+        space.encode(fitted)
+    except ValueError:
+        return None
+    return fitted

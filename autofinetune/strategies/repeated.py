@@ -1,0 +1,72 @@
+"""Runs every configuration several times, for scores that differ from run to run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .base import Candidate, Strategy
+
+
+class Repeated(Strategy):
+    """Asks each candidate of another strategy `repeats` times and tells it the mean score.
+
+    Candidate k of the other one becomes candidates k * repeats up to k * repeats + repeats - 1,
+    and its member likewise. Failed trials are left out of the mean; only if all failed, it failed.
+    """
+
+    def __init__(self, inner: Strategy, repeats: int) -> None:
+        super().__init__(inner.space, inner.popsize * repeats, inner.seed, inner.allow_repeats)
+        self.inner = inner
+        self.repeats = repeats
+        self._left: list[Candidate] = []
+        self._waiting: set[int] = set()
+        self._asked: dict[int, Candidate] = {}  # of the other strategy
+        self._scores: dict[int, list[float | None]] = {}
+
+    def ask(self, n: int) -> list[Candidate]:
+        while len(self._left) < n:
+            more = self.inner.ask(-(-(n - len(self._left)) // self.repeats))
+            if not more:
+                break
+            for candidate in more:
+                self._take(candidate)
+        given, self._left = self._left[:n], self._left[n:]
+        self._waiting.update(candidate.id for candidate in given)
+        return given
+
+    def restore(self, candidate: Candidate) -> None:
+        if not self._left:
+            number, rest = divmod(candidate.id, self.repeats)
+            member, beside = divmod(candidate.member, self.repeats)
+            if rest or beside:
+                raise ValueError(f"candidate {candidate.id} cannot come here")
+            original = dataclasses.replace(candidate, id=number, member=member)
+            self.inner.restore(original)
+            self._take(original)
+        if self._left[0] != candidate:
+            raise ValueError(f"candidate {candidate.id} cannot come here")
+        self._waiting.add(self._left.pop(0).id)
+
+    def _take(self, candidate: Candidate) -> None:
+        self._asked[candidate.id] = candidate
+        self._scores[candidate.id] = []
+        for number in range(self.repeats):
+            self._left.append(
+                dataclasses.replace(
+                    candidate,
+                    id=candidate.id * self.repeats + number,
+                    member=candidate.member * self.repeats + number,
+                )
+            )
+
+    def tell(self, candidate: Candidate, score: float | None) -> None:
+        self._check_waiting(candidate.id in self._waiting, candidate, score)
+        self._waiting.remove(candidate.id)
+        number = candidate.id // self.repeats
+        scores = self._scores[number]
+        scores.append(score)
+        if len(scores) == self.repeats:
+            del self._scores[number]
+            good = [score for score in scores if score is not None]
+            mean = sum(good) / len(good) if good else None
+            self.inner.tell(self._asked.pop(number), mean)

@@ -1,0 +1,94 @@
+"""Ascends an acquisition function from good points to the tops beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from .features import Features, Mask
+
+Array = NDArray[np.float64]
+ITERATIONS = 20
+
+
+class Box(NamedTuple):
+    """All points between two corners, `(dim,)` each."""
+
+    low: Array
+    high: Array
+
+
+def climb(
+    points: Array,
+    features: Features,
+    box: Box,
+    value: Callable[[Array], Array],
+    slope: Callable[[Array], tuple[Array, Array]],
+) -> Array:
+    """Points `(k, dim)`, none of lower value than the one of `points` that it came from.
+
+    Ordered parameters are first moved together as if all were continuous; then those of few
+    values step one at a time as long as that is better; then the smooth ones settle.
+
+    Args:
+        box: where smooth parameters may be moved to.
+        value: of points `(m, dim)`, shape `(m,)`.
+        slope: value and gradient by the features `(m, width)`: `(m,)` and `(m, width)`.
+    """
+    found = _ascend(points, features.ordered, features, box, slope)
+    if not features.smooth.all():
+        found = np.array([_step(point, features, value) for point in found])
+        found = _ascend(found, features.smooth, features, box, slope)
+    # All points share one line search, in which one may be led astray by the others.
+    is_better = value(found) > value(points)
+    return np.where(is_better[:, None], found, points)
+
+
+def _ascend(
+    points: Array,
+    free: Mask,
+    features: Features,
+    box: Box,
+    slope: Callable[[Array], tuple[Array, Array]],
+) -> Array:
+    """All points at once by L-BFGS within the box; the `free` coordinates move."""
+    if not free.any():
+        return points
+    fixed = features(points)
+    columns = features.columns[free]
+    shape = (len(points), len(columns))
+
+    def negative(flat: Array) -> tuple[float, Array]:
+        x = fixed.copy()
+        x[:, columns] = flat.reshape(shape)
+        values, gradient = slope(x)
+        return -float(values.sum()), -gradient[:, columns].ravel()
+
+    done = minimize(
+        negative,
+        np.clip(points, box.low, box.high)[:, free].ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(box.low[free], box.high[free], strict=True)) * shape[0],
+        options={"maxiter": ITERATIONS},
+    )
+    moved = points.copy()
+    moved[:, free] = done.x.reshape(shape)
+    return moved
+
+
+def _step(point: Array, features: Features, value: Callable[[Array], Array]) -> Array:
+    """Single steps of parameters of few values, the best one first, until none is better."""
+    best = float(value(point[None, :])[0])
+    for _ in range(ITERATIONS):
+        beside = features.neighbours(point)
+        values = value(beside)
+        top = int(np.argmax(values))
+        if values[top] <= best:
+            break
+        point, best = beside[top], float(values[top])
+    return point
