@@ -41,10 +41,11 @@ $(VENV)/.dev: setup.cfg pyproject.toml
 	touch $@ $(VENV)/.demo
 
 faults: $(VENV)/.dev
-	$(BIN)/pytest --override-ini addopts=-q tests/faults
+	$(BIN)/pytest tests/faults
 
 torture: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.torture --kills 2000 --steps --treekills 1000
+	$(BIN)/python -m benchmarks.torture --jobs=2 \
+	    --json=docs/reliability.json --markdown=docs/reliability.md
 
 clean:
 	rm -rf $(VENV) result build *.egg-info

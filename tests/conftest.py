@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 # Linear algebra of our size is fastest on one core; numpy reads this when it is imported.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# A disk makes thousands of small durable writes slow, and no test can take its power away.
+_MEMORY = Path("/dev/shm")
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+MOST_WORKERS = 8
 
 # No test depends on how fast the machine is.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More than processors: many tests wait for processes and for the disk."""
+    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

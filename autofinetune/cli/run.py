@@ -170,14 +170,22 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 
 def _make_strategy(config: Config) -> Strategy:
     """New, knowing what the run knows before it begins."""
-    strategy = create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=EVALUATORS[config.evaluator].continues_models,
-        options=config.strategy_options,
-    )
+    try:
+        strategy = create_strategy(
+            config.tuning_strategy,
+            config.space,
+            popsize=config.popsize,
+            seed=config.seed,
+            allow_repeats=EVALUATORS[config.evaluator].continues_models,
+            options=config.strategy_options,
+        )
+    except AutofinetuneError:
+        raise
+    except Exception as error:
+        raise InternalError(
+            f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
+            "nothing was started; mend the strategy, or choose another --tuning_strategy",
+        ) from error
     strategy.enqueue(config.enqueued)
     for run in config.earlier:
         strategy.remember([Known(known["params"], known["merit"]) for known in run])

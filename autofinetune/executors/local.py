@@ -254,7 +254,10 @@ class LocalExecutor(Executor):
         self._attach(job)
         if job.pidfd is not None:
             return JobState.RUNNING
-        lock = try_lock(str(job.directory / LOCK))
+        try:
+            lock = try_lock(str(job.directory / LOCK))
+        except FileNotFoundError:
+            return self._without_directory(job)
         if lock is None and not started:
             return JobState.RUNNING  # another runner is just starting
         if lock is not None:
@@ -266,6 +269,11 @@ class LocalExecutor(Executor):
         if _read_exit(job.directory) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
         return JobState.LOST
+
+    def _without_directory(self, job: _Job) -> JobState:
+        """The script deleted it, and no runner was left to bring it back."""
+        job.empty_sweeps = 0 if self._kill_remains(job) else job.empty_sweeps + 1
+        return JobState.LOST if job.empty_sweeps >= _EMPTY_SWEEPS else JobState.RUNNING
 
     def _kill_remains(self, job: _Job) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from typing import Any
 
 SPEC, LOCK, STARTED, EXIT = "spec.json", "lock", "started.json", "exit.json"
@@ -22,9 +23,15 @@ def try_lock(path: str) -> int | None:
 
 
 def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> None:
-    """Write JSON so that the file is absent or whole; if `durable`, also after a power cut."""
+    """Write JSON so that the file is absent or whole; if `durable`, also after a power cut.
+
+    Whatever else lies at either name (a script may put anything there) makes room.
+    """
     partial = f"{path}.tmp"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    _make_room(partial, keep_file=False)
+    _make_room(path, keep_file=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(partial, flags, 0o600)
     try:
         data = json.dumps(record).encode()
         if os.write(descriptor, data) != len(data):
@@ -40,3 +47,15 @@ def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> Non
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _make_room(path: str, *, keep_file: bool) -> None:
+    """Nothing is left at `path` but, if wanted, a file that a rename replaces."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        os.rename(path, f"{path}.{os.getpid()}.moved")
+    elif not keep_file:
+        os.unlink(path)

@@ -76,8 +76,9 @@ class BoundedLog:
 
     def _append(self, path: str) -> None:
         try:
-            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            # The script may have put a link or a pipe there.
+            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
             return
         try:
             while data := os.read(source, 1 << 20):

@@ -38,6 +38,7 @@ from autofinetune.runner.processes import (
     send_to,
 )
 
+REPORT_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
 _PIPE_BYTES = 1 << 20
@@ -53,6 +54,7 @@ def main(directory: str) -> int:
     with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     trial = _Trial(spec, directory)
+    reports = _open_reports()
     # Not durable: after a power cut nothing runs any more, whatever the file says.
     started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
     write_atomically(os.path.join(directory, STARTED), started, durable=False)
@@ -63,19 +65,41 @@ def main(directory: str) -> int:
         record = {"why": "spawn", "error": str(error), "returncode": None}
         trial.cgroup.remove()
     record["seconds"] = time.monotonic() - began
-    _write_record(os.path.join(directory, EXIT), record)
+    _write_record(directory, record, reports)
     return 0
 
 
-def _write_record(path: str, record: dict[str, Any]) -> None:
+def _open_reports() -> int:
+    """What the script reports can be read here even after it has deleted the file."""
+    path = os.environ.get(REPORT_VARIABLE, os.devnull)
+    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _write_record(directory: str, record: dict[str, Any], reports: int) -> None:
     """On a full disk it waits for space: the record is small and must not be lost."""
     while True:
         try:
-            return write_atomically(path, record, durable=True)
-        except FileNotFoundError:
-            return None  # the script deleted the directory: nobody can be told
+            if not os.path.isdir(directory):
+                _bring_back(directory, reports)
+            return write_atomically(os.path.join(directory, EXIT), record, durable=True)
         except OSError:
+            if not os.path.isdir(os.path.dirname(os.path.dirname(directory))):
+                return None  # all trials were deleted: nobody asks for this one
             time.sleep(1.0)
+
+
+def _bring_back(directory: str, reports: int) -> None:
+    """The script deleted its own directory, and what it had reported with it."""
+    os.makedirs(directory, 0o700)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    copy = os.open(os.environ.get(REPORT_VARIABLE, os.devnull), flags, 0o600)
+    try:
+        os.lseek(reports, 0, os.SEEK_SET)
+        while data := os.read(reports, 1 << 20):
+            os.write(copy, data)
+        os.fsync(copy)
+    finally:
+        os.close(copy)
 
 
 def _patiently(start: Callable[..., int], *args: Any, **options: Any) -> int:
@@ -193,8 +217,9 @@ class _Trial:
         if self.wake in ready:
             os.read(self.wake, 4096)
         if self.taken < self.asked:
-            self.taken += 1
-            self._end("cancel")
+            while self.taken < self.asked:  # several may have come at once
+                self.taken += 1
+                self._end("cancel")
         elif self.lifeline in ready and self.lifeline is not None:
             self.lifeline = None
             self._end("tuner_died")

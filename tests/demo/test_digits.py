@@ -15,6 +15,8 @@ import pytest
 
 from autofinetune.space import load_space
 
+pytestmark = pytest.mark.xdist_group("digits")  # for its fixtures
+
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
 
 DEMO = Path(__file__).parents[2] / "demo" / "digits"

@@ -16,6 +16,8 @@ import pytest
 
 from autofinetune.space import load_space
 
+pytestmark = pytest.mark.xdist_group("text_classification")  # for its fixtures
+
 DEMO = Path(__file__).parents[2] / "demo" / "text_classification"
 GOOD = ("--learning_rate=0.03", "--batch_size=32", "--dropout=0.3", "--weight_decay=0.1")
 

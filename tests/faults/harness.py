@@ -11,9 +11,7 @@ import inspect
 import json
 import math
 import os
-import random
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +202,12 @@ def wait_until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) 
         select.select([], [], [], _LOOK_S)
 
 
+def can_attach() -> bool:
+    """Whether a process may be traced that is not a child of the tracer."""
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    return os.geteuid() == 0 or not scope.exists() or scope.read_text() == "0\n"
+
+
 # --- tuners -------------------------------------------------------------------------------------
 
 
@@ -224,7 +228,7 @@ class Nursery:
     """
 
     _CODE = """
-import contextlib, importlib, json, os, sys, traceback
+import contextlib, importlib, json, os, signal, sys, traceback
 import autofinetune.cli.run
 for name in ("visualdl", "cma"):
     with contextlib.suppress(Exception):
@@ -247,6 +251,8 @@ for line in sys.stdin:
     os.environ.clear()
     os.environ.update(task["env"])
     os.chdir(task["cwd"])
+    if task.get("stop"):
+        os.kill(os.getpid(), signal.SIGSTOP)
     try:
         code = main(task["words"])
     except BaseException:
@@ -317,6 +323,7 @@ class FaultRun:
     env: dict[str, str] = field(default_factory=dict)
     out: str = "result"  # a path of its own lets it lie on another disk
     lives: list[Life] = field(default_factory=list)
+    tracers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -404,11 +411,27 @@ class FaultRun:
         given = list(words) or self.words()
         if self.nursery is None:
             return self.start_fresh(*given)
-        task = {
-            "words": given, "cwd": str(self.root), "env": self.environ(),
+        return self._keep(Forked(self.nursery, self._task(given)))
+
+    def start_traced(self, *expressions: str, output: str = os.devnull) -> Life:
+        """Start what is due with its own system calls, not its children's, meddled with."""
+        words = ["strace", "-qq", "-o", output]
+        words += [word for expression in expressions for word in ("-e", expression)]
+        if self.nursery is None or not can_attach():
+            return self.start_fresh(before=words)
+        life = self._keep(Forked(self.nursery, {**self._task(self.words()), "stop": True}))
+        status = Path(f"/proc/{life.pid}/status")
+        wait_until(lambda: "State:\tT" in status.read_text())
+        self.tracers.append(subprocess.Popen([*words, "-p", str(life.pid)]))
+        wait_until(lambda: "TracerPid:\t0" not in status.read_text())
+        life.send_signal(signal.SIGCONT)
+        return life
+
+    def _task(self, words: Sequence[str]) -> dict[str, object]:
+        return {
+            "words": words, "cwd": str(self.root), "env": self.environ(),
             "out": str(self.root / "console"),
         }  # fmt: skip
-        return self._keep(Forked(self.nursery, task))
 
     def start_fresh(self, *words: str, before: Sequence[str] = ()) -> Life:
         """Start a whole new interpreter; `before` are the words of a wrapper such as strace."""
@@ -455,13 +478,16 @@ class FaultRun:
             with contextlib.suppress(ProcessLookupError):
                 life.send_signal(signal.SIGKILL)
             life.wait(DEADLINE_S)
+        for tracer in self.tracers:
+            tracer.wait(DEADLINE_S)
         while left := self.survivors():
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         for path in self.output_dir.glob("trials/*/*/started.json"):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                Path(json.loads(path.read_bytes())["cgroup"]).rmdir()  # its runner was killed
+                for group in json.loads(path.read_bytes())["cgroups"]:
+                    Path(group).rmdir()  # its runner was killed
 
     # --- what it must come to -------------------------------------------------------------------
 
@@ -527,65 +553,12 @@ class Tally:
             self.violations.append(f"{where}: the table is not that of the undisturbed run")
 
 
-def kill_at_random(new_run: Callable[[int], FaultRun], kills: int, rng: random.Random) -> Tally:
-    """Kill tuners at random instants and resume, run after run, until `kills` have hit."""
-    tally = Tally()
-    while tally.faults < kills:
-        run = new_run(tally.runs)
-        with contextlib.closing(run):
-            is_over = False
-            while not is_over and tally.faults < kills:
-                life = run.start()
-                try:
-                    is_over = life.wait(rng.uniform(0.0, 0.5)) == 0
-                except subprocess.TimeoutExpired:
-                    run.kill(life)
-                    tally.faults += 1
-                    if run.holds_run():
-                        tally.check(run, f"kill {tally.faults}", is_over=False)
-                    else:  # whether this directory can be used as it is, F26 asks
-                        shutil.rmtree(run.output_dir, ignore_errors=True)
-            tally.finish(run, f"run {tally.runs}")
-    return tally
-
-
-def kill_at_results(run: FaultRun, results: Sequence[int]) -> Tally:
-    """Kill the tuner each time so many trials have acknowledged their result."""
-    tally = Tally()
-    with contextlib.closing(run):
-        for count in results:
-            life = run.start()
-            wait_until(lambda count=count: len(run.lines("acked")) >= count)  # type: ignore[misc]
-            run.kill(life)
-            tally.faults += 1
-            tally.check(run, f"after {count} results", is_over=False)
-        tally.finish(run, run.strategy)
-    return tally
-
-
-def strace(*expressions: str, output: str = os.devnull) -> list[str]:
-    """The words before a command whose own system calls, not its children's, are meddled with."""
-    words = ["strace", "-qq", "-o", output]
-    return words + [word for expression in expressions for word in ("-e", expression)]
-
-
-def count_steps(run: FaultRun) -> dict[str, int]:
-    """How often a whole run makes something durable, by system call."""
-    trace = run.root / "trace"
-    code = run.start_fresh(before=strace(f"trace={','.join(STEPS)}", output=str(trace))).wait(
-        DEADLINE_S
-    )
-    assert code == 0, run.console
-    calls = [line.split("(")[0] for line in trace.read_text().splitlines()]
-    return {step: calls.count(step) for step in STEPS}
-
-
 def kill_at_step(run: FaultRun, step: str, nth: int) -> Tally:
     """Kill the tuner as it enters its `nth` call of `step`, then go on."""
     tally = Tally()
     with contextlib.closing(run):
-        before = strace(f"trace={step}", f"inject={step}:signal=SIGKILL:when={nth}")
-        if run.start_fresh(before=before).wait(DEADLINE_S) != 0:
+        life = run.start_traced(f"trace={step}", f"inject={step}:signal=SIGKILL:when={nth}")
+        if life.wait(DEADLINE_S) != 0:
             tally.faults += 1
             if run.holds_run():
                 tally.check(run, f"{step} {nth}", is_over=False)

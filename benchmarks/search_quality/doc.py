@@ -1,0 +1,179 @@
+"""Writes docs/search_quality.md wholly from the results."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import cells, metrics, plots, pure_cma, results, scales, speed, synthetic, trainings
+from .method import PARALLEL
+from .methods import OURS, is_ours
+from .tasks import TUNED_ON
+
+DOCS = Path(__file__).parents[2] / "docs"
+_CLASSIC = {"pshe2": "paddlehub-pshe2", "hazero": "paddlehub-hazero"}
+
+
+def write(
+    cache: Path, names: Sequence[str], methods: Sequence[str], trials: Sequence[int]
+) -> None:
+    """Write the document and its plots from the cache and the two files beside it."""
+    found = cells.current(cache)
+    groups = {}
+    for title, members in results.families(names).items():
+        group, _ = results.group(found, members, methods, max(trials))
+        if group is not None:
+            groups[title] = group
+    pictures = plots.draw_all(DOCS, groups)
+    parts = [_protocol(found, groups)]
+    for title, group in groups.items():
+        parts.append(_section(title, group, trials, pictures[title]))
+    parts.append(_against_classics(found, names, trials))
+    parts.append(_beside(cache, ".bbob.json", "Pure CMA-ES", pure_cma.__doc__, pure_cma.lines))
+    parts.append(_beside(cache, ".speed.json", "Speed", speed.__doc__, speed.lines))
+    parts.append(_again(cache))
+    (DOCS / "search_quality.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+
+
+def _protocol(found: Mapping[results.Key, cells.Cell], groups: Mapping[str, results.Group]) -> str:
+    versions: dict[str, set[str]] = {}
+    used = {method for group in groups.values() for method in group.methods}
+    for cell in found.values():
+        if cell.method in used:
+            for package, version in cell.versions.items():
+                versions.setdefault(package, set()).add(version)
+    pinned = ", ".join(f"{name} {'/'.join(sorted(v))}" for name, v in sorted(versions.items()))
+    return f"""# How good is the search?
+
+Everything here was written by `python -m benchmarks.search_quality doc` from recorded results.
+
+## Protocol
+
+* Every method gets the same tasks, the same seeds and {PARALLEL} trials at a time: {PARALLEL} are
+  asked before any of them is told. The first trial of every method is the initial values, except
+  the two PaddleHub originals, which never try them.
+* Spaces have the same ranges and scales for all (logarithmic where the task says so), except the
+  PaddleHub originals, which are linear and cut off whole numbers.
+* Regret is (best known - best so far) / (best known - median of a random configuration). For
+  LCBench the best known is that of {scales.POINTS:,} random points, so regret can be below zero;
+  for synthetic functions it is the optimum, for real trainings the best of the whole table.
+* Ranks are among the methods of a table, for each task and seed; equal ones share their rank.
+  Intervals are 95 % of {metrics.RESAMPLES:,} bootstrap samples over tasks and, within a
+  task, seeds.
+* Milliseconds are medians per suggestion, asking and telling together, one thread, taken beside
+  other work; see Speed for times in the same run.
+* Peers at their defaults, or better where their documentation says so for deterministic
+  functions and trials in parallel: `optuna-tpe` is TPESampler's default (multivariate, constant
+  liar), `-group` adds groups, `-uni` takes one parameter at a time; `optuna-gp` knows that the
+  tasks are deterministic; `cma` and `catcmawm` have populations of {PARALLEL}. In spaces without
+  conditions, as all here, `-group` suggests the same as the default. HEBO is missing because its
+  requirements could not be installed (see peers.txt).
+* The strategies' constants were tuned on these only, which are reported apart:
+  {", ".join(TUNED_ON)}.
+* LCBench: one space, no conditions, seven hyperparameters, 52 epochs. Real trainings:
+  scikit-learn models, {len(trainings.names())} in number, of which every configuration was trained
+  with cross-validation beforehand. Synthetic: {len(synthetic.FUNCTIONS)} functions in
+  {_words(synthetic.DIMS)} dimensions, and with whole numbers on every second axis in
+  {_words(synthetic.ROUNDED_DIMS)}.
+
+Versions: {pinned}. Commit {_commit()}, search code {cells.code()}."""
+
+
+def _words(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _section(title: str, group: results.Group, trials: Sequence[int], picture: str) -> str:
+    regret = {n: results.regrets(group, n) for n in trials}
+    rank = {n: results.ranks(group, n) for n in trials}
+    heads = [f"regret@{n}" for n in trials] + [f"rank@{n}" for n in trials]
+    rows = [
+        f"## {title}",
+        "",
+        f"{len(group.tasks)} tasks, seeds {group.seeds[0]} to {group.seeds[-1]}.",
+        "",
+        f"![regret against trials]({picture})",
+        "",
+        f"| method | {' | '.join(heads)} | ms |",
+        "|---" * (len(heads) + 2) + "|",
+    ]
+    last = trials[-1]
+    for method in sorted(group.methods, key=lambda m: rank[last][m].mean):
+        values = [
+            f"{c.mean:.4f} [{c.low:.3f}, {c.high:.3f}]"
+            for c in (regret[n][method] for n in trials)
+        ] + [
+            f"{c.mean:.2f} [{c.low:.2f}, {c.high:.2f}]" for c in (rank[n][method] for n in trials)
+        ]
+        name = f"**{method}**" if is_ours(method) else method
+        rows.append(f"| {name} | {' | '.join(values)} | {group.milliseconds[method]:.0f} |")
+    shown = [n for n in trials if n in (50, 100, 200)] or [last]
+    for ours in (method for method in group.methods if is_ours(method)):
+        won = {n: results.wins(group, ours, n) for n in shown}
+        rows += ["", f"`{ours}` won / tied / lost (closer than 0.001 is a tie):", ""]
+        rows += [
+            f"| against | {' | '.join(f'@{n}' for n in shown)} |",
+            "|---" * (len(shown) + 1) + "|",
+        ]
+        for method in won[last]:
+            counts = (" / ".join(map(str, won[n][method])) for n in shown)
+            rows.append(f"| {method} | {' | '.join(counts)} |")
+    return "\n".join(rows)
+
+
+def _against_classics(
+    found: Mapping[results.Key, cells.Cell], names: Sequence[str], trials: Sequence[int]
+) -> str:
+    """On how many LCBench instances each strategy beats its original in the mean over seeds."""
+    rows = []
+    for ours in OURS:
+        for n in (n for n in trials if n in (50, 100)):
+            better, of, worst = 0, 0, []
+            for task in (name for name in names if name.startswith("lcbench/")):
+                group = results.select(found, [task], [ours, _CLASSIC[ours]], n)
+                if group is None:
+                    continue
+                mine, classic = group.at(n).mean(axis=(0, 1))
+                of += 1
+                better += int(mine < classic)
+                worst += [] if mine < classic else [task.partition("/")[2]]
+            if of:
+                rest = f" (not on {', '.join(worst)})" if worst else ""
+                rows.append(f"* `{ours}` at {n} trials: better on {better} of {of}{rest}")
+    head = "## Against the PaddleHub originals\n\nLCBench instances, mean regret over seeds:\n\n"
+    return head + "\n".join(rows) if rows else ""
+
+
+def _beside(
+    cache: Path, suffix: str, title: str, text: str | None, lines: Callable[[Any], list[str]]
+) -> str:
+    path = cache.with_suffix(suffix)
+    if not path.exists():
+        return ""
+    table = "\n".join(lines(json.loads(path.read_text())))
+    prose = "\n\n".join(p for p in (text or "").split("\n\n") if not p.startswith("    "))
+    return f"## {title}\n\n{prose.strip()}\n\n{table}"
+
+
+def _again(cache: Path) -> str:
+    return f"""## To repeat it
+
+```shell
+git clone --depth 1 https://github.com/slds-lmu/yahpo_data
+python3 -m venv peers && peers/bin/pip install -r benchmarks/search_quality/peers.txt
+peers/bin/python -m benchmarks.search_quality run \\
+    --yahpo=yahpo_data --cache={cache.name} --seeds=20
+peers/bin/python -m benchmarks.search_quality speed --cache={cache.name}
+peers/bin/python -m benchmarks.search_quality bbob --cache={cache.name}
+python -m benchmarks.search_quality doc --yahpo=yahpo_data --cache={cache.name}
+```"""
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=DOCS, capture_output=True, text=True
+    )
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,71 @@
+"""Regret against trials, one picture for each group of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from . import metrics, results
+from .methods import is_ours
+
+_FLOOR = 1e-4  # of what a logarithmic axis shows
+
+
+def draw(path: Path, title: str, group: results.Group) -> None:
+    """Mean regret over tasks and seeds with its 95 % interval, this project's methods thick."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "search_quality"  # the same results, the same file
+    figure, axes = plt.subplots(figsize=(8.0, 5.0), layout="constrained")
+    trials = np.arange(5, group.regret.shape[-1] + 1, 5)  # batches of five: steps in between
+    curves = group.regret[..., trials - 1].mean(axis=(0, 1))
+    for place, method in enumerate(group.methods):
+        own = is_ours(method)
+        (line,) = axes.plot(
+            trials,
+            np.maximum(curves[place], _FLOOR),
+            label=method,
+            linewidth=2.5 if own else 1.0,
+            linestyle="-" if own else _style(place),
+            zorder=3 if own else 2,
+        )
+        if own:
+            low, high = metrics.bootstrap(group.regret[:, :, place][..., trials - 1])
+            axes.fill_between(
+                trials,
+                np.maximum(low, _FLOOR),
+                np.maximum(high, _FLOOR),
+                color=line.get_color(),
+                alpha=0.15,
+                linewidth=0,
+            )
+    axes.set(
+        title=f"{title}: {len(group.tasks)} tasks, {len(group.seeds)} seeds",
+        xlabel="trials, five at a time",
+        ylabel="mean normalised regret",
+        yscale="log",
+        xlim=(5, trials[-1]),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", ncols=2)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _style(place: int) -> str:
+    return ("--", "-.", ":")[place % 3]
+
+
+def draw_all(folder: Path, groups: Mapping[str, results.Group]) -> dict[str, str]:
+    """One file for each title; title -> name of the file."""
+    names = {}
+    for title, group in groups.items():
+        words = "".join(c if c.isalnum() else "_" for c in title.lower())
+        names[title] = f"search_quality_{words}.svg"
+        draw(folder / names[title], title, group)
+    return names

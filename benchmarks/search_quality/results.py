@@ -1,0 +1,160 @@
+"""Tables out of the cache: which cells can be compared, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import metrics, scales, trainings, yahpo
+from .cells import Cell
+from .metrics import Array
+from .task import Scale
+from .tasks import TUNED_ON
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells of several tasks that all methods have with the same seeds.
+
+    `regret` has shape (task, seed, method, trial).
+    """
+
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    methods: tuple[str, ...]
+    regret: Array
+    milliseconds: dict[str, float]  # median per suggestion, the first two batches left out
+
+    def at(self, trials: int) -> Array:
+        """Regret after so many trials, (task, seed, method)."""
+        return np.asarray(self.regret[..., trials - 1])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def scale_of(task: str) -> Scale:
+    family = task.partition("/")[0]
+    return trainings.scale(task) if family == trainings.FAMILY else scales.load()[task]
+
+
+def families(tasks: Sequence[str]) -> dict[str, list[str]]:
+    """The groups that are reported, by title."""
+    titles = {
+        yahpo.FAMILY: "LCBench",
+        trainings.FAMILY: "Real trainings",
+        "bbob": "Synthetic functions",
+        "rounded": "Synthetic functions with whole numbers on every second axis",
+    }
+    groups: dict[str, list[str]] = {}
+    for family, title in titles.items():
+        members = [task for task in tasks if task.startswith(f"{family}/")]
+        tuned = [task for task in members if task in TUNED_ON]
+        held = [task for task in members if task not in TUNED_ON]
+        suffix = ", not tuned on" if tuned else ""
+        groups |= {f"{title}{suffix}": held, f"{title}, tuned on": tuned}
+    held = [task for members in groups.values() for task in members if task not in TUNED_ON]
+    return {"All tasks not tuned on": held} | groups
+
+
+def select(
+    found: Mapping[Key, Cell], tasks: Sequence[str], methods: Sequence[str], trials: int
+) -> Group | None:
+    """The largest set of tasks and first seeds for which every method has a cell."""
+    complete = {key for key, cell in found.items() if cell.trials >= trials}
+    shared = {
+        task: [
+            seed
+            for seed in sorted({seed for t, _, seed in complete if t == task})
+            if all((task, method, seed) in complete for method in methods)
+        ]
+        for task in tasks
+    }
+    counts = sorted({len(seeds) for seeds in shared.values()} - {0})
+    if not counts:
+        return None
+
+    def cells(n: int) -> int:
+        return n * sum(len(seeds) >= n for seeds in shared.values())
+
+    n = max(counts, key=cells)
+    kept = [task for task in tasks if len(shared[task]) >= n]
+    common = sorted(set.intersection(*(set(shared[task]) for task in kept)))[:n]
+    if len(common) < n:
+        kept = [task for task in kept if set(common) <= set(shared[task])]
+    if not common:
+        return None
+
+    def curve(task: str, seed: int, method: str) -> Array:
+        return metrics.regret_curve(found[task, method, seed].scores, trials, scale_of(task))
+
+    regret = np.array(
+        [[[curve(task, seed, m) for m in methods] for seed in common] for task in kept]
+    )
+    milliseconds = {
+        method: 1000.0
+        * float(
+            np.median(
+                [s for t in kept for i in common for s in found[t, method, i].seconds[2:] or [0.0]]
+            )
+        )
+        for method in methods
+    }
+    return Group(tuple(kept), tuple(common), tuple(methods), regret, milliseconds)
+
+
+def group(
+    found: Mapping[Key, Cell], tasks: Sequence[str], methods: Sequence[str], trials: int
+) -> tuple[Group | None, dict[str, int]]:
+    """What can be compared in these tasks, and how many cells the methods left out have.
+
+    Without `methods`, all that have at least half as many cells as the method with most: one with
+    few cells would take the others' away, since only what all have is compared.
+    """
+    counts: dict[str, int] = {}
+    for (task, method, _), cell in found.items():
+        if task in tasks and cell.trials >= trials:
+            counts[method] = counts.get(method, 0) + 1
+    if methods:
+        chosen = [method for method in methods if method in counts]
+    else:
+        chosen = [m for m, count in sorted(counts.items()) if count >= max(counts.values()) / 2]
+    left_out = {method: count for method, count in counts.items() if method not in chosen}
+    return select(found, tasks, chosen, trials) if chosen else None, {} if methods else left_out
+
+
+def regrets(group: Group, trials: int) -> dict[str, Row]:
+    return _rows(group, group.at(trials))
+
+
+def ranks(group: Group, trials: int) -> dict[str, Row]:
+    return _rows(group, metrics.ranks(group.at(trials)))
+
+
+def _rows(group: Group, values: Array) -> dict[str, Row]:
+    means = values.mean(axis=(0, 1))
+    low, high = metrics.bootstrap(values)
+    return {
+        method: Row(float(means[i]), float(low[i]), float(high[i]))
+        for i, method in enumerate(group.methods)
+    }
+
+
+def wins(group: Group, ours: str, trials: int) -> dict[str, tuple[int, int, int]]:
+    """(won, tied, lost) of `ours` against every other method."""
+    values, place = group.at(trials), group.methods.index(ours)
+    return {
+        method: metrics.wins(values[..., place], values[..., i])
+        for i, method in enumerate(group.methods)
+        if method != ours
+    }

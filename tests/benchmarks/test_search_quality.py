@@ -1,0 +1,166 @@
+"""The pure parts of the comparison: regret, ranks, intervals, tasks, the file of results."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autofinetune.space import load_space
+from benchmarks.search_quality import (
+    cells,
+    classic,
+    methods,
+    metrics,
+    results,
+    synthetic,
+    trainings,
+)
+from benchmarks.search_quality import tasks as task_list
+from benchmarks.search_quality.method import PARALLEL
+from benchmarks.search_quality.task import Scale, Task
+
+SPACE = load_space(
+    {
+        "param_list": [
+            {"name": "x", "type": "float", "init_value": 0.1, "greater_than": 0, "lower_than": 1},
+            {"name": "n", "type": "int", "init_value": 3, "greater_than": 1, "lower_than": 9},
+            {"name": "c", "type": "choice", "choices": ["a", None, True]},
+        ]
+    }
+)
+TASK = Task("bbob/toy", SPACE, lambda params: -float(str(params["x"])), Scale(0.0, -0.5))
+
+
+def test_regret_is_0_at_the_best_and_1_at_the_median_and_never_rises() -> None:
+    curve = metrics.regret_curve([10.0, 30.0, 20.0], 5, Scale(best=30.0, median=10.0))
+    assert curve.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert metrics.regret_curve([], 2, Scale(1.0, 0.0)).tolist() == [1.0, 1.0]
+
+
+def test_a_better_score_than_the_best_known_has_a_regret_below_zero() -> None:
+    assert metrics.regret_curve([40.0], 1, Scale(30.0, 10.0)).tolist() == [-0.5]
+
+
+def test_equal_values_share_their_rank() -> None:
+    assert metrics.ranks(np.array([[0.3, 0.1, 0.1, 0.9]])).tolist() == [[3.0, 1.5, 1.5, 4.0]]
+
+
+def test_the_interval_holds_the_mean_and_is_a_point_without_spread() -> None:
+    values = np.random.default_rng(0).normal(2.0, 1.0, (20, 5, 3))
+    low, high = metrics.bootstrap(values)
+    assert low.shape == (3,)
+    assert (low < values.mean(axis=(0, 1))).all() and (values.mean(axis=(0, 1)) < high).all()
+    low, high = metrics.bootstrap(np.full((4, 2), 7.0))
+    assert low == high == 7.0
+
+
+def test_wins_have_a_tolerance() -> None:
+    assert metrics.wins(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.2004, 0.1])) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("problem", synthetic.problems(), ids=lambda problem: str(problem.name))
+def test_a_function_is_zero_at_its_optimum_and_above_elsewhere(
+    problem: synthetic.Problem,
+) -> None:
+    optimum = problem.optimum
+    assert problem.loss(optimum) == pytest.approx(0.0, abs=1e-9)
+    assert np.abs(optimum).max() <= 4.0
+    params = {
+        parameter.name: round(value) if parameter.type_name == "int" else float(value)
+        for parameter, value in zip(problem.space, optimum, strict=True)
+    }
+    assert problem.score(params) == pytest.approx(0.0, abs=1e-9)
+    rng = np.random.default_rng(0)
+    assert min(problem.loss(problem.position(u)) for u in rng.random((50, problem.dim))) > 0.0
+
+
+def test_every_task_without_data_has_a_scale() -> None:
+    for name in task_list.names(None):
+        task = task_list.load(name, None)
+        assert task.scale.best > task.scale.median
+        assert math.isfinite(task.evaluate(task.space.init_params))
+
+
+def test_tasks_are_chosen_by_pattern() -> None:
+    assert task_list.select(["bbob/sphere-*"], None) == [
+        f"bbob/sphere-{dim}-1" for dim in synthetic.DIMS
+    ]
+    assert len(task_list.select(["bbob:3", "bbob:2"], None)) == 3
+    assert not set(task_list.select(["heldout"], None)) & set(task_list.TUNED_ON)
+    assert len(task_list.TUNED_ON) <= 8
+
+
+@pytest.mark.parametrize("model", trainings.MODELS)
+def test_a_table_is_read_in_the_order_it_was_written(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = trainings.configurations(model)
+    assert len(every) == trainings.space(model).size
+    monkeypatch.setattr(trainings, "table", lambda instance: range(len(every)))
+    for place in (0, 1, len(every) // 2, len(every) - 1):
+        assert trainings.evaluate(f"{model}-any", every[place]) == place
+
+
+@pytest.mark.parametrize(
+    "method", ["random", "sobol", "cma", "paddlehub-hazero", "paddlehub-pshe2", *methods.OURS]
+)
+def test_a_search_is_repeatable_and_stays_in_the_space(method: str) -> None:
+    first, again = (cells.run(TASK, method, 3, 20) for _ in range(2))
+    assert first.scores == again.scores
+    assert len(first.scores) == 20 and len(first.seconds) == 20 // PARALLEL
+    if not method.startswith("paddlehub"):
+        assert first.scores[0] == -0.1  # the initial values
+
+
+def test_all_members_of_the_classic_pshe2_share_one_momentum() -> None:
+    search = classic.ClassicPSHE2(SPACE, 20, 0)
+    search.epsilon = 0.0
+    before = [list(x) for x in search._current]
+    search.tell(search.ask(PARALLEL), [0.1, 0.5, 0.3, 0.2, 0.4])
+    moves = [np.subtract(x, y) for x, y in zip(search._current, before, strict=True)]
+    for move in moves:
+        np.testing.assert_allclose(move, moves[0])
+    # Round 1, d = 1 - 3 alpha = -0.5: the sum of d^0 ... d^4 times the last member's gradient,
+    # of which its own best's part is 0.
+    gain = sum((-0.5) ** k for k in range(PARALLEL))
+    gradient = np.subtract(before[-1], before[1])
+    np.testing.assert_allclose(moves[0], -0.5 * 0.5 * gain * gradient)
+
+
+def test_the_file_keeps_cells_and_survives_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "cache.jsonl"
+    cell = cells.run(TASK, "random", 0, 10)
+    cells.append(path, cell)
+    with path.open("a") as file:
+        file.write('{"task": "torn')
+    other = cells.run(TASK, "random", 1, 10)
+    cells.append(path, other)
+    assert list(cells.read(path)) == [cell, other]
+
+
+def test_cells_of_other_code_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "cache.jsonl"
+    cell = cells.run(TASK, "pshe2", 0, 5)
+    cells.append(path, cells.Cell(**{**vars(cell), "code": "older"}))
+    assert not cells.current(path)
+    cells.append(path, cells.Cell(**{**vars(cell), "code": "older", "method": "pshe2@x"}))
+    cells.append(path, cell)
+    assert [key[1] for key in cells.current(path)] == ["pshe2@x", "pshe2"]
+
+
+def test_only_what_all_methods_have_is_compared() -> None:
+    found = {}
+    for task in ("bbob/sphere-2-1", "bbob/sphere-5-1"):
+        for method in ("a", "b"):
+            for seed in range(3):
+                if (task, method, seed) != ("bbob/sphere-5-1", "b", 2):
+                    cell = cells.Cell(task, method, seed, 5, [-1.0] * 5, [0.0], "", {})
+                    found[cell.key] = cell
+    group = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a", "b"], 5)
+    assert group is not None
+    assert group.seeds == (0, 1) and len(group.tasks) == 2
+    assert group.at(5).shape == (2, 2, 2)
+    assert results.select(found, ["bbob/sphere-2-1"], ["a", "c"], 5) is None

@@ -1,0 +1,85 @@
+"""Many faults in a row: each part of `benchmarks.torture` with the counts that a change must pass.
+
+F25 kills at random instants       F43 power cuts            F58 broken hparam.yaml
+F26 kills at every durable step    F12 trees of processes    F44 broken reports
+F40 five kills in a run            F61 a long run
+
+The part that measures times, gaps, is left out: here tests run side by side.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.torture import trees
+from benchmarks.torture.parts import PARTS, Order, Part
+from benchmarks.torture.pool import Bench
+from benchmarks.torture.powercuts import mounted
+from tests.faults.harness import Nursery
+
+ORDER = Order(seed=0, jobs=1, is_quick=True)
+SOAK = 1000  # trials: 2,000 would be the longest test by far
+TIMES = ("too slow",)  # kinds of violations that depend on what else the machine does
+UNITS = [
+    pytest.param(part, unit, id=f"{part.name}{number}")
+    for part in sorted(PARTS, key=lambda part: part.name != "soak")  # it takes longest
+    for number, unit in enumerate(part.units(SOAK if part.name == "soak" else part.quick, ORDER))
+    if part.name not in ("gaps", "bare-trees")
+]
+BARE_UNITS = trees.units(next(p.quick for p in PARTS if p.name == "bare-trees"), ORDER.seed)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, nursery: Nursery) -> Bench:
+    return Bench(tmp_path, nursery)
+
+
+@pytest.fixture(scope="session")
+def why_no_mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Why no image can be mounted here, or nothing."""
+    root = tmp_path_factory.mktemp("image")
+    image = root / "disk"
+    with image.open("wb") as file:
+        file.truncate(1 << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+        with mounted(image, root / "mount"):
+            pass
+    except (OSError, subprocess.CalledProcessError) as error:
+        yield str(error)
+    else:
+        yield ""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("part", "unit"), UNITS)
+def test_a_part(request: pytest.FixtureRequest, bench: Bench, part: Part, unit: Any) -> None:
+    why_not = part.why_not()
+    if not why_not and part.name == "powercuts":
+        why_not = request.getfixturevalue("why_no_mount")
+    if why_not:
+        pytest.skip(why_not)
+    outcome = part.work(bench, unit)
+    assert [(kind, text) for kind, text in outcome.violations if kind not in TIMES] == []
+    assert outcome.done.total() > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "count"), BARE_UNITS)
+def test_trees_without_control_groups(bench: Bench, seed: int, count: int) -> None:
+    if why_not := trees.why_cgroups_stay():
+        pytest.skip(why_not)
+    words = ["--only=bare-trees", f"--bare-trees={count}", f"--seed={seed}"]
+    row = trees.without_cgroups(words)
+    if row is None:  # there are none in any case
+        assert trees.tree_kills(bench, (seed, count)).violations == []
+        return
+    if row.get("skipped"):
+        pytest.skip(row["skipped"])
+    assert row["examples"] == []
+    assert row["done"].startswith(f"{count} trees")
