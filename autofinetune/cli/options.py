@@ -36,7 +36,7 @@ examples:
       from scratch every time, four trials at once without a card; train.py also
       gets --max_seq_len=128
   autofinetune train.py --param_file=hparam.yaml --gpu=auto --dry-run -- --amp --lr_decay=0.5
-      show what would be run; everything after -- goes to train.py as it is
+      show what would be run; everything after -- goes to train.py
 
 exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
 lacks something, 5 the directory is in use, 130 interrupted

@@ -26,18 +26,16 @@ equal-scored trials needs:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from autofinetune.space import Parameter, Space
-from autofinetune.surrogate import Screen
 
-from .base import Known
 from .design import Design, reflect
 from .options import Option
-from .rounds import Array, RoundStrategy
+from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
 
 SMALLEST_GENERATION = 4
 WIDER = 2.5  # a third of the proposals are drawn so many times wider
@@ -63,6 +61,7 @@ class HAZero(RoundStrategy):
         "design": Option(10, "trials spread over the space before the first generation", 0, 1000),
         "surrogate": Option("on", "screens samples by all finished trials", words=("on", "off")),
         "samples": Option(600, "samples of the distribution that are screened", 8, 100_000),
+        **SURROGATE_OPTIONS,
     }
 
     def __init__(
@@ -81,16 +80,11 @@ class HAZero(RoundStrategy):
         self._sampled_round = -1
         self._told: list[tuple[Array, float]] = []
         self._design = Design(space.dim, popsize, seed, self.options["design"])
-        self._screen = Screen(space)
         self._evolution = self._new_evolution(np.array(space.init_point))
 
     @property
     def _is_screened(self) -> bool:
         return self.options["surrogate"] == "on" and len(self._screen) > 0
-
-    def remember(self, earlier: Sequence[Known]) -> None:
-        super().remember(earlier)
-        self._screen.add_source(*self._as_arrays(earlier))
 
     def _choose(self, rng: np.random.Generator) -> Array:
         if self._design.covers(self._round):
@@ -106,7 +100,7 @@ class HAZero(RoundStrategy):
             order = np.argsort(-self._screen.log_improvement(samples), kind="stable")
             found = self._screen.climb(samples[order[:CLIMBS]], low, high)
             chosen.append(found[self._screen.choose(found)])
-        self._look_again(self._screen, chosen)
+        self._look_again(chosen)
         return np.array(chosen)
 
     def _learn(self, points: Array, merits: Array) -> None:

@@ -31,18 +31,16 @@ initial values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from autofinetune.space import Space
-from autofinetune.surrogate import Screen
 
-from .base import Known
 from .design import Design, reflect
 from .options import Option
-from .rounds import Array, RoundStrategy
+from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
 
 NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
@@ -61,6 +59,7 @@ class PSHE2(RoundStrategy):
         "noise_last": Option(0.025, "e_last, in units of the whole range", 0.0, 1.0),
         "design": Option(10, "trials spread over the space before members move", 1, 1000),
         "copies": Option(600, "trajectories of a member that are compared", 8, 100_000),
+        **SURROGATE_OPTIONS,
     }
 
     def __init__(
@@ -78,11 +77,6 @@ class PSHE2(RoundStrategy):
         self._own_best = np.full(shape, 0.5)
         self._own_merit = np.full(popsize, -np.inf)
         self._design = Design(space.dim, popsize, seed, self.options["design"])
-        self._screen = Screen(space)
-
-    def remember(self, earlier: Sequence[Known]) -> None:
-        super().remember(earlier)
-        self._screen.add_source(*self._as_arrays(earlier))
 
     def _choose(self, rng: np.random.Generator) -> Array:
         if self._design.covers(self._round):
@@ -93,7 +87,7 @@ class PSHE2(RoundStrategy):
             self._screen.demand(demand)
             proposals = np.vstack([self._trajectories(member, rng), self._elsewhere(rng)])
             chosen.append(self._best_of(proposals))
-        self._look_again(self._screen, chosen)
+        self._look_again(chosen)
         return np.array(chosen)
 
     def _learn(self, points: Array, merits: Array) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autofinetune.space import Space, Value
-from autofinetune.surrogate import Screen
+from autofinetune.surrogate import LENGTH, TAIL, Screen
 
 from .base import Candidate, Exhausted, Known, Strategy
+from .options import Option
 
 Array = NDArray[np.float64]
 _SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
@@ -24,11 +25,19 @@ _TRIES = 64
 NOISY = 0.05  # share of noise in the variance of the scores
 AGAIN_EVERY = 3
 _TEMPERS = 5
-_DEMANDS = (0.01, 0.2)  # the least and the most of those who do not polish
+_LEAST_DEMAND = 0.05  # in units of the most
+SURROGATE_OPTIONS: Mapping[str, Option] = {
+    "length": Option(LENGTH, "how smooth scores are expected to be, in ranges", 0.01, 100.0),
+    "tail": Option(TAIL, "how much of the bad scores is told apart, in best - median", 0.1, 1e6),
+    "demand": Option(0.2, "the most improvement a member looks for, in deviations", 0.0, 10.0),
+}
 
 
 class RoundStrategy(Strategy):
-    """Asks `popsize` candidates a round; the first candidate of all is the initial values."""
+    """Asks `popsize` candidates a round; the first candidate of all is the initial values.
+
+    `OPTIONS` must contain `SURROGATE_OPTIONS`.
+    """
 
     def __init__(
         self,
@@ -39,6 +48,7 @@ class RoundStrategy(Strategy):
         options: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(space, popsize, seed, allow_repeats, options)
+        self._screen = Screen(space, self.options["length"], self.options["tail"])
         self._round = -1
         self._first_id = 0  # of the current round
         self._members = 0  # of the current round
@@ -96,16 +106,20 @@ class RoundStrategy(Strategy):
         """A generator for the current round, the same at every look."""
         return np.random.default_rng([self.seed, self._round])
 
+    def remember(self, earlier: Sequence[Known]) -> None:
+        super().remember(earlier)
+        self._screen.add_source(*self._as_arrays(earlier))
+
     def _as_arrays(self, earlier: Sequence[Known]) -> tuple[Array, Array]:
         """Points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
         points = np.array([self.space.encode(known.params) for known in earlier])
         merits = np.array([np.nan if k.merit is None else k.merit for k in earlier])
         return points.reshape(-1, self.space.dim), merits
 
-    def _look_again(self, screen: Screen, chosen: list[Array]) -> None:
+    def _look_again(self, chosen: list[Array]) -> None:
         """Every few rounds, train the supposed best once more if scores are noisy."""
-        if screen.noise > NOISY and self._round % AGAIN_EVERY == 0:
-            chosen[-1] = screen.incumbent()
+        if self._screen.noise > NOISY and self._round % AGAIN_EVERY == 0:
+            chosen[-1] = self._screen.incumbent()
             self._again.add(len(chosen) - 1)
 
     @property
@@ -116,7 +130,8 @@ class RoundStrategy(Strategy):
         than `_TEMPERS` members these take turns.
         """
         cycle = max(_TEMPERS, self.popsize)
-        tempers = [0.0, *np.geomspace(*_DEMANDS, cycle - 1)]
+        most = self.options["demand"]
+        tempers = [0.0, *(most * np.geomspace(_LEAST_DEMAND, 1.0, cycle - 1))]
         return [tempers[(self._first_id + i) % cycle] for i in range(self.popsize)]
 
     def _is_open(self) -> bool:

@@ -19,8 +19,8 @@ from scipy.optimize import minimize
 Array = NDArray[np.float64]
 _SQRT5 = 5.0**0.5
 _JITTER = 1e-8
-# Means and deviations of the priors on log l, log s^2 and log v; chosen on 6 tasks.
-LENGTH_MEAN, LENGTH_SPREAD = np.log(2.0), 0.6
+# Means and deviations of the priors on log l, log s^2 and log v.
+LENGTH, LENGTH_SPREAD = 2.0, 0.6  # in four dimensions
 SIGNAL_MEAN, SIGNAL_SPREAD = 0.0, 0.7
 NOISE_MEAN, NOISE_SPREAD = np.log(1e-5), 2.0
 _BOUNDS = (np.log(0.03), np.log(30.0)), (np.log(0.05), np.log(20.0)), (np.log(1e-6), np.log(1.0))
@@ -74,16 +74,19 @@ def condition(x: Array, y: Array, theta: Array) -> GaussianProcess:
     return GaussianProcess(x, theta, lower, cho_solve((lower, True), y, check_finite=False))
 
 
-def fit(x: Array, y: Array, iterations: int = 50) -> GaussianProcess:
+def fit(x: Array, y: Array, iterations: int = 50, length: float = LENGTH) -> GaussianProcess:
     """Fit hyperparameters to observations and condition on them.
 
     Args:
         x: features, shape `(n, width)`.
         y: targets with mean near 0 and deviation near 1, shape `(n,)`.
         iterations: of the optimiser at most.
+        length: the median of the prior of length scales in four dimensions.
     """
     width = x.shape[1]
-    prior = np.concatenate([np.full(width, _length_mean(width)), [SIGNAL_MEAN, NOISE_MEAN]])
+    prior = np.concatenate(
+        [np.full(width, _length_mean(width, length)), [SIGNAL_MEAN, NOISE_MEAN]]
+    )
     spread = np.concatenate([np.full(width, LENGTH_SPREAD), [SIGNAL_SPREAD, NOISE_SPREAD]])
     squares = (x[:, None, :] - x[None, :, :]) ** 2
     bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], _BOUNDS[2]]
@@ -99,9 +102,9 @@ def fit(x: Array, y: Array, iterations: int = 50) -> GaussianProcess:
     return condition(x, y, found.x)
 
 
-def _length_mean(width: int) -> float:
+def _length_mean(width: int, length: float) -> float:
     """Distances grow with the root of the dimension, and so do length scales."""
-    return float(LENGTH_MEAN + 0.5 * np.log(max(width, 2) / 4.0))
+    return float(np.log(length) + 0.5 * np.log(max(width, 2) / 4.0))
 
 
 def _negative_log_posterior(

@@ -21,7 +21,7 @@ from autofinetune.space import Space
 
 from .climb import Box, climb
 from .features import Features
-from .gp import GaussianProcess, condition, fit
+from .gp import LENGTH, GaussianProcess, condition, fit
 
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
@@ -34,10 +34,18 @@ _LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
 
 
 class Screen:
-    """A surrogate of the finished trials that grows with them."""
+    """A surrogate of the finished trials that grows with them.
 
-    def __init__(self, space: Space) -> None:
+    Args:
+        space: that of the points.
+        length: how smooth scores are expected to be, see `gp.fit`.
+        tail: how much of the bad scores is told apart, see `standardized`.
+    """
+
+    def __init__(self, space: Space, length: float = LENGTH, tail: float = TAIL) -> None:
         self._features = Features(space)
+        self._length = length
+        self._tail = tail
         self._sources: list[tuple[Array, Array]] = []
         self._points = np.empty((0, space.dim))
         self._merits = np.empty(0)
@@ -58,12 +66,12 @@ class Screen:
     def add_source(self, points: Array, merits: Array) -> None:
         """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
         chosen = _most_telling(merits, MOST_OF_A_SOURCE)
-        self._sources.append((points[chosen], standardized(merits)[chosen]))
+        self._sources.append((points[chosen], standardized(merits, self._tail)[chosen]))
 
     def begin(self) -> None:
         """Fit to everything finished; forgets the points that were only chosen."""
         chosen = _most_telling(self._merits, MOST_TRIALS)
-        points, y = self._points[chosen], standardized(self._merits[chosen])
+        points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
         xs, ys = [self._own(points)], [y]
         for number, (known, merits) in enumerate(self._sources):
             x = self._own(known)
@@ -72,7 +80,8 @@ class Screen:
             ys.append(merits + _difference(points, y, known, merits))
         x, self._y = np.vstack(xs), np.concatenate(ys)
         # From the prior on: an earlier fit would be state to restore.
-        self._gp = fit(x, self._y, iterations=int(np.clip(_FIT_WORK / len(x), 15, 50)))
+        iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
+        self._gp = fit(x, self._y, iterations, self._length)
         mean, _ = self._gp.predict(xs[0])
         self._best = float(mean.max())
 
@@ -174,10 +183,10 @@ def _difference(points: Array, y: Array, known: Array, merits: Array) -> float:
     return float(np.mean(differences)) if differences else 0.0
 
 
-def standardized(merits: Array) -> Array:
+def standardized(merits: Array, tail: float = TAIL) -> Array:
     """Merits with mean 0 and deviation 1, `(n,)`, after the bad tail was drawn in.
 
-    What lies more than `TAIL` times as far below the median as the best lies above it says no more
+    What lies more than `tail` times as far below the median as the best lies above it says no more
     than that it is bad, and would bend the process; NaN counts as the worst of all.
     """
     values = merits.copy()
@@ -188,7 +197,7 @@ def standardized(merits: Array) -> Array:
         values = values / _HUGE / _HUGE  # so that no sum of squares overflows
     best, median = float(values.max()), float(np.median(values))
     if best > median:
-        values = np.maximum(values, median - TAIL * (best - median))
+        values = np.maximum(values, median - tail * (best - median))
     spread = float(values.std())
     return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros(len(values)))
 
