@@ -4,8 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
+# What may lose a result or leave a process behind: every branch of it is tested.
+COVERED = journal nvml safety scheduler state tuner verdict
+COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
+    $(patsubst %,autofinetune/executors/%.py,cards lease local reports)
 
-.PHONY: demo demo-text test lint bench faults torture clean
+.PHONY: demo demo-text test coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -20,6 +24,11 @@ demo-text: $(VENV)/.demo
 
 test: lint
 	$(BIN)/pytest
+
+coverage: $(VENV)/.dev
+	$(BIN)/pytest --cov --cov-branch --cov-report= tests/runner tests/executors $(COVERED:%=tests/test_%.py)
+	$(BIN)/coverage report --show-missing --fail-under=100 \
+	    --include="$$(echo $(COVERED_FILES) | tr ' ' ,)"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -75,7 +75,7 @@ def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[L
     for trial in queue:
         usable = [slot for slot in free if slot != state.trials[trial].avoid]
         if not usable and not state.running:
-            usable = free  # no other slot will ever come
+            usable = list(free)  # no other slot will ever come
         if usable:
             free.remove(usable[0])
             yield Launch(trial, usable[0])

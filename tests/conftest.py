@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 # Linear algebra of our size is fastest on one core; numpy reads this when it is imported.
@@ -23,6 +24,30 @@ MOST_WORKERS = 8
 # No test depends on how fast the machine is.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+MEASURED_RUNNER = """
+import sys; sys.path[:] = {path!r}; import coverage
+coverage.Coverage({data!r}, auto_data=True, data_suffix=True, config_file={config!r}).start()
+sys.path.insert(0, sys.argv[2])
+from autofinetune.runner.main import main; raise SystemExit(main(sys.argv[1]))
+"""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where coverage is measured, it is measured in the runners too."""
+    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    if measuring is None:
+        return
+    from autofinetune.executors import local
+
+    code = MEASURED_RUNNER.format(
+        path=sys.path,
+        data=str(Path(measuring.get_option("run:data_file")).absolute()),
+        config=str(session.config.rootpath / "pyproject.toml"),
+    )
+    local.START_RUNNER = (*local.START_RUNNER[:-1], code)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

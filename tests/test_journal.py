@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import Event, RunEnded, TrialCreated
 from autofinetune.journal import Journal, MemoryJournal, SqliteJournal
-from tests.helpers import Recorder, config_of, tuner_in_memory
+from tests.helpers import Recorder, config_of, file_size_limit, tuner_in_memory
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -36,6 +37,7 @@ def test_events_come_back_equal_and_in_order(journal: Journal, tmp_path: Path) -
     journal.append([])
     journal.append(events[10:])
     assert list(journal.events()) == events
+    journal.close()
 
 
 def test_a_batch_that_cannot_be_encoded_leaves_nothing(journal: Journal) -> None:
@@ -106,4 +108,33 @@ def test_a_failed_write_rolls_back_and_says_so(tmp_path: Path) -> None:
         journal.append([RunEnded(2.0, "two")])
     journal._connection.execute("PRAGMA query_only=OFF")
     assert list(journal.events()) == [RunEnded(1.0, "one")]
+    journal.close()
+
+
+@pytest.mark.parametrize("action", ["ABORT", "ROLLBACK"], ids=["left open", "rolled back"])
+def test_of_a_batch_that_fails_halfway_nothing_stays(tmp_path: Path, action: str) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal.append([RunEnded(1.0, "one")])
+    journal._connection.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN instr(NEW.body, 'three') "
+        f"BEGIN SELECT RAISE({action}, 'refused'); END"
+    )
+    with pytest.raises(EnvironmentProblem, match="cannot be written: refused") as told:
+        journal.append([RunEnded(2.0, "two"), RunEnded(3.0, "three")])
+    assert not isinstance(told.value, DiskFull)
+    journal.append([RunEnded(4.0, "four")])
+    assert list(journal.events()) == [RunEnded(1.0, "one"), RunEnded(4.0, "four")]
+    journal.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 does not tell the code")
+def test_a_write_without_space_may_be_tried_again(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal.append([RunEnded(1.0, "one")])
+    two = RunEnded(2.0, "two" * 100_000)
+    with file_size_limit(100_000), pytest.raises(DiskFull, match="cannot be written"):
+        journal.append([two])
+    assert list(journal.events()) == [RunEnded(1.0, "one")]
+    journal.append([two])
+    assert list(journal.events()) == [RunEnded(1.0, "one"), two]
     journal.close()

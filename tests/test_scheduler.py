@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from autofinetune.events import AttemptPlanned, TrialCreated
+from autofinetune.events import AttemptLost, AttemptPlanned, TrialCreated
 from autofinetune.scheduler import Action, Ask, Finish, Launch, idle_slots_per_round, plan
-from autofinetune.state import State
+from autofinetune.state import SUSPECT_SLOT, State
 
 
 def state_with(created: int = 0, running: int = 0) -> State:
@@ -49,6 +49,16 @@ def test_it_finishes_when_the_budget_or_the_space_is_used_up() -> None:
         state_with(0), ["a"], max_trials=0, can_ask=True, exhausted=False, stopping=None
     ) == [Finish("done")]
     assert due(state_with(0), ["a"], exhausted=True) == [Finish("exhausted")]
+
+
+def test_a_trial_waits_for_another_slot_than_the_one_where_it_failed() -> None:
+    state = state_with(2, 2)
+    state.apply(AttemptLost(1.0, 0, 1, SUSPECT_SLOT))
+    assert due(state, ["s0"]) == []  # the slot of trial 1 will be free
+    assert due(state, ["s0", "s2"]) == [Launch(0, "s2"), Ask(1)]
+    state.apply(AttemptLost(1.0, 1, 1, "runner_lost"))
+    assert due(state, ["s0", "s1"]) == [Launch(0, "s1"), Launch(1, "s0")]
+    assert due(state, ["s0"]) == [Launch(0, "s0")]  # there is no other
 
 
 def test_draining_starts_nothing_and_finishes_when_nothing_runs() -> None:

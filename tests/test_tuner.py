@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
+    AttemptLost,
     AttemptPlanned,
     AttemptSubmitted,
     RunEnded,
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt, JobState, MemoryExecutor, Observation, Played
+from autofinetune.executors.base import Handle
 from autofinetune.journal import MemoryJournal
 from autofinetune.safety import Safety
-from autofinetune.state import Status
+from autofinetune.sinks import SinkGuard
+from autofinetune.state import INTERRUPTED, State, Status
 from autofinetune.strategies import STRATEGIES
+from autofinetune.tuner import NO_SLOT, RETRY_S, World
 from tests.helpers import (
+    Clock,
     Recorder,
     config_of,
     options_of,
@@ -302,3 +311,226 @@ def test_intermediate_reports_are_stored_once_even_after_a_resume(tmp_path: Path
         again = tuner_in_memory(tmp_path, config, journal=journal)
         again.resume()
         assert all(t.reports == 2 for t in again.run().trials.values())
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_lies_in_place_of_a_model_makes_room(tmp_path: Path, kind: str) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1))
+    model, other = tuner.paths.model(0, 0), tmp_path / "other"
+    model.parent.mkdir(parents=True)
+    other.mkdir()
+    (other / "mine").touch()
+    if kind == "file":
+        model.touch()
+    else:
+        model.symlink_to(other)
+    tuner.start("run")
+    assert tuner.run().trials[0].has_model
+    assert [path.name for path in model.iterdir()] == ["weights"]
+    assert [path.name for path in other.iterdir()] == ["mine"]
+
+
+def replace_by_link(model: Path) -> None:
+    (model.parent / "elsewhere").mkdir()
+    (model.parent / "elsewhere/weights").touch()
+    model.rmdir()
+    model.symlink_to(model.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("change", [Path.rmdir, replace_by_link])
+def test_a_model_that_is_gone_or_elsewhere_is_none(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    def program(attempt: Attempt) -> Played:
+        change(Path(options_of(attempt)["saved_params_dir"]))
+        return Played(0.5)
+
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1), program=program)
+    tuner.start("run")
+    state = tuner.run()
+    assert state.trials[0].status is Status.COMPLETED
+    assert not state.trials[0].has_model
+
+
+def test_a_run_ends_when_no_slot_is_left(tmp_path: Path) -> None:
+    class Keeping(MemoryExecutor):
+        """The memory of no card comes back."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [dataclasses.replace(news, held_bytes=1) for news in super().poll(wait_s)]
+
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = Keeping(["a", "b"], play)
+    tuner.start("run")
+    state = tuner.run()
+    assert state.end_reason == NO_SLOT
+    assert state.quarantined.keys() == {"a", "b"}
+    assert state.counts[Status.COMPLETED] == 2
+
+
+def test_a_slot_with_an_obstacle_waits_and_that_is_told_once(tmp_path: Path) -> None:
+    class Leased(MemoryExecutor):
+        """Somebody else uses the first slot for four looks."""
+
+        looks = 0
+
+        def obstacle(self, slot: str) -> str:
+            self.looks += slot == "a"
+            return "it is leased" if slot == "a" and self.looks <= 4 else ""
+
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config_of(), sinks=[recorder])
+    tuner._executor = Leased(["a", "b"], play)
+    notices: list[str] = []
+    tuner._world = World(Clock(), notice=notices.append)
+    tuner.start("run")
+    assert tuner.run().counts[Status.COMPLETED] == 9
+    assert notices == ["slot a waits: it is leased", "slot a can be used again"]
+    slots = [event.slot for event in recorder.events if isinstance(event, AttemptPlanned)]
+    assert slots[0] == "b"
+    assert "a" in slots
+
+
+class Refusing(MemoryExecutor):
+    """No attempt can be started; `then` is done each time."""
+
+    code = errno.EAGAIN
+    then: Callable[[], None] = staticmethod(lambda: None)
+
+    def submit(self, attempt: Attempt) -> Handle:
+        self.then()
+        raise OSError(self.code, "refused")
+
+
+def test_an_error_that_will_not_pass_ends_the_run(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = executor = Refusing(["a"], play)
+    executor.code = errno.EPERM
+    tuner.start("run")
+    with pytest.raises(PermissionError):
+        tuner.run()
+
+
+def test_whoever_does_not_wait_for_room_may_stop(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    tuner._executor = executor = Refusing(["a"], play)
+    executor.then = tuner.interrupt
+    tuner.start("run")
+    state = tuner.run()
+    assert not state.running
+    assert state.trials[0].status is Status.QUEUED
+    lost = [event.reason for event in journal.events() if isinstance(event, AttemptLost)]
+    assert lost == [INTERRUPTED]
+    again = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    again.resume()
+    assert again.run().counts[Status.COMPLETED] == 9
+
+
+def test_what_cannot_be_started_yet_is_started_later_and_that_is_told_once(
+    tmp_path: Path,
+) -> None:
+    tries = itertools.count()
+
+    class Crowded(MemoryExecutor):
+        """There is room for an attempt at each third try."""
+
+        def submit(self, attempt: Attempt) -> Handle:
+            if next(tries) % 3 < 2:
+                raise OSError(errno.EAGAIN, "refused")
+            return super().submit(attempt)
+
+    recorder = Recorder()
+    notices: list[str] = []
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=2, rounds=1), sinks=[recorder])
+    tuner._executor = Crowded(["a"], play)
+    tuner._world = World(Clock(), notice=notices.append)
+    tuner.start("run")
+    assert tuner.run().counts[Status.COMPLETED] == 2
+    assert [notice.partition(":")[0] for notice in notices] == ["paused", "paused"]
+    assert all("refused" in notice for notice in notices)
+    planned = [event.trial for event in recorder.events if isinstance(event, AttemptPlanned)]
+    assert planned == [0, 1]
+
+
+def test_a_report_before_the_end_is_recorded_before_the_end(tmp_path: Path) -> None:
+    class Live(MemoryExecutor):
+        """Tells the reports of an attempt first, and its end at the next look."""
+
+        def __init__(self) -> None:
+            super().__init__(["a"], play)
+            self.ends: list[Observation] = []
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            if self.ends:
+                return [self.ends.pop()]
+            news = super().poll(wait_s)
+            self.ends = [dataclasses.replace(one, reports=()) for one in news]
+            return [dataclasses.replace(one, state=JobState.RUNNING, exit=None) for one in news]
+
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1), sinks=[recorder])
+    tuner._executor = Live()
+    tuner.start("run")
+    trial = tuner.run().trials[0]
+    assert (trial.status, trial.reports) == (Status.COMPLETED, 2)
+    kinds = [type(event).__name__ for event in recorder.events]
+    assert kinds[-4:] == ["Reported", "Reported", "TrialEnded", "RunEnded"]
+
+
+def test_an_attempt_without_a_runner_is_run_again_and_then_lasts_by_the_clock(
+    tmp_path: Path,
+) -> None:
+    class Losing(MemoryExecutor):
+        """Every runner is lost."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [
+                dataclasses.replace(one, state=JobState.LOST, exit=None, reports=())
+                for one in super().poll(wait_s)
+            ]
+
+    config = config_of(popsize=1, rounds=1, safety=Safety(max_retries={"runner_lost": 2}))
+    tuner = tuner_in_memory(tmp_path, config)
+    tuner._executor = Losing(["a"], play)
+    tuner.start("run")
+    trial = tuner.run().trials[0]
+    assert (trial.status, trial.reason) == (Status.FAILED, "runner_lost")
+    assert (trial.attempt, trial.lost) == (3, ("runner_lost", "runner_lost"))
+    assert trial.seconds is not None
+    assert trial.seconds >= 1.0  # the clock of a test advances by that at each look
+
+
+class Behind(Recorder):
+    """Has something left to write for three looks after the end of the run."""
+
+    left = 3
+
+    def flush(self, state: State) -> None:
+        self.left -= state.end_reason is not None
+
+    @property
+    def is_behind(self) -> bool:  # type: ignore[override]
+        return self.left > 0
+
+
+def test_the_end_waits_for_sinks_that_are_behind(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of())
+    sink, slept = Behind(), list[float]()
+    tuner._sinks = SinkGuard([sink], lambda sentence: None)
+    tuner._world = World(Clock(), sleep=slept.append)
+    tuner.start("run")
+    tuner.run()
+    assert sink.left == 0
+    assert slept == [RETRY_S, RETRY_S]
+
+
+def test_an_interrupt_ends_the_wait_for_sinks(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of())
+    sink = Behind()
+    sink.left = 1000
+    tuner._sinks = SinkGuard([sink], lambda sentence: None)
+    tuner._world = World(Clock(), sleep=lambda seconds: tuner.interrupt())
+    tuner.start("run")
+    assert tuner.run().end_reason == "done"
+    assert sink.left == 998

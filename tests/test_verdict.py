@@ -15,6 +15,7 @@ BAD = ExitRecord("exit", 3, 1.0)
 SEGV = ExitRecord("exit", -11, 1.0)
 TIMEOUT = ExitRecord("timeout", -15, 1.0)
 CANCEL = ExitRecord("cancel", -15, 1.0)
+OOM = ExitRecord("exit", -9, 1.0, is_oom=True)
 SPAWN = ExitRecord("spawn", None, 1.0, "no such file")
 
 
@@ -32,6 +33,8 @@ SPAWN = ExitRecord("spawn", None, 1.0, "no such file")
         (SEGV, [], Status.FAILED, "signal:11", None),
         (TIMEOUT, [], Status.FAILED, "timeout", None),
         (SPAWN, [], Status.FAILED, "spawn", None),
+        (OOM, [], Status.FAILED, "oom", None),
+        (OOM, [0.5], Status.COMPLETED, "exit_after_result:oom", 0.5),
         (CANCEL, [], None, INTERRUPTED, None),
         (None, [], Status.FAILED, "runner_lost", None),
         (OK, [math.nan], Status.FAILED, "nan", None),

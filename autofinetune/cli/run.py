@@ -61,7 +61,8 @@ _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run; returns the exit code."""
     options = _with_config_file(parse_run(argv))
-    with CardProbe() as probe:  # it is asked at once and wakes the driver while we go on
+    # The driver is asked at once and wakes up while we go on.
+    with CardProbe(str(options.get("gpu") or "")) as probe:
         return _start(options, probe)
 
 
@@ -103,13 +104,15 @@ def resume_command(argv: Sequence[str]) -> int:
             "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
             f"--output_dir={options.output_dir}",
         )
-    with _locked(paths), CardProbe() as probe:
+    with _locked(paths):
         config = _recorded_config(paths)
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
-        slots = find_slots(options.gpu or config.gpu, os.environ, probe.first_cards())
-        _say_all(slots.notes)
-        return _work(config, paths, slots, probe, is_new=False)
+        gpu = options.gpu or config.gpu
+        with CardProbe(gpu) as probe:
+            slots = find_slots(gpu, os.environ, probe.first_cards())
+            _say_all(slots.notes)
+            return _work(config, paths, slots, probe, is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:

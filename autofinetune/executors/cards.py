@@ -37,12 +37,15 @@ class Card:
 class CardProbe:
     """Asks for the cards; a driver that does not answer in time is not asked again.
 
-    Use it as a context: it holds a process while it is open.
+    Use it as a context: it holds a process while it is open and there is a driver.
+
+    Args:
+        gpu: the slots that the user asked for; nobody is asked for those of the processor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str = "auto") -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        if importlib.util.find_spec("pynvml") is not None:
+        if not gpu.startswith("cpu") and importlib.util.find_spec("pynvml") is not None:
             self._process = subprocess.Popen(
                 [*_ASK, _PACKAGE_PARENT, *sys.path],
                 stdin=subprocess.PIPE,
@@ -73,6 +76,8 @@ class CardProbe:
                 f"the NVIDIA driver has not answered for {START_PATIENCE_S:g} s",
                 "see whether nvidia-smi answers; a reboot helps, or --gpu=cpu does without cards",
             )
+        if answer is None:
+            self.close()
         return answer
 
     def find(self, uuid: str) -> Card | None:
@@ -93,8 +98,8 @@ class CardProbe:
 
     def _receive(self, patience_s: float) -> list[Card] | None:
         process = self._process
-        if process is None or process.stdout is None:
-            return None
+        assert process is not None
+        assert process.stdout is not None
         end = time.monotonic() + patience_s
         line = b""
         while not line.endswith(b"\n"):
@@ -116,10 +121,9 @@ class CardProbe:
         process, self._process = self._process, None
         if process is None:
             return
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        for stream in filter(None, (process.stdin, process.stdout)):
+            with contextlib.suppress(OSError):
+                stream.close()
         process.kill()
         try:
             process.wait(0.5)

@@ -25,6 +25,7 @@ equal-scored trials needs:
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -170,10 +171,6 @@ class HAZero(RoundStrategy):
         return np.clip(self._mean() - away, 0.0, 1.0), np.clip(self._mean() + away, 0.0, 1.0)
 
     def _new_evolution(self, start: Array) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cma warns of a missing matplotlib at import
-            import cma
-
         options = {
             "bounds": [0.0, 1.0],
             "popsize": self._generation,
@@ -184,7 +181,22 @@ class HAZero(RoundStrategy):
         if self.options["surrogate"] == "on":
             options["CMA_mirrors"] = 0  # the surrogate chooses, so samples need not come in pairs
         place = _padded(start[None, :])[0]
-        return cma.CMAEvolutionStrategy(place, self.options["sigma"], options | _NEVER_STOP)
+        return _cma().CMAEvolutionStrategy(place, self.options["sigma"], options | _NEVER_STOP)
+
+
+def _cma() -> Any:
+    """The package, imported without the matplotlib that it would load for plots of its own."""
+    hidden = "matplotlib" not in sys.modules
+    if hidden:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of the missing matplotlib
+            import cma
+    finally:
+        if hidden:
+            del sys.modules["matplotlib"]
+    return cma
 
 
 def _beside(parameter: Parameter, u: float, rng: np.random.Generator) -> float:

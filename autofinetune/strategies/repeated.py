@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from .base import Candidate, Strategy
+from .base import Candidate, Exhausted, Strategy
 
 
 class Repeated(Strategy):
@@ -25,7 +25,12 @@ class Repeated(Strategy):
 
     def ask(self, n: int) -> list[Candidate]:
         while len(self._left) < n:
-            more = self.inner.ask(-(-(n - len(self._left)) // self.repeats))
+            try:
+                more = self.inner.ask(-(-(n - len(self._left)) // self.repeats))
+            except Exhausted:
+                if not self._left:
+                    raise
+                break
             if not more:
                 break
             for candidate in more:

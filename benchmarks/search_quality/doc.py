@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cells, metrics, plots, pure_cma, results, scales, speed, synthetic, trainings
+from . import (
+    cells,
+    constants,
+    metrics,
+    plots,
+    pure_cma,
+    results,
+    scales,
+    speed,
+    synthetic,
+    trainings,
+)
 from .method import PARALLEL
 from .methods import OURS, is_ours
 from .tasks import TUNED_ON
@@ -32,6 +43,7 @@ def write(
     for title, group in groups.items():
         parts.append(_section(title, group, trials, pictures[title]))
     parts.append(_against_classics(found, names, trials))
+    parts.append(constants.section(found))
     parts.append(_beside(cache, ".bbob.json", "Pure CMA-ES", pure_cma.__doc__, pure_cma.lines))
     parts.append(_beside(cache, ".speed.json", "Speed", speed.__doc__, speed.lines))
     parts.append(_again(cache))

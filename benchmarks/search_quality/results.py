@@ -123,7 +123,7 @@ def group(
     """
     counts: dict[str, int] = {}
     for (task, method, _), cell in found.items():
-        if task in tasks and cell.trials >= trials:
+        if task in tasks and cell.trials >= trials and (method in methods or _is_plain(method)):
             counts[method] = counts.get(method, 0) + 1
     if methods:
         chosen = [method for method in methods if method in counts]
@@ -131,6 +131,11 @@ def group(
         chosen = [m for m, count in sorted(counts.items()) if count >= max(counts.values()) / 2]
     left_out = {method: count for method, count in counts.items() if method not in chosen}
     return select(found, tasks, chosen, trials) if chosen else None, {} if methods else left_out
+
+
+def _is_plain(method: str) -> bool:
+    """Whether it is a method as it comes, no variant."""
+    return ":" not in method and "@" not in method
 
 
 def regrets(group: Group, trials: int) -> dict[str, Row]:

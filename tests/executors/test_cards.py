@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,22 @@ def test_a_driver_that_takes_its_caller_along_is_no_driver(probe: Make) -> None:
     one = probe("os.kill(os.getpid(), signal.SIGKILL)")
     assert one.first_cards() is None
     assert one.find("GPU-0") is None
+    assert one.find("GPU-0") is None
+
+
+def test_a_driver_that_takes_its_caller_along_later_is_not_asked_again(
+    probe: Make, tmp_path: Path
+) -> None:
+    sick = tmp_path / "sick"
+    one = probe(f"os.path.exists({str(sick)!r}) and os.kill(os.getpid(), signal.SIGKILL)")
+    assert one.first_cards()
+    sick.touch()
+    assert one.find("GPU-0") is None
+    process = one._process
+    assert process is not None
+    assert process.wait() == -signal.SIGKILL
+    assert one.find("GPU-0") is None
+    assert one._process is None
     assert one.find("GPU-0") is None
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot
+from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot, local
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED
-from autofinetune.runner.processes import identity, marked
+from autofinetune.runner.processes import identity, is_alive, marked
 
 DEADLINE_S = 60.0
 
@@ -59,6 +62,17 @@ def until_over(executor: LocalExecutor) -> Observation:
             if news.state in (JobState.EXITED, JobState.LOST):
                 return news
     raise AssertionError("it does not end")
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def leave_dead_runner(attempt: Attempt) -> None:
+    """The directory as a runner leaves it that was killed in an earlier boot."""
+    directory = Path(attempt.directory)
+    directory.mkdir()
+    (directory / STARTED).write_text(json.dumps(identity(os.getpid()) | {"boot_id": "earlier"}))
 
 
 def mark_of(attempt: Attempt) -> str:
@@ -275,16 +289,234 @@ def test_a_runner_that_cannot_start_is_lost(executor: LocalExecutor, tmp_path: P
     assert until_over(executor).state is JobState.LOST
 
 
-def test_nothing_is_left_open_by_many_attempts(executor: LocalExecutor, tmp_path: Path) -> None:
-    def open_files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"why": "unheard of", "returncode": 0, "seconds": 1.0}',
+        '{"why": "exit", "returncode": "0", "seconds": 1.0}',
+        '{"why": "exit", "returncode": 0, "seconds": "long"}',
+        '{"why": "exit"}',
+        "[]",
+    ],
+)
+def test_a_record_that_no_runner_writes_is_none(
+    executor: LocalExecutor, tmp_path: Path, text: str
+) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    leave_dead_runner(attempt)
+    (Path(attempt.directory) / EXIT).write_text(text)
+    executor.submit(attempt)
+    assert until_over(executor).state is JobState.LOST
 
+
+def test_an_attempt_on_a_slot_that_is_no_more_is_lost(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    executor.submit(attempt_of(tmp_path, "pass", slot="gone"))
+    assert until_over(executor).state is JobState.LOST
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_record_written_during_the_search_for_remains_counts(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    leave_dead_runner(attempt)
+    record = {"why": "exit", "returncode": 0, "seconds": 1.0}
+    searches: list[str] = []
+
+    def search(mark: str) -> list[int]:
+        searches.append(mark)
+        if len(searches) == 2:
+            (Path(attempt.directory) / EXIT).write_text(json.dumps(record))
+        return []
+
+    monkeypatch.setattr(local, "marked", search)
+    executor.submit(attempt)
+    assert until_over(executor).state is JobState.EXITED
+    assert searches == [mark_of(attempt)] * 2
+
+
+def test_a_runner_that_ends_while_it_is_attached_to_is_not_watched(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    Path(attempt.directory).mkdir()
+    (Path(attempt.directory) / STARTED).write_text(json.dumps(identity(os.getpid())))
+    looks: list[object] = []
+
+    def lives_at_first(who: object) -> bool:
+        looks.append(who)
+        return len(looks) == 1
+
+    before = open_files()
+    monkeypatch.setattr(local, "is_alive", lives_at_first)
+    executor.submit(attempt)
+    assert len(looks) == 2
+    assert open_files() == before
+    executor.cancel(attempt.key)  # that would be us
+    assert until_over(executor).state is JobState.LOST
+
+
+def test_a_runner_that_another_tuner_just_started_is_waited_for(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = (
+        "import os, time\nopen('starts', 'a').write('x')\n"
+        "while not os.path.exists('go'): time.sleep(0.005)"
+    )
+    attempt = attempt_of(tmp_path, code)
+    other = LocalExecutor([Slot("a")], dict(os.environ))
+    other.submit(attempt)
+    started, hidden = Path(attempt.directory) / STARTED, tmp_path / "hidden"
+    wait_until((tmp_path / "starts").exists)
+    started.rename(hidden)  # as before the other one has written it
+    executor.submit(attempt)
+    job = executor._jobs[attempt.key]
+    while job.pidfd is not None:  # the second runner sees that it is not wanted
+        assert executor.poll(1.0) == []
+    assert executor.poll(0.0) == []
+    hidden.rename(started)
+    assert executor.poll(0.0) == []
+    assert job.pidfd is not None
+    (tmp_path / "go").touch()
+    assert until_over(executor).state is JobState.EXITED
+    assert until_over(other).state is JobState.EXITED
+    assert (tmp_path / "starts").read_text() == "x"
+    other.close()
+
+
+def test_a_dead_runner_whose_directory_was_deleted_is_lost(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
+    handle = executor.submit(attempt)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    os.kill(handle["pid"], signal.SIGKILL)
+    shutil.rmtree(attempt.directory)
+    assert until_over(executor).state is JobState.LOST
+    assert marked(mark_of(attempt)) == []
+
+
+def test_trials_end_with_the_tuner_where_they_are_to(tmp_path: Path) -> None:
+    executor = LocalExecutor([Slot("a")], dict(os.environ), trials_outlive_us=False)
+    attempt = attempt_of(tmp_path, "import signal; print('ready', flush=True); signal.pause()")
+    handle = executor.submit(attempt)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    runner = identity(handle["pid"])
+    executor.close()
+    wait_until(lambda: not is_alive(runner))
+    record = json.loads((Path(attempt.directory) / EXIT).read_text())
+    assert (record["why"], record["returncode"]) == ("tuner_died", -signal.SIGTERM)
+
+
+# --- a machine without room ---------------------------------------------------------------------
+
+
+def refuse_at_first(
+    monkeypatch: pytest.MonkeyPatch, times: int, code: int, target: object, name: str
+) -> list[object]:
+    """Let the first calls of a function fail; returns those that were let through."""
+    real = getattr(target, name)
+    refused: list[object] = []
+    done: list[object] = []
+
+    def call(*args: Any) -> Any:
+        if len(refused) < times:
+            refused.append(args)
+            raise OSError(code, "refused")
+        done.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(target, name, call)
+    return done
+
+
+def test_a_runner_that_cannot_be_watched_at_once_is_watched_later(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = refuse_at_first(monkeypatch, 3, errno.EMFILE, os, "pidfd_open")
+    executor.submit(attempt_of(tmp_path, "open('starts', 'a').write('x')"))
+    assert until_over(executor).state is JobState.EXITED
+    assert watched
+    assert (tmp_path / "starts").read_text() == "x"
+
+
+def test_an_end_that_cannot_be_read_at_once_is_read_later(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = refuse_at_first(monkeypatch, 2, errno.ENFILE, local, "read_regular")
+    executor.submit(attempt_of(tmp_path, "pass"))
+    assert until_over(executor).state is JobState.EXITED
+    assert read
+
+
+def test_another_error_of_the_machine_is_told(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = refuse_at_first(monkeypatch, 2, errno.EPERM, os, "pidfd_open")
+    executor.submit(attempt_of(tmp_path, "pass"))
+    with pytest.raises(PermissionError):
+        executor.poll(0.0)
+    assert watched == []
+    assert until_over(executor).state is JobState.EXITED
+
+
+def test_nothing_is_left_open_of_what_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_files()
+    first, second = (LocalExecutor([Slot("a")], dict(os.environ)) for _ in range(2))
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
+    watched, unwatched, dead = (
+        attempt_of(tmp_path, wait, trial=number, directory=str(tmp_path / f"{number}"))
+        for number in range(3)
+    )
+    first.submit(watched)
+    wait_until((Path(watched.directory) / STARTED).exists)
+    second.submit(watched)  # attached: not its own child
+    with monkeypatch.context() as patched:
+        refuse_at_first(patched, 1, errno.EMFILE, os, "pidfd_open")
+        first.submit(unwatched)
+    leave_dead_runner(dead)
+    first.submit(dead)
+    first.close()
+    second.close()
+    assert open_files() == before
+    (tmp_path / "go").touch()
+    wait_until(lambda: all((Path(a.directory) / EXIT).exists() for a in (watched, unwatched)))
+
+
+def test_nothing_is_left_open_by_many_attempts(executor: LocalExecutor, tmp_path: Path) -> None:
     before = open_files()
     for number in range(10):
         directory = str(tmp_path / f"attempt-{number}")
         executor.submit(attempt_of(tmp_path, "pass", trial=number, directory=directory))
         until_over(executor)
     assert open_files() == before
+
+
+def test_a_report_is_told_while_the_trial_runs(executor: LocalExecutor, tmp_path: Path) -> None:
+    code = (
+        "import os, time\nfile = open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a')\n"
+        "file.write('{\"intermediate\": 0.25}\\n')\nfile.flush()\n"
+        "while not os.path.exists('go'): time.sleep(0.005)"
+    )
+    executor.submit(attempt_of(tmp_path, code))
+    news: list[Observation] = []
+
+    def has_news() -> bool:
+        news.extend(executor.poll(0.05))
+        return bool(news)
+
+    wait_until(has_news)
+    assert [(one.state, one.exit) for one in news] == [(JobState.RUNNING, None)]
+    assert [report.score for report in news[0].reports] == [0.25]
+    (tmp_path / "go").touch()
+    last = until_over(executor)
+    assert (last.state, last.reports) == (JobState.EXITED, ())
 
 
 def test_a_report_behind_megabytes_of_junk_is_found(

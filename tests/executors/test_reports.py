@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -256,6 +257,20 @@ def test_a_file_that_may_not_be_read_has_no_reports(
 
     monkeypatch.setattr(os, "pread", refuse)
     assert read_reports(path, 0) == ([], 0)
+
+
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_machine_without_room_says_nothing_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, lacking: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(lacking, "no room")
+
+    path.write_text('{"final": 1}\n')
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no room"):
+        patched.setattr(os, "open", refuse)
+        read_reports(path, 0)
+    assert read(path) == [("final", 1.0, None)]
 
 
 def test_what_train_py_writes_is_what_is_read(path: Path) -> None:

@@ -16,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from benchmarks.torture import trees
+from benchmarks.torture import long_runs, trees
 from benchmarks.torture.parts import PARTS, Order, Part
 from benchmarks.torture.pool import Bench
 from benchmarks.torture.powercuts import mounted
+from benchmarks.torture.rows import Outcome
 from tests.faults.harness import Nursery
 
 ORDER = Order(seed=0, jobs=1, is_quick=True)
-SOAK = 1000  # trials: 2,000 would be the longest test by far
+SOAK = 400  # trials; 2,000 take minutes
+MOMENTARY = 4  # threads and files of VisualDL's writers, which come and go
 TIMES = ("too slow",)  # kinds of violations that depend on what else the machine does
 UNITS = [
     pytest.param(part, unit, id=f"{part.name}{number}")
@@ -56,6 +58,15 @@ def why_no_mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield ""
 
 
+def is_ours(outcome: Outcome, kind: str, text: str) -> bool:
+    """Whether it is a violation whatever else the machine does and whenever it was looked at."""
+    name = text.partition(":")[0]
+    if kind == long_runs.LIMIT and name in ("threads", "descriptors"):
+        early, late = outcome.samples[name]
+        return late > early + MOMENTARY
+    return kind not in TIMES
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("part", "unit"), UNITS)
 def test_a_part(request: pytest.FixtureRequest, bench: Bench, part: Part, unit: Any) -> None:
@@ -65,7 +76,7 @@ def test_a_part(request: pytest.FixtureRequest, bench: Bench, part: Part, unit: 
     if why_not:
         pytest.skip(why_not)
     outcome = part.work(bench, unit)
-    assert [(kind, text) for kind, text in outcome.violations if kind not in TIMES] == []
+    assert [text for kind, text in outcome.violations if is_ours(outcome, kind, text)] == []
     assert outcome.done.total() > 0
 
 

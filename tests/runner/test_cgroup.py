@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -68,3 +70,70 @@ def test_the_closest_counter_is_read(tmp_path: Path) -> None:
     (other / "memory.oom_control").write_text("oom_kill ?\n")
     assert count() == 0
     assert oom_counter(Cgroup([]))() >= 0
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:
+    """Let /proc/self/cgroup and /proc/self/mounts read so; what is not named is missing."""
+
+    def opened(path: str, mode: str = "r", **options: Any) -> IO[Any]:
+        folder, _, name = path.rpartition("/")
+        if folder != "/proc/self":
+            return open(path, mode, **options)  # noqa: PTH123
+        if name not in texts:
+            raise FileNotFoundError(path)
+        return io.StringIO(texts[name])
+
+    monkeypatch.setattr(cgroup, "open", opened, raising=False)
+
+
+def test_groups_are_made_below_ours_in_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, memory = tmp_path / "two", tmp_path / "memory"
+    (two / "us").mkdir(parents=True)
+    (memory / "them").mkdir(parents=True)
+    pretend(
+        monkeypatch,
+        cgroup="12:cpu,cpuacct:/x\n3:memory:/them\n0::/us\n",
+        mounts=f"cgroup2 {two} cgroup2 rw 0 0\nproc /proc proc rw 0 0\n"
+        f"cgroup /cpu cgroup rw,cpu,cpuacct 0 0\ncgroup {memory} cgroup rw,memory 0 0\n",
+    )
+    group = make_cgroup("run/0/1")
+    made = [memory / "them/autofinetune-run-0-1", two / "us/autofinetune-run-0-1"]
+    assert group.paths == [str(path) for path in made]
+    assert all(path.is_dir() for path in made)
+    group.add(7)
+    (made[1] / "cgroup.procs").write_text("9\n8\n")
+    assert group.pids() == [7, 8, 9]
+    group.kill()
+    assert (made[1] / "cgroup.kill").read_text() == "1"
+    (memory / "them/memory.oom_control").write_text("oom_kill_disable 0\n")
+    (two / "us/memory.events").write_text("oom_kill 2\n")
+    assert oom_counter(group)() == 2
+    assert make_cgroup("run/0/1").paths == []
+    for path in made:
+        for file in path.iterdir():
+            file.unlink()
+    group.remove()
+    assert not any(path.exists() for path in made)
+
+
+@pytest.mark.parametrize("name", ["cgroup", "mounts"])
+def test_a_kernel_without_groups_makes_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    pretend(monkeypatch, **{name: ""})
+    assert make_cgroup("run/0/1").paths == []
+
+
+def test_without_groups_the_machine_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch)
+    real = cgroup._count
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("pgfault 5\noom_kill 3\n")
+    monkeypatch.setattr(
+        cgroup, "_count", lambda path: real(str(vmstat) if path == "/proc/vmstat" else path)
+    )
+    assert oom_counter(Cgroup([]))() == 3
+    vmstat.write_text("pgfault 5\n")
+    assert oom_counter(Cgroup([]))() == 0

@@ -62,3 +62,11 @@ def test_a_full_disk_loses_output_but_does_not_hold_it_up() -> None:
     assert log.dropped == 50
     log.close()
     assert os.path.exists("/dev/full")  # noqa: PTH110
+
+
+def test_an_end_for_which_there_is_no_space_stays_beside_the_log(tmp_path: Path) -> None:
+    log = BoundedLog("/dev/full", str(tmp_path), 2, 100)
+    log.write(b"abcdef")
+    assert log.dropped == 2
+    log.close()
+    assert (tmp_path / "tail.new").read_bytes() == b"cdef"

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
-from autofinetune.runner import files, processes
+from autofinetune.runner import files, main, processes
 
 
 def run(directory: Path) -> int:
     command = [*START_RUNNER, str(directory), _PACKAGE_PARENT]
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+    env = {**os.environ, main.REPORT_VARIABLE: str(directory / "reports")}
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=env).returncode
 
 
-def write_spec(directory: Path, *argv: str) -> None:
-    spec = {"argv": list(argv), "cwd": str(directory), "log": str(directory / "log"), "grace_s": 1}
+def write_spec(directory: Path, *argv: str, cwd: Path | None = None) -> None:
+    cwd = cwd or directory
+    spec = {"argv": list(argv), "cwd": str(cwd), "log": str(cwd / "log"), "grace_s": 1}
     (directory / files.SPEC).write_text(json.dumps(spec))
 
 
@@ -118,3 +124,90 @@ def test_it_needs_the_standard_library_only() -> None:
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+def read_record(directory: Path) -> dict[str, object]:
+    record: dict[str, object] = json.loads((directory / files.EXIT).read_text())
+    return record
+
+
+def test_what_ignores_a_request_is_killed_and_what_it_prints_is_kept(tmp_path: Path) -> None:
+    left = "trap 'echo asked' TERM; touch ready; while :; do sleep 0.05; done"
+    write_spec(tmp_path, "sh", "-c", f"({left}) & until [ -e ready ]; do sleep 0.01; done")
+    assert run(tmp_path) == 0
+    record = read_record(tmp_path)
+    assert (record["why"], record["returncode"], record["survivors"]) == ("exit", 0, [])
+    assert isinstance(record["leftovers"], int)
+    assert record["leftovers"] >= 1
+    assert "asked" in (tmp_path / "log").read_text()
+    lock = files.try_lock(str(tmp_path / files.LOCK))
+    assert lock is not None
+    os.close(lock)
+
+
+def test_reports_and_record_come_back_into_a_deleted_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "out/trials/1"
+    directory.mkdir(parents=True)
+    script = f"echo one >> $AUTOFINETUNE_REPORT_FILE; rm -r {tmp_path / 'out'}"
+    write_spec(directory, "sh", "-c", script, cwd=tmp_path)
+    assert run(directory) == 0
+    assert read_record(directory)["returncode"] == 0
+    assert (directory / "reports").read_text() == "one\n"
+
+
+def test_where_all_trials_were_replaced_nothing_is_written(tmp_path: Path) -> None:
+    directory = tmp_path / "out/trials/1"
+    directory.mkdir(parents=True)
+    script = "rm -r out; echo mine > out"
+    write_spec(directory, "sh", "-c", script, cwd=tmp_path)
+    assert run(directory) == 0
+    assert (tmp_path / "out").read_text() == "mine\n"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the runner would have slept."""
+    waited: list[float] = []
+    monkeypatch.setattr(main, "time", SimpleNamespace(sleep=waited.append))
+    return waited
+
+
+def test_a_record_waits_for_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    (tmp_path / "trials/1").mkdir(parents=True)
+
+    def write(path: str, record: dict[str, object], *, durable: bool) -> None:
+        assert durable
+        if len(waits) < 2:
+            raise OSError(errno.ENOSPC, "full")
+        files.write_atomically(path, record, durable=durable)
+
+    monkeypatch.setattr(main, "write_atomically", write)
+    main._write_record(str(tmp_path / "trials/1"), {"why": "exit"}, -1)
+    assert read_record(tmp_path / "trials/1") == {"why": "exit"}
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize("lacking", [errno.EAGAIN, errno.ENOMEM])
+def test_a_machine_without_room_for_a_process_gets_time(lacking: int, waits: list[float]) -> None:
+    def start(*words: str, name: str) -> int:
+        if len(waits) < 3:
+            raise OSError(lacking, "no room")
+        assert (words, name) == (("a", "b"), "c")
+        return 7
+
+    assert main._patiently(start, "a", "b", name="c") == 7
+    assert len(waits) == 3
+
+
+def test_patience_ends(waits: list[float]) -> None:
+    def refuse(code: int) -> int:
+        raise OSError(code, "refused")
+
+    with pytest.raises(OSError, match="refused"):
+        main._patiently(refuse, errno.ENOMEM)
+    assert len(waits) == 20
+    with pytest.raises(PermissionError):
+        main._patiently(refuse, errno.EPERM)
+    assert len(waits) == 20

@@ -75,8 +75,14 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_a_used_up_space_is_told() -> None:
-    strategy = Repeated(create_strategy("pshe2", space_of("choice"), popsize=3, seed=0), 2)
+    """And not before its last candidate was asked, however many are asked at once."""
+    space = space_of("choice")
+    assert space.size is not None
+    strategy = Repeated(create_strategy("pshe2", space, popsize=2, seed=0), 2)
+    asked = []
     with pytest.raises(Exhausted):
         for _ in range(10):
-            for candidate in strategy.ask(6):
+            for candidate in strategy.ask(3):
+                asked.append(candidate.id)
                 strategy.tell(candidate, 0.5)
+    assert asked == list(range(2 * space.size))
