@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
@@ -28,20 +30,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except AutofinetuneError as error:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        print(f"ERROR {error.message}", file=sys.stderr)
-        if error.tip:
-            print(f"TIP   {error.tip}", file=sys.stderr)
+        _complain(error.message, error.tip)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
     except OSError as error:
-        print(f"ERROR {error}", file=sys.stderr)
-        print("TIP   the machine refused; mend it, then try again", file=sys.stderr)
+        _complain(str(error), "the machine refused; mend it, then try again")
         return EnvironmentProblem.exit_code
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _let_go(stream)
+
+
+def _complain(message: str, tip: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        print(f"ERROR {message}", file=sys.stderr)
+        if tip:
+            print(f"TIP   {tip}", file=sys.stderr)
+
+
+def _let_go(stream: TextIO) -> None:
+    """What a full or vanished console did not take must not become the exit code at shutdown."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
 
 
 def _dispatch(words: list[str]) -> int:
