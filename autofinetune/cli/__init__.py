@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _let_go(stream)
 
 
-def _complain(message: str, tip: str) -> None:
+def _complain(message: str, tip: str | None) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     with contextlib.suppress(OSError):
