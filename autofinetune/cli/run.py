@@ -75,12 +75,12 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         random_seed=secrets.randbelow(2**31),
     )
     config = _with_prior(config, options)
-    _make_strategy(config)  # its options are checked before anything is written
+    strategy = _make_strategy(config)  # its options are checked before anything is written
     slots = find_slots(config.gpu, os.environ, probe.first_cards())
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
     if options.get("dry_run"):
-        _show_plan(config, paths, slots)
+        _show_plan(config, paths, slots, strategy)
         return 0
     _refuse_used_directory(paths)
     _say_all(slots.notes)
@@ -88,7 +88,7 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
         _refuse_used_directory(paths)  # again: another run may have been faster
-        return _work(config, paths, slots, probe, is_new=True)
+        return _work(config, paths, slots, probe, strategy, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -112,7 +112,7 @@ def resume_command(argv: Sequence[str]) -> int:
         with CardProbe(gpu) as probe:
             slots = find_slots(gpu, os.environ, probe.first_cards())
             _say_all(slots.notes)
-            return _work(config, paths, slots, probe, is_new=False)
+            return _work(config, paths, slots, probe, _make_strategy(config), is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -174,14 +174,15 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 def _make_strategy(config: Config) -> Strategy:
     """New, knowing what the run knows before it begins."""
     try:
-        strategy = create_strategy(
-            config.tuning_strategy,
-            config.space,
-            popsize=config.popsize,
-            seed=config.seed,
-            allow_repeats=EVALUATORS[config.evaluator].continues_models,
-            options=config.strategy_options,
-        )
+        with _one_thread():
+            strategy = create_strategy(
+                config.tuning_strategy,
+                config.space,
+                popsize=config.popsize,
+                seed=config.seed,
+                allow_repeats=EVALUATORS[config.evaluator].continues_models,
+                options=config.strategy_options,
+            )
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -193,6 +194,24 @@ def _make_strategy(config: Config) -> Strategy:
     for run in config.earlier:
         strategy.remember([Known(known["params"], known["merit"]) for known in run])
     return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Linear algebra that is loaded inside uses one core: it is small, the others are the trials'.
+
+    The libraries look at the environment when they are loaded; the trials get it as it was.
+    """
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _refuse_used_directory(paths: RunPaths) -> None:
@@ -273,13 +292,17 @@ def _locked(paths: RunPaths) -> Iterator[None]:
 # --- the run ------------------------------------------------------------------------------------
 
 
-def _work(config: Config, paths: RunPaths, slots: Slots, probe: CardProbe, *, is_new: bool) -> int:
+def _work(
+    config: Config,
+    paths: RunPaths,
+    slots: Slots,
+    probe: CardProbe,
+    strategy: Strategy,
+    *,
+    is_new: bool,
+) -> int:
     environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
-    # Linear algebra of our size is fastest on one core, and the others belong to the trials.
-    # numpy reads this when the strategy loads it; the trials get the environment from before.
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    strategy = _make_strategy(config)
     executor = LocalExecutor(
         slots.places,
         environ,
@@ -463,7 +486,7 @@ def _say_all(lines: Sequence[str]) -> None:
             print(line, flush=True)
 
 
-def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:
+def _show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy) -> None:
     print("search space:")
     for parameter in config.space:
         entry = dict(parameter.describe())
@@ -472,7 +495,6 @@ def _show_plan(config: Config, paths: RunPaths, slots: Slots) -> None:
     _announce(config, paths, len(slots.places))
     _say_all(slots.notes)
     print("slots: " + ", ".join(slot.name for slot in slots.places))
-    strategy = _make_strategy(config)
     evaluator = EVALUATORS[config.evaluator](config, paths)
     print("first commands:")
     for c in strategy.ask(config.popsize * config.repeats):

@@ -81,7 +81,7 @@ class HAZero(RoundStrategy):
         self._sampled_round = -1
         self._told: list[tuple[Array, float]] = []
         self._design = Design(space.dim, popsize, seed, self.options["design"])
-        self._evolution = self._new_evolution(np.array(space.init_point))
+        self._evolution: Any = None  # made when it is needed: the package takes long to load
 
     @property
     def _is_screened(self) -> bool:
@@ -130,6 +130,8 @@ class HAZero(RoundStrategy):
         if self._sampled_round == self._round:
             return self._samples
         self._sampled_round = self._round
+        if self._evolution is None:
+            self._evolution = self._new_evolution(np.array(self.space.init_point))
         self._normals.rng = self.rng
         count = self.options["samples"] if self._is_screened else self.popsize
         samples = np.array(self._evolution.ask(count))[:, : self.space.dim]

@@ -7,6 +7,7 @@ import filecmp
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -437,3 +438,25 @@ def test_mistakes_in_budgets_are_told(workplace: Workplace) -> None:
     assert done.code == 2
     for name in ("--max_retries=often", "--keep_models=top:0", "--min_free_gb=x"):
         assert name in done.err
+
+
+ONE_THREAD = """
+import os
+from autofinetune.cli.run import _make_strategy
+from tests.helpers import config_of
+_make_strategy(config_of())
+import numpy
+numpy.ones((400, 400)) @ numpy.ones((400, 400))
+print(len(os.listdir("/proc/self/task")), os.environ.get("OMP_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize("given", [None, "7"])
+def test_the_strategy_computes_on_one_core_and_the_environment_stays(given: str | None) -> None:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    env = {name: value for name, value in os.environ.items() if name not in names}
+    env |= {} if given is None else dict.fromkeys(names, given)
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", str(given)]
