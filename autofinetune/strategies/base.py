@@ -80,6 +80,10 @@ class Strategy(ABC):
         self.options: dict[str, Any] = read_options(
             type(self).__name__, self.OPTIONS, options or {}
         )
+        self._set_up()
+
+    def _set_up(self) -> None:  # noqa: B027  not every strategy has something to begin with
+        """Begin: the arguments are checked and stand in attributes."""
 
     def _check_waiting(self, is_waiting: bool, candidate: Candidate, score: float | None) -> None:
         """What every `tell` must refuse."""

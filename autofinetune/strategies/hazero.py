@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.space import Parameter, Space
+from autofinetune.space import Parameter
 
 from .design import Design, reflect
 from .options import Option
@@ -40,7 +40,6 @@ from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
 
 SMALLEST_GENERATION = 4
 WIDER = 2.5  # a third of the proposals are drawn so many times wider
-CLIMBS = 3  # samples from which the acquisition is climbed
 REACH = 3.0  # how far from the mean a climb may lead, in standard deviations
 CONVERGED = 1e-7  # of each range: closer samples tell nothing more
 _NEVER_STOP = {
@@ -65,22 +64,15 @@ class HAZero(RoundStrategy):
         **SURROGATE_OPTIONS,
     }
 
-    def __init__(
-        self,
-        space: Space,
-        popsize: int,
-        seed: int,
-        allow_repeats: bool = False,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(space, popsize, seed, allow_repeats, options)
-        rounds = -(-SMALLEST_GENERATION // popsize)
+    def _set_up(self) -> None:
+        super()._set_up()
+        rounds = -(-SMALLEST_GENERATION // self.popsize)
         self._normals = _Normals()
-        self._generation = rounds * popsize
-        self._samples: Array = np.empty((0, space.dim))
+        self._generation = rounds * self.popsize
+        self._samples: Array = np.empty((0, self.space.dim))
         self._sampled_round = -1
         self._told: list[tuple[Array, float]] = []
-        self._design = Design(space.dim, popsize, seed, self.options["design"])
+        self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
         self._evolution: Any = None  # made when it is needed: the package takes long to load
 
     @property
@@ -93,16 +85,7 @@ class HAZero(RoundStrategy):
         samples = self._sample()
         if not self._is_screened:
             return samples[: self.popsize].copy()
-        self._screen.begin()
-        low, high = self._reach()
-        chosen = []
-        for demand in self.demands:
-            self._screen.demand(demand)
-            order = np.argsort(-self._screen.log_improvement(samples), kind="stable")
-            found = self._screen.climb(samples[order[:CLIMBS]], low, high)
-            chosen.append(found[self._screen.choose(found)])
-        self._look_again(chosen)
-        return np.array(chosen)
+        return self._pick_members(lambda member: samples, *self._reach())
 
     def _learn(self, points: Array, merits: Array) -> None:
         self._screen.add(points, merits)

@@ -36,8 +36,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from autofinetune.space import Space
-
 from .design import Design, reflect
 from .options import Option
 from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
@@ -45,7 +43,6 @@ from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
 NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
 BEST_NEAR = 5
-DESCENTS = 3  # proposals that are followed to the bottom of their valley
 KEEP_AXIS = (1.0, 0.5, 0.25)  # each member draws one: how likely a coordinate is perturbed
 
 
@@ -62,33 +59,21 @@ class PSHE2(RoundStrategy):
         **SURROGATE_OPTIONS,
     }
 
-    def __init__(
-        self,
-        space: Space,
-        popsize: int,
-        seed: int,
-        allow_repeats: bool = False,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(space, popsize, seed, allow_repeats, options)
-        shape = (popsize, space.dim)
+    def _set_up(self) -> None:
+        super()._set_up()
+        shape = (self.popsize, self.space.dim)
         self._q = np.full(shape, 0.5)
         self._p = np.zeros(shape)
         self._own_best = np.full(shape, 0.5)
-        self._own_merit = np.full(popsize, -np.inf)
-        self._design = Design(space.dim, popsize, seed, self.options["design"])
+        self._own_merit = np.full(self.popsize, -np.inf)
+        self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
 
     def _choose(self, rng: np.random.Generator) -> Array:
         if self._design.covers(self._round):
             return self._design.points(self._round)
-        self._screen.begin()
-        chosen = []
-        for member, demand in enumerate(self.demands):
-            self._screen.demand(demand)
-            proposals = np.vstack([self._trajectories(member, rng), self._elsewhere(rng)])
-            chosen.append(self._best_of(proposals))
-        self._look_again(chosen)
-        return np.array(chosen)
+        return self._pick_members(
+            lambda member: np.vstack([self._trajectories(member, rng), self._elsewhere(rng)])
+        )
 
     def _learn(self, points: Array, merits: Array) -> None:
         self._screen.add(points, merits)
@@ -118,14 +103,6 @@ class PSHE2(RoundStrategy):
         best = self._screen.best_points(BEST_NEAR)
         near = best[rng.integers(len(best), size=shape[0])] + self._noise(shape, rng)
         return np.vstack([rng.random(shape), reflect(near)])
-
-    def _best_of(self, proposals: Array) -> Array:
-        """The proposal of lowest potential, after the descent into the nearest valley."""
-        order = np.argsort(-self._screen.log_improvement(proposals), kind="stable")
-        found = self._screen.climb(proposals[order[:DESCENTS]])
-        top = np.asarray(found[int(np.argmax(self._screen.log_improvement(found)))])
-        self._screen.pend(top)
-        return top
 
     def _noise(self, shape: tuple[int, int], rng: np.random.Generator) -> Array:
         later = max(0, self._round - 1)

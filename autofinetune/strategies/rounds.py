@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autofinetune.space import Space, Value
+from autofinetune.space import Value
 from autofinetune.surrogate import LENGTH, TAIL, Screen
 
 from .base import Candidate, Exhausted, Known, Strategy
@@ -39,16 +39,8 @@ class RoundStrategy(Strategy):
     `OPTIONS` must contain `SURROGATE_OPTIONS`.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        popsize: int,
-        seed: int,
-        allow_repeats: bool = False,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(space, popsize, seed, allow_repeats, options)
-        self._screen = Screen(space, self.options["length"], self.options["tail"])
+    def _set_up(self) -> None:
+        self._screen = Screen(self.space, self.options["length"], self.options["tail"])
         self._round = -1
         self._first_id = 0  # of the current round
         self._members = 0  # of the current round
@@ -115,6 +107,23 @@ class RoundStrategy(Strategy):
         points = np.array([self.space.encode(known.params) for known in earlier])
         merits = np.array([np.nan if k.merit is None else k.merit for k in earlier])
         return points.reshape(-1, self.space.dim), merits
+
+    def _pick_members(
+        self, propose: Callable[[int], Array], low: Array | None = None, high: Array | None = None
+    ) -> Array:
+        """For each member what promises most among and beside its proposals, `(popsize, dim)`.
+
+        Args:
+            propose: the proposals `(n, dim)` of a member, whose number it is given.
+            low, high: the box that is not left, `(dim,)` each; the whole cube by default.
+        """
+        self._screen.begin()
+        chosen = []
+        for member, demand in enumerate(self.demands):
+            self._screen.demand(demand)
+            chosen.append(self._screen.pick(propose(member), low, high))
+        self._look_again(chosen)
+        return np.array(chosen)
 
     def _look_again(self, chosen: list[Array]) -> None:
         """Every few rounds, train the supposed best once more if scores are noisy."""

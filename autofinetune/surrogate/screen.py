@@ -26,6 +26,7 @@ from .gp import LENGTH, GaussianProcess, condition, fit
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
 MOST_OF_A_SOURCE = 100
+CLIMBS = 3  # proposals from which log expected improvement is climbed
 _FIT_WORK = 6000  # iterations times trials
 _SAME = 1e-9
 TAIL = 3.0
@@ -124,6 +125,12 @@ class Screen:
         ratio = np.exp(np.clip(log_ndtr(z) - (value - np.log(deviation)), -700.0, 700.0))
         z_slope = (mean_slope - z[:, None] * deviation_slope) / deviation[:, None]
         return value, deviation_slope / deviation[:, None] + ratio[:, None] * z_slope
+
+    def pick(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
+        """The best top beside the foremost of `points` `(m, dim)`, now pending; `(dim,)`."""
+        order = np.argsort(-self.log_improvement(points), kind="stable")
+        tops = self.climb(points[order[:CLIMBS]], low, high)
+        return np.asarray(tops[self.choose(tops)])
 
     def choose(self, points: Array) -> int:
         """The index of the best point, which from now on counts as pending."""
