@@ -14,6 +14,7 @@ from typing import Any
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.masking import MASK
+from autofinetune.preload import AUTO, NONE, mistakes
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
@@ -30,7 +31,8 @@ class Config:
     `--epochs=1` where the script has that option. `script_options` are the options that
     `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
-    of each earlier run to learn from, as {"params", "merit"}.
+    of each earlier run to learn from, as {"params", "merit"}. `preload` says what is imported once
+    for all trials: modules, `auto` or `none`.
     """
 
     script: str
@@ -53,6 +55,7 @@ class Config:
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+    preload: str = DEFAULTS["preload"]
 
     @property
     def max_trials(self) -> int:
@@ -84,6 +87,7 @@ class Config:
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
+            "preload": self.preload,
             "working_dir": self.working_dir,
             "python": self.python,
             "script_options": None if self.script_options is None else list(self.script_options),
@@ -115,6 +119,7 @@ class Config:
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
+            preload=described.get("preload", DEFAULTS["preload"]),
         )
 
 
@@ -152,6 +157,7 @@ def build_config(
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
+    preload = checker.preload(script)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
@@ -184,6 +190,7 @@ def build_config(
         repeats=repeats,
         enqueued=tuple(options.get("enqueued") or ()),
         earlier=tuple(tuple(run) for run in options.get("earlier") or ()),
+        preload=preload,
     )
 
 
@@ -251,6 +258,12 @@ class _Checker:
         if not (math.isfinite(number) and number > 0):
             self.mistakes.append(f"--{key}={value} must be a number of seconds above 0")
         return number
+
+    def preload(self, script: str) -> str:
+        option = str(self.options.get("preload") or DEFAULTS["preload"])
+        option = option.lower() if option.lower() in (AUTO, NONE) else option
+        self.mistakes += mistakes(option, Path(self.working_dir, script))
+        return option
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:
         value = str(self.options.get(key) or DEFAULTS[key])

@@ -20,6 +20,7 @@ DEFAULTS: Mapping[str, Any] = {
     "strict_exit": False,
     "keep_models": "all",
     "on_tuner_death": "adopt",
+    "preload": "none",
 }
 
 

@@ -15,10 +15,11 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "space": 1, "events": 1.5, "paths": 1,
+    "preload": 1, "space": 1, "events": 1.5, "paths": 1,
     "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
+    "executors.forks": 3, "executors.records": 3.2,
     "executors.reports": 3, "strategies.rounds": 2.5,
     "strategies.design": 2.7, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
@@ -30,7 +31,7 @@ DEFAULT_IN_FOLDER = {
     "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "cli": 6.5,
 }  # fmt: skip
 ONLY_IN = {
-    "subprocess": {"executors.cards", "executors.local", "executors.preflight"},
+    "subprocess": {"executors.cards", "executors.forks", "executors.local", "executors.preflight"},
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
@@ -99,7 +100,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
         "base", "rounds", "design", "reports", "cards", "devices", "lease", "visualdl", "options",
-        "preflight",
+        "preflight", "forks", "records",
     }  # fmt: skip
     if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
         return

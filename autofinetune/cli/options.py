@@ -160,6 +160,12 @@ def run_parser() -> Parser:
         "when the tuner is killed, its trials go on for `resume` to adopt, or are ended: adopt, "
         f"kill (default {DEFAULTS['on_tuner_death']})",
     )
+    add.value(
+        "preload",
+        "MODULES",
+        "import these once, such as torch,transformers, and fork each trial from there; "
+        f"auto: what train.py imports (default {DEFAULTS['preload']})",
+    )
     add.flag("strict_exit", "a result counts only if train.py then exits with 0")
     add.flag("skip_preflight", "do not ask train.py --help for its options first")
     add.flag("dry_run", "show the space, the slots and the first commands; run nothing")

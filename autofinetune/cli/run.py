@@ -29,12 +29,21 @@ from autofinetune.errors import (
     InternalError,
     UsageError,
 )
-from autofinetune.evaluators import EVALUATORS
+from autofinetune.evaluators import EVALUATORS, start_of_command
 from autofinetune.events import RunCreated
-from autofinetune.executors import CardProbe, LocalExecutor, Slots, find_slots
+from autofinetune.executors import (
+    CardProbe,
+    ForkServer,
+    Imports,
+    LocalExecutor,
+    Slots,
+    common_environment,
+    find_slots,
+)
 from autofinetune.journal import SqliteJournal
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
+from autofinetune.preload import NONE, steps_of
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
 from autofinetune.safety import BROKEN
@@ -84,11 +93,12 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         return 0
     _refuse_used_directory(paths)
     _say_all(slots.notes)
-    if not options.get("skip_preflight"):
-        config = check_script(config, {**os.environ, **slots.places[0].env})
-    with _locked(paths):
-        _refuse_used_directory(paths)  # again: another run may have been faster
-        return _work(config, paths, slots, probe, strategy, is_new=True)
+    with _fork_server(config, slots) as forks:  # it imports while the script is asked
+        if not options.get("skip_preflight"):
+            config = check_script(config, {**os.environ, **slots.places[0].env})
+        with _locked(paths):
+            _refuse_used_directory(paths)  # again: another run may have been faster
+            return _work(config, paths, slots, probe, forks, strategy, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -112,7 +122,9 @@ def resume_command(argv: Sequence[str]) -> int:
         with CardProbe(gpu) as probe:
             slots = find_slots(gpu, os.environ, probe.first_cards())
             _say_all(slots.notes)
-            return _work(config, paths, slots, probe, _make_strategy(config), is_new=False)
+            with _fork_server(config, slots) as forks:
+                strategy = _make_strategy(config)
+                return _work(config, paths, slots, probe, forks, strategy, is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -297,21 +309,22 @@ def _work(
     paths: RunPaths,
     slots: Slots,
     probe: CardProbe,
+    forks: ForkServer | None,
     strategy: Strategy,
     *,
     is_new: bool,
 ) -> int:
-    environ = {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
     evaluator = EVALUATORS[config.evaluator](config, paths)
     executor = LocalExecutor(
         slots.places,
-        environ,
+        _environment(),
         trials_outlive_us=config.safety.on_tuner_death == "adopt",
         find_card=probe.find,
         min_free_gpu_gb=config.safety.min_free_gpu_gb,
         lease_dir=str(Path(config.working_dir, config.safety.lease_dir))
         if config.safety.lease_dir
         else "",
+        forks=forks,
     )
     console = Console(config, paths, sys.stdout, len(slots.places))
     guard = SinkGuard([console, *_views(config, paths)], _warn)
@@ -350,6 +363,35 @@ def _work(
         except Exception as error:
             raise _broken_inside(error, paths) from error
     return _conclude(tuner, state, paths, arrived)
+
+
+def _environment() -> dict[str, str]:
+    """What trials find in their environment besides their own."""
+    return {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
+
+
+@contextlib.contextmanager
+def _fork_server(config: Config, slots: Slots) -> Iterator[ForkServer | None]:
+    """The process that imports for all trials, where `--preload` asks for one."""
+    steps, note = _steps(config)
+    if note:
+        _say(f"preload: {note}")
+    if not steps:
+        yield None
+        return
+    environ = common_environment(_environment(), [slot.env for slot in slots.places])
+    imports = Imports(config.python, config.script, config.working_dir, steps)
+    with contextlib.closing(ForkServer(imports, environ, _say)) as forks:
+        yield forks
+
+
+def _steps(config: Config) -> tuple[tuple[str, ...], str]:
+    """What `--preload` imports, and what of the script it leaves out and why."""
+    if config.preload == NONE:
+        return (), ""
+    if start_of_command(config) != (config.python, config.script):
+        return (), f"{config.script} is no Python script; its trials start as they are"
+    return steps_of(config.preload, config.script_path)
 
 
 def _views(config: Config, paths: RunPaths) -> list[Sink]:
@@ -495,6 +537,9 @@ def _show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy
     _announce(config, paths, len(slots.places))
     _say_all(slots.notes)
     print("slots: " + ", ".join(slot.name for slot in slots.places))
+    steps, note = _steps(config)
+    if steps or note:
+        print("preload: " + "; ".join(filter(None, [", ".join(steps), note])))
     evaluator = EVALUATORS[config.evaluator](config, paths)
     print("first commands:")
     for c in strategy.ask(config.popsize * config.repeats):

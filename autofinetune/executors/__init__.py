@@ -15,6 +15,7 @@ from .base import (
 )
 from .cards import CardProbe
 from .devices import Slot, Slots, find_slots
+from .forks import ForkServer, Imports, common_environment
 from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
 from .preflight import HelpText, ask_for_options
@@ -30,7 +31,9 @@ __all__ = [
     "CardProbe",
     "Executor",
     "ExitRecord",
+    "ForkServer",
     "HelpText",
+    "Imports",
     "JobState",
     "Key",
     "LocalExecutor",
@@ -41,5 +44,6 @@ __all__ = [
     "Slot",
     "Slots",
     "ask_for_options",
+    "common_environment",
     "find_slots",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import operator
 import os
 import select
 import signal
@@ -14,21 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from autofinetune.runner.cgroup import recorded_cgroup
-from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import LOCK, SPEC, STARTED, try_lock, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
 
-from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
+from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
 from .cards import Card
 from .devices import Slot
+from .forks import ForkServer
 from .lease import Leases
-from .reports import NO_ROOM, read_regular, read_reports
+from .records import read_exit, read_json
+from .reports import NO_ROOM, read_reports
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
-_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_MARGIN = 256 << 20  # bytes that other users of a card may take meanwhile
 _REPORTS = "reports.jsonl"
@@ -37,17 +36,22 @@ _PACKAGE_PARENT = str(Path(__file__).parents[2])
 START_RUNNER = (
     *(sys.executable, "-S", "-E", "-s", "-c"),
     "import sys; sys.path.insert(0, sys.argv[2]); "
-    "from autofinetune.runner.main import main; raise SystemExit(main(sys.argv[1]))",
+    "from autofinetune.runner.main import main; "
+    "raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))",
 )
 
 
 @dataclass
 class _Job:
-    """A submitted attempt: `pidfd` watches its runner, None once that is gone."""
+    """A submitted attempt: `pidfd` watches its runner, None once that is gone.
+
+    The runner is a `process` of ours, or a fork that is `who`, or the one in `started.json`.
+    """
 
     key: Key
     directory: Path
     mark: str
+    who: dict[str, Any] | None = None
     report_offset: int = 0
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
@@ -70,6 +74,7 @@ class LocalExecutor(Executor):
             free again only when its card's memory is back to what it was before the trial.
         min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
         lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
+        forks: starts runners faster where it can; its maker closes it.
 
     Raises:
         EnvironmentProblem: the directory of leases cannot be made.
@@ -84,6 +89,7 @@ class LocalExecutor(Executor):
         find_card: Callable[[str], Card | None] = lambda uuid: None,
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
+        forks: ForkServer | None = None,
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._environ = dict(environ)
@@ -91,6 +97,7 @@ class LocalExecutor(Executor):
         self._find_card = find_card
         self._min_free_gpu_gb = min_free_gpu_gb
         self._leases = Leases(lease_dir)
+        self._forks = forks
         # The reading end goes to every runner: it closes with us, however we end.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -136,7 +143,6 @@ class LocalExecutor(Executor):
             "log": attempt.log,
             "grace_s": attempt.grace_s,
             "time_limit_s": attempt.time_limit_s,
-            "lifeline": self._lifeline[0] if self._lifeline else None,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
         slot = self._slots[attempt.slot]
@@ -149,33 +155,59 @@ class LocalExecutor(Executor):
             MARK_VARIABLE: job.mark,
             "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
         }
-        with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
+        with (job.directory / "runner.log").open("ab") as log:
+            inherited = self._leases.descriptors(slot.device)
+            if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
+                self._spawn(job, env, log, inherited)
+        with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
+            self._watch(job)
+
+    def _lifelines(self) -> tuple[int, ...]:
+        return self._lifeline[:1] if self._lifeline else ()
+
+    def _fork(
+        self, job: _Job, attempt: Attempt, env: Mapping[str, str], passed: Sequence[int]
+    ) -> bool:
+        """Start the runner as a fork of the process that has imported all, if there is one."""
+        if self._forks is None:
+            return False
+        has_lifeline = self._lifeline is not None
+        job.who = self._forks.start(attempt, env, passed, has_lifeline=has_lifeline)
+        if job.who is not None:
+            job.pid = job.who["pid"]
+        return job.who is not None
+
+    def _spawn(
+        self, job: _Job, env: Mapping[str, str], log: BinaryIO, inherited: Sequence[int]
+    ) -> None:
+        lifelines = self._lifelines()
+        with _signals_blocked():
             job.process = subprocess.Popen(
-                [*START_RUNNER, str(job.directory), _PACKAGE_PARENT],
+                [*START_RUNNER, str(job.directory), _PACKAGE_PARENT, *map(str, lifelines)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(*(self._lifeline or ())[:1], *self._leases.descriptors(slot.device)),
+                pass_fds=(*lifelines, *inherited),
                 env=env,
             )
-        job.pid = job.process.pid
-        with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
-            self._watch(job)
+
+    def _watch(self, job: _Job) -> None:
+        """Watch the runner that we started or know of; a process of ours keeps its pid."""
+        if job.process is not None:
+            job.pid = job.process.pid
+            job.pidfd = os.pidfd_open(job.pid)
+        elif job.who is not None and is_alive(job.who):
+            job.pid = job.who["pid"]
+            with contextlib.suppress(ProcessLookupError):
+                job.pidfd = os.pidfd_open(job.pid)
+            if not is_alive(job.who):  # it went between the look and the watch
+                self._unwatch(job)
 
     def _attach(self, job: _Job) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
-        who = _read_json(job.directory / STARTED)
-        if who is not None and is_alive(who):
-            job.pid = who["pid"]
-            self._watch(job)
-            if not is_alive(who):  # it went between the look and the watch
-                self._unwatch(job)
-
-    def _watch(self, job: _Job) -> None:
-        assert job.pid is not None
-        with contextlib.suppress(ProcessLookupError):
-            job.pidfd = os.pidfd_open(job.pid)
+        job.who = read_json(job.directory / STARTED) or job.who
+        self._watch(job)
 
     def _unwatch(self, job: _Job) -> None:
         if job.pidfd is not None:
@@ -213,13 +245,13 @@ class LocalExecutor(Executor):
                 os.read(self._wake_read, 4096)
 
     def _look(self, job: _Job) -> Observation | None:
-        if job.pidfd is None and job.process is not None:
+        if job.pidfd is None:
             self._watch(job)
         is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
         if is_over:
             self._unwatch(job)
         # An exit record is written after the last report, so it is looked for first.
-        record = _read_exit(job.directory) if is_over else None
+        record = read_exit(job.directory) if is_over else None
         state = JobState.RUNNING
         if record is not None:
             state = JobState.EXITED
@@ -266,7 +298,7 @@ class LocalExecutor(Executor):
         job.empty_sweeps = 0 if self._kill_remains(job) or lock is None else job.empty_sweeps + 1
         if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
-        if _read_exit(job.directory) is not None:
+        if read_exit(job.directory) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
         return JobState.LOST
 
@@ -278,7 +310,7 @@ class LocalExecutor(Executor):
     def _kill_remains(self, job: _Job) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
         remains = set(marked(job.mark))
-        started = _read_json(job.directory / STARTED) or {}
+        started = read_json(job.directory / STARTED) or {}
         cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
         remains.update(cgroup.pids())
         cgroup.kill()
@@ -333,40 +365,3 @@ def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
         more, offset = read_reports(path, before)
         found += more
     return found, offset
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        data = json.loads(read_regular(path))
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise  # that the file could not be read now does not mean that it is not there
-        return None
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _read_exit(directory: Path) -> ExitRecord | None:
-    data = _read_json(directory / EXIT)
-    try:
-        return _as_record(data) if data is not None else None
-    except (KeyError, TypeError, ValueError):
-        return None  # not what a runner writes: as good as absent
-
-
-def _as_record(data: dict[str, Any]) -> ExitRecord:
-    code = data["returncode"]
-    return ExitRecord(
-        why=str(data["why"]) if data["why"] in _WHYS else _unknown(data["why"]),
-        returncode=None if code is None else operator.index(code),
-        seconds=max(0.0, float(data["seconds"])),
-        error=data.get("error", ""),
-        leftovers=data.get("leftovers", 0),
-        survivors=tuple(data.get("survivors", ())),
-        is_oom=data["returncode"] == -signal.SIGKILL and data.get("oom_kills", 0) > 0,
-    )
-
-
-def _unknown(why: object) -> str:
-    raise ValueError(f"unknown end {why!r}")

@@ -9,8 +9,8 @@ The local executor starts it in a session of its own with the attempt directory 
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
 SIGTERM asks for an early end: the command gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
-second SIGTERM shortens the grace to nothing. `lifeline` in the spec is a descriptor whose other
-end the tuner holds: when it closes the tuner is dead, and the trial is ended too.
+second SIGTERM shortens the grace to nothing. `lifeline` is a descriptor whose other end the tuner
+holds: when it closes the tuner is dead, and the trial is ended too.
 """
 
 from __future__ import annotations
@@ -44,16 +44,41 @@ KILL_PATIENCE_S = 60.0
 _PIPE_BYTES = 1 << 20
 _SPAWN_TRIES = 20
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+CHANGED = (*_HANDLED, signal.SIGHUP)  # signals that a runner meets in its own way
 
 
-def main(directory: str) -> int:
-    """Run the attempt in `directory` to its end; returns the exit code of the runner itself."""
+def start_program(argv: list[str], stdin: int, output: int) -> int:
+    """Start the command as a program of its own; what is inheritable it inherits; its pid."""
+    return os.posix_spawnp(
+        argv[0],
+        argv,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, stdin, 0),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
+    )
+
+
+def main(
+    directory: str,
+    lifeline: int | None = None,
+    start: Callable[[list[str], int, int], int] = start_program,
+) -> int:
+    """Run the attempt in `directory` to its end; returns the exit code of the runner itself.
+
+    `start` starts the words of a command with the given standard input and output.
+    """
     lock = try_lock(os.path.join(directory, LOCK))
     if lock is None or os.path.exists(os.path.join(directory, STARTED)):
         return 0  # somebody owns it already, or it was started once before
     with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
-    trial = _Trial(spec, directory)
+    trial = _Trial(spec, directory, lifeline, start)
     reports = _open_reports()
     # Not durable: after a power cut nothing runs any more, whatever the file says.
     started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
@@ -102,23 +127,31 @@ def _bring_back(directory: str, reports: int) -> None:
         os.close(copy)
 
 
-def _patiently(start: Callable[..., int], *args: Any, **options: Any) -> int:
+def _patiently(start: Callable[..., int], *args: Any) -> int:
     """Start a process; a machine without room for one gets some time to find it."""
     for _ in range(_SPAWN_TRIES):
         try:
-            return start(*args, **options)
+            return start(*args)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ENOMEM):
                 raise
             time.sleep(0.5)
-    return start(*args, **options)
+    return start(*args)
 
 
 class _Trial:
     """One command and everything below it; time is monotonic throughout."""
 
-    def __init__(self, spec: dict[str, Any], directory: str) -> None:
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        directory: str,
+        lifeline: int | None,
+        start: Callable[[list[str], int, int], int],
+    ) -> None:
         self.spec = spec
+        self.lifeline = lifeline
+        self.start = start
         self.mark = os.environ.get(MARK_VARIABLE, "")
         self.grace_s = float(spec["grace_s"])
         self.why = "exit"
@@ -131,7 +164,6 @@ class _Trial:
         self.is_subreaper = become_subreaper()
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
         self.deadline: float | None = None
-        self.lifeline = spec.get("lifeline")
         self.wake = self._catch_signals()
         self.output: int | None = None
 
@@ -182,20 +214,7 @@ class _Trial:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         argv = [str(word) for word in self.spec["argv"]]
         try:
-            self.pid = _patiently(
-                os.posix_spawnp,
-                argv[0],
-                argv,
-                os.environ,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, printed, 1),
-                    (os.POSIX_SPAWN_DUP2, printed, 2),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
-            )
+            self.pid = _patiently(self.start, argv, null, printed)
         finally:
             os.close(printed)
             os.close(null)

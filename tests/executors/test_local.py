@@ -16,7 +16,15 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot, local
+from autofinetune.executors import (
+    Attempt,
+    JobState,
+    LocalExecutor,
+    Observation,
+    Slot,
+    local,
+    records,
+)
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.runner.processes import identity, is_alive, marked
@@ -447,7 +455,7 @@ def test_a_runner_that_cannot_be_watched_at_once_is_watched_later(
 def test_an_end_that_cannot_be_read_at_once_is_read_later(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = refuse_at_first(monkeypatch, 2, errno.ENFILE, local, "read_regular")
+    read = refuse_at_first(monkeypatch, 2, errno.ENFILE, records, "read_regular")
     executor.submit(attempt_of(tmp_path, "pass"))
     assert until_over(executor).state is JobState.EXITED
     assert read

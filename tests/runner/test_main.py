@@ -191,13 +191,13 @@ def test_a_record_waits_for_space(
 
 @pytest.mark.parametrize("lacking", [errno.EAGAIN, errno.ENOMEM])
 def test_a_machine_without_room_for_a_process_gets_time(lacking: int, waits: list[float]) -> None:
-    def start(*words: str, name: str) -> int:
+    def start(*words: str) -> int:
         if len(waits) < 3:
             raise OSError(lacking, "no room")
-        assert (words, name) == (("a", "b"), "c")
+        assert words == ("a", "b")
         return 7
 
-    assert main._patiently(start, "a", "b", name="c") == 7
+    assert main._patiently(start, "a", "b") == 7
     assert len(waits) == 3
 
 

@@ -1,0 +1,179 @@
+"""What is imported once for all trials: `--preload=torch,transformers`, or read from the script.
+
+The result is a list of steps: `module`, `module:name` for `from module import name`, either with
+a `?` where it may fail, and `NAME=value` or `NAME?=value` for an environment variable that the
+script sets (or sets where it is not set yet) before it imports what reads it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+AUTO, NONE = "auto", "none"
+_WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?\Z")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_HARMLESS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
+
+
+def words_of(option: str) -> tuple[str, ...]:
+    """The modules that `--preload` names, none of them for `auto` and `none`."""
+    return () if option in (AUTO, NONE) else tuple(re.split(r"[,\s]+", option.strip(", ")))
+
+
+def mistakes(option: str, script: Path) -> Iterator[str]:
+    """What is wrong with `--preload`, found without importing anything."""
+    for word in words_of(option):
+        name = word.partition(":")[0]
+        if not _WORD.match(word):
+            yield f"--preload={option}: {word!r} is no name of a module; write torch,transformers"
+        elif _is_local(name, script):
+            yield (
+                f"--preload={option}: {name} lies beside the script, where it may change; "
+                "name installed modules"
+            )
+        elif _find(name) is None:
+            yield f"--preload={option}: there is no module {name}; install it, or leave it out"
+
+
+def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
+    """The steps, and why some or all imports of the script are left out, or nothing."""
+    if option != AUTO:
+        return words_of(option), ""
+    try:
+        module = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        return (), f"{script.name} cannot be read ({error})"
+    reader = _Reader(script)
+    reader.read(module.body, is_certain=True)
+    steps = tuple(dict.fromkeys(reader.steps))
+    if not any("=" not in step for step in steps):
+        return (), reader.note() or f"{script.name} imports nothing that is installed"
+    return steps, reader.note()
+
+
+class _Reader:
+    """Collects the imports of a script from its top, as far as nothing can come between them."""
+
+    def __init__(self, script: Path) -> None:
+        self.script = script
+        self.steps: list[str] = []
+        self.stopped_at = 0  # the line of a statement that may change what later imports do
+        self.left_out: list[str] = []
+
+    def note(self) -> str:
+        if not self.left_out:
+            return ""
+        return (
+            f"{', '.join(dict.fromkeys(self.left_out))} is imported after line {self.stopped_at} "
+            f"of {self.script.name}, which may change how; name it in --preload if it does not"
+        )
+
+    def read(self, body: Sequence[ast.stmt], *, is_certain: bool) -> None:
+        for node in body:
+            setting = _setting(node) if is_certain and not self.stopped_at else ""
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._take(node, is_certain=is_certain)
+            elif setting:
+                self.steps.append(setting)
+            elif isinstance(node, ast.If):
+                # What a type checker alone sees is not imported at all.
+                is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
+                self.read([*(node.body if is_run else ()), *node.orelse], is_certain=False)
+            elif isinstance(node, ast.Try):
+                handlers = [statement for handler in node.handlers for statement in handler.body]
+                inside = [*node.body, *handlers, *node.orelse, *node.finalbody]
+                self.read(inside, is_certain=False)
+            elif not _is_harmless(node):
+                self.stopped_at = self.stopped_at or node.lineno
+
+    def _take(self, node: ast.Import | ast.ImportFrom, *, is_certain: bool) -> None:
+        for step in _steps(node):
+            name = step.partition(":")[0]
+            top = name.partition(".")[0]
+            if _is_local(top, self.script) or not _is_installed(top):
+                continue
+            if self.stopped_at:
+                self.left_out.append(top)
+            else:
+                self.steps.append(step if is_certain else f"{step}?")
+
+
+def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if node.level or not node.module or node.module == "__future__":
+        return []
+    names = [alias.name for alias in node.names]
+    return [node.module if name == "*" else f"{node.module}:{name}" for name in names]
+
+
+def _setting(node: ast.stmt) -> str:
+    """`os.environ["NAME"] = "value"` or `os.environ.setdefault("NAME", "value")` as a step."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and ast.unparse(target.value) == "os.environ":
+            return _pair([target.slice, node.value], "=")
+    call = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "os.environ.setdefault":
+        return _pair(call.args, "?=")
+    return ""
+
+
+def _pair(nodes: Sequence[ast.expr], sign: str) -> str:
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return sign.join(texts) if len(texts) == len(nodes) == 2 and "=" not in texts[0] else ""
+
+
+def _is_harmless(node: ast.stmt) -> bool:
+    """Whether it cannot change what an import after it does, as far as its form tells."""
+    if isinstance(node, ast.Expr):
+        # A docstring, or which warnings are shown.
+        return isinstance(node.value, ast.Constant) or ast.unparse(node).startswith("warnings.")
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        inner = [n for target in targets for n in ast.walk(target)]
+        return not any(isinstance(n, (ast.Attribute, ast.Subscript)) for n in inner)
+    return isinstance(node, _HARMLESS)
+
+
+# --- where modules lie --------------------------------------------------------------------------
+
+
+def _is_local(name: str, script: Path) -> bool:
+    """Whether the script gets this module from its own directory; a folder alone is none."""
+    folder = str(script.resolve().parent)
+    spec = PathFinder.find_spec(name.partition(".")[0], [folder])
+    return spec is not None and spec.origin is not None
+
+
+def _find(name: str) -> ModuleSpec | None:
+    """Where a module lies, without importing the packages around it."""
+    top, *inner = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    path = top
+    for part in inner:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        path = f"{path}.{part}"
+        spec = PathFinder.find_spec(path, list(spec.submodule_search_locations))
+    return spec
+
+
+def _is_installed(top: str) -> bool:
+    """Whether it belongs to Python or was installed: the rest may change while the run goes on."""
+    spec = _find(top)
+    if spec is None:
+        return False
+    if top in (*sys.stdlib_module_names, "autofinetune"):
+        return True
+    places = [spec.origin, *(spec.submodule_search_locations or ())]
+    return any(_INSTALLED & set(Path(place).parts) for place in places if place)

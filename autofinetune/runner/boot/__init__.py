@@ -1,0 +1,1 @@
+"""Put into PYTHONPATH, this folder makes Python load `sitecustomize` before the script."""

@@ -1,0 +1,104 @@
+"""Whether a process that has imported modules can be forked: why not, in a few words."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+import time
+
+_PATIENCE_S = 1.0  # a thread that was joined may be seen for a moment longer
+_QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def obstacle(known: set[int], script_dir: str) -> str:
+    """What forbids a fork, or nothing.
+
+    Args:
+        known: the descriptors that were open before the imports.
+        script_dir: what lies there is the user's, and every trial imports it anew.
+    """
+    return (
+        _python_threads()
+        or _descriptors(known)
+        or _children()
+        or _local_modules(script_dir)
+        or _fork_once()
+    )
+
+
+def descriptors() -> set[int]:
+    """All that are open."""
+    return {int(name) for name in os.listdir("/proc/self/fd")} - {_listing_descriptor()}
+
+
+def _listing_descriptor() -> int:
+    """The lowest free number: what a listing of the descriptors opens for itself."""
+    descriptor = os.open("/proc/self/fd", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(descriptor)
+    return descriptor
+
+
+def _python_threads() -> str:
+    others = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    if not others and len(sys._current_frames()) > 1:
+        others = ["one without a name"]
+    return f"the imports started a thread ({', '.join(others)})" if others else ""
+
+
+def _descriptors(known: set[int]) -> str:
+    for descriptor in sorted(descriptors() - known):
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if path.startswith("/dev/nvidia"):
+            return "the imports initialised CUDA"
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISCHR(mode) or path not in _QUIET_DEVICES:
+            return f"the imports keep {path} open"
+    return ""
+
+
+def _children() -> str:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return ""
+    return "the imports started a process"
+
+
+def _local_modules(script_dir: str) -> str:
+    """Modules that lie beside the script; installed ones below it are none of these."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if "." in name or not isinstance(file, str):
+            continue
+        folder, base = os.path.split(os.path.realpath(file))
+        if base.startswith("__init__."):
+            folder = os.path.dirname(folder)
+        if folder == script_dir:
+            return f"the imports load {name}, which lies beside the script and may change"
+    return ""
+
+
+def _fork_once() -> str:
+    """Fork, and see what is left: a library that can be forked ends its threads for that."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_is_cuda_spoilt())
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        return "the imports initialised CUDA"
+    end = time.monotonic() + _PATIENCE_S
+    while len(tasks := os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    if len(tasks) > 1:
+        return f"the imports started threads ({len(tasks) - 1}) that do not end for a fork"
+    return ""
+
+
+def _is_cuda_spoilt() -> bool:
+    """Whether a fork of a process with torch can no longer use CUDA."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None:
+        return False
+    return bool(cuda.is_initialized() or getattr(cuda, "_is_in_bad_fork", bool)())

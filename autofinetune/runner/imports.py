@@ -1,0 +1,81 @@
+"""Imports for a script before it runs, as if it did so itself."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def as_in_script(script: str, script_dir: str) -> Iterator[None]:
+    """Imports inside find what they find in a script: its folder, its name, no other words."""
+    main_module = sys.modules["__main__"]
+    is_safe = getattr(sys.flags, "safe_path", False)
+    del sys.argv[1:]
+    main_module.__file__ = os.path.abspath(script)
+    if not is_safe:
+        sys.path.insert(0, script_dir)
+    try:
+        yield
+    finally:
+        if not is_safe:
+            sys.path.remove(script_dir)
+        del main_module.__file__
+
+
+def import_all(steps: list[str]) -> str:
+    """Do the steps in order; what went wrong, or nothing.
+
+    A step is `module`, or `module:name` for `from module import name`, either with a `?` where it
+    may fail; or a variable of the environment for those after it: `NAME=value`, or `NAME?=value`
+    where it is not set yet.
+    """
+    step = "sitecustomize"
+    before: dict[str, str | None] = {}
+    try:
+        _customize()
+        for step in steps:
+            name, equals, value = step.partition("=")
+            if equals:
+                _set(name, value, before)
+            else:
+                _import(name)
+    except BaseException as error:
+        return f"{step} cannot be imported ({type(error).__name__}: {error})"
+    for name, old in before.items():  # the script sets them itself
+        if old is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = old
+    return ""
+
+
+def _customize() -> None:
+    """Import the machine's own `sitecustomize`, in whose place ours was loaded."""
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
+    if spec is not None and spec.loader is not None:
+        sys.modules["sitecustomize"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+def _set(name: str, value: str, before: dict[str, str | None]) -> None:
+    is_default, name = name.endswith("?"), name.removesuffix("?")
+    if not (is_default and name in os.environ):
+        before.setdefault(name, os.environ.get(name))
+        os.environ[name] = value
+
+
+def _import(step: str) -> None:
+    path, _, wanted = step.removesuffix("?").partition(":")
+    try:
+        module = importlib.import_module(path)
+        if wanted and not hasattr(module, wanted):
+            importlib.import_module(f"{path}.{wanted}")
+    except ImportError:
+        if not step.endswith("?"):
+            raise

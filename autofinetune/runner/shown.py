@@ -1,0 +1,51 @@
+"""What other processes see of this one: its command line and its environment.
+
+The kernel shows both from where they lay when the program was started. A fork becomes another
+program for the eyes of `ps`, and can be found by its mark, when it writes over them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_ARG_START, _ARG_END, _ENV_START, _ENV_END = range(45, 49)  # in /proc/self/stat, after the name
+
+
+class Shown:
+    """The two pieces of our own memory; to be made once, before anything is written there.
+
+    Args:
+        first: the variable with which the part of the environment begins that may be replaced;
+            everything from it to the end is room.
+
+    Raises:
+        OSError: they are not to be found.
+    """
+
+    def __init__(self, first: str) -> None:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
+        self._words = (int(fields[_ARG_START]), int(fields[_ARG_END]))
+        begin = (b"\0" + ctypes.string_at(start, end - start)).find(b"\0%s=" % first.encode())
+        if not 0 < start < end or begin < 0:
+            raise OSError("the environment of this process cannot be found in its memory")
+        self._variables = (start + begin, end)
+
+    def command(self, text: str) -> None:
+        """Show `text`, or as much of it as there is room for, as the command line."""
+        start, end = self._words
+        words = os.fsencode(text)[: end - start - 2]
+        # A last byte that is no zero tells the kernel that this is one text, not words.
+        ctypes.memmove(start, words.ljust(end - start - 1, b"\0") + b" ", end - start)
+
+    def environment(self, variables: dict[str, str]) -> None:
+        """Show these variables behind the ones that stay; those without room are left out."""
+        start, end = self._variables
+        shown = b""
+        for name, value in variables.items():
+            entry = os.fsencode(f"{name}={value}") + b"\0"
+            if len(shown) + len(entry) <= end - start:
+                shown += entry
+        ctypes.memmove(start, shown.ljust(end - start, b"\0"), end - start)
