@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 # Linear algebra of our size is fastest on one core; numpy reads this when it is imported.
@@ -30,7 +31,22 @@ MEASURED_RUNNER = """
 import sys; sys.path[:] = {path!r}; import coverage
 coverage.Coverage({data!r}, auto_data=True, data_suffix=True, config_file={config!r}).start()
 sys.path.insert(0, sys.argv[2])
-from autofinetune.runner.main import main; raise SystemExit(main(sys.argv[1]))
+from autofinetune.runner.main import main
+raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))
+"""
+# In place of the folder that makes a Python a server of forks; they end without Python's help.
+MEASURED_BOOT = """
+import coverage, os
+measured = coverage.Coverage({data!r}, auto_data=True, data_suffix=True, config_file={config!r})
+measured.start()
+end = os._exit
+def save_and_end(code):
+    measured.stop()
+    measured.save()
+    end(code)
+os._exit = save_and_end
+with open({boot!r}) as file:
+    exec(compile(file.read(), {boot!r}, "exec"))
 """
 
 
@@ -40,14 +56,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
     if measuring is None:
         return
-    from autofinetune.executors import local
+    from autofinetune.executors import forks, local
 
-    code = MEASURED_RUNNER.format(
-        path=sys.path,
-        data=str(Path(measuring.get_option("run:data_file")).absolute()),
-        config=str(session.config.rootpath / "pyproject.toml"),
-    )
-    local.START_RUNNER = (*local.START_RUNNER[:-1], code)
+    places = {
+        "path": sys.path,
+        "data": str(Path(measuring.get_option("run:data_file")).absolute()),
+        "config": str(session.config.rootpath / "pyproject.toml"),
+        "boot": str(Path(forks.BOOT, "sitecustomize.py")),
+    }
+    local.START_RUNNER = (*local.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
+    forks.BOOT = tempfile.mkdtemp()
+    session.config.add_cleanup(lambda: shutil.rmtree(forks.BOOT))
+    Path(forks.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

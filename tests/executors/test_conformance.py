@@ -13,6 +13,8 @@ from autofinetune.executors import (
     EXECUTORS,
     Attempt,
     Executor,
+    ForkServer,
+    Imports,
     JobState,
     LocalExecutor,
     MemoryExecutor,
@@ -34,6 +36,7 @@ if "wait" in options:
 sys.exit(int(options.get("exit", 0)))
 """
 DEADLINE_S = 60.0
+FORKED = "local, forked"
 
 
 def played(attempt: Attempt) -> Played:
@@ -54,14 +57,34 @@ class Bench:
         self.root = root
         self.script = root / "trial.py"
         self.script.write_text(TRIAL)
+        self.forks: ForkServer | None = None
         self.executor = self.make()
 
     def make(self) -> Executor:
         if self.name == "memory":
             return MemoryExecutor(["a", "b"], played)
-        assert self.name == "local"
         slots = [Slot("a", {"CUDA_VISIBLE_DEVICES": "0"}), Slot("b", {})]
-        return LocalExecutor(slots, {"PATH": "/usr/bin:/bin"})
+        environ = {"PATH": "/usr/bin:/bin"}
+        if self.name == FORKED:
+            self.forks = self.make_forks(environ)
+        else:
+            assert self.name == "local"
+        return LocalExecutor(slots, environ, forks=self.forks)
+
+    def make_forks(self, environ: dict[str, str]) -> ForkServer:
+        imports = Imports(sys.executable, str(self.script), str(self.root), ("json",))
+        notices: list[str] = []
+        forks = ForkServer(imports, environ, notices.append)
+        end = time.monotonic() + DEADLINE_S
+        while not forks.is_ready():
+            assert time.monotonic() < end, notices
+        return forks
+
+    def close(self) -> None:
+        self.executor.close()
+        if self.forks is not None:
+            assert self.forks.is_ready()  # it has not given up meanwhile
+            self.forks.close()
 
     def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
         return Attempt(
@@ -90,11 +113,11 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=sorted(EXECUTORS))
+@pytest.fixture(params=[*sorted(EXECUTORS), FORKED])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(request.param, tmp_path)
     yield made
-    made.executor.close()
+    made.close()
 
 
 def test_slots_are_named_and_distinct(bench: Bench) -> None:

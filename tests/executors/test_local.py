@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import pytest
 
 from autofinetune.executors import (
     Attempt,
+    ForkServer,
+    Imports,
     JobState,
     LocalExecutor,
     Observation,
     Slot,
+    common_environment,
     local,
     records,
 )
@@ -40,9 +44,39 @@ def wait_until(condition: Callable[[], bool]) -> None:
         os.sched_yield()
 
 
+Make = Callable[..., LocalExecutor]
+SCRIPT = "import sys; exec(sys.argv.pop(1))"
+
+
+@pytest.fixture(params=["ordinary", "forked"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Makes executors, to be closed, that start runners in the one way or in the other."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+    with contextlib.ExitStack() as stack:
+
+        def new(slots: Sequence[Slot] = (Slot("a"),), **options: Any) -> LocalExecutor:
+            if request.param == "forked":
+                options["forks"] = stack.enter_context(forking(tmp_path, slots))
+            return LocalExecutor(slots, dict(os.environ), **options)
+
+        yield new
+
+
+@contextlib.contextmanager
+def forking(root: Path, slots: Sequence[Slot]) -> Iterator[ForkServer]:
+    """A server of forks that is ready, and that does not give up meanwhile."""
+    environ = common_environment(os.environ, [slot.env for slot in slots])
+    imports = Imports(sys.executable, "train.py", str(root), ("json",))
+    notices: list[str] = []
+    with contextlib.closing(ForkServer(imports, environ, notices.append)) as forks:
+        wait_until(lambda: forks.is_ready() or bool(notices))
+        yield forks
+        assert forks.is_ready(), notices
+
+
 @pytest.fixture
-def executor() -> Iterator[LocalExecutor]:
-    made = LocalExecutor([Slot("a", {"CUDA_VISIBLE_DEVICES": "3"})], dict(os.environ))
+def executor(make: Make) -> Iterator[LocalExecutor]:
+    made = make([Slot("a", {"CUDA_VISIBLE_DEVICES": "3"})])
     yield made
     made.close()
 
@@ -53,7 +87,7 @@ def attempt_of(root: Path, code: str, **fields: object) -> Attempt:
         "trial": 0,
         "attempt": 1,
         "slot": "a",
-        "argv": (sys.executable, "-c", code),
+        "argv": (sys.executable, "train.py", code),
         "env": {"AUTOFINETUNE_TRIAL": "0"},
         "working_dir": str(root),
         "directory": str(root / "attempt"),
@@ -116,7 +150,7 @@ def test_values_reach_the_trial_whatever_characters_they_have(
 ) -> None:
     words = ("--a=x y", "--b=$(touch /tmp/no)", "--c=;'\"\\", "--d=ü\n", "--e=")
     code = "import sys, json; open('argv', 'w').write(json.dumps(sys.argv[1:]))"
-    executor.submit(attempt_of(tmp_path, code, argv=(sys.executable, "-c", code, *words)))
+    executor.submit(attempt_of(tmp_path, code, argv=(sys.executable, "train.py", code, *words)))
     until_over(executor)
     assert tuple(json.loads((tmp_path / "argv").read_text())) == words
 
@@ -203,14 +237,16 @@ def test_a_trial_over_its_time_limit_is_ended(executor: LocalExecutor, tmp_path:
     assert marked(mark_of(attempt)) == []
 
 
-def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_a_new_executor_attaches_to_what_runs(
+    make: Make, executor: LocalExecutor, tmp_path: Path
+) -> None:
     code = (
         "import os, time\nopen('starts', 'a').write('x')\nprint('ready', flush=True)\n"
         "while not os.path.exists('go'): time.sleep(0.01)\n"
         "open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a').write('{\"final\": 0.5}\\n')"
     )
     attempt = attempt_of(tmp_path, code)
-    first = LocalExecutor([Slot("a")], dict(os.environ))
+    first = make()
     first.submit(attempt)
     log = tmp_path / "log"
     wait_until(lambda: log.exists() and "ready" in log.read_text())
@@ -223,9 +259,11 @@ def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path:
     assert (tmp_path / "starts").read_text() == "x"
 
 
-def test_an_attempt_that_ended_meanwhile_is_found(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_an_attempt_that_ended_meanwhile_is_found(
+    make: Make, executor: LocalExecutor, tmp_path: Path
+) -> None:
     attempt = attempt_of(tmp_path, "open('starts', 'a').write('x')")
-    first = LocalExecutor([Slot("a")], dict(os.environ))
+    first = make()
     first.submit(attempt)
     until_over(first)
     first.close()
@@ -367,14 +405,14 @@ def test_a_runner_that_ends_while_it_is_attached_to_is_not_watched(
 
 
 def test_a_runner_that_another_tuner_just_started_is_waited_for(
-    executor: LocalExecutor, tmp_path: Path
+    make: Make, executor: LocalExecutor, tmp_path: Path
 ) -> None:
     code = (
         "import os, time\nopen('starts', 'a').write('x')\n"
         "while not os.path.exists('go'): time.sleep(0.005)"
     )
     attempt = attempt_of(tmp_path, code)
-    other = LocalExecutor([Slot("a")], dict(os.environ))
+    other = make()
     other.submit(attempt)
     started, hidden = Path(attempt.directory) / STARTED, tmp_path / "hidden"
     wait_until((tmp_path / "starts").exists)
@@ -407,8 +445,8 @@ def test_a_dead_runner_whose_directory_was_deleted_is_lost(
     assert marked(mark_of(attempt)) == []
 
 
-def test_trials_end_with_the_tuner_where_they_are_to(tmp_path: Path) -> None:
-    executor = LocalExecutor([Slot("a")], dict(os.environ), trials_outlive_us=False)
+def test_trials_end_with_the_tuner_where_they_are_to(make: Make, tmp_path: Path) -> None:
+    executor = make(trials_outlive_us=False)
     attempt = attempt_of(tmp_path, "import signal; print('ready', flush=True); signal.pause()")
     handle = executor.submit(attempt)
     log = tmp_path / "log"
@@ -446,9 +484,15 @@ def test_a_runner_that_cannot_be_watched_at_once_is_watched_later(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = refuse_at_first(monkeypatch, 3, errno.EMFILE, os, "pidfd_open")
-    executor.submit(attempt_of(tmp_path, "open('starts', 'a').write('x')"))
+    code = (
+        "import os, time\nopen('starts', 'a').write('x')\n"
+        "while not os.path.exists('go'): time.sleep(0.005)"
+    )
+    executor.submit(attempt_of(tmp_path, code))
+    while not watched:
+        assert executor.poll(0.0) == []
+    (tmp_path / "go").touch()
     assert until_over(executor).state is JobState.EXITED
-    assert watched
     assert (tmp_path / "starts").read_text() == "x"
 
 
@@ -473,10 +517,10 @@ def test_another_error_of_the_machine_is_told(
 
 
 def test_nothing_is_left_open_of_what_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = open_files()
-    first, second = (LocalExecutor([Slot("a")], dict(os.environ)) for _ in range(2))
+    first, second = (make(), make())
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     watched, unwatched, dead = (
         attempt_of(tmp_path, wait, trial=number, directory=str(tmp_path / f"{number}"))
@@ -492,7 +536,8 @@ def test_nothing_is_left_open_of_what_goes_on(
     first.submit(dead)
     first.close()
     second.close()
-    assert open_files() == before
+    sockets = sum(one._forks is not None for one in (first, second))
+    assert open_files() == before + sockets
     (tmp_path / "go").touch()
     wait_until(lambda: all((Path(a.directory) / EXIT).exists() for a in (watched, unwatched)))
 
@@ -544,14 +589,14 @@ def test_a_report_behind_megabytes_of_junk_is_found(
                 return
 
 
-def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
+def on_a_card(make: Make, tmp_path: Path, readings: list[int]) -> Observation:
     """Run a trial on a card whose used memory is read so; the last reading stays."""
 
     def find(uuid: str) -> Card:
         assert uuid == "GPU-1"
         return Card(0, uuid, "A", readings.pop(0) if len(readings) > 1 else readings[0])
 
-    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), find_card=find)
+    executor = make([Slot("a", {}, "GPU-1")], find_card=find)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -559,15 +604,17 @@ def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
         executor.close()
 
 
-def test_a_slot_is_free_when_the_memory_of_its_card_is_back(tmp_path: Path) -> None:
+def test_a_slot_is_free_when_the_memory_of_its_card_is_back(make: Make, tmp_path: Path) -> None:
     gib = 1 << 30
-    assert on_a_card(tmp_path, [gib, 9 * gib, 5 * gib, gib]).held_bytes == 0
+    assert on_a_card(make, tmp_path, [gib, 9 * gib, 5 * gib, gib]).held_bytes == 0
 
 
-def test_memory_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_stays_is_told(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autofinetune.executors.local._MEMORY_PATIENCE_S", 0.05)
     gib = 1 << 30
-    assert on_a_card(tmp_path, [gib, 9 * gib]).held_bytes == 8 * gib
+    assert on_a_card(make, tmp_path, [gib, 9 * gib]).held_bytes == 8 * gib
 
 
 def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
@@ -585,11 +632,11 @@ def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
     executor.close()
 
 
-def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(tmp_path: Path) -> None:
+def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(
+    make: Make, tmp_path: Path
+) -> None:
     card = [Slot("0", {"CUDA_VISIBLE_DEVICES": "0"})]
-    one, two = (
-        LocalExecutor(card, dict(os.environ), lease_dir=str(tmp_path / "leases")) for _ in range(2)
-    )
+    one, two = (make(card, lease_dir=str(tmp_path / "leases")) for _ in range(2))
     assert one.obstacle("0") == one.obstacle("0") == ""
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     one.submit(attempt_of(tmp_path, wait, slot="0"))
