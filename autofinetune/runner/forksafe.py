@@ -42,8 +42,6 @@ def _listing_descriptor() -> int:
 
 def _python_threads() -> str:
     others = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
-    if not others and len(sys._current_frames()) > 1:
-        others = ["one without a name"]
     return f"the imports started a thread ({', '.join(others)})" if others else ""
 
 

@@ -117,8 +117,7 @@ class _Server:
         problem = problem or forksafe.obstacle(before, script_dir)
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
-        gc.collect()
-        gc.freeze()  # a collection would write to every object, and copy every page
+        _freeze()
         return problem
 
     # --- serving --------------------------------------------------------------------------------
@@ -236,11 +235,30 @@ class _Server:
         sys.argv[:] = self.argv[1:]
         sys.orig_argv[:] = self.argv
         self.shown.command(" ".join(self.argv))
-        numpy_random = sys.modules.get("numpy.random")
-        if numpy_random is not None:  # Python's own generator sees to this itself
-            numpy_random.seed()
+        _draw_seeds()
         if self.output:
             os.write(1, self.output)
+
+
+def _draw_seeds() -> None:
+    """What is random in every process is so in every fork; Python's own generator sees to it."""
+    numpy, torch = (sys.modules.get(name) for name in ("numpy.random", "torch"))
+    if numpy is not None:
+        numpy.seed()
+    if torch is not None:
+        torch.default_generator.seed()
+
+
+def _freeze() -> None:
+    """Keep the collector from what is there: it would write to it, and so copy every page.
+
+    Not from the module of the script, or what it leaves behind would never be finalized.
+    """
+    gc.collect()
+    gc.freeze()
+    for thing in (sys.modules["__main__"], vars(sys.modules["__main__"])):
+        ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
+        ctypes.pythonapi.PyObject_GC_Track(ctypes.py_object(thing))
 
 
 def _end_with_parent(signum: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from autofinetune.executors import (
     Attempt,
     Executor,
     ForkServer,
-    Imports,
     JobState,
     LocalExecutor,
     MemoryExecutor,
@@ -22,6 +22,7 @@ from autofinetune.executors import (
     Played,
     Slot,
 )
+from tests.forking import DEADLINE_S, server
 
 # The same little trial for every executor: `report`, `exit` and `wait` are its options.
 TRIAL = """
@@ -35,7 +36,6 @@ if "wait" in options:
     signal.pause()
 sys.exit(int(options.get("exit", 0)))
 """
-DEADLINE_S = 60.0
 FORKED = "local, forked"
 
 
@@ -58,6 +58,7 @@ class Bench:
         self.script = root / "trial.py"
         self.script.write_text(TRIAL)
         self.forks: ForkServer | None = None
+        self.stack = ExitStack()
         self.executor = self.make()
 
     def make(self) -> Executor:
@@ -66,25 +67,18 @@ class Bench:
         slots = [Slot("a", {"CUDA_VISIBLE_DEVICES": "0"}), Slot("b", {})]
         environ = {"PATH": "/usr/bin:/bin"}
         if self.name == FORKED:
-            self.forks = self.make_forks(environ)
+            self.forks = self.stack.enter_context(self.make_forks(environ))
         else:
             assert self.name == "local"
         return LocalExecutor(slots, environ, forks=self.forks)
 
-    def make_forks(self, environ: dict[str, str]) -> ForkServer:
-        imports = Imports(sys.executable, str(self.script), str(self.root), ("json",))
-        notices: list[str] = []
-        forks = ForkServer(imports, environ, notices.append)
-        end = time.monotonic() + DEADLINE_S
-        while not forks.is_ready():
-            assert time.monotonic() < end, notices
-        return forks
+    def make_forks(self, environ: dict[str, str]) -> AbstractContextManager[ForkServer]:
+        return server(self.root, environ=environ, script=str(self.script))
 
     def close(self) -> None:
         self.executor.close()
-        if self.forks is not None:
-            assert self.forks.is_ready()  # it has not given up meanwhile
-            self.forks.close()
+        assert self.forks is None or self.forks.is_ready()  # it has not given up meanwhile
+        self.stack.close()
 
     def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
         return Attempt(

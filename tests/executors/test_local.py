@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,18 @@ import pytest
 
 from autofinetune.executors import (
     Attempt,
-    ForkServer,
-    Imports,
     JobState,
     LocalExecutor,
     Observation,
     Slot,
-    common_environment,
     local,
     records,
 )
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.runner.processes import identity, is_alive, marked
-
-DEADLINE_S = 60.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again; a bounded wait for another process, without a fixed sleep."""
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end
-        os.sched_yield()
-
+from tests import forking
+from tests.forking import ready_server, until_over, wait_until
 
 Make = Callable[..., LocalExecutor]
 SCRIPT = "import sys; exec(sys.argv.pop(1))"
@@ -56,22 +43,10 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
 
         def new(slots: Sequence[Slot] = (Slot("a"),), **options: Any) -> LocalExecutor:
             if request.param == "forked":
-                options["forks"] = stack.enter_context(forking(tmp_path, slots))
+                options["forks"] = stack.enter_context(ready_server(tmp_path, slots=slots))
             return LocalExecutor(slots, dict(os.environ), **options)
 
         yield new
-
-
-@contextlib.contextmanager
-def forking(root: Path, slots: Sequence[Slot]) -> Iterator[ForkServer]:
-    """A server of forks that is ready, and that does not give up meanwhile."""
-    environ = common_environment(os.environ, [slot.env for slot in slots])
-    imports = Imports(sys.executable, "train.py", str(root), ("json",))
-    notices: list[str] = []
-    with contextlib.closing(ForkServer(imports, environ, notices.append)) as forks:
-        wait_until(lambda: forks.is_ready() or bool(notices))
-        yield forks
-        assert forks.is_ready(), notices
 
 
 @pytest.fixture
@@ -81,29 +56,11 @@ def executor(make: Make) -> Iterator[LocalExecutor]:
     made.close()
 
 
-def attempt_of(root: Path, code: str, **fields: object) -> Attempt:
-    known: dict[str, object] = {
-        "run": f"test-{os.getpid()}-{root.name}",
-        "trial": 0,
-        "attempt": 1,
-        "slot": "a",
-        "argv": (sys.executable, "train.py", code),
-        "env": {"AUTOFINETUNE_TRIAL": "0"},
-        "working_dir": str(root),
-        "directory": str(root / "attempt"),
-        "log": str(root / "log"),
-        "grace_s": 5.0,
-    }
-    return Attempt(**(known | fields))  # type: ignore[arg-type]
-
-
-def until_over(executor: LocalExecutor) -> Observation:
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        for news in executor.poll(1.0):
-            if news.state in (JobState.EXITED, JobState.LOST):
-                return news
-    raise AssertionError("it does not end")
+def attempt_of(root: Path, code: str, *words: str, **fields: object) -> Attempt:
+    """An attempt that runs `code` with `words` behind it."""
+    fields["log"] = str(root / "log")
+    attempt = forking.attempt_of(root, code, *words)
+    return dataclasses.replace(attempt, **fields)  # type: ignore[arg-type]
 
 
 def open_files() -> int:
@@ -150,7 +107,7 @@ def test_values_reach_the_trial_whatever_characters_they_have(
 ) -> None:
     words = ("--a=x y", "--b=$(touch /tmp/no)", "--c=;'\"\\", "--d=ü\n", "--e=")
     code = "import sys, json; open('argv', 'w').write(json.dumps(sys.argv[1:]))"
-    executor.submit(attempt_of(tmp_path, code, argv=(sys.executable, "train.py", code, *words)))
+    executor.submit(attempt_of(tmp_path, code, *words))
     until_over(executor)
     assert tuple(json.loads((tmp_path / "argv").read_text())) == words
 
