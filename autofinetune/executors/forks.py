@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -207,12 +208,13 @@ class ForkServer:
         self.close()
 
     def close(self) -> None:
-        """End the process; its forks go on."""
+        """End the process and what the imports started; runners are sessions of their own."""
         self._is_ready = False
         self._socket.close()
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             try:
                 process.wait(_END_PATIENCE_S)
             except subprocess.TimeoutExpired:  # it hangs inside the kernel

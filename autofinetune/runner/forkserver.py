@@ -167,6 +167,7 @@ class _Server:
         """Wait for an attempt and be its runner; returns, with true, only in the trial."""
         code = 1
         try:
+            _end_with_parent(signal.SIGKILL)
             os.setsid()
             for descriptor in self.runners:
                 os.close(descriptor)
@@ -192,8 +193,7 @@ class _Server:
         os._exit(code)
 
     def _take(self) -> tuple[dict[str, Any], list[int]]:
-        """The next request; without one we end with the server."""
-        _end_with_parent(signal.SIGKILL)
+        """The next request; until it comes we end with the server."""
         who = identity(os.getpid())
         flags = socket.MSG_CMSG_CLOEXEC
         data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)

@@ -323,6 +323,7 @@ def test_imports_that_make_forks_unsafe_are_told(root: Path, library: Path, code
         assert notices[0].startswith("preload is off, every trial imports for itself: ")
         assert UNSAFE[code] in notices[0]
         assert made.pid is None
+        wait_until(lambda: not list(running_from(library)))
         attempt = attempt_of(root, IS_FORK)
         assert run(attempt, made).state is JobState.EXITED
         assert not was_forked(attempt)
@@ -435,6 +436,14 @@ def test_a_server_that_is_killed_leaves_its_trials_and_ordinary_starts(root: Pat
         news = until_over(executor)
         assert (news.state, news.exit is not None) == (JobState.EXITED, True)
         executor.close()
+
+
+def running_from(folder: Path) -> Iterator[str]:
+    """Processes that find their modules in this folder, other than we."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in path.read_bytes() and path.parent.name != str(os.getpid()):
+                yield path.parent.name
 
 
 def marked_pid(attempt: Attempt, pid: int) -> bool:
