@@ -7,7 +7,7 @@ DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
 COVERED = journal nvml safety scheduler state tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,cards lease local reports)
+    $(patsubst %,autofinetune/executors/%.py,cards forks lease local records reports)
 
 .PHONY: demo demo-text test coverage lint bench faults torture clean
 

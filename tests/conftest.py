@@ -34,19 +34,26 @@ sys.path.insert(0, sys.argv[2])
 from autofinetune.runner.main import main
 raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))
 """
-# In place of the folder that makes a Python a server of forks; they end without Python's help.
+# In place of the folder that makes a Python a server of forks. They end without Python's help, and
+# may be killed while they do: a file of data is whole or not there.
 MEASURED_BOOT = """
-import coverage, os
-measured = coverage.Coverage({data!r}, auto_data=True, data_suffix=True, config_file={config!r})
+import atexit, coverage, os
+measured = coverage.Coverage({data!r} + "-part", data_suffix=True, config_file={config!r})
 measured.start()
 end = os._exit
-def save_and_end(code):
+def save():
     measured.stop()
     measured.save()
+    part = measured.get_data().data_filename()
+    os.rename(part, part.replace("-part.", "."))
+def save_and_end(code):
+    save()
     end(code)
 os._exit = save_and_end
+atexit.register(save)
 with open({boot!r}) as file:
-    exec(compile(file.read(), {boot!r}, "exec"))
+    code = file.read()  # a trial closes what was open before it
+exec(compile(code, {boot!r}, "exec"))
 """
 
 
@@ -58,16 +65,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     from autofinetune.executors import forks, local
 
+    data = Path(measuring.get_option("run:data_file")).absolute()
     places = {
         "path": sys.path,
-        "data": str(Path(measuring.get_option("run:data_file")).absolute()),
+        "data": str(data),
         "config": str(session.config.rootpath / "pyproject.toml"),
         "boot": str(Path(forks.BOOT, "sitecustomize.py")),
     }
     local.START_RUNNER = (*local.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
     forks.BOOT = tempfile.mkdtemp()
-    session.config.add_cleanup(lambda: shutil.rmtree(forks.BOOT))
+    session.config.add_cleanup(lambda: _clean_up(Path(forks.BOOT), data))
     Path(forks.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))
+
+
+def _clean_up(boot: Path, data: Path) -> None:
+    """Remove what made others measured, and what they had no time to finish."""
+    shutil.rmtree(boot)
+    for path in data.parent.glob(f"{data.name}-part.*"):
+        path.unlink(missing_ok=True)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -93,7 +93,7 @@ class _Server:
         try:
             self.control.send(json.dumps(message).encode())
         except OSError:
-            os._exit(0)  # nobody is there any more
+            os._exit(0)  # the executor is gone
 
     # --- before the first fork ------------------------------------------------------------------
 
@@ -129,8 +129,8 @@ class _Server:
             taken, takes = os.pipe2(os.O_CLOEXEC)
             try:
                 pid = os.fork()
-            except OSError as error:
-                self._refuse(error)
+            except OSError as error:  # there is no room for a fork: the next one hears it
+                self._refuse(self._receive()[1], error.errno)
             else:
                 if pid == 0:
                     os.close(taken)
@@ -139,13 +139,6 @@ class _Server:
             os.close(takes)
             self._wait_for(taken)
             os.close(taken)
-
-    def _refuse(self, error: OSError) -> None:
-        """Without room for a fork the next request is answered by that."""
-        _, passed, _, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS)
-        for descriptor in passed:
-            os.close(descriptor)
-        self._tell({"errno": error.errno})
 
     def _wait_for(self, taken: int) -> None:
         """Wait until the runner in waiting has its request, and collect those that end."""
@@ -195,16 +188,24 @@ class _Server:
     def _take(self) -> tuple[dict[str, Any], list[int]]:
         """The next request; until it comes we end with the server."""
         who = identity(os.getpid())
-        flags = socket.MSG_CMSG_CLOEXEC
-        data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)
-        if not data:
-            os._exit(0)  # the executor is gone
-        if cut & socket.MSG_CTRUNC:
-            self._tell({"errno": errno.EMFILE})
-            os._exit(0)
+        data, passed, is_whole = self._receive()
+        while not is_whole:
+            self._refuse(passed, errno.EMFILE)
+            data, passed, is_whole = self._receive()
         _end_with_parent(0)
         self._tell(who)
         return json.loads(data), passed
+
+    def _receive(self) -> tuple[bytes, list[int], bool]:
+        """A request (empty when the executor is gone), what came with it, whether that is all."""
+        flags = socket.MSG_CMSG_CLOEXEC
+        data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)
+        return data, passed, not cut & socket.MSG_CTRUNC
+
+    def _refuse(self, passed: list[int], code: int | None) -> None:
+        for descriptor in passed:
+            os.close(descriptor)
+        self._tell({"errno": code})
 
     def _show_environment(self, variables: dict[str, str]) -> None:
         mine = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}

@@ -330,6 +330,16 @@ def test_imports_that_make_forks_unsafe_are_told(root: Path, library: Path, code
     assert len(notices) == 1
 
 
+def test_one_that_cannot_serve_ends_by_itself(root: Path) -> None:
+    notices: list[str] = []
+    imports = Imports(sys.executable, SCRIPT, str(root), ("not_there",))
+    with contextlib.closing(ForkServer(imports, os.environ, notices.append)) as made:
+        assert made._process is not None
+        assert made._process.wait(60) == 0
+        assert not made.is_ready()
+    assert "not_there cannot be imported" in notices[0]
+
+
 @pytest.mark.parametrize(
     "code", ["def is_initialized(): return True", "def _is_in_bad_fork(): return True", ""]
 )
