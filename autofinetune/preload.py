@@ -157,7 +157,7 @@ def _find(name: str) -> ModuleSpec | None:
     top, *inner = name.split(".")
     try:
         spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
+    except ValueError:  # loaded in a way that left no trace of where it came from
         return None
     path = top
     for part in inner:

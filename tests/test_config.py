@@ -63,7 +63,7 @@ def test_the_documented_defaults(folder: Path) -> None:
     assert (config.evaluator, config.tuning_strategy) == ("populationbased", "pshe2")
     assert config.direction is Direction.MAXIMIZE
     assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
-    assert (config.time_limit_s, config.script_options) == (None, None)
+    assert (config.time_limit_s, config.script_options, config.preload) == (None, None, "none")
     assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
     assert config.script_path == folder / "train.py"
     assert [parameter.name for parameter in config.space] == ["lr", "units"]
@@ -73,14 +73,14 @@ def test_every_option_is_taken(folder: Path) -> None:
     config = build(
         folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
         direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
-        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", preload="json,numpy",
     )  # fmt: skip
     assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
     assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
     assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
     assert config.warm_args == ("--epochs=2", "--lr_decay=0.5")
     assert config.script_args == ("--max_seq_len=128", "--amp")
-    assert config.gpu == "GPU-1a,2"
+    assert (config.gpu, config.preload) == ("GPU-1a,2", "json,numpy")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,8 @@ def test_every_option_is_taken(folder: Path) -> None:
         ("tuning_strategy", "HAZero", "hazero"),
         ("tuning_strategy", "PSHE2", "pshe2"),
         ("direction", "MINIMIZE", "minimize"),
+        ("preload", "Auto", "auto"),
+        ("preload", "NONE", "none"),
     ],
 )
 def test_names_stand_in_any_case(folder: Path, option: str, written: str, meant: str) -> None:
@@ -169,6 +171,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("tuning_strategy", "psh2", "--tuning_strategy=psh2 is unknown; use one of: hazero, pshe2 "
                                     "(did you mean 'pshe2'?)"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
+        ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
         ("script_args", 5, "script_args must be words or a list of words, found 5"),
@@ -221,6 +224,7 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
     full = build(
         folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
         direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
+        preload="json",
     ).with_script_options({"lr", "epochs"})  # fmt: skip
     for config in (plain, full):
         described = config.describe()

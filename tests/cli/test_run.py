@@ -460,3 +460,84 @@ def test_the_strategy_computes_on_one_core_and_the_environment_stays(given: str 
         [sys.executable, "-c", ONE_THREAD], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1", str(given)]
+
+
+# --- one import for all trials ------------------------------------------------------------------
+
+SERVER = "preload: json imported in "
+
+
+def test_forked_trials_make_the_same_run(workplace: Workplace) -> None:
+    words = ("--popsize=3", "--round=2", "--seed=1")
+    assert workplace.tune(*words, out="one").code == 0
+    done = workplace.tune(*words, "--preload=json", out="two")
+    assert done.code == 0, done.err
+    assert table(workplace.root, "one") == table(workplace.root, "two")
+    assert SERVER in done.out
+    for name in ("one", "two"):
+        config = (workplace.root / name / "config.yaml").read_text()
+        assert f"preload: {'json' if name == 'two' else 'none'}" in config
+
+
+def test_what_is_preloaded_can_be_read_from_the_script(workplace: Workplace) -> None:
+    done = workplace.tune("--preload=AUTO", "--popsize=2", "--dry-run")
+    assert "preload: argparse, os, signal, sys, time, autofinetune\n" in done.out
+    done = workplace.tune("--preload=auto", "--popsize=2", "--round=2")
+    assert done.code == 0, done.err
+    assert "preload: autofinetune imported in " in done.out
+
+
+def test_without_preload_nothing_is_said_of_it(workplace: Workplace) -> None:
+    assert "preload:" not in workplace.tune("--popsize=2", "--dry-run").out
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [("not_there", "there is no module not_there"), ("train", "train lies beside the script")],
+)
+def test_a_module_that_cannot_be_preloaded_stops_before_anything_starts(
+    workplace: Workplace, option: str, reason: str
+) -> None:
+    done = workplace.tune(f"--preload=json,{option}", "--popsize=0")
+    assert done.code == 2
+    assert reason in done.err
+    assert "--popsize=0" in done.err
+    assert not (workplace.root / "result").exists()
+
+
+def test_imports_that_fail_leave_ordinary_starts_and_one_sentence(workplace: Workplace) -> None:
+    script = workplace.root / "train.py"
+    script.write_text(f"import os\nos.environ['A'] = 'b'\n{script.read_text()}")
+    done = workplace.tune("--preload=json,json:fly", "--popsize=3", "--round=2")
+    assert done.code == 0, done.err
+    assert done.out.count("preload is off, every trial imports for itself: ") == 1
+
+
+def test_a_script_that_is_no_python_starts_as_it_is(workplace: Workplace) -> None:
+    script = workplace.root / "train.sh"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {workplace.root}/train.py "$@"\n')
+    script.chmod(0o755)
+    done = workplace.run(
+        "train.sh", "--param_file=hparam.yaml", "--gpu=cpu", "--output_dir=result",
+        "--popsize=2", "--round=1", "--preload=json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "preload: train.sh is no Python script; its trials start as they are" in done.out
+
+
+def test_a_killed_tuner_with_forked_trials_is_resumed_with_forks(workplace: Workplace) -> None:
+    hold = workplace.root / "go"
+    tuner = workplace.start(
+        "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--output_dir=result",
+        "--popsize=4", "--round=1", "--preload=json", "--", f"--hold={hold}",
+    )  # fmt: skip
+    wait_until(lambda: len(workplace.ledger("start")) == 2)
+    tuner.kill()
+    assert tuner.stdout is not None
+    tuner.stdout.close()
+    tuner.wait()
+    hold.touch()
+    done = workplace.run("resume", "result")
+    assert done.code == 0, done.err
+    assert SERVER in done.out
+    assert sorted(workplace.ledger("start")) == sorted(workplace.ledger("end")) == [0, 1, 2, 3]
