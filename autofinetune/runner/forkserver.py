@@ -29,7 +29,7 @@ import time
 import traceback
 from typing import Any
 
-from autofinetune.runner import forksafe
+from autofinetune.runner import forksafe, pages
 from autofinetune.runner.imports import as_in_script, import_all
 from autofinetune.runner.main import CHANGED, main
 from autofinetune.runner.processes import MARK_VARIABLE, identity
@@ -118,6 +118,7 @@ class _Server:
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
         _freeze()
+        pages.gather()
         return problem
 
     # --- serving --------------------------------------------------------------------------------
