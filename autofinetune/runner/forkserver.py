@@ -66,7 +66,6 @@ class _Server:
     def __init__(
         self, order: dict[str, Any], first: str, control: socket.socket, captured: int
     ) -> None:
-        os.environ.pop(MARK_VARIABLE)
         self.script: str = order["script"]
         self.title: str = order["title"]
         self.steps: list[str] = order["steps"]

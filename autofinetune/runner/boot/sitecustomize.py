@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-ORDER = "AUTOFINETUNE_PRELOAD"
+ORDER, ROOM, MARK = "AUTOFINETUNE_PRELOAD", "AUTOFINETUNE_ROOM", "AUTOFINETUNE_MARK"
 
 
 def become_server() -> None:
@@ -20,10 +20,10 @@ def become_server() -> None:
     The JSON in its argument is what `autofinetune.runner.forkserver.serve` reads.
     """
     order = json.loads(sys.argv[1])
-    path = os.environ.pop("PYTHONPATH")
     # What trials write over stands last: the room for their own words and variables.
-    room = {ORDER: sys.argv[1], "PYTHONPATH": path, "AUTOFINETUNE_MARK": "." * order["room"]}
-    stays = {name: value for name, value in os.environ.items() if name not in room}
+    path = os.environ["PYTHONPATH"]
+    room = {ORDER: sys.argv[1], "PYTHONPATH": path, ROOM: "." * order["room"]}
+    stays = {name: v for name, v in os.environ.items() if name not in (MARK, *room)}
     argv = [order["python"], order["script"], "." * order["room"]]
     os.execve(order["python"], argv, {**stays, **room})
 
@@ -32,6 +32,7 @@ def _serve() -> None:
     try:
         here, order = os.path.dirname(__file__), json.loads(os.environ.pop(ORDER))
         sys.path.remove(here)
+        del os.environ[ROOM]
         path = os.environ.pop("PYTHONPATH").removeprefix(here).removeprefix(os.pathsep)
         if path:
             os.environ["PYTHONPATH"] = path
