@@ -50,6 +50,7 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    schedule: str = DEFAULTS["schedule"]
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
@@ -79,6 +80,7 @@ class Config:
             "seed": self.seed,
             "warm_args": None if self.warm_args is None else list(self.warm_args),
             "strategy_options": dict(self.strategy_options),
+            "schedule": self.schedule,
             "repeats": self.repeats,
             "enqueued": [dict(params) for params in self.enqueued],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
@@ -112,6 +114,7 @@ class Config:
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
+            schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
@@ -124,6 +127,7 @@ class Names:
 
     strategies: Collection[str]
     evaluators: Collection[str]
+    schedules: Collection[str]
 
 
 def build_config(
@@ -147,6 +151,7 @@ def build_config(
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
+    schedule = checker.one_of("schedule", names.schedules)
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
     if popsize * rounds * repeats > MOST_TRIALS:
@@ -181,6 +186,7 @@ def build_config(
         time_limit_s=limit,
         safety=safety,
         strategy_options=strategy_options,
+        schedule=schedule,
         repeats=repeats,
         enqueued=tuple(options.get("enqueued") or ()),
         earlier=tuple(tuple(run) for run in options.get("earlier") or ()),

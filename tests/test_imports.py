@@ -19,7 +19,7 @@ LAYERS = {
     "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
-    "executors.reports": 3, "strategies.rounds": 2.5,
+    "executors.reports": 3, "strategies.population": 2.5,
     "strategies.design": 2.7, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,

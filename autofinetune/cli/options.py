@@ -105,12 +105,18 @@ def run_parser() -> Parser:
     )
     add.value("enqueue", "CSV", "configurations to try first, a column for each hyperparameter")
     add.value(
+        "schedule",
+        "WORD",
+        "async: a free slot gets a new trial at once; round: a round waits for the one before it, "
+        f"and equal seeds give equal searches (default {DEFAULTS['schedule']})",
+    )
+    add.value(
         "repeats",
         "N",
         "train every configuration N times and go by the mean, for noisy scores "
         f"(default {DEFAULTS['repeats']})",
     )
-    add.value("seed", "N", "makes the search repeatable (default: drawn and noted)")
+    add.value("seed", "N", "makes the search repeatable, with --schedule=round (default: drawn and noted)")
     add.value(
         "direction", "WORD", f"maximize or minimize the score (default {DEFAULTS['direction']})"
     )

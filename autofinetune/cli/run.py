@@ -51,7 +51,7 @@ from autofinetune.sinks import (
 from autofinetune.sinks.console import last_lines
 from autofinetune.space import as_text, read_yaml
 from autofinetune.state import ImpossibleEvent, State, Status, Trial
-from autofinetune.strategies import STRATEGIES, Known, Repeated, Strategy, create_strategy
+from autofinetune.strategies import SCHEDULES, STRATEGIES, Known, Repeated, Strategy, create_strategy
 from autofinetune.tuner import NO_SLOT, Tuner, World
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -69,7 +69,7 @@ def run_command(argv: Sequence[str]) -> int:
 def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
-        Names(STRATEGIES, EVALUATORS),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
@@ -182,6 +182,8 @@ def _make_strategy(config: Config) -> Strategy:
                 seed=config.seed,
                 allow_repeats=EVALUATORS[config.evaluator].continues_models,
                 options=config.strategy_options,
+                schedule=config.schedule,
+                rounds=config.rounds,
             )
     except AutofinetuneError:
         raise
