@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
@@ -262,10 +261,9 @@ class _Checker:
         value = str(self.options.get(key) or DEFAULTS[key])
         name = value.lower()
         if name not in allowed:
-            close = difflib.get_close_matches(name, list(allowed), n=1)
-            guess = f" (did you mean {close[0]!r}?)" if close else ""
             self.mistakes.append(
-                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}{guess}"
+                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}"
+                + did_you_mean(name, allowed)
             )
         return name
 

@@ -20,15 +20,14 @@ param_list:
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from autofinetune.errors import ConfigError
+from autofinetune.errors import ConfigError, did_you_mean
 
 from .parameters import (
     ChoiceParameter,
@@ -160,7 +159,7 @@ class _Entry:
         if "type" not in self.entry:
             self.mistake(None, f"type is missing; use one of: {', '.join(_KEYS)}")
         elif not isinstance(kind, str) or kind not in _KEYS:
-            guess = _did_you_mean(kind, _KEYS)
+            guess = did_you_mean(str(kind)[:60], _KEYS)
             self.mistake("type", f"type {_short(kind)} is unknown; use one of: "
                          f"{', '.join(_KEYS)}{guess}")  # fmt: skip
         else:
@@ -170,7 +169,7 @@ class _Entry:
     def _check_keys(self, kind: str) -> None:
         for key in self.entry:
             if key not in _KEYS[kind]:
-                guess = _did_you_mean(key, _KEYS[kind])
+                guess = did_you_mean(str(key)[:60], _KEYS[kind])
                 self.mistake(
                     key,
                     f"key {_short(key)} is unknown for type {kind}; allowed: "
@@ -310,8 +309,3 @@ def _is_argument(text: str) -> bool:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _did_you_mean(word: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word)[:60], list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

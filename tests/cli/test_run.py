@@ -75,7 +75,10 @@ def test_each_slot_has_its_own_device(workplace: Workplace) -> None:
 
 @pytest.mark.parametrize("strategy", ["hazero", "PSHE2"])
 def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str) -> None:
-    words = ("--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3")
+    words = (
+        "--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3",
+        "--schedule=round",
+    )  # fmt: skip
     for out in ("one", "two"):
         done = workplace.run(
             "train.py", "--param_file", "hparam.yaml", "--gpu=cpu", "--seed=7",
@@ -86,7 +89,7 @@ def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str)
 
 
 def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
-    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3")
+    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3", "--schedule=round")
     assert workplace.tune(*words, out="one").code == 0
     done = workplace.run("run", "one/config.yaml", "--output_dir=two")
     assert done.code == 0, done.err
@@ -205,7 +208,7 @@ def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) 
 
 
 def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
-    done = workplace.tune("--popsize=3", "--round=1")
+    done = workplace.tune("--popsize=3", "--round=1", "--schedule=round")
     assert "3 trials on 2 slots leave 1 slot idle at the end of each round" in done.out
 
 
@@ -267,7 +270,8 @@ def held(workplace: Workplace, *words: str) -> subprocess.Popen[str]:
     """A run of six trials whose trials wait for the file `go`; two of them have started."""
     process = workplace.start(
         "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--popsize=3", "--round=2",
-        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", *words, "--", "--hold=go",
+        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", "--schedule=round", *words,
+        "--", "--hold=go",
     )  # fmt: skip
     wait_until(lambda: len(workplace.ledger("start")) == 2)
     return process
@@ -287,8 +291,9 @@ def until_line(process: subprocess.Popen[str], text: str) -> None:
 
 def whole_table(workplace: Workplace) -> list[tuple[str, ...]]:
     done = workplace.tune(
-        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", out="whole"
-    )
+        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", "--schedule=round",
+        out="whole",
+    )  # fmt: skip
     assert done.code == 0
     return table(workplace.root, "whole")
 
