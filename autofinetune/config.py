@@ -13,6 +13,7 @@ from typing import Any
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
@@ -139,7 +140,8 @@ def build_config(
             line by their long names with underscores; values may be text. Absent means default.
 
     Raises:
-        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file.
+        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file, or
+            entries in the lists `enqueued` and `earlier` of a config.yaml that do not fit.
         UsageError: the hyperparameter file cannot be read.
     """
     checker = _Checker(options, names, working_dir)
@@ -187,8 +189,8 @@ def build_config(
         strategy_options=strategy_options,
         schedule=schedule,
         repeats=repeats,
-        enqueued=tuple(options.get("enqueued") or ()),
-        earlier=tuple(tuple(run) for run in options.get("earlier") or ()),
+        enqueued=recorded_configurations(options.get("enqueued") or (), space),
+        earlier=recorded_trials(options.get("earlier") or (), space),
     )
 
 

@@ -65,6 +65,8 @@ from autofinetune.strategies import (
 from autofinetune.tuner import Tuner, World
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What an option takes the place of in the config.yaml of a run.
+_INSTEAD_OF = {"param_file": "param_list", "enqueue": "enqueued", "warm_start": "earlier"}
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
@@ -163,9 +165,8 @@ def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
             "to tune a script give it first: autofinetune train.py --param_file=" + script,
         )
     given = {key: value for key, value in options.items() if key != "script" and value}
-    if given.get("param_file"):
-        described = {key: value for key, value in described.items() if key != "param_list"}
-    return {**described, **given}
+    replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
+    return {key: value for key, value in described.items() if key not in replaced} | given
 
 
 def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:

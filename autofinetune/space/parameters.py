@@ -61,6 +61,14 @@ class Parameter(ABC):
         raise ValueError(f"{self.name} is continuous")
 
     @abstractmethod
+    def neighbours(self, u: float) -> list[float]:
+        """The coordinates of the values beside the one at `u`.
+
+        They are one step down and one up, all other choices where there is no order, and none for
+        a continuous parameter. The work does not grow with the number of steps.
+        """
+
+    @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """The entry of `param_list` that defines this parameter."""
 
@@ -106,6 +114,9 @@ class FloatParameter(Parameter):
         # Halved on both sides: the width of a range may exceed the largest float.
         return _ratio(value / 2 - self.low / 2, self.high / 2 - self.low / 2)
 
+    def neighbours(self, u: float) -> list[float]:
+        return []
+
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | ({"log": True} if self.log else {})
 
@@ -141,6 +152,11 @@ class SteppedFloatParameter(Parameter):
         if not 0 <= index < self.size or self._at(index) != value:
             raise self._reject(value)
         return (index + 0.5) / self.size
+
+    def neighbours(self, u: float) -> list[float]:
+        size = self.size
+        here = _cell(u, size)
+        return [(cell + 0.5) / size for cell in (here - 1, here + 1) if 0 <= cell < size]
 
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | {"step": self.step}
@@ -182,6 +198,11 @@ class IntParameter(Parameter):
         low, high = self._log_bounds()
         return _ratio(math.log(value) - low, high - low)
 
+    def neighbours(self, u: float) -> list[float]:
+        here = self.decode(u)
+        beside = (here - self.step, here + self.step)
+        return [self.encode(value) for value in beside if self.low <= value <= self.high]
+
     def _log_bounds(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
@@ -211,6 +232,11 @@ class ChoiceParameter(Parameter):
 
     def encode(self, value: Value) -> float:
         return (self._index(value) + 0.5) / self.size
+
+    def neighbours(self, u: float) -> list[float]:
+        size = self.size
+        here = _cell(u, size)
+        return [(cell + 0.5) / size for cell in range(size) if cell != here]
 
     def as_number(self, value: Value) -> float:
         return float(self._index(value))

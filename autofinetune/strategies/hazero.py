@@ -32,8 +32,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.space import Parameter
-
 from .base import Candidate
 from .design import reflect
 from .options import Option
@@ -147,14 +145,14 @@ class HAZero(Population):
         """
         mean = self._mean()
         for axis, parameter in enumerate(self.space):
-            size = parameter.size
-            if size is None or size < 2:
-                continue
             here = parameter.decode(float(mean[axis]))
+            beside = parameter.neighbours(float(mean[axis]))
+            if not beside:
+                continue
             leave = rng.random(len(samples)) < 1.0 / (self.popsize * self.space.dim)
             for row in np.flatnonzero(leave):
                 if parameter.decode(float(samples[row, axis])) == here:
-                    samples[row, axis] = _beside(parameter, float(mean[axis]), rng)
+                    samples[row, axis] = rng.choice(beside)
         return samples
 
     def _mean(self) -> Array:
@@ -196,17 +194,6 @@ def _cma() -> Any:
         if hidden:
             del sys.modules["matplotlib"]
     return cma
-
-
-def _beside(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
-    """The coordinate of another value: of any other choice, or of the next one up or down."""
-    values = parameter.values()
-    here = values.index(parameter.decode(u))
-    if parameter.type_name == "choice":
-        others = [place for place in range(len(values)) if place != here]
-    else:
-        others = [place for place in (here - 1, here + 1) if 0 <= place < len(values)]
-    return parameter.encode(values[int(rng.choice(others))])
 
 
 def _padded(points: Array) -> Array:

@@ -28,6 +28,7 @@ class Features:
     """
 
     def __init__(self, space: Space) -> None:
+        self._space = space
         choices = [p.type_name == "choice" for p in space]
         self._sizes = [p.size or 0 for p in space]
         self._cells = [
@@ -55,18 +56,10 @@ class Features:
     def neighbours(self, point: Array) -> Array:
         """Points that differ in one choice, or by one step of one of few values, `(n, dim)`."""
         found = []
-        for index, cells in enumerate(self._cells):
+        for index, parameter in enumerate(self._space):
             if self.smooth[index]:
                 continue
-            if cells is None:
-                size = self._sizes[index]
-                here = int(self._choice(index, point[index : index + 1])[0])
-                values = [(other + 0.5) / size for other in range(size) if other != here]
-            else:
-                here = int(cells.find(point[index : index + 1])[0])
-                beside = [cell for cell in (here - 1, here + 1) if 0 <= cell < len(cells.middles)]
-                values = cells.middles[beside].tolist()
-            for value in values:
+            for value in parameter.neighbours(float(point[index])):
                 found.append(point.copy())
                 found[-1][index] = value
         return np.array(found).reshape(-1, len(point))

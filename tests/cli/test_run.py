@@ -96,6 +96,26 @@ def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
     assert table(workplace.root, "one") == table(workplace.root, "two")
 
 
+def test_an_entry_of_config_yaml_that_does_not_fit_is_named_unless_it_is_replaced(
+    workplace: Workplace,
+) -> None:
+    (workplace.root / "first.csv").write_text("lr,units\n0.02,30\n")
+    words = ("--popsize=2", "--round=1", "--enqueue=first.csv")
+    assert workplace.tune(*words, out="one").code == 0
+    config = workplace.root / "one/config.yaml"
+    text = config.read_text()
+    assert "units: 30" in text
+    config.write_text(text.replace("units: 30", "units: 3000"))
+    again = ("run", "one/config.yaml", "--output_dir=two")
+    done = workplace.run(*again)
+    assert done.code == 2
+    assert "enqueued[0]: 3000 is not a value of units" in done.err
+    assert "Traceback" not in done.err
+    assert not (workplace.root / "two").exists()
+    assert workplace.run(*again, "--enqueue=first.csv").code == 0
+    assert rows(workplace.root, "two")[1]["units"] == "30"
+
+
 def test_minimize_turns_the_search_round(workplace: Workplace) -> None:
     assert workplace.tune("--direction=minimize", "--popsize=3", "--round=2").code == 0
     worst = min(float(row["score"]) for row in rows(workplace.root))
