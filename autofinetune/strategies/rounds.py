@@ -6,7 +6,6 @@ finish does not change the search.
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
@@ -171,19 +170,19 @@ class RoundStrategy(Strategy):
                 self._chosen.append(self._given_candidate(member, given[member]))
             else:
                 self._chosen.append(self._new_candidate(member, points[member], seen))
-            seen.add(tuple(self._chosen[member].params.values()))
+            seen.add(self.space.key(self._chosen[member].params))
 
     def _end_round(self) -> None:
         results = sorted(self._results, key=lambda result: result[0].member)
-        self._seen.update(tuple(candidate.params.values()) for candidate, _ in results)
+        self._seen.update(self.space.key(candidate.params) for candidate, _ in results)
         points = np.array([candidate.point for candidate, _ in results])
         merits = np.array([np.nan if score is None else score for _, score in results])
         self._learn(points, merits)
 
     def _given_candidate(self, member: int, params: Mapping[str, Value]) -> Candidate:
         """Exactly what was given, in the order of the space."""
-        ordered = {parameter.name: params[parameter.name] for parameter in self.space}
-        point = self.space.encode(ordered)
+        point = self.space.encode(params)
+        ordered = {p.name: params[p.name] for p in self.space if self.space.is_active(p, params)}
         return Candidate(self._first_id + member, self._round, member, point, ordered)
 
     def _new_candidate(self, member: int, point: Array, seen: set[tuple[Value, ...]]) -> Candidate:
@@ -203,7 +202,7 @@ class RoundStrategy(Strategy):
         """`point`, or one near it whose configuration was not asked before."""
 
         def is_seen(at: Array) -> bool:
-            return tuple(self.space.decode(at.tolist()).values()) in seen
+            return self.space.key(self.space.decode(at.tolist())) in seen
 
         size = self.space.size
         if (size is not None and len(seen) >= size) or not is_seen(point):
@@ -219,11 +218,10 @@ class RoundStrategy(Strategy):
         return tuple(near.tolist())
 
     def _nearest_untried(self, point: Array, seen: set[tuple[Value, ...]]) -> tuple[float, ...]:
-        names = [parameter.name for parameter in self.space]
         untried = [
-            self.space.encode(dict(zip(names, values, strict=True)))
-            for values in itertools.product(*(parameter.values() for parameter in self.space))
-            if values not in seen
+            self.space.encode(params)
+            for params in self.space.configurations()
+            if self.space.key(params) not in seen
         ]
         distances = np.linalg.norm(np.array(untried) - point, axis=1)
         return untried[int(np.argmin(distances))]
