@@ -70,6 +70,32 @@ def strategy_of(config: Config) -> Strategy:
     )
 
 
+def conditional_space(*, finite: bool = False) -> Space:
+    """Momentum for sgd only, a schedule for adam only, and warm-up for one of the schedules.
+
+    There are infinitely many configurations, or 3 with sgd, 2 with lamb, 4 with adam.
+    """
+    rate: dict[str, Any] = {"type": "float", "init_value": 0.5, "greater_than": 0, "lower_than": 1}
+    entries: list[dict[str, Any]] = [
+        {"name": "optimizer", "type": "choice", "choices": ["sgd", "lamb", "adam"]},
+        {"name": "momentum", **rate, "only_if": {"optimizer": "sgd"}},
+        {
+            "name": "schedule",
+            "type": "choice",
+            "choices": [True, 1],
+            "only_if": {"optimizer": "adam"},
+        },
+        {"name": "warmup", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 3}
+        | {"only_if": {"schedule": 1}},
+        {"name": "bias", "type": "choice", "choices": [0, 1], "only_if": {"optimizer": "lamb"}},
+    ]
+    if finite:
+        entries[1]["step"] = 0.5
+    else:
+        entries.append({"name": "lr", **rate})
+    return load_space({"param_list": entries})
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(

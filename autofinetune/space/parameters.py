@@ -25,12 +25,21 @@ def as_text(value: Value) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+@dataclass(frozen=True)
+class Condition:
+    """Active only while the choice `parent` is active and has its value number `index`."""
+
+    parent: str
+    index: int
+
+
 class Parameter(ABC):
-    """A named hyperparameter with an initial value."""
+    """A named hyperparameter with an initial value, which may depend on a choice."""
 
     name: str
     init: Value
     type_name: str
+    condition: Condition | None
 
     @abstractmethod
     def decode(self, u: float) -> Value:
@@ -90,6 +99,7 @@ class FloatParameter(Parameter):
     high: float
     init: float
     log: bool = False
+    condition: Condition | None = None
     type_name = "float"
 
     @property
@@ -130,6 +140,7 @@ class SteppedFloatParameter(Parameter):
     high: float
     init: float
     step: float
+    condition: Condition | None = None
     type_name = "float"
 
     @property
@@ -172,6 +183,7 @@ class IntParameter(Parameter):
     init: int
     log: bool = False
     step: int = 1
+    condition: Condition | None = None
     type_name = "int"
 
     @property
@@ -218,6 +230,7 @@ class ChoiceParameter(Parameter):
     name: str
     choices: tuple[Value, ...]
     init: Value
+    condition: Condition | None = None
     type_name = "choice"
 
     @property
@@ -231,7 +244,7 @@ class ChoiceParameter(Parameter):
         return self.choices[_cell(u, self.size)]
 
     def encode(self, value: Value) -> float:
-        return (self._index(value) + 0.5) / self.size
+        return (self.index(value) + 0.5) / self.size
 
     def neighbours(self, u: float) -> list[float]:
         size = self.size
@@ -239,7 +252,7 @@ class ChoiceParameter(Parameter):
         return [(cell + 0.5) / size for cell in range(size) if cell != here]
 
     def as_number(self, value: Value) -> float:
-        return float(self._index(value))
+        return float(self.index(value))
 
     def parse(self, text: str) -> Value:
         for choice in self.choices:
@@ -247,7 +260,8 @@ class ChoiceParameter(Parameter):
                 return choice
         raise self._reject(text)
 
-    def _index(self, value: Value) -> int:
+    def index(self, value: Value) -> int:
+        """The place of `value` among the choices; raises ValueError where it has none."""
         for index, choice in enumerate(self.choices):
             if choice == value and type(choice) is type(value):  # 1, 1.0 and True are three values
                 return index

@@ -11,7 +11,6 @@ that wait for theirs: nothing has to be chosen again when a search is restored.
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -125,7 +124,7 @@ class Population(Strategy):
         self._begin(candidate.id)
         self._counts[candidate.member] += 1
         self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
-        self._seen.add(tuple(candidate.params.values()))
+        self._seen.add(self.space.key(candidate.params))
 
     def _turn(self) -> int | None:
         """The member whose candidate is next; None while results are needed first."""
@@ -205,8 +204,9 @@ class Population(Strategy):
         self, number: int, round_: int, member: int, params: Mapping[str, Value]
     ) -> Candidate:
         """Exactly what was given, in the order of the space."""
-        ordered = {parameter.name: params[parameter.name] for parameter in self.space}
-        return Candidate(number, round_, member, self.space.encode(ordered), ordered)
+        point = self.space.encode(params)
+        ordered = {p.name: params[p.name] for p in self.space if self.space.is_active(p, params)}
+        return Candidate(number, round_, member, point, ordered)
 
     # --- no configuration twice -----------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Population(Strategy):
         """`point`, or one near it whose configuration was not asked before."""
 
         def is_seen(at: Array) -> bool:
-            return tuple(self.space.decode(at.tolist()).values()) in self._seen
+            return self.space.key(self.space.decode(at.tolist())) in self._seen
 
         size = self.space.size
         if (size is not None and len(self._seen) >= size) or not is_seen(point):
@@ -230,11 +230,10 @@ class Population(Strategy):
         return tuple(near.tolist())
 
     def _nearest_untried(self, point: Array) -> tuple[float, ...]:
-        names = [parameter.name for parameter in self.space]
         untried = [
-            self.space.encode(dict(zip(names, values, strict=True)))
-            for values in itertools.product(*(parameter.values() for parameter in self.space))
-            if values not in self._seen
+            self.space.encode(params)
+            for params in self.space.configurations()
+            if self.space.key(params) not in self._seen
         ]
         distances = np.linalg.norm(np.array(untried) - point, axis=1)
         return untried[int(np.argmin(distances))]

@@ -62,7 +62,7 @@ class Screen:
 
     def add(self, points: Array, merits: Array) -> None:
         """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
-        self._points = np.vstack([self._points, points])
+        self._points = np.vstack([self._points, self._features.settled(points)])
         self._merits = np.concatenate([self._merits, merits])
 
     def add_source(self, points: Array, merits: Array) -> None:

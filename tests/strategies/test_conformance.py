@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from autofinetune.errors import UsageError
-from autofinetune.space import Space
+from autofinetune.space import Space, Value, load_space
 from autofinetune.strategies import (
     SCHEDULES,
     STRATEGIES,
     Candidate,
     Exhausted,
+    Known,
     Strategy,
     create_strategy,
     strategy_class,
 )
-from tests.helpers import space_of
+from tests.helpers import conditional_space, space_of
 
 NAMES = sorted(STRATEGIES)
 SPACES = {
@@ -29,6 +30,7 @@ SPACES = {
     "mixed": space_of("float", "log", "int", "choice"),
     "small": space_of("small", "choice"),
     "wide": space_of(*["float"] * 20),
+    "conditional": conditional_space(),
 }
 POPSIZES = (1, 2, 3, 5, 8)
 OPTIONS: tuple[dict[str, str], ...] = ({}, {"surrogate": "off"}, {"design": "0"})
@@ -104,12 +106,13 @@ def test_the_size_of_an_ask_and_the_order_of_tells_change_nothing(name: str) -> 
     assert asked[: len(wanted)] == wanted
 
 
+@pytest.mark.parametrize("kind", ["mixed", "conditional"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("popsize", [2, 5])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_restored_from_any_place(
-    name: str, popsize: int, schedule: str, options: dict[str, str]
+    name: str, popsize: int, schedule: str, options: dict[str, str], kind: str
 ) -> None:
     """Whatever was asked and told in between, in whatever order."""
     if not options.keys() <= strategy_class(name).OPTIONS.keys():
@@ -117,13 +120,13 @@ def test_it_is_restored_from_any_place(
 
     def new() -> Strategy:
         return create_strategy(
-            name, SPACES["mixed"], popsize=popsize, seed=3, schedule=schedule, options=options
+            name, SPACES[kind], popsize=popsize, seed=3, schedule=schedule, options=options
         )
 
     strategy, shuffler = new(), random.Random(popsize)
     happened: list[tuple[str, Candidate]] = []
     waiting: list[Candidate] = []
-    while len(happened) < 50:
+    while len(happened) < 40:
         asked = strategy.ask(shuffler.randint(1, 2)) if len(waiting) < 4 else []
         happened += [("ask", candidate) for candidate in asked]
         waiting += asked
@@ -132,7 +135,7 @@ def test_it_is_restored_from_any_place(
             strategy.tell(told, merit(told))
             happened.append(("tell", told))
     for cut, (what, wanted) in enumerate(happened):
-        if what == "tell" or (cut % 3 and cut < 40):
+        if what == "tell" or (cut % 4 and cut < 30):
             continue
         strategy = new()
         for earlier, candidate in happened[:cut]:
@@ -248,19 +251,52 @@ def test_it_waits_for_pending_results(name: str) -> None:
     assert len(strategy.ask(10)) == 3
 
 
+ALIKE = load_space({"param_list": [{"name": "c", "type": "choice", "choices": [1, 1.0, True]}]})
+FINITE = {"small": (SPACES["small"], 6), "alike": (ALIKE, 3)} | {
+    "conditional": (conditional_space(finite=True), 9)
+}
+
+
+@pytest.mark.parametrize(("space", "size"), FINITE.values(), ids=FINITE)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_configuration_twice_while_untried_ones_remain(name: str, schedule: str) -> None:
-    space = SPACES["small"]
-    strategy = create_strategy(name, space, popsize=4, seed=2, schedule=schedule)
+def test_no_configuration_twice_while_untried_ones_remain(
+    name: str, schedule: str, space: Space, size: int
+) -> None:
+    strategy = create_strategy(name, space, popsize=2, seed=2, schedule=schedule)
     seen = []
     with pytest.raises(Exhausted):
         while True:
             for candidate in strategy.ask(4):
-                seen.append(tuple(candidate.params.values()))
+                seen.append(repr(candidate.params))
                 strategy.tell(candidate, 1.0)
-    assert space.size == 6
-    assert len(seen) == len(set(seen)) == 6
+    assert space.size == size
+    assert len(seen) == len(set(seen)) == size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_given_configurations_hold_what_is_active(name: str) -> None:
+    strategy = make(name, SPACES["conditional"])
+    lamb: dict[str, Value] = {"optimizer": "lamb", "bias": 1, "lr": 0.25}
+    strategy.enqueue([{"lr": 0.25, "momentum": 0.1, "bias": 1, "optimizer": "lamb"}])
+    strategy.remember([Known(lamb, 1.0), Known(SPACES["conditional"].init_params, None)])
+    assert list(strategy.ask(2)[1].params.items()) == list(lamb.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_best_of_a_conditional_space_is_found(name: str) -> None:
+    """Adam with much warm-up and a low rate; momentum and bias have no say."""
+    found = []
+    for seed in range(4):
+        strategy = make(name, SPACES["conditional"], seed=seed)
+        scores = []
+        for _ in range(10):
+            for candidate in strategy.ask(5):
+                warmup = float(str(candidate.params.get("warmup", 0)))
+                scores.append(warmup - abs(float(str(candidate.params["lr"])) - 0.2))
+                strategy.tell(candidate, scores[-1])
+        found.append(max(scores))
+    assert np.mean(found) > 2.95
 
 
 @pytest.mark.parametrize("name", NAMES)

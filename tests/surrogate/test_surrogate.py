@@ -19,7 +19,7 @@ from autofinetune.surrogate.screen import (
     log_expected_improvement,
     standardized,
 )
-from tests.helpers import space_of
+from tests.helpers import conditional_space, space_of
 
 
 def smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -202,6 +202,28 @@ def test_the_higher_the_demand_the_further_away_is_what_promises() -> None:
         best = found[int(np.argmax(screen.log_improvement(found)))]
         distances.append(float(np.linalg.norm(best - 0.6)))
     assert distances[0] < distances[1]
+
+
+def test_what_is_not_active_has_no_influence() -> None:
+    space = conditional_space()
+    features, rng = Features(space), np.random.default_rng(13)
+    one, other = rng.random((2, 200, space.dim))
+    active = features.active(one)
+    assert active.tolist() == [list(space.active(point)) for point in one]
+    mixed = np.where(active, one, other)
+    assert (features(mixed) == features(one)).all()
+    assert (features.settled(mixed) == features.settled(one)).all()
+    settled = [space.encode(space.decode(point)) for point in features.settled(one)]
+    assert np.abs(features(np.array(settled)) - features(one)).max() < 1e-9
+    for point in one[:20]:
+        beside = features.neighbours(point)
+        assert all(space.decode(there) != space.decode(point) for there in beside)
+    screen = fitted(space)
+    found = screen.climb(one[:20])
+    here = features.active(found)
+    still = ~here & ~active[:20]
+    assert (found[still] == one[:20][still]).all()
+    assert not (found == one[:20]).all()
 
 
 def test_neighbours_differ_in_one_discrete_parameter() -> None:
