@@ -108,13 +108,16 @@ def report(cells: list[list[dict[str, list[float]]]]) -> str:
         return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
 
     for count in COUNTS:
-        last = count - 1
-        values: list[Callable[[Search, Search], float]] = [
-            lambda one, other, last=last: one.scores[last],
-            lambda one, other, last=last: other.scores[last],
-            lambda one, other, last=last: one.scores[last] - other.scores[last],
-            lambda one, other, last=last: one.then(other.ends[last]) - other.scores[last],
-            lambda one, other, last=last: other.ends[last] / one.ends[last],
-        ]
-        lines.append(" | ".join([str(count), *map(table, values)]))
+        lines.append(" | ".join([str(count), *map(table, _columns(count - 1))]))
     return "\n".join(lines)
+
+
+def _columns(last: int) -> list[Callable[[Search, Search], float]]:
+    """What is told of `async` and `round` after trial number `last`."""
+    return [
+        lambda one, other: one.scores[last],
+        lambda one, other: other.scores[last],
+        lambda one, other: one.scores[last] - other.scores[last],
+        lambda one, other: one.then(other.ends[last]) - other.scores[last],
+        lambda one, other: other.ends[last] / one.ends[last],
+    ]
