@@ -27,6 +27,7 @@ from .options import Option
 Array = NDArray[np.float64]
 _SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
 _TRIES = 64
+_LONG_AGO = 2000  # candidates after which one of infinitely many configurations may come again
 NOISY = 0.05  # share of noise in the variance of the scores
 AGAIN_EVERY = 3
 _TEMPERS = 5
@@ -53,7 +54,7 @@ class Population(Strategy):
         self._waiting: dict[int, Candidate] = {}  # for their results
         self._results: dict[int, float | None] = {}  # that wait for the rest of their round
         self._unlearned: dict[int, Candidate] = {}  # the two above
-        self._seen: set[tuple[Value, ...]] = set()
+        self._seen: dict[tuple[Value, ...], None] = {}  # in the order of asking
 
     @abstractmethod
     def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
@@ -124,7 +125,9 @@ class Population(Strategy):
         self._begin(candidate.id)
         self._counts[candidate.member] += 1
         self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
-        self._seen.add(self.space.key(candidate.params))
+        self._seen[self.space.key(candidate.params)] = None
+        if self.space.size is None and len(self._seen) > _LONG_AGO:
+            del self._seen[next(iter(self._seen))]
 
     def _turn(self) -> int | None:
         """The member whose candidate is next; None while results are needed first."""

@@ -25,6 +25,7 @@ from .gp import LENGTH, GaussianProcess, condition, fit
 
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
+_MOST_KEPT = 10 * MOST_TRIALS  # of which it is made
 MOST_OF_A_SOURCE = 100
 CLIMBS = 3  # proposals from which log expected improvement is climbed
 _FIT_WORK = 6000  # iterations times trials
@@ -50,6 +51,7 @@ class Screen:
         self._sources: list[tuple[Array, Array]] = []
         self._points = np.empty((0, space.dim))
         self._merits = np.empty(0)
+        self._count = 0  # of finished trials, whether they are kept or not
         self._gp: GaussianProcess | None = None
         self._theta: Array | None = None
         self._fitted = 0  # to how many trials
@@ -58,12 +60,16 @@ class Screen:
         self._demand = 0.0
 
     def __len__(self) -> int:
-        return len(self._merits)
+        return self._count
 
     def add(self, points: Array, merits: Array) -> None:
         """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
         self._points = np.vstack([self._points, self._features.settled(points)])
         self._merits = np.concatenate([self._merits, merits])
+        self._count += len(merits)
+        if len(self._merits) > _MOST_KEPT:
+            kept = _most_telling(self._merits, 2 * MOST_TRIALS)
+            self._points, self._merits = self._points[kept], self._merits[kept]
 
     def add_source(self, points: Array, merits: Array) -> None:
         """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
@@ -78,14 +84,15 @@ class Screen:
             period: every so many results the hyperparameters are fitted anew, which takes longest.
         """
         # A function of the results alone: there is nothing to restore.
-        fitted = len(self) // period * period or len(self)
+        period = min(period, MOST_TRIALS)
+        fitted = self._count // period * period or self._count
         if self._theta is None or self._fitted != fitted:
             x, y, _ = self._data(fitted)
             # From the prior on, for the same reason.
             iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
             self._gp = fit(x, y, iterations, self._length)
             self._theta, self._fitted = self._gp.theta, fitted
-        x, self._y, own = self._data(len(self))
+        x, self._y, own = self._data(self._count)
         self._gp = condition(x, self._y, self._theta)
         mean, _ = self._gp.predict(x[:own])
         self._best = float(mean.max())
@@ -94,7 +101,8 @@ class Screen:
 
     def _data(self, count: int) -> tuple[Array, Array, int]:
         """Features and targets of the first `count` trials and the sources; how many are ours."""
-        chosen = _most_telling(self._merits[:count], MOST_TRIALS)
+        newer = self._count - count
+        chosen = _most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
         xs, ys = [self._own(points)], [y]
         for number, (known, merits) in enumerate(self._sources):

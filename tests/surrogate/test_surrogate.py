@@ -150,6 +150,21 @@ def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
     assert np.isfinite(screen.log_improvement(points[:5])).all()
 
 
+def test_old_trials_that_say_nothing_more_are_forgotten() -> None:
+    rng = np.random.default_rng(4)
+    points = rng.random((5000, 2))
+    screen = Screen(space_of("float", "float"))
+    for place in range(0, 5000, 7):
+        part = points[place : place + 7]
+        screen.add(part, valley(part))
+    assert len(screen) == 5000
+    assert len(screen._merits) <= 3000
+    assert (screen.best_point() == points[int(np.argmax(valley(points)))]).all()
+    screen.begin(period=64)
+    assert (screen._points[-1] == points[-1]).all()
+    assert np.isfinite(screen.log_improvement(points[:5])).all()
+
+
 def valley(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-((points[:, :2] - 0.6) ** 2).sum(axis=1))
 
