@@ -14,6 +14,7 @@ from typing import Any
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.masking import MASK
+from autofinetune.placement import Placement, read_placement
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
@@ -50,6 +51,7 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    placement: Placement = Placement()  # noqa: RUF009  frozen itself
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
@@ -84,6 +86,7 @@ class Config:
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
+            **self.placement.describe(),
             "working_dir": self.working_dir,
             "python": self.python,
             "script_options": None if self.script_options is None else list(self.script_options),
@@ -111,6 +114,7 @@ class Config:
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
+            placement=read_placement(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
@@ -152,6 +156,7 @@ def build_config(
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
+    placement = read_placement(options, checker.mistakes.append)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
@@ -180,6 +185,7 @@ def build_config(
         warm_args=warm_args,
         time_limit_s=limit,
         safety=safety,
+        placement=placement,
         strategy_options=strategy_options,
         repeats=repeats,
         enqueued=tuple(options.get("enqueued") or ()),

@@ -539,11 +539,11 @@ def test_a_report_behind_megabytes_of_junk_is_found(
 def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
     """Run a trial on a card whose used memory is read so; the last reading stays."""
 
-    def find(uuid: str) -> Card:
-        assert uuid == "GPU-1"
-        return Card(0, uuid, "A", readings.pop(0) if len(readings) > 1 else readings[0])
+    def look() -> dict[str, Card]:
+        used = readings.pop(0) if len(readings) > 1 else readings[0]
+        return {"GPU-1": Card(0, "GPU-1", "A", used)}
 
-    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), find_card=find)
+    executor = LocalExecutor([Slot("a", {}, ("GPU-1",))], dict(os.environ), look_at_cards=look)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -565,9 +565,9 @@ def test_memory_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
     used = [70 << 30]
     executor = LocalExecutor(
-        [Slot("0", {}, "GPU-1"), Slot("1", {}, "GPU-2")],
+        [Slot("0", {}, ("GPU-1",)), Slot("1", {}, ("GPU-2",))],
         {},
-        find_card=lambda uuid: Card(0, uuid, "A", used[0], 80 << 30) if uuid == "GPU-1" else None,
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 << 30)},
         min_free_gpu_gb=20,
     )
     assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
@@ -586,7 +586,7 @@ def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(tmp_p
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     one.submit(attempt_of(tmp_path, wait, slot="0"))
     one.close()  # as when its tuner is killed
-    assert "another run uses the card" in two.obstacle("0")
+    assert "is held by another run" in two.obstacle("0")
     (tmp_path / "go").touch()
     while two.obstacle("0"):
         os.sched_yield()
