@@ -44,7 +44,8 @@ def read_placement(options: Mapping[str, Any], mistake: Callable[[str], None]) -
         if value is None:
             continue
         text = str(value)
-        if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST:
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        if is_number and 1 <= int(text) <= MOST:
             read[field.name] = int(text)
         else:
             mistake(f"--{field.name}={value} must be a whole number from 1 to {MOST}")

@@ -115,7 +115,7 @@ def _no_device_twice(gpu: str, devices: Sequence[str]) -> None:
 def _auto(outer: list[str] | None, cards: Sequence[Card] | None) -> Devices:
     visible = outer if outer is not None else [str(card.index) for card in cards or ()]
     if not cards or not visible:
-        note = "no NVIDIA card is visible: one CPU slot is used (--gpu=cpu:N gives more)"
+        note = "no NVIDIA card is visible: trials run on the CPU (--gpu=cpu:N gives more slots)"
         return _processor(1, (note,))
     resolver = _Resolver(cards, None)
     return _on_cards([resolver.resolve(token) for token in visible])
@@ -129,11 +129,7 @@ def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Devices:
         if outer is not None and token.isdigit() and int(token) < len(outer):
             inner = outer[int(token)]
         devices.append(Device(token, inner))
-    count = len(devices)
-    note = (
-        f"no NVIDIA driver found: --gpu={','.join(tokens)} gives {count} "
-        f"CPU slot{'s' if count != 1 else ''}"
-    )
+    note = f"no NVIDIA driver found: trials of --gpu={','.join(tokens)} run on the CPU"
     return Devices(tuple(devices), (note,))
 
 

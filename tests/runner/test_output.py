@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import TempPathFactory
+from pytest import MonkeyPatch, TempPathFactory
 
 from autofinetune.runner.log import BoundedLog
 from autofinetune.runner.output import Output
@@ -53,6 +54,14 @@ def test_rank_0_cannot_silence_the_others(tmp_path: Path) -> None:
     assert log_of(tmp_path, printed) == (
         b"bar\n[rank 1] a\n[rank 1] " + long + b"\n==\n[rank 2] b\n"
     )
+
+
+def test_a_pipe_of_the_usual_size_will_do(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("too much memory in pipes")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    assert log_of(tmp_path, [(0, b"a\n"), (1, b"b\n")]) == b"a\n[rank 1] b\n"
 
 
 PARTS = st.lists(
