@@ -11,6 +11,7 @@ DEFAULTS: Mapping[str, Any] = {
     "evaluator": "populationbased",
     "tuning_strategy": "pshe2",
     "direction": "maximize",
+    "schedule": "async",
     "repeats": 1,
     "trials_per_gpu": 1,
     "gpus_per_trial": 1,

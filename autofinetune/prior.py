@@ -18,8 +18,9 @@ from autofinetune.strategies import Known
 def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
     """The configurations in a CSV file with the names of hyperparameters in its first line.
 
-    A hyperparameter without a column, or with an empty cell, has its initial value. Columns of
-    `trials.csv` that are no hyperparameters are passed over.
+    A hyperparameter without a column, or with an empty cell, has its initial value, unless the
+    choices before it leave it out. Columns of `trials.csv` that are no hyperparameters are passed
+    over.
 
     Raises:
         UsageError: the file cannot be read, has no column of this space, or a value is not in it.
@@ -47,6 +48,14 @@ def _configuration(
     params: dict[str, Value] = {}
     for parameter in space:
         text = row.get(parameter.name)
+        if not space.is_active(parameter, params):
+            if text:
+                raise UsageError(
+                    f"--enqueue={file}, line {line}: {parameter.name} has a value, but the choice "
+                    "that it depends on is another one",
+                    "leave the cell empty",
+                )
+            continue
         try:
             params[parameter.name] = parameter.parse(text) if text else parameter.init
         except ValueError:
@@ -103,8 +112,11 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
 def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | None:
     if not any(parameter.name in params for parameter in space):
         return None
-    fitted = {parameter.name: params.get(parameter.name, parameter.init) for parameter in space}
+    fitted: dict[str, Value] = {}
     try:
+        for parameter in space:
+            if space.is_active(parameter, fitted):
+                fitted[parameter.name] = params.get(parameter.name, parameter.init)
         space.encode(fitted)
     except ValueError:
         return None

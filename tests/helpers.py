@@ -18,7 +18,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import create_strategy
+from autofinetune.strategies import Strategy, create_strategy
 from autofinetune.tuner import Tuner, World
 
 MIXED: dict[str, Any] = {
@@ -57,6 +57,45 @@ def space_of(*kinds: str) -> Space:
     )
 
 
+def strategy_of(config: Config) -> Strategy:
+    """The strategy of a run, new."""
+    return create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=config.popsize,
+        seed=config.seed,
+        allow_repeats=EVALUATORS[config.evaluator].continues_models,
+        schedule=config.schedule,
+        rounds=config.rounds,
+    )
+
+
+def conditional_space(*, finite: bool = False) -> Space:
+    """Momentum for sgd only, a schedule for adam only, and warm-up for one of the schedules.
+
+    There are infinitely many configurations, or 3 with sgd, 2 with lamb, 4 with adam.
+    """
+    rate: dict[str, Any] = {"type": "float", "init_value": 0.5, "greater_than": 0, "lower_than": 1}
+    entries: list[dict[str, Any]] = [
+        {"name": "optimizer", "type": "choice", "choices": ["sgd", "lamb", "adam"]},
+        {"name": "momentum", **rate, "only_if": {"optimizer": "sgd"}},
+        {
+            "name": "schedule",
+            "type": "choice",
+            "choices": [True, 1],
+            "only_if": {"optimizer": "adam"},
+        },
+        {"name": "warmup", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 3}
+        | {"only_if": {"schedule": 1}},
+        {"name": "bias", "type": "choice", "choices": [0, 1], "only_if": {"optimizer": "lamb"}},
+    ]
+    if finite:
+        entries[1]["step"] = 0.5
+    else:
+        entries.append({"name": "lr", **rate})
+    return load_space({"param_list": entries})
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(
@@ -68,6 +107,7 @@ def config_of(space: Space | None = None, **fields: Any) -> Config:
         python="python",
         popsize=3,
         rounds=3,
+        schedule="round",
     )
     return dataclasses.replace(config, **fields)
 
@@ -117,13 +157,7 @@ def tuner_in_memory(
     """A tuner whose trials are played; models are written below `root`."""
     paths = RunPaths(root)
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    strategy = create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=evaluator.continues_models,
-    )
+    strategy = strategy_of(config)
     return Tuner(
         config,
         paths,

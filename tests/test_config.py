@@ -18,7 +18,7 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.placement import Placement
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.state import Direction
-from autofinetune.strategies import STRATEGIES
+from autofinetune.strategies import SCHEDULES, STRATEGIES
 from tests.helpers import MIXED, config_of, space_of
 
 HPARAM = """\
@@ -40,7 +40,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -239,7 +239,7 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,

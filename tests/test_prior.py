@@ -18,7 +18,7 @@ from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.space import Space, Value, load_space
 from autofinetune.state import Direction
 from autofinetune.strategies import STRATEGIES, Known, create_strategy
-from tests.helpers import MIXED, config_of, play, tuner_in_memory
+from tests.helpers import MIXED, conditional_space, config_of, play, tuner_in_memory
 
 
 @pytest.fixture
@@ -41,6 +41,30 @@ def test_columns_are_values_and_what_is_missing_is_initial(tmp_path: Path, space
         {"lr": init["lr"], "units": 30, "optimizer": "sgd"},
         {"lr": init["lr"], "units": 40, "optimizer": init["optimizer"]},
     ]
+
+
+def test_what_is_not_active_has_no_value(tmp_path: Path) -> None:
+    space = conditional_space()
+    file = write(tmp_path / "a.csv", "optimizer,momentum,bias\nsgd,0.25,\nlamb,,1\nadam,,\n")
+    assert read_enqueued(file, space) == [
+        {"optimizer": "sgd", "momentum": 0.25, "lr": 0.5},
+        {"optimizer": "lamb", "bias": 1, "lr": 0.5},
+        {"optimizer": "adam", "schedule": True, "lr": 0.5},
+    ]
+    with pytest.raises(UsageError, match="line 2: bias has a value, but the choice"):
+        read_enqueued(write(tmp_path / "b.csv", "optimizer,bias\nsgd,1\n"), space)
+
+
+def test_earlier_trials_get_what_their_choices_need(tmp_path: Path) -> None:
+    root = earlier_run(tmp_path / "a")
+    for known in read_earlier(root, conditional_space(), Direction.MAXIMIZE):
+        wanted: dict[str, dict[str, Value]] = {
+            "sgd": {"momentum": 0.5},
+            "lamb": {"bias": 0},
+            "adam": {"schedule": True},
+        }
+        optimizer, lr = known.params["optimizer"], known.params["lr"]
+        assert known.params == {"optimizer": optimizer, **wanted[str(optimizer)], "lr": lr}
 
 
 @pytest.mark.parametrize(

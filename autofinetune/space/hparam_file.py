@@ -16,22 +16,28 @@ param_list:
   - name: optimizer
     type: choice
     choices: [sgd, adam]
+  - name: momentum
+    type: float
+    init_value: 0.9
+    greater_than: 0.5
+    lower_than: 0.99
+    only_if: {optimizer: sgd}  # with another optimizer train.py does not get it
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from autofinetune.errors import ConfigError
+from autofinetune.errors import ConfigError, did_you_mean
 
 from .parameters import (
     ChoiceParameter,
+    Condition,
     FloatParameter,
     IntParameter,
     Parameter,
@@ -43,11 +49,13 @@ from .yaml_file import Document, read_yaml
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 _RESERVED = ("saved_params_dir", "model_path", "help")
-_RANGE_KEYS = ("name", "type", "init_value", "lower_than", "greater_than", "log", "step")
+_RANGE_KEYS = (
+    "name", "type", "init_value", "lower_than", "greater_than", "log", "step", "only_if",
+)  # fmt: skip
 _KEYS = {
     "float": _RANGE_KEYS,
     "int": _RANGE_KEYS,
-    "choice": ("name", "type", "init_value", "choices"),
+    "choice": ("name", "type", "init_value", "choices", "only_if"),
 }
 _LARGEST_INT = 2**53  # beyond it a float cannot hold every integer
 
@@ -67,21 +75,18 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 def read_space(document: Document) -> Space:
     """The space that a parsed document describes; raises ConfigError with all its mistakes."""
     mistakes: list[str] = []
-    parameters: list[Parameter] = []
-    names: set[str] = set()
+    parameters: dict[str, Parameter | None] = {}  # None for one with mistakes
     for index, entry in enumerate(_entries(document, mistakes)):
         reader = _Entry(document, index, entry, mistakes)
-        parameter = reader.read()
+        parameter = reader.read(parameters)
         name = reader.entry.get("name")
         if isinstance(name, str):
-            if name in names:
+            if name in parameters:
                 reader.mistake("name", f"{_short(name)} stands twice; each name once")
-            names.add(name)
-        if parameter is not None:
-            parameters.append(parameter)
+            parameters[name] = parameter
     if mistakes:
         raise ConfigError(document.source, mistakes)
-    return Space(tuple(parameters))
+    return Space(tuple(parameter for parameter in parameters.values() if parameter is not None))
 
 
 def _entries(document: Document, mistakes: list[str]) -> list[Any]:
@@ -118,6 +123,7 @@ class _Entry:
         self.is_mapping = isinstance(entry, Mapping)
         self.mistakes = mistakes
         self.failed = False
+        self.condition: Condition | None = None
 
     def mistake(self, key: str | None, why: str) -> None:
         path: tuple[str | int, ...] = ("param_list", self.index)
@@ -127,7 +133,8 @@ class _Entry:
         self.mistakes.append(f"{where} param_list[{self.index}]{label}: {why}")
         self.failed = True
 
-    def read(self) -> Parameter | None:
+    def read(self, before: Mapping[str, Parameter | None]) -> Parameter | None:
+        """The parameter, which may depend on one of those `before` it; None with mistakes."""
         if not self.is_mapping:
             self.mistake(None, "must be a mapping with name, type, init_value, ...")
             return None
@@ -136,6 +143,7 @@ class _Entry:
         if kind is None:
             return None
         self._check_keys(kind)
+        self.condition = self._condition(before)
         parameter = self._choice() if kind == "choice" else self._range(kind)
         if parameter is None or self.failed:
             return None
@@ -160,7 +168,7 @@ class _Entry:
         if "type" not in self.entry:
             self.mistake(None, f"type is missing; use one of: {', '.join(_KEYS)}")
         elif not isinstance(kind, str) or kind not in _KEYS:
-            guess = _did_you_mean(kind, _KEYS)
+            guess = did_you_mean(str(kind)[:60], _KEYS)
             self.mistake("type", f"type {_short(kind)} is unknown; use one of: "
                          f"{', '.join(_KEYS)}{guess}")  # fmt: skip
         else:
@@ -170,12 +178,35 @@ class _Entry:
     def _check_keys(self, kind: str) -> None:
         for key in self.entry:
             if key not in _KEYS[kind]:
-                guess = _did_you_mean(key, _KEYS[kind])
+                guess = did_you_mean(str(key)[:60], _KEYS[kind])
                 self.mistake(
                     key,
                     f"key {_short(key)} is unknown for type {kind}; allowed: "
                     f"{', '.join(_KEYS[kind])}{guess}",
                 )
+
+    def _condition(self, before: Mapping[str, Parameter | None]) -> Condition | None:
+        given = self.entry.get("only_if")
+        if given is None:
+            return None
+        if not isinstance(given, Mapping) or len(given) != 1:
+            self.mistake("only_if", "only_if must be one choice and its value, as in "
+                         f"{{optimizer: sgd}}, found {_short(given)}")  # fmt: skip
+            return None
+        ((name, value),) = given.items()
+        parent = before.get(name)
+        if parent is None and name in before:
+            return None  # its own mistakes are told already
+        if not isinstance(parent, ChoiceParameter):
+            self.mistake("only_if", f"only_if names {_short(name)}, which must be a choice that "
+                         "stands further up")  # fmt: skip
+            return None
+        try:
+            return Condition(parent.name, parent.index(value))
+        except ValueError:
+            choices = ", ".join(map(_short, parent.choices))
+            self.mistake("only_if", f"{_short(value)} is no choice of {name}: {choices}")
+            return None
 
     # --- int and float -------------------------------------------------------------------------
 
@@ -204,10 +235,12 @@ class _Entry:
             return None
         name = self.entry["name"]
         if kind == "int":
-            return IntParameter(name, int(low), int(high), int(init), log, int(step or 1))
+            return IntParameter(
+                name, int(low), int(high), int(init), log, int(step or 1), self.condition
+            )
         if step is not None:
-            return SteppedFloatParameter(name, low, high, init, step)
-        return FloatParameter(name, low, high, init, log)
+            return SteppedFloatParameter(name, low, high, init, step, self.condition)
+        return FloatParameter(name, low, high, init, log, self.condition)
 
     def _number(self, key: str, kind: str) -> float | int | None:
         value = self.entry.get(key)
@@ -289,7 +322,7 @@ class _Entry:
                 f"{', '.join(map(_short, choices))}",
             )
             return None
-        return ChoiceParameter(self.entry["name"], tuple(choices), init)
+        return ChoiceParameter(self.entry["name"], tuple(choices), init, self.condition)
 
 
 def _same(one: object, other: object) -> bool:
@@ -310,8 +343,3 @@ def _is_argument(text: str) -> bool:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _did_you_mean(word: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word)[:60], list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -25,12 +25,21 @@ def as_text(value: Value) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+@dataclass(frozen=True)
+class Condition:
+    """Active only while the choice `parent` is active and has its value number `index`."""
+
+    parent: str
+    index: int
+
+
 class Parameter(ABC):
-    """A named hyperparameter with an initial value."""
+    """A named hyperparameter with an initial value, which may depend on a choice."""
 
     name: str
     init: Value
     type_name: str
+    condition: Condition | None
 
     @abstractmethod
     def decode(self, u: float) -> Value:
@@ -61,6 +70,14 @@ class Parameter(ABC):
         raise ValueError(f"{self.name} is continuous")
 
     @abstractmethod
+    def neighbours(self, u: float) -> list[float]:
+        """The coordinates of the values beside the one at `u`.
+
+        They are one step down and one up, all other choices where there is no order, and none for
+        a continuous parameter. The work does not grow with the number of steps.
+        """
+
+    @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """The entry of `param_list` that defines this parameter."""
 
@@ -82,6 +99,7 @@ class FloatParameter(Parameter):
     high: float
     init: float
     log: bool = False
+    condition: Condition | None = None
     type_name = "float"
 
     @property
@@ -106,6 +124,9 @@ class FloatParameter(Parameter):
         # Halved on both sides: the width of a range may exceed the largest float.
         return _ratio(value / 2 - self.low / 2, self.high / 2 - self.low / 2)
 
+    def neighbours(self, u: float) -> list[float]:
+        return []
+
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | ({"log": True} if self.log else {})
 
@@ -119,6 +140,7 @@ class SteppedFloatParameter(Parameter):
     high: float
     init: float
     step: float
+    condition: Condition | None = None
     type_name = "float"
 
     @property
@@ -142,6 +164,11 @@ class SteppedFloatParameter(Parameter):
             raise self._reject(value)
         return (index + 0.5) / self.size
 
+    def neighbours(self, u: float) -> list[float]:
+        size = self.size
+        here = _cell(u, size)
+        return [(cell + 0.5) / size for cell in (here - 1, here + 1) if 0 <= cell < size]
+
     def describe(self) -> Mapping[str, object]:
         return _range_entry(self) | {"step": self.step}
 
@@ -156,6 +183,7 @@ class IntParameter(Parameter):
     init: int
     log: bool = False
     step: int = 1
+    condition: Condition | None = None
     type_name = "int"
 
     @property
@@ -182,6 +210,11 @@ class IntParameter(Parameter):
         low, high = self._log_bounds()
         return _ratio(math.log(value) - low, high - low)
 
+    def neighbours(self, u: float) -> list[float]:
+        here = self.decode(u)
+        beside = (here - self.step, here + self.step)
+        return [self.encode(value) for value in beside if self.low <= value <= self.high]
+
     def _log_bounds(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
@@ -197,6 +230,7 @@ class ChoiceParameter(Parameter):
     name: str
     choices: tuple[Value, ...]
     init: Value
+    condition: Condition | None = None
     type_name = "choice"
 
     @property
@@ -210,10 +244,15 @@ class ChoiceParameter(Parameter):
         return self.choices[_cell(u, self.size)]
 
     def encode(self, value: Value) -> float:
-        return (self._index(value) + 0.5) / self.size
+        return (self.index(value) + 0.5) / self.size
+
+    def neighbours(self, u: float) -> list[float]:
+        size = self.size
+        here = _cell(u, size)
+        return [(cell + 0.5) / size for cell in range(size) if cell != here]
 
     def as_number(self, value: Value) -> float:
-        return float(self._index(value))
+        return float(self.index(value))
 
     def parse(self, text: str) -> Value:
         for choice in self.choices:
@@ -221,7 +260,8 @@ class ChoiceParameter(Parameter):
                 return choice
         raise self._reject(text)
 
-    def _index(self, value: Value) -> int:
+    def index(self, value: Value) -> int:
+        """The place of `value` among the choices; raises ValueError where it has none."""
         for index, choice in enumerate(self.choices):
             if choice == value and type(choice) is type(value):  # 1, 1.0 and True are three values
                 return index

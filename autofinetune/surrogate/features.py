@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from autofinetune.space import Parameter, Space
 from autofinetune.space.parameters import IntParameter
+from autofinetune.space.space import INACTIVE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,7 +19,8 @@ class Features:
     """Maps points `(n, dim)` to features `(n, width)`.
 
     One of few values is seen in the middle of its cell, so that points which give the same
-    configuration are one; a choice becomes one-hot, since its values have no order.
+    configuration are one; a choice becomes one-hot, since its values have no order. A parameter
+    that is not active is seen in the middle of all its values, wherever its coordinate is.
 
     Attributes:
         ordered: which parameters have an order, `(dim,)`; each of these is one feature.
@@ -28,11 +30,18 @@ class Features:
     """
 
     def __init__(self, space: Space) -> None:
+        self._space = space
         choices = [p.type_name == "choice" for p in space]
         self._sizes = [p.size or 0 for p in space]
         self._cells = [
             None if is_choice or not 0 < size <= _FEW_VALUES else _Cells(parameter)
             for parameter, is_choice, size in zip(space, choices, self._sizes, strict=True)
+        ]
+        places = {parameter.name: place for place, parameter in enumerate(space)}
+        self._conditions = [
+            (place, places[parameter.condition.parent], parameter.condition.index)
+            for place, parameter in enumerate(space)
+            if parameter.condition
         ]
         self.ordered: Mask = ~np.array(choices)
         self.smooth: Mask = self.ordered & np.array([cells is None for cells in self._cells])
@@ -50,23 +59,33 @@ class Features:
                 found.append(column[:, None])
             else:
                 found.append(cells.middles[cells.find(column)][:, None])
+        if self._conditions:
+            active = self.active(points)
+            for place, _, _ in self._conditions:
+                neutral = INACTIVE if self.ordered[place] else _ONE_HOT / self._sizes[place]
+                found[place] = np.where(active[:, place, None], found[place], neutral)
         return np.hstack(found)
+
+    def active(self, points: Array) -> Mask:
+        """Which parameters are active at points `(n, dim)`; shape `(n, dim)`."""
+        active = np.ones(points.shape, dtype=bool)
+        for place, parent, index in self._conditions:  # parents come first
+            is_chosen = self._choice(parent, points[:, parent]) == index
+            active[:, place] = active[:, parent] & is_chosen
+        return active
+
+    def settled(self, points: Array) -> Array:
+        """Points `(n, dim)` with the neutral coordinate for all that is not active."""
+        return np.where(self.active(points), points, INACTIVE) if self._conditions else points
 
     def neighbours(self, point: Array) -> Array:
         """Points that differ in one choice, or by one step of one of few values, `(n, dim)`."""
         found = []
-        for index, cells in enumerate(self._cells):
-            if self.smooth[index]:
+        active = self.active(point[None, :])[0]
+        for index, parameter in enumerate(self._space):
+            if self.smooth[index] or not active[index]:
                 continue
-            if cells is None:
-                size = self._sizes[index]
-                here = int(self._choice(index, point[index : index + 1])[0])
-                values = [(other + 0.5) / size for other in range(size) if other != here]
-            else:
-                here = int(cells.find(point[index : index + 1])[0])
-                beside = [cell for cell in (here - 1, here + 1) if 0 <= cell < len(cells.middles)]
-                values = cells.middles[beside].tolist()
-            for value in values:
+            for value in parameter.neighbours(float(point[index])):
                 found.append(point.copy())
                 found[-1][index] = value
         return np.array(found).reshape(-1, len(point))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
+from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 
 
@@ -22,7 +23,7 @@ def run(directory: Path, before: str = "") -> int:
     """Run the attempt; `before` is code that its runner begins with."""
     start = [*START_RUNNER[:-1], f"{before}\n{START_RUNNER[-1]}"]
     command = [*start, str(directory), _PACKAGE_PARENT]
-    env = {**os.environ, main.REPORT_VARIABLE: str(directory / "reports")}
+    env = {**os.environ, REPORT_FILE_VARIABLE: str(directory / files.REPORTS)}
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=env).returncode
 
 
@@ -156,7 +157,7 @@ def test_reports_and_record_come_back_into_a_deleted_directory(tmp_path: Path) -
     write_spec(directory, "sh", "-c", script, cwd=tmp_path)
     assert run(directory) == 0
     assert read_record(directory)["returncode"] == 0
-    assert (directory / "reports").read_text() == "one\n"
+    assert (directory / files.REPORTS).read_text() == "one\n"
 
 
 def test_where_all_trials_were_replaced_nothing_is_written(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Parameter, Space, load_space, parse_yaml, read_space
 from autofinetune.space.parameters import (
     ChoiceParameter,
+    Condition,
     FloatParameter,
     IntParameter,
     SteppedFloatParameter,
@@ -208,7 +209,7 @@ def float_with(**changes: str | None) -> str:
         ({"step": "0.1", "log": "true"}, "7:11 ", "step cannot be combined with log: true"),
         ({"step": "0.2"}, "4:17 ", "init_value (0.1) is not on the grid greater_than + k * step"),
         ({"lgo": "true"}, "7:10 ", "key 'lgo' is unknown for type float; allowed: name, type, "
-         "init_value, lower_than, greater_than, log, step (did you mean 'log'?)"),
+         "init_value, lower_than, greater_than, log, step, only_if (did you mean 'log'?)"),
         ({"greater_then": "1"}, "7:19 ", "key 'greater_then' is unknown for type float"),
         ({"choices": "[1]"}, "7:14 ", "key 'choices' is unknown for type float"),
         ({"7": "1"}, "7:8 ", "key '7' is unknown for type float"),
@@ -218,6 +219,38 @@ def test_a_mistake_in_a_float(changes: dict[str, str | None], place: str, why: s
     (mistake,) = mistakes(float_with(**changes))
     assert mistake.startswith(place)
     assert f": {why}" in mistake
+
+
+CHOICE = "param_list:\n- {name: c, type: choice, choices: [sgd, 1]}\n"
+
+
+@pytest.mark.parametrize(
+    ("only_if", "why"),
+    [
+        ("sgd", "only_if must be one choice and its value, as in {optimizer: sgd}, found 'sgd'"),
+        ("{}", "only_if must be one choice and its value"),
+        ("{c: sgd, d: 1}", "only_if must be one choice and its value"),
+        ("{d: sgd}", "only_if names 'd', which must be a choice that stands further up"),
+        ("{x: sgd}", "only_if names 'x', which must be a choice that stands further up"),
+        ("{c: adam}", "'adam' is no choice of c: 'sgd', 1"),
+        ("{c: true}", "True is no choice of c"),
+        ("{c: [sgd]}", "['sgd'] is no choice of c"),
+    ],
+)
+def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
+    (mistake,) = mistakes(f"{CHOICE}- {{{FLOAT}, only_if: {only_if}}}\n")
+    assert mistake.startswith("3:")
+    assert f"param_list[1] lr: {why}" in mistake
+
+
+def test_a_condition_on_a_faulty_choice_is_no_second_mistake() -> None:
+    (mistake,) = mistakes(f"{CHOICE.replace('[sgd, 1]', '[]')}- {{{FLOAT}, only_if: {{c: sgd}}}}")
+    assert "choices must be a list" in mistake
+
+
+def test_conditions_load() -> None:
+    space = read(f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{{INT}, only_if: null}}\n")
+    assert [p.condition for p in space] == [None, Condition("c", 1), None]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +379,7 @@ more: 1
     assert mistakes(text) == [
         "24:7 key 'more' is unknown here; only param_list is allowed",
         "7:10 param_list[0] lr: key 'lgo' is unknown for type float; allowed: name, type, "
-        "init_value, lower_than, greater_than, log, step (did you mean 'log'?)",
+        "init_value, lower_than, greater_than, log, step, only_if (did you mean 'log'?)",
         "5:19 param_list[0] lr: greater_than must be finite, found nan",
         "6:16 param_list[0] lr: lower_than must be a number, found None",
         "4:17 param_list[0] lr: init_value must be a number, found 'abc'",
