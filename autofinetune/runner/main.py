@@ -9,7 +9,9 @@ The local executor starts it in a session of its own with the attempt directory 
     reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
-SIGTERM asks for an early end: the command gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
+The command is started as `ranks` processes, all on the cores `cpus`, where the spec names them.
+
+SIGTERM asks for an early end: every rank gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
 second SIGTERM shortens the grace to nothing. `lifeline` in the spec is a descriptor whose other
 end the tuner holds: when it closes the tuner is dead, and the trial is ended too.
 """
