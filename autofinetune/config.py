@@ -13,6 +13,7 @@ from typing import Any
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.placement import Placement, read_placement
 from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
@@ -50,6 +51,7 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    placement: Placement = Placement()  # noqa: RUF009  frozen itself
     schedule: str = DEFAULTS["schedule"]
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
@@ -86,6 +88,7 @@ class Config:
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
+            **self.placement.describe(),
             "working_dir": self.working_dir,
             "python": self.python,
             "script_options": None if self.script_options is None else list(self.script_options),
@@ -113,6 +116,7 @@ class Config:
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
+            placement=read_placement(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
             schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
@@ -158,6 +162,7 @@ def build_config(
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
+    placement = read_placement(options, checker.mistakes.append)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
@@ -186,6 +191,7 @@ def build_config(
         warm_args=warm_args,
         time_limit_s=limit,
         safety=safety,
+        placement=placement,
         strategy_options=strategy_options,
         schedule=schedule,
         repeats=repeats,

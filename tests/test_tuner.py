@@ -368,6 +368,69 @@ def test_a_run_ends_when_no_slot_is_left(tmp_path: Path) -> None:
     assert state.counts[Status.COMPLETED] == 2
 
 
+def test_memory_that_stays_ends_the_use_of_its_card_only(tmp_path: Path) -> None:
+    class Keeping(MemoryExecutor):
+        """The memory of one card does not come back after its second trial."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [
+                dataclasses.replace(news, held_bytes=1) if news.key[0] == 1 else news
+                for news in super().poll(wait_s)
+            ]
+
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config_of(), sinks=[recorder])
+    tuner._executor = Keeping(["0.1", "1.1", "0.2", "1.2"], play)
+    tuner.start("run")
+    state = tuner.run()
+    assert state.counts[Status.COMPLETED] == 9
+    assert state.quarantined.keys() == {"1.1", "1.2"}
+    assert len(set(state.quarantined.values())) == 1
+
+
+def test_a_process_that_stays_ends_the_use_of_its_place_only(tmp_path: Path) -> None:
+    class Stuck(MemoryExecutor):
+        """The first trial cannot be ended."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [
+                dataclasses.replace(news, exit=dataclasses.replace(news.exit, survivors=(4,)))
+                if news.key[0] == 0 and news.exit
+                else news
+                for news in super().poll(wait_s)
+            ]
+
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = Stuck(["0.1", "0.2"], play)
+    tuner.start("run")
+    assert tuner.run().quarantined.keys() == {"0.1"}
+
+
+def test_whether_a_second_trial_fits_is_asked_when_the_first_one_runs(tmp_path: Path) -> None:
+    class Small(MemoryExecutor):
+        """A card with room for one trial at a time."""
+
+        most = 0
+
+        def obstacle(self, slot: str) -> str:
+            return "full" if self._jobs else ""
+
+        def submit(self, attempt: Attempt) -> Handle:
+            handle = super().submit(attempt)
+            self.most = max(self.most, len(self._jobs))
+            return handle
+
+    executor = Small(["0.1", "0.2"], play)
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = executor
+    notices: list[str] = []
+    tuner._world = World(Clock(), notice=notices.append)
+    tuner.start("run")
+    assert tuner.run().counts[Status.COMPLETED] == 9
+    assert executor.most == 1
+    assert notices == ["slot 0.2 waits: full"]
+
+
 def test_a_slot_with_an_obstacle_waits_and_that_is_told_once(tmp_path: Path) -> None:
     class Leased(MemoryExecutor):
         """Somebody else uses the first slot for four looks."""
