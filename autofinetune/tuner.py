@@ -55,6 +55,7 @@ from autofinetune.version import __version__
 
 NO_SLOT = "no_slot"  # why a run ended whose every slot is quarantined
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
 # What may be over the next time: no space, no memory for a fork, too many open files.
@@ -132,6 +133,7 @@ class Tuner:
         self._to_submit: list[int] = []
         self._can_ask = True
         self._exhausted = False
+        self._choosing_s = 0.0  # a candidate, the last time
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
@@ -196,6 +198,8 @@ class Tuner:
             else:
                 self._show()  # slots are busy again by now, so slow sinks keep none waiting
                 self._stop_running_where_asked()
+                if self._is_worth_asking_ahead():
+                    self._ask(1)
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
         if reason != INTERRUPTED:
@@ -218,6 +222,22 @@ class Tuner:
             can_ask=self._can_ask,
             exhausted=self._exhausted,
             stopping=self._stopping(),
+        )
+
+    def _is_worth_asking_ahead(self) -> bool:
+        """Whether a slot that falls free would wait long for the choice of its next trial.
+
+        What is chosen now does not know the results of the trials that run, so where choosing is
+        quick beside training it is left to the last moment.
+        """
+        state = self.state
+        is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
+        return bool(
+            is_slow
+            and self.config.schedule == "async"
+            and self._can_ask
+            and not (self._exhausted or state.queued or self._stopping())
+            and len(state.trials) < self.config.max_trials
         )
 
     def _clear(self, free: Sequence[str]) -> list[str]:
@@ -286,12 +306,14 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
+        began = self._now()
         try:
             candidates = self._strategy.ask(count)
         except Exhausted:
             self._exhausted = True
             return
         self._can_ask = bool(candidates)
+        self._choosing_s = (self._now() - began) / max(1, len(candidates))
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
             parent = self._evaluator.parent(candidate.round, self.state)
