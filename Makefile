@@ -36,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.busy_slots
+	$(BIN)/python -m benchmarks.throughput busy --trials=60 --slots=2
 	$(BIN)/python -m benchmarks.startup
 
 $(VENV)/.demo: setup.cfg pyproject.toml
