@@ -32,37 +32,39 @@ class Seen(NamedTuple):
     trials: NDArray[np.intp]
 
 
+class Table(NamedTuple):
+    """Coordinates `(n, dim)`, NaN where a parameter is not active, and merits `(n,)`."""
+
+    coordinates: Array
+    merits: Array
+
+    def of(self, place: int) -> Seen:
+        """The trials in which parameter number `place` was active."""
+        trials = np.flatnonzero(~np.isnan(self.coordinates[:, place]))
+        return Seen(self.coordinates[trials, place], self.merits[trials], trials)
+
+
 class History:
-    """Coordinates of configurations, and their merits: -inf for a failed trial."""
+    """Configurations of trials, and their merits: -inf for a failed trial."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._rows: list[tuple[float, ...]] = []  # NaN where a parameter is not active
+        self._rows: list[tuple[float, ...]] = []
         self._merits: list[float] = []
-
-    def __len__(self) -> int:
-        return len(self._merits)
 
     def add(self, candidate: Candidate, merit: float) -> None:
         """Take a finished trial; NaN for a failed one."""
         self._rows.append(self._row(candidate.params))
         self._merits.append(-np.inf if np.isnan(merit) else merit)
 
-    def with_lies(self, pending: Mapping[int, Candidate], options: Mapping[str, Any]) -> History:
-        """The same with a made-up result for each trial that has none, by `LIAR_OPTIONS`."""
+    def with_lies(self, pending: Mapping[int, Candidate], options: Mapping[str, Any]) -> Table:
+        """All trials, with a made-up result for each that has none yet, by `LIAR_OPTIONS`."""
         lie = self._lie(options["constant_liar_type"], options["optimize_mode"] == "minimize")
-        told = History(self._space)
-        told._rows, told._merits = self._rows.copy(), self._merits.copy()
+        rows, merits = self._rows, self._merits
         if lie is not None:
-            told._rows += [self._row(candidate.params) for candidate in pending.values()]
-            told._merits += [lie] * len(pending)
-        return told
-
-    def of(self, place: int) -> Seen:
-        """The trials in which parameter number `place` was active."""
-        column = np.array([row[place] for row in self._rows])
-        trials = np.flatnonzero(~np.isnan(column))
-        return Seen(column[trials], np.array(self._merits)[trials], trials)
+            rows = rows + [self._row(candidate.params) for candidate in pending.values()]
+            merits = merits + [lie] * len(pending)
+        return Table(np.array(rows).reshape(-1, self._space.dim), np.array(merits))
 
     def _row(self, params: Mapping[str, Value]) -> tuple[float, ...]:
         return tuple(p.encode(params[p.name]) if p.name in params else np.nan for p in self._space)
