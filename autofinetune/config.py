@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,9 +127,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that the tables of implementations allow; config knows no implementation."""
+    """The names that the tables of implementations allow; config knows no implementation.
 
-    strategies: Collection[str]
+    `strategy` gives the name that the table has for another spelling, or raises UsageError.
+    """
+
+    strategy: Callable[[str], str]
     evaluators: Collection[str]
     schedules: Collection[str]
 
@@ -152,13 +155,13 @@ def build_config(
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     evaluator = checker.one_of("evaluator", names.evaluators)
-    strategy = checker.one_of("tuning_strategy", names.strategies)
-    direction = checker.one_of("direction", [d.value for d in Direction])
+    strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
     schedule = checker.one_of("schedule", names.schedules)
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
+    direction = checker.direction(strategy_options)
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
@@ -274,6 +277,30 @@ class _Checker:
                 + did_you_mean(name, allowed)
             )
         return name
+
+    def strategy(self) -> str:
+        value = str(self.options.get("tuning_strategy") or DEFAULTS["tuning_strategy"])
+        try:
+            return self.names.strategy(value)
+        except UsageError as error:
+            self.mistakes.append(error.message)
+            return value
+
+    def direction(self, strategy_options: Mapping[str, str]) -> str:
+        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
+        known = [d.value for d in Direction]
+        direction = self.one_of("direction", known)
+        mode = strategy_options.get("optimize_mode", "").lower()
+        if mode not in known:
+            return direction  # the strategy will say what is allowed
+        if self.options.get("direction") is None:
+            return mode
+        if direction in known and mode != direction:
+            self.mistakes.append(
+                f"--direction={direction} contradicts optimize_mode={mode} of --strategy_options; "
+                "leave one of them out"
+            )
+        return direction
 
     def script_args(self) -> tuple[str, ...]:
         try:

@@ -18,7 +18,7 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.placement import Placement
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.state import Direction
-from autofinetune.strategies import SCHEDULES, STRATEGIES
+from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
 from tests.helpers import MIXED, config_of, space_of
 
 HPARAM = """\
@@ -40,7 +40,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -167,8 +167,8 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
-        ("tuning_strategy", "psh2", "--tuning_strategy=psh2 is unknown; use one of: hazero, pshe2 "
-                                    "(did you mean 'pshe2'?)"),
+        ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
+                                    f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
@@ -239,7 +239,7 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,

@@ -63,11 +63,12 @@ from autofinetune.space import read_yaml
 from autofinetune.state import ImpossibleEvent, State
 from autofinetune.strategies import (
     SCHEDULES,
-    STRATEGIES,
     Known,
     Repeated,
     Strategy,
     create_strategy,
+    known_name,
+    strategy_class,
 )
 from autofinetune.tuner import Tuner, World
 
@@ -87,7 +88,7 @@ def run_command(argv: Sequence[str]) -> int:
 def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
@@ -208,15 +209,18 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 
 def _make_strategy(config: Config) -> Strategy:
     """New, knowing what the run knows before it begins."""
+    options = dict(config.strategy_options)
     try:
         with _one_thread():
+            if "optimize_mode" in strategy_class(config.tuning_strategy).OPTIONS:
+                options["optimize_mode"] = config.direction.value
             strategy = create_strategy(
                 config.tuning_strategy,
                 config.space,
                 popsize=config.popsize,
                 seed=config.seed,
                 allow_repeats=EVALUATORS[config.evaluator].continues_models,
-                options=config.strategy_options,
+                options=options,
                 schedule=config.schedule,
                 rounds=config.rounds,
             )

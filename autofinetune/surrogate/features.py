@@ -11,7 +11,7 @@ from autofinetune.space.space import INACTIVE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-_ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
+ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
 _FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
 
 
@@ -54,7 +54,7 @@ class Features:
         for index, cells in enumerate(self._cells):
             column = points[:, index]
             if not self.ordered[index]:
-                found.append(_ONE_HOT * np.eye(self._sizes[index])[self._choice(index, column)])
+                found.append(ONE_HOT * np.eye(self._sizes[index])[self._choice(index, column)])
             elif cells is None:
                 found.append(column[:, None])
             else:
@@ -62,7 +62,7 @@ class Features:
         if self._conditions:
             active = self.active(points)
             for place, _, _ in self._conditions:
-                neutral = INACTIVE if self.ordered[place] else _ONE_HOT / self._sizes[place]
+                neutral = INACTIVE if self.ordered[place] else ONE_HOT / self._sizes[place]
                 found[place] = np.where(active[:, place, None], found[place], neutral)
         return np.hstack(found)
 
