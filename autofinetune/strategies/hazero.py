@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.space import Parameter
+from autofinetune.space import DiscreteParameter
 
 from .design import Design, reflect
 from .options import Option
@@ -133,14 +133,13 @@ class HAZero(RoundStrategy):
         rng = np.random.default_rng([self.seed, self._round, 2**32])
         mean = self._mean()
         for axis, parameter in enumerate(self.space):
-            size = parameter.size
-            if size is None or size < 2:
+            if not isinstance(parameter, DiscreteParameter) or parameter.size < 2:
                 continue
-            here = parameter.decode(float(mean[axis]))
+            here = parameter.cell(float(mean[axis]))
             leave = rng.random(len(samples)) < 1.0 / (self.popsize * self.space.dim)
             for row in np.flatnonzero(leave):
-                if parameter.decode(float(samples[row, axis])) == here:
-                    samples[row, axis] = _beside(parameter, float(mean[axis]), rng)
+                if parameter.cell(float(samples[row, axis])) == here:
+                    samples[row, axis] = _beside(parameter, here, rng)
         return samples
 
     def _mean(self) -> Array:
@@ -184,15 +183,13 @@ def _cma() -> Any:
     return cma
 
 
-def _beside(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
+def _beside(parameter: DiscreteParameter, here: int, rng: np.random.Generator) -> float:
     """The coordinate of another value: of any other choice, or of the next one up or down."""
-    values = parameter.values()
-    here = values.index(parameter.decode(u))
     if parameter.type_name == "choice":
-        others = [place for place in range(len(values)) if place != here]
+        others = [place for place in range(parameter.size) if place != here]
     else:
-        others = [place for place in (here - 1, here + 1) if 0 <= place < len(values)]
-    return parameter.encode(values[int(rng.choice(others))])
+        others = [place for place in (here - 1, here + 1) if 0 <= place < parameter.size]
+    return parameter.encode(parameter.at(int(rng.choice(others))))
 
 
 def _padded(points: Array) -> Array:

@@ -237,7 +237,7 @@ def test_the_configurations_are_as_many_as_the_size(space: Space) -> None:
 def test_a_long_chain_of_conditions_is_counted() -> None:
     chain = [ChoiceParameter("c0", (0, 1), 0)]
     for i in range(1, 3000):
-        chain.append(ChoiceParameter(f"c{i}", (0, 1), 0, Condition(f"c{i - 1}", 1)))
+        chain.append(ChoiceParameter(f"c{i}", (0, 1), 0, condition=Condition(f"c{i - 1}", 1)))
     assert Space(tuple(chain)).size == 3001
 
 
