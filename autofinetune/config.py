@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
@@ -50,6 +50,7 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    schedule: str = DEFAULTS["schedule"]
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
@@ -79,6 +80,7 @@ class Config:
             "seed": self.seed,
             "warm_args": None if self.warm_args is None else list(self.warm_args),
             "strategy_options": dict(self.strategy_options),
+            "schedule": self.schedule,
             "repeats": self.repeats,
             "enqueued": [dict(params) for params in self.enqueued],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
@@ -112,6 +114,7 @@ class Config:
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
+            schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
@@ -124,6 +127,7 @@ class Names:
 
     strategies: Collection[str]
     evaluators: Collection[str]
+    schedules: Collection[str]
 
 
 def build_config(
@@ -136,7 +140,8 @@ def build_config(
             line by their long names with underscores; values may be text. Absent means default.
 
     Raises:
-        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file.
+        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file, or
+            entries in the lists `enqueued` and `earlier` of a config.yaml that do not fit.
         UsageError: the hyperparameter file cannot be read.
     """
     checker = _Checker(options, names, working_dir)
@@ -147,6 +152,7 @@ def build_config(
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
+    schedule = checker.one_of("schedule", names.schedules)
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
     if popsize * rounds * repeats > MOST_TRIALS:
@@ -181,9 +187,10 @@ def build_config(
         time_limit_s=limit,
         safety=safety,
         strategy_options=strategy_options,
+        schedule=schedule,
         repeats=repeats,
-        enqueued=tuple(options.get("enqueued") or ()),
-        earlier=tuple(tuple(run) for run in options.get("earlier") or ()),
+        enqueued=recorded_configurations(options.get("enqueued") or (), space),
+        earlier=recorded_trials(options.get("earlier") or (), space),
     )
 
 
@@ -256,10 +263,9 @@ class _Checker:
         value = str(self.options.get(key) or DEFAULTS[key])
         name = value.lower()
         if name not in allowed:
-            close = difflib.get_close_matches(name, list(allowed), n=1)
-            guess = f" (did you mean {close[0]!r}?)" if close else ""
             self.mistakes.append(
-                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}{guess}"
+                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}"
+                + did_you_mean(name, allowed)
             )
         return name
 

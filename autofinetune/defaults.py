@@ -11,6 +11,7 @@ DEFAULTS: Mapping[str, Any] = {
     "evaluator": "populationbased",
     "tuning_strategy": "pshe2",
     "direction": "maximize",
+    "schedule": "async",
     "repeats": 1,
     "max_retries": "runner_lost:3",
     "max_failures": 3,

@@ -35,6 +35,7 @@ from autofinetune.events import (
 )
 from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation
 from autofinetune.journal import Journal
+from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
 from autofinetune.safety import BROKEN
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
@@ -132,9 +133,7 @@ class Tuner:
         self._exhausted = False
         self._interrupts = 0
         self._cancelled = 0
-        self._paused = ""  # why no trial is started for want of space
-        self._crowded = ""  # why one that is due cannot be started at once
-        self._obstacles: dict[str, str] = {}
+        self._notices = Notices(lambda sentence: self._world.notice(sentence))
 
     @property
     def interrupted(self) -> bool:
@@ -155,7 +154,7 @@ class Tuner:
         self._record([created])
 
     def resume(self) -> None:
-        """Bring state, strategy and views to where the journal ends, and attach to what runs.
+        """Bring state, strategy and views to where the journal ends; `run` attaches to what runs.
 
         Raises:
             EnvironmentProblem: the journal does not fit this version of the strategy.
@@ -166,7 +165,6 @@ class Tuner:
             self._sinks.replay(event, self.state)
         self._record([RunResumed(self._now(), __version__)])
         self._to_submit = sorted(self.state.running)
-        self._submit_due()
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
@@ -231,27 +229,22 @@ class Tuner:
     def _has_space(self) -> bool:
         """Whether new trials may be started; says once when that changes."""
         wanted, free = self.config.safety.min_free_gb, self._world.free_gb()
+        if free >= wanted:
+            self._notices.end("disk", "there is space again: going on")
+            return True
         reason = f"{free:.1f} GiB of disk are free, --min_free_gb={wanted:g}"
-        if free < wanted and not self._paused:
-            self._paused = reason
-            self._world.notice(f"paused: {reason}; it goes on by itself once there is space")
-        elif free >= wanted and self._paused:
-            self._paused = ""
-            self._world.notice("there is space again: going on")
-        return not self._paused
+        self._notices.begin("disk", f"paused: {reason}; it goes on by itself once there is space")
+        return False
 
     def _is_clear(self, slot: str) -> bool:
         """Whether a free slot can be used; says once what is in the way."""
         if self.interrupted:
             return False
         obstacle = self._executor.obstacle(slot)
-        if obstacle and slot not in self._obstacles:
-            self._world.notice(f"slot {slot} waits: {obstacle}")
-        elif slot in self._obstacles and not obstacle:
-            self._world.notice(f"slot {slot} can be used again")
-            del self._obstacles[slot]
         if obstacle:
-            self._obstacles[slot] = obstacle
+            self._notices.begin(f"slot {slot}", f"slot {slot} waits: {obstacle}")
+        else:
+            self._notices.end(f"slot {slot}", f"slot {slot} can be used again")
         return not obstacle
 
     def _insist(self, action: Callable[[], T]) -> T:
@@ -327,17 +320,14 @@ class Tuner:
                 if self.interrupted:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
                 else:
-                    self._wait_for_room(str(error))
+                    self._notices.begin(
+                        "room", f"paused: {error}; it goes on by itself once that is over"
+                    )
                     break
             self._to_submit.pop(0)
         if not self._to_submit:
-            self._crowded = ""
+            self._notices.end("room")
         self._record(events)
-
-    def _wait_for_room(self, reason: str) -> None:
-        if not self._crowded:
-            self._world.notice(f"paused: {reason}; it goes on by itself once that is over")
-        self._crowded = reason
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""

@@ -18,7 +18,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import create_strategy
+from autofinetune.strategies import Strategy, create_strategy
 from autofinetune.tuner import Tuner, World
 
 MIXED: dict[str, Any] = {
@@ -54,6 +54,19 @@ def space_of(*kinds: str) -> Space:
     }
     return load_space(
         {"param_list": [{"name": f"x{i}", **entries[kind]} for i, kind in enumerate(kinds)]}
+    )
+
+
+def strategy_of(config: Config) -> Strategy:
+    """The strategy of a run, new."""
+    return create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=config.popsize,
+        seed=config.seed,
+        allow_repeats=EVALUATORS[config.evaluator].continues_models,
+        schedule=config.schedule,
+        rounds=config.rounds,
     )
 
 
@@ -94,6 +107,7 @@ def config_of(space: Space | None = None, **fields: Any) -> Config:
         python="python",
         popsize=3,
         rounds=3,
+        schedule="round",
     )
     return dataclasses.replace(config, **fields)
 
@@ -143,13 +157,7 @@ def tuner_in_memory(
     """A tuner whose trials are played; models are written below `root`."""
     paths = RunPaths(root)
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    strategy = create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=evaluator.continues_models,
-    )
+    strategy = strategy_of(config)
     return Tuner(
         config,
         paths,

@@ -17,7 +17,7 @@ from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.state import Direction
-from autofinetune.strategies import STRATEGIES
+from autofinetune.strategies import SCHEDULES, STRATEGIES
 from tests.helpers import MIXED, config_of, space_of
 
 HPARAM = """\
@@ -39,7 +39,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -236,7 +236,7 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,

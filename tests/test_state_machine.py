@@ -43,9 +43,9 @@ from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import State, Status
-from autofinetune.strategies import STRATEGIES, Candidate, Strategy, create_strategy
+from autofinetune.strategies import SCHEDULES, STRATEGIES, Candidate, Strategy
 from autofinetune.tuner import Tuner, World
-from tests.helpers import Clock, config_of, space_of
+from tests.helpers import Clock, config_of, space_of, strategy_of
 
 Key = tuple[int, int]
 ENDS: dict[str, tuple[ExitRecord | None, tuple[float, ...]]] = {
@@ -223,6 +223,7 @@ class Run(RuleBasedStateMachine):
         strategy=st.sampled_from(sorted(STRATEGIES)),
         evaluator=st.sampled_from(sorted(EVALUATORS)),
         kinds=st.sampled_from([("float", "int"), ("small",), ("choice", "small")]),
+        schedule=st.sampled_from(SCHEDULES),
         popsize=st.integers(1, 3),
         slots=st.integers(1, 3),
         retries=st.integers(0, 1),
@@ -234,6 +235,7 @@ class Run(RuleBasedStateMachine):
         strategy: str,
         evaluator: str,
         kinds: tuple[str, ...],
+        schedule: str,
         popsize: int,
         slots: int,
         retries: int,
@@ -249,7 +251,7 @@ class Run(RuleBasedStateMachine):
         self.slots = [f"slot{n}" for n in range(slots)]
         self.config: Config = config_of(
             space_of(*kinds), tuning_strategy=strategy, evaluator=evaluator,
-            popsize=popsize, rounds=3, safety=safety,
+            popsize=popsize, rounds=3, schedule=schedule, safety=safety,
         )  # fmt: skip
         self.open_tuner()
         self.work()
@@ -260,12 +262,7 @@ class Run(RuleBasedStateMachine):
         """A new tuner over what there is: it begins the run, or goes on with it."""
         paths = RunPaths(self.root)
         evaluator = EVALUATORS[self.config.evaluator](self.config, paths)
-        self.strategy = Once(
-            create_strategy(
-                self.config.tuning_strategy, self.config.space, popsize=self.config.popsize,
-                seed=self.config.seed, allow_repeats=evaluator.continues_models,
-            )
-        )  # fmt: skip
+        self.strategy = Once(strategy_of(self.config))
         self.machine = Machine(self.jobs, self.slots, self.disk)
         world = World(self.clock, free_gb=lambda: self.free_gb)
         tuner = Tuner(

@@ -7,12 +7,11 @@ are divided first: options before and after the script are ours until the first 
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import UsageError
+from autofinetune.errors import UsageError, did_you_mean
 
 DESCRIPTION = """\
 Tune the hyperparameters of train.py over the cards of this machine.
@@ -61,8 +60,7 @@ class Parser(argparse.ArgumentParser):
         if not message.startswith("unrecognized arguments: "):
             return ""
         word = message.split()[2].partition("=")[0]
-        close = difflib.get_close_matches(word, list(self._option_string_actions), n=1)
-        return f" (did you mean {close[0]}?)" if close else ""
+        return did_you_mean(word, self._option_string_actions, str)
 
 
 def run_parser() -> Parser:
@@ -105,12 +103,22 @@ def run_parser() -> Parser:
     )
     add.value("enqueue", "CSV", "configurations to try first, a column for each hyperparameter")
     add.value(
+        "schedule",
+        "WORD",
+        "async: a free slot gets a new trial at once; round: a round waits for the one before it, "
+        f"and equal seeds give equal searches (default {DEFAULTS['schedule']})",
+    )
+    add.value(
         "repeats",
         "N",
         "train every configuration N times and go by the mean, for noisy scores "
         f"(default {DEFAULTS['repeats']})",
     )
-    add.value("seed", "N", "makes the search repeatable (default: drawn and noted)")
+    add.value(
+        "seed",
+        "N",
+        "makes the search repeatable, with --schedule=round (default: drawn and noted)",
+    )
     add.value(
         "direction", "WORD", f"maximize or minimize the score (default {DEFAULTS['direction']})"
     )

@@ -16,8 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner.cgroup import recorded_cgroup
-from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import (
+    EXIT,
+    LOCK,
+    REPORTS,
+    SPEC,
+    STARTED,
+    try_lock,
+    write_atomically,
+)
 from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
@@ -31,7 +40,6 @@ _EMPTY_SWEEPS = 2
 _WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_MARGIN = 256 << 20  # bytes that other users of a card may take meanwhile
-_REPORTS = "reports.jsonl"
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
 # Without `site` the start takes a third of the time; the package is found by its own place.
 START_RUNNER = (
@@ -147,7 +155,7 @@ class LocalExecutor(Executor):
             **slot.env,
             **attempt.env,
             MARK_VARIABLE: job.mark,
-            "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
+            REPORT_FILE_VARIABLE: str(job.directory / REPORTS),
         }
         with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
             job.process = subprocess.Popen(
@@ -325,7 +333,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
     """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
-    path = job.directory / _REPORTS
+    path = job.directory / REPORTS
     found, offset = read_reports(path, job.report_offset)
     before = job.report_offset
     while to_the_end and offset != before:

@@ -9,6 +9,7 @@ import stat
 from typing import Any
 
 SPEC, LOCK, STARTED, EXIT = "spec.json", "lock", "started.json", "exit.json"
+REPORTS = "reports.jsonl"
 
 
 def try_lock(path: str) -> int | None:

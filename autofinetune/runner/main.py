@@ -6,6 +6,7 @@ The local executor starts it in a session of its own with the attempt directory 
     lock           held by the runner and inherited by the trial: free means that nothing lives
     started.json   who runs it (pid, start time, boot); written before the command is started,
                    so an attempt is started at most once
+    reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
 SIGTERM asks for an early end: the command gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
@@ -27,7 +28,15 @@ from collections.abc import Callable
 from typing import Any
 
 from autofinetune.runner.cgroup import make_cgroup, oom_counter
-from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import (
+    EXIT,
+    LOCK,
+    REPORTS,
+    SPEC,
+    STARTED,
+    try_lock,
+    write_atomically,
+)
 from autofinetune.runner.log import BoundedLog
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
@@ -38,7 +47,6 @@ from autofinetune.runner.processes import (
     send_to,
 )
 
-REPORT_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
 _PIPE_BYTES = 1 << 20
@@ -54,7 +62,7 @@ def main(directory: str) -> int:
     with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     trial = _Trial(spec, directory)
-    reports = _open_reports()
+    reports = _open_reports(directory)
     # Not durable: after a power cut nothing runs any more, whatever the file says.
     started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
     write_atomically(os.path.join(directory, STARTED), started, durable=False)
@@ -69,10 +77,10 @@ def main(directory: str) -> int:
     return 0
 
 
-def _open_reports() -> int:
+def _open_reports(directory: str) -> int:
     """What the script reports can be read here even after it has deleted the file."""
-    path = os.environ.get(REPORT_VARIABLE, os.devnull)
-    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
 def _write_record(directory: str, record: dict[str, Any], reports: int) -> None:
@@ -92,7 +100,7 @@ def _bring_back(directory: str, reports: int) -> None:
     """The script deleted its own directory, and what it had reported with it."""
     os.makedirs(directory, 0o700)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    copy = os.open(os.environ.get(REPORT_VARIABLE, os.devnull), flags, 0o600)
+    copy = os.open(os.path.join(directory, REPORTS), flags, 0o600)
     try:
         os.lseek(reports, 0, os.SEEK_SET)
         while data := os.read(reports, 1 << 20):

@@ -134,8 +134,7 @@ class DiscreteParameter(Parameter):
 
     def neighbours(self, u: float) -> list[float]:
         here = self.cell(u)
-        beside = [here - 1, here + 1]
-        return [self.encode(self.at(index)) for index in beside if 0 <= index < self.size]
+        return [self.middle(index) for index in (here - 1, here + 1) if 0 <= index < self.size]
 
     def cell(self, u: float) -> int:
         """The number of the cell at coordinate `u`."""
@@ -144,8 +143,12 @@ class DiscreteParameter(Parameter):
     def decode(self, u: float) -> Value:
         return self.at(self.cell(u))
 
+    def middle(self, index: int) -> float:
+        """The coordinate that stands for value number `index`."""
+        return (index + 0.5) / self.size
+
     def encode(self, value: Value) -> float:
-        return (self.index(value) + 0.5) / self.size
+        return self.middle(self.index(value))
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

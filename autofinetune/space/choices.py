@@ -66,17 +66,14 @@ class ChoiceParameter(DiscreteParameter):
     def cell(self, u: float) -> int:
         return bisect_right(self._inner_edges, u) if self.weights else super().cell(u)
 
-    def encode(self, value: Value) -> float:
-        return self._middle(self.index(value))
-
-    def _middle(self, index: int) -> float:
+    def middle(self, index: int) -> float:
         if not self.weights:
-            return (index + 0.5) / self.size
+            return super().middle(index)
         return (self.edge(index) + self.edge(index + 1)) / 2
 
     def neighbours(self, u: float) -> list[float]:
         here = self.cell(u)
-        return [self._middle(index) for index in range(self.size) if index != here]
+        return [self.middle(index) for index in range(self.size) if index != here]
 
     def as_number(self, value: Value) -> float:
         return float(self.index(value))

@@ -100,8 +100,7 @@ class QuantizedParameter(DiscreteParameter):
     def decode(self, u: float) -> float | int:
         return self.at(self.cell(u))
 
-    def encode(self, value: Value) -> float:
-        index = self.index(value)
+    def middle(self, index: int) -> float:
         return (self.edge(index) + self.edge(index + 1)) / 2
 
     def _number(self, value: float) -> int:

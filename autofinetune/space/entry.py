@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from autofinetune.errors import did_you_mean
+
 from .base import Condition, Parameter
 from .choices import INPUT, LAYER, ChoiceParameter, Constant, label_of
-from .fields import NAME, Entry, Fields, Findings, did_you_mean, short
+from .fields import NAME, Entry, Fields, Findings, short
 from .read_choice import read_choice, read_constant
 from .read_range import read_range
 
@@ -80,7 +82,7 @@ def _kind(fields: Fields) -> str | None:
         fields.mistake(None, f"type is missing; use one of: {', '.join(_TYPES)}")
     elif not isinstance(kind, str) or kind not in _TYPES:
         fields.mistake("type", f"type {short(kind)} is unknown; use one of: "
-                       f"{', '.join(_TYPES)}{did_you_mean(kind, _TYPES)}")  # fmt: skip
+                       f"{', '.join(_TYPES)}{did_you_mean(str(kind)[:60], _TYPES)}")  # fmt: skip
     else:
         return kind
     return None
@@ -94,7 +96,7 @@ def _check_keys(fields: Fields, kind: str) -> None:
             fields.mistake(
                 "distribution",
                 f"distribution {short(what)} is unknown; use one of: {', '.join(_DISTRIBUTIONS)}"
-                f"{did_you_mean(what, _DISTRIBUTIONS)}",
+                f"{did_you_mean(str(what)[:60], _DISTRIBUTIONS)}",
             )
             return
     for key in fields.keys:
@@ -103,7 +105,7 @@ def _check_keys(fields: Fields, kind: str) -> None:
             fields.mistake(
                 key,
                 f"key {short(key)} is unknown for {of}; allowed: "
-                f"{', '.join(_KEYS[what])}{did_you_mean(key, _KEYS[what])}",
+                f"{', '.join(_KEYS[what])}{did_you_mean(str(key)[:60], _KEYS[what])}",
             )
 
 

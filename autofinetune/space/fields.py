@@ -7,10 +7,9 @@ words of the file.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,9 +128,3 @@ def short(value: object) -> str:
     """A value for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing."""
-    close = difflib.get_close_matches(str(word)[:60], list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -26,9 +26,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autofinetune.errors import did_you_mean
+
 from .choices import INPUT, LAYER
 from .entry import RESERVED
-from .fields import Entry, Findings, did_you_mean, short
+from .fields import Entry, Findings, short
 from .yaml_file import Path_
 
 _RANGES: Mapping[str, tuple[str, ...]] = {
@@ -96,7 +98,7 @@ class _Reader:
             return
         for key in spec:
             if key not in ("_type", "_value"):
-                guess = did_you_mean(key, ("_type", "_value"))
+                guess = did_you_mean(str(key)[:60], ("_type", "_value"))
                 why = f"key {short(key)} is unknown; allowed: _type, _value{guess}"
                 self._mistake(place, why, key)
         missing = [key for key in ("_type", "_value") if key not in spec]
@@ -113,7 +115,7 @@ class _Reader:
             self._mistake(
                 place,
                 f"_type {short(kind)} is unknown; use one of: {', '.join(_TYPES)}"
-                f"{did_you_mean(kind, _TYPES)}",
+                f"{did_you_mean(str(kind)[:60], _TYPES)}",
                 "_type",
             )
         elif kind == INPUT:

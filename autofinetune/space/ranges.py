@@ -114,10 +114,9 @@ class IntParameter(DiscreteParameter):
     def decode(self, u: float) -> int:
         return self.at(self.cell(u))
 
-    def encode(self, value: Value) -> float:
-        index = self.index(value)
+    def middle(self, index: int) -> float:
         if not self.log:
-            return super().encode(value)
+            return super().middle(index)
         low, high = self._log_bounds()
         return ratio(math.log(self.at(index)) - low, high - low)
 

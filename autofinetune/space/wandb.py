@@ -20,7 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from .fields import Entry, Findings, did_you_mean, short
+from autofinetune.errors import did_you_mean
+
+from .fields import Entry, Findings, short
 from .yaml_file import Path_
 
 _BOUNDS, _MOMENTS, _SHAPE, _Q = ("min", "max"), ("mu", "sigma"), ("a", "b"), ("q",)
@@ -72,7 +74,7 @@ def sweep_entries(value: Any, findings: Findings) -> Iterator[Entry]:
         )
     for key in value:
         if key != "parameters" and key not in known:
-            guess = did_you_mean(key, ("parameters", *_OF_A_SWEEP))
+            guess = did_you_mean(str(key)[:60], ("parameters", *_OF_A_SWEEP))
             findings.note((key,), f"key {short(key)} is unknown in a sweep and not read{guess}")
     return _Reader(findings).level(value["parameters"], ("parameters",), ())
 
@@ -134,7 +136,7 @@ class _Reader:
             self._mistake(
                 spec,
                 f"distribution {short(how)} is unknown; use one of: {', '.join(_KEYS)}"
-                f"{did_you_mean(how, _KEYS)}",
+                f"{did_you_mean(str(how)[:60], _KEYS)}",
                 "distribution",
             )
             return None
@@ -159,7 +161,7 @@ class _Reader:
                 self._mistake(
                     spec,
                     f"key {short(key)} is unknown for {how}; allowed: {', '.join(allowed)}"
-                    f"{did_you_mean(key, allowed)}",
+                    f"{did_you_mean(str(key)[:60], allowed)}",
                     key,
                 )
 

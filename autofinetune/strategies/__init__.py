@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from autofinetune.errors import UsageError
 from autofinetune.space import Space
 
-from .base import Candidate, Exhausted, Known, Strategy
+from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
 from .options import Option, read_options
 from .repeated import Repeated
 
@@ -34,14 +34,16 @@ def create_strategy(
     seed: int,
     allow_repeats: bool = False,
     options: Mapping[str, object] | None = None,
+    schedule: str = "async",
+    rounds: int | None = None,
 ) -> Strategy:
     """Make the strategy called `name`, in any case.
 
     Raises:
         UsageError: there is no such strategy, or it has no such option.
-        ValueError: popsize or seed is out of range.
+        ValueError: popsize, seed or schedule is out of range.
     """
-    return strategy_class(name)(space, popsize, seed, allow_repeats, options)
+    return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)
 
 
 def strategy_class(name: str) -> type[Strategy]:
@@ -57,6 +59,7 @@ def strategy_class(name: str) -> type[Strategy]:
 
 
 __all__ = [
+    "SCHEDULES",
     "STRATEGIES",
     "Candidate",
     "Exhausted",

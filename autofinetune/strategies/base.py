@@ -12,6 +12,7 @@ from autofinetune.space import Space, Value
 
 from .options import Option, read_options
 
+SCHEDULES = ("async", "round")
 BEST_OF_EARLIER = 3  # configurations of each earlier run that are tried again
 
 
@@ -52,9 +53,12 @@ class Strategy(ABC):
         allow_repeats: ask known configurations again once a finite space is used up (a trial that
             continues another one is worth it) instead of raising `Exhausted`.
         options: values for some of `OPTIONS`, as text or numbers.
+        schedule: `async` gives candidates at any time; `round` gives those of a round once all of
+            the round before are told, and depends on no order of tells.
+        rounds: how many candidates each member gets, None for no limit.
 
     Raises:
-        ValueError: popsize or seed is out of range.
+        ValueError: popsize, seed or schedule is out of range.
         UsageError: an option is unknown or its value is not allowed.
     """
 
@@ -67,6 +71,8 @@ class Strategy(ABC):
         seed: int,
         allow_repeats: bool = False,
         options: Mapping[str, object] | None = None,
+        schedule: str = "async",
+        rounds: int | None = None,
     ) -> None:
         if popsize < 1:
             raise ValueError(f"popsize must be at least 1, got {popsize}")
@@ -75,7 +81,11 @@ class Strategy(ABC):
         self.space = space
         self.popsize = popsize
         self.seed = seed
+        if schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
         self.allow_repeats = allow_repeats
+        self.schedule = schedule
+        self.rounds = rounds
         self.enqueued: list[Mapping[str, Value]] = []
         self.options: dict[str, Any] = read_options(
             type(self).__name__, self.OPTIONS, options or {}

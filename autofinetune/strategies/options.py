@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def read_options(
     values: dict[str, Any] = {name: option.default for name, option in known.items()}
     for name, value in given.items():
         if name not in known:
-            close = difflib.get_close_matches(name, list(known), n=1)
-            guess = f" (did you mean {close[0]!r}?)" if close else ""
+            guess = did_you_mean(name, known)
             raise UsageError(
                 f"--strategy_options {name}={value}: {strategy} has no option {name!r}{guess}", tip
             )

@@ -15,7 +15,10 @@ class Repeated(Strategy):
     """
 
     def __init__(self, inner: Strategy, repeats: int) -> None:
-        super().__init__(inner.space, inner.popsize * repeats, inner.seed, inner.allow_repeats)
+        super().__init__(
+            inner.space, inner.popsize * repeats, inner.seed, inner.allow_repeats,
+            schedule=inner.schedule, rounds=inner.rounds,
+        )  # fmt: skip
         self.inner = inner
         self.repeats = repeats
         self._left: list[Candidate] = []

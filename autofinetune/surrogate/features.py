@@ -29,6 +29,7 @@ class Features:
     """
 
     def __init__(self, space: Space) -> None:
+        self._space = space
         choices = [p.type_name == "choice" for p in space]
         self._cells = [
             _Cells(parameter)
@@ -45,10 +46,8 @@ class Features:
         ]
         self.ordered: Mask = ~np.array(choices)
         self.smooth: Mask = self.ordered & np.array([cells is None for cells in self._cells])
-        widths = np.array(
-            [1 if cells is None or is_ordered else cells.size
-             for cells, is_ordered in zip(self._cells, self.ordered, strict=True)]
-        )  # fmt: skip
+        widths = np.array([cells.size if cells else 1 for cells in self._cells])
+        widths[self.ordered] = 1
         self.columns = np.cumsum(widths) - widths
         self.width = int(widths.sum())
 
@@ -87,13 +86,10 @@ class Features:
         """Points that differ in one choice, or by one step of one of few values, `(n, dim)`."""
         found = []
         active = self.active(point[None, :])[0]
-        for index, cells in enumerate(self._cells):
-            if cells is None or not active[index]:
+        for index, parameter in enumerate(self._space):
+            if self.smooth[index] or not active[index]:
                 continue
-            here = int(cells.find(point[index : index + 1])[0])
-            others = range(cells.size) if not self.ordered[index] else (here - 1, here + 1)
-            beside = [cell for cell in others if 0 <= cell < cells.size and cell != here]
-            for value in cells.middles[beside].tolist():
+            for value in parameter.neighbours(float(point[index])):
                 found.append(point.copy())
                 found[-1][index] = value
         return np.array(found).reshape(-1, len(point))
@@ -104,7 +100,7 @@ class _Cells:
 
     def __init__(self, parameter: DiscreteParameter) -> None:
         self.size = parameter.size
-        self.middles = np.array([parameter.encode(value) for value in parameter.values()])
+        self.middles = np.array([parameter.middle(index) for index in range(self.size)])
         self._edges = np.array([parameter.edge(index) for index in range(1, self.size)])
 
     def find(self, column: Array) -> NDArray[np.intp]:

@@ -41,7 +41,7 @@ class GaussianProcess:
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Posterior mean and standard deviation (without noise) at features `(m, width)`."""
         signal = float(np.exp(self.theta[-2]))
-        cross = _kernel(_scaled_distances(x, self.x, self.theta), signal)
+        cross, _ = _kernel_and_slope(_scaled_distances(x, self.x, self.theta), signal)
         mean = cross @ self.alpha
         solved = solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
         variance = signal - np.einsum("ij,ij->j", solved, solved)
@@ -50,13 +50,10 @@ class GaussianProcess:
     def slopes(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
         signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
-        distance = _scaled_distances(x, self.x, self.theta)
-        decay = np.exp(-_SQRT5 * distance)
-        cross = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+        cross, slope = _kernel_and_slope(_scaled_distances(x, self.x, self.theta), signal)
         solved = cho_solve((self.lower, True), cross.T, check_finite=False).T
         variance = np.maximum(signal - np.einsum("ij,ij->i", cross, solved), 1e-12)
         deviation = np.sqrt(variance)
-        slope = -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay  # of k by r^2 / 2
 
         def gradient(weights: Array) -> Array:
             """Of sum_i weights_i k(x, x_i), for weights `(m, n)`."""
@@ -113,10 +110,8 @@ def _negative_log_posterior(
     """Value and gradient; `squares` is `(n, n, width)`."""
     n, width = len(y), squares.shape[2]
     inverse = np.exp(-2.0 * theta[:width])
-    signal, noise = np.exp(theta[width]), np.exp(theta[width + 1])
-    distance = np.sqrt(np.maximum(squares @ inverse, 0.0))
-    decay = np.exp(-_SQRT5 * distance)
-    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+    signal, noise = float(np.exp(theta[width])), np.exp(theta[width + 1])
+    kernel, slope = _kernel_and_slope(np.sqrt(np.maximum(squares @ inverse, 0.0)), signal)
     covariance = kernel + (noise + _JITTER) * np.eye(n)
     away = (theta - prior) / spread
     try:
@@ -126,16 +121,15 @@ def _negative_log_posterior(
     alpha = cho_solve((lower, True), y, check_finite=False)
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
     weight = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)
-    slope = signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay * weight
     gradient = np.empty_like(theta)
-    gradient[:width] = 0.5 * inverse * np.einsum("ij,ijk->k", slope, squares)
+    gradient[:width] = -0.5 * inverse * np.einsum("ij,ijk->k", slope * weight, squares)
     gradient[width] = 0.5 * np.sum(weight * kernel)
     gradient[width + 1] = 0.5 * noise * np.trace(weight)
     return float(value), gradient + away / spread
 
 
 def _covariance(x: Array, theta: Array) -> Array:
-    kernel = _kernel(_scaled_distances(x, x, theta), float(np.exp(theta[-2])))
+    kernel, _ = _kernel_and_slope(_scaled_distances(x, x, theta), float(np.exp(theta[-2])))
     return np.asarray(kernel + (np.exp(theta[-1]) + _JITTER) * np.eye(len(x)))
 
 
@@ -146,7 +140,8 @@ def _scaled_distances(a: Array, b: Array, theta: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
-def _kernel(distance: Array, signal: float) -> Array:
-    return np.asarray(
-        signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * np.exp(-_SQRT5 * distance)
-    )
+def _kernel_and_slope(distance: Array, signal: float) -> tuple[Array, Array]:
+    """k at r = `distance`, and its derivative by r^2 / 2; of the shape of `distance`."""
+    decay = np.exp(-_SQRT5 * distance)
+    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+    return kernel, -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay

@@ -51,6 +51,8 @@ class Screen:
         self._points = np.empty((0, space.dim))
         self._merits = np.empty(0)
         self._gp: GaussianProcess | None = None
+        self._theta: Array | None = None
+        self._fitted = 0  # to how many trials
         self._y: Array = np.empty(0)
         self._best = 0.0
         self._demand = 0.0
@@ -62,16 +64,37 @@ class Screen:
         """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
         self._points = np.vstack([self._points, self._features.settled(points)])
         self._merits = np.concatenate([self._merits, merits])
-        self._gp = None
 
     def add_source(self, points: Array, merits: Array) -> None:
         """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
         chosen = _most_telling(merits, MOST_OF_A_SOURCE)
         self._sources.append((points[chosen], standardized(merits, self._tail)[chosen]))
 
-    def begin(self) -> None:
-        """Fit to everything finished; forgets the points that were only chosen."""
-        chosen = _most_telling(self._merits, MOST_TRIALS)
+    def begin(self, pending: Array | None = None, period: int = 1) -> None:
+        """Learn from everything finished, and from points without a result.
+
+        Args:
+            pending: `(n, dim)`, points that count as if their posterior means were their results.
+            period: every so many results the hyperparameters are fitted anew, which takes longest.
+        """
+        # A function of the results alone: there is nothing to restore.
+        fitted = len(self) // period * period or len(self)
+        if self._theta is None or self._fitted != fitted:
+            x, y, _ = self._data(fitted)
+            # From the prior on, for the same reason.
+            iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
+            self._gp = fit(x, y, iterations, self._length)
+            self._theta, self._fitted = self._gp.theta, fitted
+        x, self._y, own = self._data(len(self))
+        self._gp = condition(x, self._y, self._theta)
+        mean, _ = self._gp.predict(x[:own])
+        self._best = float(mean.max())
+        if pending is not None and len(pending):
+            self._pend(pending)
+
+    def _data(self, count: int) -> tuple[Array, Array, int]:
+        """Features and targets of the first `count` trials and the sources; how many are ours."""
+        chosen = _most_telling(self._merits[:count], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
         xs, ys = [self._own(points)], [y]
         for number, (known, merits) in enumerate(self._sources):
@@ -79,12 +102,7 @@ class Screen:
             x[:, self._features.width + number] = 1.0
             xs.append(x)
             ys.append(merits + _difference(points, y, known, merits))
-        x, self._y = np.vstack(xs), np.concatenate(ys)
-        # From the prior on: an earlier fit would be state to restore.
-        iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
-        self._gp = fit(x, self._y, iterations, self._length)
-        mean, _ = self._gp.predict(xs[0])
-        self._best = float(mean.max())
+        return np.vstack(xs), np.concatenate(ys), len(points)
 
     def _own(self, points: Array) -> Array:
         """Features of points as trials of this run, `(n, width + sources)`."""
@@ -127,25 +145,23 @@ class Screen:
         return value, deviation_slope / deviation[:, None] + ratio[:, None] * z_slope
 
     def pick(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
-        """The best top beside the foremost of `points` `(m, dim)`, now pending; `(dim,)`."""
+        """The best top beside the foremost of `points` `(m, dim)`; shape `(dim,)`."""
         order = np.argsort(-self.log_improvement(points), kind="stable")
         tops = self.climb(points[order[:CLIMBS]], low, high)
-        return np.asarray(tops[self.choose(tops)])
+        return np.asarray(tops[int(np.argmax(self.log_improvement(tops)))])
 
-    def choose(self, points: Array) -> int:
-        """The index of the best point, which from now on counts as pending."""
-        index = int(np.argmax(self.log_improvement(points)))
-        self.pend(points[index])
-        return index
-
-    def pend(self, point: Array) -> None:
-        """Count a point as if its posterior mean were its result."""
+    def _pend(self, points: Array) -> None:
         assert self._gp is not None
-        x = self._own(point[None, :])
-        mean, _ = self._gp.predict(x)
+        x = self._own(points)
+        mean, _ = self._gp.predict(x)  # which adding one of them would not change for the others
         self._y = np.append(self._y, mean)
-        self._best = max(self._best, float(mean[0]))
+        self._best = max(self._best, float(mean.max()))
         self._gp = condition(np.vstack([self._gp.x, x]), self._y, self._gp.theta)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it has begun."""
+        return self._gp is not None
 
     @property
     def noise(self) -> float:

@@ -75,7 +75,10 @@ def test_each_slot_has_its_own_device(workplace: Workplace) -> None:
 
 @pytest.mark.parametrize("strategy", ["hazero", "PSHE2"])
 def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str) -> None:
-    words = ("--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3")
+    words = (
+        "--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3",
+        "--schedule=round",
+    )  # fmt: skip
     for out in ("one", "two"):
         done = workplace.run(
             "train.py", "--param_file", "hparam.yaml", "--gpu=cpu", "--seed=7",
@@ -86,11 +89,31 @@ def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str)
 
 
 def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
-    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3")
+    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3", "--schedule=round")
     assert workplace.tune(*words, out="one").code == 0
     done = workplace.run("run", "one/config.yaml", "--output_dir=two")
     assert done.code == 0, done.err
     assert table(workplace.root, "one") == table(workplace.root, "two")
+
+
+def test_an_entry_of_config_yaml_that_does_not_fit_is_named_unless_it_is_replaced(
+    workplace: Workplace,
+) -> None:
+    (workplace.root / "first.csv").write_text("lr,units\n0.02,30\n")
+    words = ("--popsize=2", "--round=1", "--enqueue=first.csv")
+    assert workplace.tune(*words, out="one").code == 0
+    config = workplace.root / "one/config.yaml"
+    text = config.read_text()
+    assert "units: 30" in text
+    config.write_text(text.replace("units: 30", "units: 3000"))
+    again = ("run", "one/config.yaml", "--output_dir=two")
+    done = workplace.run(*again)
+    assert done.code == 2
+    assert "enqueued[0]: 3000 is not a value of units" in done.err
+    assert "Traceback" not in done.err
+    assert not (workplace.root / "two").exists()
+    assert workplace.run(*again, "--enqueue=first.csv").code == 0
+    assert rows(workplace.root, "two")[1]["units"] == "30"
 
 
 def test_minimize_turns_the_search_round(workplace: Workplace) -> None:
@@ -205,7 +228,7 @@ def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) 
 
 
 def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
-    done = workplace.tune("--popsize=3", "--round=1")
+    done = workplace.tune("--popsize=3", "--round=1", "--schedule=round")
     assert "3 trials on 2 slots leave 1 slot idle at the end of each round" in done.out
 
 
@@ -267,7 +290,8 @@ def held(workplace: Workplace, *words: str) -> subprocess.Popen[str]:
     """A run of six trials whose trials wait for the file `go`; two of them have started."""
     process = workplace.start(
         "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--popsize=3", "--round=2",
-        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", *words, "--", "--hold=go",
+        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", "--schedule=round", *words,
+        "--", "--hold=go",
     )  # fmt: skip
     wait_until(lambda: len(workplace.ledger("start")) == 2)
     return process
@@ -287,8 +311,9 @@ def until_line(process: subprocess.Popen[str], text: str) -> None:
 
 def whole_table(workplace: Workplace) -> list[tuple[str, ...]]:
     done = workplace.tune(
-        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", out="whole"
-    )
+        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", "--schedule=round",
+        out="whole",
+    )  # fmt: skip
     assert done.code == 0
     return table(workplace.root, "whole")
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot, local
+from autofinetune.executors.base import Handle
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.runner.processes import identity, is_alive, marked
@@ -53,6 +54,14 @@ def attempt_of(root: Path, code: str, **fields: object) -> Attempt:
         "grace_s": 5.0,
     }
     return Attempt(**(known | fields))  # type: ignore[arg-type]
+
+
+def submit_until_ready(executor: LocalExecutor, attempt: Attempt) -> Handle:
+    """Start an attempt and wait until its command has printed `ready`."""
+    handle = executor.submit(attempt)
+    log = Path(attempt.log)
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    return handle
 
 
 def until_over(executor: LocalExecutor) -> Observation:
@@ -177,9 +186,7 @@ def test_a_cancelled_trial_may_save_in_its_grace(executor: LocalExecutor, tmp_pa
         "signal.signal(15, save)\nprint('ready', flush=True)\nsignal.pause()"
     )
     attempt = attempt_of(tmp_path, code)
-    executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    submit_until_ready(executor, attempt)
     executor.cancel(attempt.key)
     until_over(executor)
     assert (tmp_path / "saved").exists()
@@ -203,9 +210,7 @@ def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path:
     )
     attempt = attempt_of(tmp_path, code)
     first = LocalExecutor([Slot("a")], dict(os.environ))
-    first.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    submit_until_ready(first, attempt)
     first.close()
     executor.submit(attempt)
     (tmp_path / "go").touch()
@@ -230,9 +235,7 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     os.kill(handle["pid"], signal.SIGKILL)
     news = until_over(executor)
     assert news.state is JobState.LOST
@@ -390,9 +393,7 @@ def test_a_dead_runner_whose_directory_was_deleted_is_lost(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     os.kill(handle["pid"], signal.SIGKILL)
     shutil.rmtree(attempt.directory)
     assert until_over(executor).state is JobState.LOST
@@ -402,9 +403,7 @@ def test_a_dead_runner_whose_directory_was_deleted_is_lost(
 def test_trials_end_with_the_tuner_where_they_are_to(tmp_path: Path) -> None:
     executor = LocalExecutor([Slot("a")], dict(os.environ), trials_outlive_us=False)
     attempt = attempt_of(tmp_path, "import signal; print('ready', flush=True); signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     runner = identity(handle["pid"])
     executor.close()
     wait_until(lambda: not is_alive(runner))

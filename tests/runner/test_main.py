@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
+from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 
 
 def run(directory: Path) -> int:
     command = [*START_RUNNER, str(directory), _PACKAGE_PARENT]
-    env = {**os.environ, main.REPORT_VARIABLE: str(directory / "reports")}
+    env = {**os.environ, REPORT_FILE_VARIABLE: str(directory / files.REPORTS)}
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=env).returncode
 
 
@@ -152,7 +153,7 @@ def test_reports_and_record_come_back_into_a_deleted_directory(tmp_path: Path) -
     write_spec(directory, "sh", "-c", script, cwd=tmp_path)
     assert run(directory) == 0
     assert read_record(directory)["returncode"] == 0
-    assert (directory / "reports").read_text() == "one\n"
+    assert (directory / files.REPORTS).read_text() == "one\n"
 
 
 def test_where_all_trials_were_replaced_nothing_is_written(tmp_path: Path) -> None:

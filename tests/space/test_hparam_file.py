@@ -163,12 +163,10 @@ def float_with(**changes: str | None) -> str:
         ({"name": "model_path"}, "2:11 ", "name 'model_path' is an option that"),
         ({"name": "saved_params_dir"}, "2:11 ", "name 'saved_params_dir' is an option"),
         ({"type": None}, "2:5 ", "type is missing; use one of: float, int, choice"),
-        ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, choice, constant, "
-                                     "layer_choice, input_choice "
-                                     "(did you mean 'float'?)"),
-        ({"type": "Float"}, "3:11 ", "type 'Float' is unknown; use one of: float, int, choice, constant, "
-                                     "layer_choice, input_choice "
-                                     "(did you mean 'float'?)"),
+        ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, "
+                                     "choice, constant, layer_choice, input_choice (did you mean 'float'?)"),
+        ({"type": "Float"}, "3:11 ", "type 'Float' is unknown; use one of: float, int, "
+                                     "choice, constant, layer_choice, input_choice (did you mean 'float'?)"),
         ({"type": "uniform"}, "3:11 ", "type 'uniform' is unknown; use one of"),
         ({"type": "[float]"}, "3:11 ", "type ['float'] is unknown"),
         ({"type": ""}, "3:", "type None is unknown"),
@@ -394,9 +392,8 @@ more: 1
         "11:19 param_list[1]: greater_than (9) must be below lower_than (3)",
         "10:17 param_list[1]: init_value must be a whole number for type int, found 1.5",
         "13:5 param_list[2]: must be a mapping with name, type, init_value, ...",
-        "15:11 param_list[3] opt: type 'choise' is unknown; use one of: float, int, choice, constant, "
-        "layer_choice, input_choice "
-        "(did you mean 'choice'?)",
+        "15:11 param_list[3] opt: type 'choise' is unknown; use one of: float, int, choice, "
+        "constant, layer_choice, input_choice (did you mean 'choice'?)",
         "18:18 param_list[4] sched: choices[1] 'a' stands twice",
         "18:21 param_list[4] sched: choices[2] must be finite, found inf",
         "22:19 param_list[5] lr: greater_than (9) must be below lower_than (3)",

@@ -12,12 +12,14 @@ import pytest
 from autofinetune.errors import UsageError
 from autofinetune.space import Space, Value, load_space
 from autofinetune.strategies import (
+    SCHEDULES,
     STRATEGIES,
     Candidate,
     Exhausted,
     Known,
     Strategy,
     create_strategy,
+    strategy_class,
 )
 from tests.helpers import conditional_space, space_of
 
@@ -31,10 +33,15 @@ SPACES = {
     "conditional": conditional_space(),
 }
 POPSIZES = (1, 2, 3, 5, 8)
+OPTIONS: tuple[dict[str, str], ...] = ({}, {"surrogate": "off"}, {"design": "0"})
 
 
-def make(name: str, space: Space, popsize: int = 5, seed: int = 3) -> Strategy:
-    return create_strategy(name, space, popsize=popsize, seed=seed, allow_repeats=True)
+def make(
+    name: str, space: Space, popsize: int = 5, seed: int = 3, schedule: str = "round"
+) -> Strategy:
+    return create_strategy(
+        name, space, popsize=popsize, seed=seed, allow_repeats=True, schedule=schedule
+    )
 
 
 def merit(candidate: Candidate) -> float | None:
@@ -100,17 +107,82 @@ def test_the_size_of_an_ask_and_the_order_of_tells_change_nothing(name: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["mixed", "conditional"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("popsize", [2, 5])
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_restored_from_any_place(name: str, popsize: int, kind: str) -> None:
-    space = SPACES[kind]
-    wanted = play(make(name, space, popsize), 20 // popsize)
-    for cut in range(len(wanted)):
-        strategy = make(name, space, popsize)
-        for candidate in wanted[:cut]:
-            strategy.restore(candidate)
+def test_it_is_restored_from_any_place(
+    name: str, popsize: int, schedule: str, options: dict[str, str], kind: str
+) -> None:
+    """Whatever was asked and told in between, in whatever order."""
+    if not options.keys() <= strategy_class(name).OPTIONS.keys():
+        pytest.skip(f"{name} has no such option")
+
+    def new() -> Strategy:
+        return create_strategy(
+            name, SPACES[kind], popsize=popsize, seed=3, schedule=schedule, options=options
+        )
+
+    strategy, shuffler = new(), random.Random(popsize)
+    happened: list[tuple[str, Candidate]] = []
+    waiting: list[Candidate] = []
+    while len(happened) < 40:
+        asked = strategy.ask(shuffler.randint(1, 2)) if len(waiting) < 4 else []
+        happened += [("ask", candidate) for candidate in asked]
+        waiting += asked
+        if not asked or shuffler.random() < 0.3:
+            told = waiting.pop(shuffler.randrange(len(waiting)))
+            strategy.tell(told, merit(told))
+            happened.append(("tell", told))
+    for cut, (what, wanted) in enumerate(happened):
+        if what == "tell" or (cut % 4 and cut < 30):
+            continue
+        strategy = new()
+        for earlier, candidate in happened[:cut]:
+            if earlier == "ask":
+                strategy.restore(candidate)
+            else:
+                strategy.tell(candidate, merit(candidate))
+        assert strategy.ask(1) == [wanted]
+
+
+@pytest.mark.parametrize("popsize", POPSIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_without_rounds_a_member_goes_on_as_soon_as_it_is_told(name: str, popsize: int) -> None:
+    strategy = make(name, SPACES["mixed"], popsize, schedule="async")
+    running = strategy.ask(popsize)
+    assert [candidate.member for candidate in running] == list(range(popsize))
+    for step in range(20):
+        told = running.pop(step * 7 % len(running))
+        strategy.tell(told, merit(told))
+        (following,) = strategy.ask(1)
+        assert (following.member, following.round) == (told.member, told.round + 1)
+        assert following.id == popsize + step
+        running.append(following)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_rounds_there_is_work_for_any_number_of_slots(name: str) -> None:
+    strategy = make(name, SPACES["mixed"], popsize=3, schedule="async")
+    assert len(strategy.ask(16)) == 16
+    assert len({candidate.point for candidate in strategy.ask(16)}) == 16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_member_gets_as_many_candidates_as_there_are_rounds(name: str) -> None:
+    strategy = create_strategy(name, SPACES["mixed"], popsize=3, seed=0, rounds=4)
+    slow, *fast = asked = strategy.ask(3)
+    for _ in range(20):
+        for candidate in fast:
             strategy.tell(candidate, merit(candidate))
-        assert strategy.ask(1) == [wanted[cut]]
+        fast = strategy.ask(2)
+        asked += fast
+    assert strategy.ask(1) == []
+    assert sorted((c.round, c.member) for c in asked) == [
+        (r, m) for r in range(4) for m in range(3)
+    ]
+    strategy.tell(slow, 0.0)
+    assert strategy.ask(1) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,9 +193,6 @@ def test_what_cannot_come_now_is_not_restored(name: str) -> None:
     for wrong in (asked[0], asked[2], asked[5]):
         with pytest.raises(ValueError, match="cannot come here"):
             strategy.restore(wrong)
-    strategy.ask(1)
-    with pytest.raises(ValueError, match="cannot come here"):
-        strategy.restore(asked[2])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,11 +228,12 @@ def test_a_failed_trial_ranks_below_every_score(name: str) -> None:
     assert np.isfinite(points).all()
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("popsize", POPSIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_rounds_of_failures_and_of_equal_scores_go_on(name: str, popsize: int) -> None:
+def test_failures_and_equal_scores_go_on(name: str, popsize: int, schedule: str) -> None:
     for score in (None, 0.5):
-        strategy = make(name, SPACES["mixed"], popsize)
+        strategy = make(name, SPACES["mixed"], popsize, schedule=schedule)
         for _ in range(12):
             for candidate in strategy.ask(popsize):
                 strategy.tell(candidate, score)
@@ -188,11 +258,12 @@ FINITE = {"small": (SPACES["small"], 6), "alike": (ALIKE, 3)} | {
 
 
 @pytest.mark.parametrize(("space", "size"), FINITE.values(), ids=FINITE)
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_configuration_twice_while_untried_ones_remain(
-    name: str, space: Space, size: int
+    name: str, schedule: str, space: Space, size: int
 ) -> None:
-    strategy = create_strategy(name, space, popsize=2, seed=2)
+    strategy = create_strategy(name, space, popsize=2, seed=2, schedule=schedule)
     seen = []
     with pytest.raises(Exhausted):
         while True:
@@ -305,3 +376,5 @@ def test_names_are_known_in_any_case() -> None:
 def test_popsize_and_seed_are_checked(name: str, popsize: int, seed: int) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         make(name, SPACES["mixed"], popsize, seed)
+    with pytest.raises(ValueError, match="schedule must be one of async, round"):
+        make(name, SPACES["mixed"], schedule="rounds")

@@ -23,7 +23,7 @@ def updates(strategy: HAZero) -> int:
 def test_a_generation_has_at_least_four_members(popsize: int, generation: int) -> None:
     strategy = HAZero(space_of("float", "float"), popsize, seed=0)
     design = 0
-    while strategy._design.covers(strategy._round + 1):
+    while strategy._design.covers(strategy._number):
         for candidate in strategy.ask(popsize):
             strategy.tell(candidate, -sum(candidate.point))
         design += popsize

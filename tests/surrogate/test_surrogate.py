@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 from scipy.stats import norm
 
 from autofinetune.space import Space, load_space
-from autofinetune.strategies.rounds import NOISY
+from autofinetune.strategies.population import NOISY
 from autofinetune.surrogate import Features, Screen, fit
 from autofinetune.surrogate.gp import _negative_log_posterior, condition
 from autofinetune.surrogate.screen import (
@@ -111,11 +111,29 @@ def test_the_screen_prefers_the_region_of_good_trials() -> None:
     points = rng.random((30, 2))
     screen.add(points, -((points - 0.6) ** 2).sum(axis=1))
     screen.begin()
-    chosen = list(rng.random((500, 2)))
-    first = chosen[screen.choose(np.array(chosen))]
+    proposals = rng.random((500, 2))
+    first = screen.pick(proposals)
     assert np.abs(first - 0.6).max() < 0.2
-    second = chosen[screen.choose(np.array(chosen))]
-    assert (first != second).any()
+    before = screen.log_improvement(first[None, :])
+    screen.begin(first[None, :])
+    assert (screen.log_improvement(first[None, :]) < before).all()
+    assert (screen.pick(proposals) != first).any()
+
+
+def test_hyperparameters_are_fitted_every_so_many_results_whenever_it_is_asked() -> None:
+    points = np.random.default_rng(3).random((23, 2))
+    early, late = (Screen(space_of("float", "float")) for _ in range(2))
+    for count, point in enumerate(points):
+        for screen in (early, late):
+            screen.add(point[None, :], valley(point[None, :]))
+        if count > 7:
+            early.begin(points[:1], period=5)
+    late.begin(points[:1], period=5)
+    assert (early.log_improvement(points) == late.log_improvement(points)).all()
+    fitted_to_all = Screen(space_of("float", "float"))
+    fitted_to_all.add(points, valley(points))
+    fitted_to_all.begin(points[:1])
+    assert (fitted_to_all.log_improvement(points) != late.log_improvement(points)).any()
 
 
 def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
