@@ -50,7 +50,7 @@ def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | C
     condition, path = _condition(fields, before), _path(fields)
     found: Parameter | Constant | None
     if kind == "constant":
-        found = read_constant(fields, is_conditional=condition is not None)
+        found = read_constant(fields)
     elif kind in ("float", "int"):
         found = read_range(fields, kind)
     else:
@@ -58,7 +58,9 @@ def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | C
     if found is None or fields.failed:
         return None
     if isinstance(found, Constant):
-        return replace(found, path=path)
+        if condition is None:
+            return replace(found, path=path)
+        found = found.as_choice()  # one that not every trial gets
     return replace(found, condition=condition, path=path)
 
 

@@ -14,8 +14,8 @@ _NONE_OR_ONE = [0, 1]
 _SURE = 1e-6  # how far the sum of probabilities may be from 1
 
 
-def read_constant(fields: Fields, *, is_conditional: bool) -> ChoiceParameter | Constant | None:
-    """A value for every trial; one that depends on something is a choice of one."""
+def read_constant(fields: Fields) -> Constant | None:
+    """A value for every trial."""
     if "value" not in fields.keys:
         fields.mistake(None, "value is missing")
         return None
@@ -24,8 +24,7 @@ def read_constant(fields: Fields, *, is_conditional: bool) -> ChoiceParameter | 
     if problem:
         fields.mistake("value", f"{fields.word('value')} {problem}")
         return None
-    constant = Constant(fields.keys.get("name", ""), value)
-    return constant.as_choice() if is_conditional else constant
+    return Constant(fields.keys.get("name", ""), value)
 
 
 def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:

@@ -11,13 +11,13 @@ from .drawn import DrawnParameter, QuantizedParameter
 from .fields import Fields
 from .ranges import FloatParameter, IntParameter, SteppedFloatParameter
 
-_MOST_MULTIPLES = 10**12  # beyond it the cells of multiples are too narrow to be told apart
+_MOST_MULTIPLES = 2**53  # beyond it a float cannot hold each of them
 
 
 def read_range(fields: Fields, kind: str) -> Parameter | None:
     """A parameter of kind `float` or `int`; None with mistakes."""
     how = fields.keys.get("distribution", "uniform")
-    if how == "uniform" and fields.keys.get("round_to") is None:
+    if how == "uniform" and "round_to" not in fields.keys:
         if "clip" in fields.keys:
             fields.mistake("clip", "clip says what round_to does at the bounds; give both or none")
         return _plain(fields, kind)
@@ -148,7 +148,7 @@ def _beta(fields: Fields) -> Distribution | None:
 
 
 def _quantum(fields: Fields, kind: str) -> float | None:
-    if fields.keys.get("round_to") is not None:
+    if "round_to" in fields.keys:
         return fields.positive("round_to", kind)
     return 1.0 if kind == "int" else None
 
@@ -175,7 +175,7 @@ def _quantized(
         values = ", ".join(map(str, found.values()))
         fields.note(
             "round_to",
-            f"{word} ({quantum}) is wider than the range, so that all values are: {values}",
+            f"{word} ({quantum:g}) is wider than the range, so that all values are: {values}",
         )
     if is_bounded and not clip:
         _tell_of_excess(fields, found, low, high)

@@ -35,7 +35,7 @@ class Space:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        names: set[str] = set()
+        names = {constant.name for constant in self.constants}
         for parameter in self:
             condition = parameter.condition
             if parameter.name in names:

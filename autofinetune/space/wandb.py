@@ -125,7 +125,7 @@ class _Reader:
         how = self._distribution(spec)
         if how is not None:
             self._check_keys(spec, how)
-            yield self._entry(spec, how)
+            yield from self._entry(spec, how)
 
     def _distribution(self, spec: _Spec) -> str | None:
         keys = spec.keys
@@ -165,12 +165,13 @@ class _Reader:
                     key,
                 )
 
-    def _entry(self, spec: _Spec, how: str) -> Entry:
+    def _entry(self, spec: _Spec, how: str) -> Iterator[Entry]:
         given = {key: spec.keys[key] for key in _KEYS[how] if key in spec.keys}
         keys = {key: _DEFAULTS[key] for key in _KEYS[how] if key in _DEFAULTS} | given
         fields = {_OURS[key]: value for key, value in keys.items()}
-        if "log_uniform" in how and not how.endswith("_values"):
-            self._take_exponents(fields, spec, how)
+        by_exponents = "log_uniform" in how and not how.endswith("_values")
+        if by_exponents and not self._take_exponents(fields, spec, how):
+            return
         fields |= {"name": spec.name, "type": _type(how, keys)}
         if "normal" in how or "beta" in how:
             fields["distribution"] = "normal" if "normal" in how else "beta"
@@ -182,13 +183,13 @@ class _Reader:
             fields["path"] = list(spec.given)
         places: dict[str, Path_] = {ours: (*spec.path, word) for ours, word in _WORDS.items()}
         words = {**_WORDS, "int": how, "log": how}
-        return Entry(fields, spec.path, spec.name, {"name": spec.path, **places}, words)
+        yield Entry(fields, spec.path, spec.name, {"name": spec.path, **places}, words)
 
-    def _take_exponents(self, fields: dict[str, Any], spec: _Spec, how: str) -> None:
-        """Bounds as W&B had them first; those with mistakes stay, to be told as they are."""
+    def _take_exponents(self, fields: dict[str, Any], spec: _Spec, how: str) -> bool:
+        """Bounds as W&B had them first; others with mistakes stay, to be told as they are."""
         low, high = fields.get("greater_than"), fields.get("lower_than")
         if not (_is_finite(low) and _is_finite(high)) or low >= high:
-            return
+            return True
         if how.startswith("inv_"):
             low, high = -high, -low
         try:
@@ -201,13 +202,14 @@ class _Reader:
                 f"{how} takes exponents of e, and e to the {low} or {high} is too large or too "
                 f"small for a float; use {how}_values for the bounds themselves",
             )
-            return
+            return False
         fields["greater_than"], fields["lower_than"] = bounds
         self._findings.note(
             (*spec.path, "distribution"),
             f"{spec.name}: {how} takes exponents of e, so this is from {bounds[0]:.6g} to "
             f"{bounds[1]:.6g}; for the bounds themselves use {how}_values",
         )
+        return True
 
     def _mistake(self, spec: _Spec, why: str, *deeper: str) -> None:
         self._findings.mistake((*spec.path, *deeper), f"{spec.name}: {why}")

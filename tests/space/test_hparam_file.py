@@ -164,9 +164,11 @@ def float_with(**changes: str | None) -> str:
         ({"name": "saved_params_dir"}, "2:11 ", "name 'saved_params_dir' is an option"),
         ({"type": None}, "2:5 ", "type is missing; use one of: float, int, choice"),
         ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, "
-                                     "choice, constant, layer_choice, input_choice (did you mean 'float'?)"),
+                                     "choice, constant, layer_choice, input_choice "
+                                     "(did you mean 'float'?)"),
         ({"type": "Float"}, "3:11 ", "type 'Float' is unknown; use one of: float, int, "
-                                     "choice, constant, layer_choice, input_choice (did you mean 'float'?)"),
+                                     "choice, constant, layer_choice, input_choice "
+                                     "(did you mean 'float'?)"),
         ({"type": "uniform"}, "3:11 ", "type 'uniform' is unknown; use one of"),
         ({"type": "[float]"}, "3:11 ", "type ['float'] is unknown"),
         ({"type": ""}, "3:", "type None is unknown"),
