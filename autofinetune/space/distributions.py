@@ -102,7 +102,8 @@ class Beta(Distribution):
     def quantile(self, u: float) -> float:
         from scipy.special import betaincinv
 
-        return float(betaincinv(self.a, self.b, into_unit(u)))
+        # Far closer to 0 than any draw comes, scipy's answer may be NaN.
+        return float(betaincinv(self.a, self.b, min(u, 1.0))) if u > 1e-100 else 0.0
 
     def share(self, value: float) -> float:
         from scipy.special import betainc

@@ -46,7 +46,8 @@ def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | C
     kind = _kind(fields)
     if kind is None:
         return None
-    _check_keys(fields, kind)
+    if not _check_keys(fields, kind):
+        return None
     condition, path = _condition(fields, before), _path(fields)
     found: Parameter | Constant | None
     if kind == "constant":
@@ -90,7 +91,8 @@ def _kind(fields: Fields) -> str | None:
     return None
 
 
-def _check_keys(fields: Fields, kind: str) -> None:
+def _check_keys(fields: Fields, kind: str) -> bool:
+    """Tells of keys that have no meaning; False if it cannot be known which have one."""
     what = kind
     if kind in ("float", "int"):
         what = fields.keys.get("distribution", "uniform")
@@ -100,7 +102,7 @@ def _check_keys(fields: Fields, kind: str) -> None:
                 f"distribution {short(what)} is unknown; use one of: {', '.join(_DISTRIBUTIONS)}"
                 f"{did_you_mean(str(what)[:60], _DISTRIBUTIONS)}",
             )
-            return
+            return False
     for key in fields.keys:
         if key not in _KEYS[what]:
             of = f"type {kind}" if what in (kind, "uniform") else f"distribution {what}"
@@ -109,6 +111,7 @@ def _check_keys(fields: Fields, kind: str) -> None:
                 f"key {short(key)} is unknown for {of}; allowed: "
                 f"{', '.join(_KEYS[what])}{did_you_mean(str(key)[:60], _KEYS[what])}",
             )
+    return True
 
 
 def _condition(fields: Fields, before: Known) -> Condition | None:

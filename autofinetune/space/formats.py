@@ -5,7 +5,7 @@ All mistakes in a file are told at once, each with file, line and column and in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from .hparam_file import hparam_entries
 from .nni import is_nni, nni_entries
 from .space import Space
 from .wandb import is_sweep, sweep_entries
-from .yaml_file import Document, read_yaml
+from .yaml_file import Document, Path_, read_yaml
 
 
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:
@@ -41,6 +41,7 @@ def read_space(document: Document) -> Space:
     """The space that a parsed document describes; raises ConfigError with all its mistakes."""
     findings = Findings(document)
     found: dict[str, Parameter | Constant | None] = {}  # None for one with mistakes
+    places: dict[str, Path_] = {}
     for entry in _entries_of(document.value)(document.value, findings):
         parameter = read_entry(entry, found, findings)
         name = entry.keys and entry.keys.get("name")
@@ -51,13 +52,44 @@ def read_space(document: Document) -> Space:
                     place, f"{entry.label}: {short(name)} stands twice; each name once"
                 )
             found[name] = parameter
-    if findings.mistakes:
-        raise ConfigError(document.source, findings.mistakes)
+            places[name] = entry.path
     parameters = [p for p in found.values() if isinstance(p, Parameter)]
     constants = [c for c in found.values() if isinstance(c, Constant)]
+    _check_paths([*parameters, *constants], places, findings)
+    if findings.mistakes:
+        raise ConfigError(document.source, findings.mistakes)
     if not parameters:  # there is one configuration, and something must stand for it
         parameters.append(constants.pop(0).as_choice())
     return Space(tuple(parameters), tuple(constants), tuple(findings.notes))
+
+
+def _check_paths(
+    parts: Sequence[Parameter | Constant], places: Mapping[str, Path_], findings: Findings
+) -> None:
+    """Two values stand at one place, or one inside the other, only if they never come together."""
+    needs: dict[str, dict[str, int]] = {}  # what the choices must be for each part
+    leaves: dict[tuple[str, ...], list[str]] = {}
+    inner: dict[tuple[str, ...], list[str]] = {}  # places that hold more than a value
+    for part in parts:
+        condition = part.condition if isinstance(part, Parameter) else None
+        mine = needs[part.name] = (
+            {**needs.get(condition.parent, {}), condition.parent: condition.index}
+            if condition
+            else {}
+        )
+        path = part.path or (part.name,)
+        above = [path[:length] for length in range(1, len(path))]
+        rivals = leaves.get(path, []) + inner.get(path, [])
+        rivals += [name for place in above for name in leaves.get(place, ())]
+        for rival in rivals:
+            theirs = needs[rival]
+            if all(theirs.get(parent, index) == index for parent, index in mine.items()):
+                why = f"{part.name}: its path {short(list(path))} is also that of {rival}"
+                findings.mistake(places[part.name], why)
+                break
+        leaves.setdefault(path, []).append(part.name)
+        for place in above:
+            inner.setdefault(place, []).append(part.name)
 
 
 def _entries_of(value: Any) -> Callable[[Any, Findings], Iterator[Entry]]:

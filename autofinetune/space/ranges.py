@@ -102,7 +102,7 @@ class IntParameter(DiscreteParameter):
         if not self.log or index in (0, self.size):
             return super().edge(index)
         low, high = self._log_bounds()
-        return (math.log(self.at(index) - 0.5) - low) / (high - low)
+        return ratio(math.log(self.at(index) - 0.5) - low, high - low)
 
     def cell(self, u: float) -> int:
         if not self.log:

@@ -22,7 +22,7 @@ def read_range(fields: Fields, kind: str) -> Parameter | None:
             fields.mistake("clip", "clip says what round_to does at the bounds; give both or none")
         return _plain(fields, kind)
     readers = {"uniform": _uniform, "normal": _normal, "beta": _beta}
-    distribution = readers[how](fields) if how in readers else None
+    distribution = readers[how](fields)
     quantum = _quantum(fields, kind)
     init = fields.number("init_value", kind) if _has_init(fields) else None
     if fields.failed or distribution is None:

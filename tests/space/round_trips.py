@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from autofinetune.space import (
     DiscreteParameter,
     Space,
+    as_text,
     dump_yaml,
     load_space,
     parse_yaml,
@@ -71,14 +72,11 @@ def check(space: Space, point: tuple[float, ...]) -> None:
             assert parameter.cell(u) == cell
             if parameter.edge(cell + 1) - parameter.edge(cell) > 1e-13:
                 assert parameter.cell(v) == cell
-        assert parameter.parse(as_read(parameter.decode(v))) == parameter.decode(v)
+        text = as_text(value)
+        assert as_text(parameter.parse(text)) == text
         json.dumps(parameter.given(value))
     json.dumps(space.nest(params))
     assert set(space.options(params)) <= set(space.names)
-
-
-def as_read(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
 
 
 def same(one: Space, other: Space) -> bool:

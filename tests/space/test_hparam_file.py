@@ -11,11 +11,15 @@ import pytest
 
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Parameter, Space, load_space, parse_yaml, read_space
+from autofinetune.space.distributions import Beta, Normal, Uniform
 from autofinetune.space.parameters import (
     ChoiceParameter,
     Condition,
+    Constant,
+    DrawnParameter,
     FloatParameter,
     IntParameter,
+    QuantizedParameter,
     SteppedFloatParameter,
 )
 
@@ -224,6 +228,139 @@ def test_a_mistake_in_a_float(changes: dict[str, str | None], place: str, why: s
     assert f": {why}" in mistake
 
 
+@pytest.mark.parametrize(
+    ("keys", "parameter"),
+    [
+        ("type: float, init_value: 0, distribution: normal, mean: 1, deviation: 2",
+         DrawnParameter("x", Normal(1.0, 2.0), 0.0)),
+        ("type: float, init_value: 1, distribution: normal, mean: 1, deviation: 2, log: true",
+         DrawnParameter("x", Normal(1.0, 2.0, log=True), 1.0)),
+        ("type: float, init_value: 0.5, distribution: beta, a: 1, b: 2",
+         DrawnParameter("x", Beta(1.0, 2.0), 0.5)),
+        ("type: int, init_value: 3, distribution: normal, mean: 1, deviation: 2",
+         QuantizedParameter("x", Normal(1.0, 2.0), 1.0, clip=False, init=3, type_name="int")),
+        ("type: float, init_value: 3, distribution: normal, mean: 1, deviation: 2, round_to: 1.5",
+         QuantizedParameter("x", Normal(1.0, 2.0), 1.5, clip=False, init=3.0)),
+        ("type: float, init_value: 2, greater_than: 2, lower_than: 10, round_to: 5",
+         QuantizedParameter("x", Uniform(2.0, 10.0), 5.0, clip=True, init=2.0)),
+        ("type: int, init_value: 0, greater_than: 1.5, lower_than: 10, round_to: 5, clip: false",
+         QuantizedParameter("x", Uniform(1.5, 10.0), 5.0, clip=False, init=0, type_name="int")),
+        ("type: float, init_value: 2, greater_than: 2, lower_than: 10, distribution: uniform",
+         FloatParameter("x", 2.0, 10.0, 2.0)),
+        ("type: choice, choices: [a, b], probabilities: [0.9, 0.1], init_value: b",
+         ChoiceParameter("x", ("a", "b"), "b", weights=(0.9, 0.1))),
+        ("type: choice, choices: [[1], {a: 2}], init_value: {a: 2}",
+         ChoiceParameter("x", ("[1]", "{'a': 2}"), "{'a': 2}", written=([1], {"a": 2}))),
+        ("type: layer_choice, choices: [a, b], init_value: b",
+         ChoiceParameter("x", ("a", "b"), "b", kind="layer_choice")),
+        ("type: input_choice, choices: [a], n_chosen: [0, 1], init_value: null",
+         ChoiceParameter("x", ("a", None), None, written=("a",), kind="input_choice")),
+        ("type: constant, value: [1, {a: null}]",
+         ChoiceParameter("x", ("[1, {'a': None}]",), "[1, {'a': None}]",
+                         written=([1, {"a": None}],))),
+        ("type: choice, choices: [1, 2], path: [outer, inner]",
+         ChoiceParameter("x", (1, 2), 1, path=("outer", "inner"))),
+    ],
+)  # fmt: skip
+def test_every_type_and_distribution_loads(keys: str, parameter: Parameter) -> None:
+    assert repr(only(f"name: x, {keys}")) == repr(parameter)
+
+
+def test_constants_are_no_parameters() -> None:
+    space = read(f"param_list:\n- {{name: c, type: constant, value: 3}}\n- {{{FLOAT}}}\n")
+    assert (space.dim, space.names, space.constants) == (1, ("lr", "c"), (Constant("c", 3),))
+
+
+BETWEEN = "type: float, init_value: 0.5, greater_than: 0, lower_than: 1"
+NORMAL = "type: float, init_value: 0, distribution: normal, mean: 0, deviation: 1"
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (f"{BETWEEN}, distribution: nromal", "distribution 'nromal' is unknown; use one of: "
+         "uniform, normal, beta (did you mean 'normal'?)"),
+        (f"{BETWEEN}, distribution: [beta]", "distribution ['beta'] is unknown"),
+        (f"{BETWEEN}, mean: 0", "key 'mean' is unknown for type float; allowed: name, type, init"),
+        (f"{NORMAL}, step: 1", "key 'step' is unknown for distribution normal; allowed: name, "),
+        (f"{NORMAL}, clip: true", "key 'clip' is unknown for distribution normal"),
+        (NORMAL.replace("deviation: 1", "deviation: 0"), "deviation must be above 0, found 0.0"),
+        (NORMAL.replace(", deviation: 1", ""), "deviation is missing; give a number"),
+        (NORMAL.replace("init_value: 0, ", ""), "init_value is missing; give a number"),
+        (NORMAL.replace("0,", ".nan,", 1), "init_value must be finite, found nan"),
+        (f"{NORMAL}, log: 1", "log must be true or false, found 1"),
+        (f"{NORMAL}, round_to: 0", "round_to must be above 0, found 0.0"),
+        (f"{NORMAL}, round_to: null", "round_to must be a number, found None"),
+        (f"{BETWEEN}, round_to: 0.2",
+         "init_value (0.5) is no multiple of round_to (0.2) in the range"),
+        (f"{BETWEEN}, round_to: 0.5, step: 0.5",
+         "step cannot be combined with round_to; leave out one of them"),
+        (f"{BETWEEN}, round_to: 1e-17", "round_to (1e-17) is too fine to tell numbers up to 1.0 "),
+        (f"{BETWEEN}, clip: false", "clip says what round_to does at the bounds; give both or"),
+        (f"{BETWEEN}, round_to: 0.5, clip: 1", "clip must be true or false, found 1"),
+        ("type: int, init_value: 2, greater_than: 0.5, lower_than: 9, round_to: 2",
+         "bounds of type int must be whole numbers, or clip: false"),
+        ("type: int, init_value: 2, greater_than: 0, lower_than: 9, round_to: 0.5",
+         "round_to must be a whole number for type int, found 0.5"),
+        ("type: float, init_value: 0.5, distribution: beta, a: 1, b: -1",
+         "b must be above 0, found -1.0"),
+        ("type: choice, choices: [a, b], probabilities: [1]",
+         "probabilities must be a list of 2 numbers, one for each choice, found [1]"),
+        ("type: choice, choices: [a, b], probabilities: [0, 1], init_value: a",
+         "init_value 'a' must be one of the choices: 'b'"),
+        ("type: layer_choice, choices: [a], n_chosen: 1",
+         "key 'n_chosen' is unknown for type layer_choice"),
+        ("type: input_choice, choices: [a], n_chosen: 3", "n_chosen must be 0, 1 or [0, 1]"),
+        ("type: layer_choice, choices: [[a]]", "choices[0] must be a word or number"),
+        ("type: constant", "value is missing"),
+        ("type: constant, value: .inf", "value must be finite, found inf"),
+        ("type: constant, value: 1, init_value: 1", "key 'init_value' is unknown for type const"),
+        ("type: choice, choices: [1], path: x", "path must be a list of keys, found 'x'"),
+        ("type: choice, choices: [1], path: []", "path must be a list of keys, found []"),
+        ("type: choice, choices: [1], path: [1]", "path must be a list of keys, found [1]"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_distribution_or_a_special_choice(keys: str, why: str) -> None:
+    (mistake,) = mistakes(f"param_list:\n- {{name: x, {keys}}}\n")
+    assert mistake.startswith("2:")
+    assert f"param_list[0] x: {why}" in mistake
+
+
+@pytest.mark.parametrize(
+    ("keys", "rival"),
+    [
+        ("type: constant, value: 1, path: [a]", "a"),
+        ("type: constant, value: 1, path: [a, x]", "a"),
+        ("type: constant, value: 1, path: [o]", "i"),
+        ("type: constant, value: 1, path: [o, i, x]", "i"),
+        ("type: choice, choices: [1], path: [o, i], only_if: {a: 2}", "i"),
+        ("type: choice, choices: [1], path: [o, j, k], only_if: {a: 1}", "j"),
+    ],
+)
+def test_two_values_for_one_place_are_refused(keys: str, rival: str) -> None:
+    text = """\
+param_list:
+- {name: a, type: choice, choices: [1, 2]}
+- {name: i, type: choice, choices: [1], path: [o, i]}
+- {name: j, type: choice, choices: [1], path: [o, j], only_if: {a: 1}}
+"""
+    (mistake,) = mistakes(f"{text}- {{name: x, {keys}}}\n")
+    assert mistake.startswith("5:3 x: its path [")
+    assert mistake.endswith(f"is also that of {rival}")
+
+
+def test_values_that_never_come_together_may_have_one_place() -> None:
+    space = read("""\
+param_list:
+- {name: a, type: choice, choices: [1, 2]}
+- {name: b, type: choice, choices: [3], path: [o], only_if: {a: 1}}
+- {name: c, type: choice, choices: [4], path: [o, i], only_if: {a: 2}}
+""")
+    assert [space.nest(params) for params in space.configurations()] == [
+        {"a": 1, "o": 3}, {"a": 2, "o": {"i": 4}},
+    ]  # fmt: skip
+
+
 CHOICE = "param_list:\n- {name: c, type: choice, choices: [sgd, 1]}\n"
 
 
@@ -244,6 +381,12 @@ def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
     (mistake,) = mistakes(f"{CHOICE}- {{{FLOAT}, only_if: {only_if}}}\n")
     assert mistake.startswith("3:")
     assert f"param_list[1] lr: {why}" in mistake
+
+
+def test_a_name_that_stands_twice_takes_no_condition_along() -> None:
+    text = f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{name: c, type: constant, value: 1}}\n"
+    (mistake,) = mistakes(text)
+    assert mistake == "4:10 param_list[2] c: 'c' stands twice; each name once"
 
 
 def test_a_condition_on_a_faulty_choice_is_no_second_mistake() -> None:
