@@ -266,9 +266,11 @@ def test_cells_of_all_kinds_are_those_of_the_parameter() -> None:
     features = Features(space)
     points = np.random.default_rng(10).random((300, 4))
     settled = [space.encode(space.decode(point)) for point in points]
-    assert features(points) == pytest.approx(features(np.array(settled)), abs=1e-9)
+    few = [0, 1, 2, 3, 5]  # n has too many values, so that it is as good as continuous
+    expected = features(np.array(settled))[:, few]
+    assert features(points)[:, few] == pytest.approx(expected, abs=1e-9)
     assert len(np.unique(features(points)[:, :3], axis=0)) == 3
-    assert features.smooth.tolist() == [False, False, True, True]  # n has too many values
+    assert features.smooth.tolist() == [False, False, True, True]
 
 
 def test_a_choice_with_weights_decides_what_is_active() -> None:
