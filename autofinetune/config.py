@@ -347,7 +347,7 @@ class _Checker:
                 )
 
     def no_option_twice(self, space: Space, script_args: Sequence[str]) -> None:
-        searched = {parameter.name for parameter in space}
+        searched = set(space.names)
         for word in script_args:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:

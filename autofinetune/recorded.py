@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def recorded_configurations(value: object, space: Space) -> tuple[Mapping[str, Value], ...]:
-    """The list `enqueued`: each entry has a value for every hyperparameter.
+    """The list `enqueued`: each entry has a value for every active hyperparameter.
 
     Raises:
         ConfigError: it is no list, or entries in it do not fit the space.
@@ -67,16 +67,16 @@ def _trial(entry: object, space: Space) -> Mapping[str, Any]:
 
 def _configuration(entry: object, space: Space) -> Mapping[str, Value]:
     """In the order of the space, and with whole numbers for ints, as a strategy chooses them."""
-    names = [parameter.name for parameter in space]
+    found: dict[str, Value] = {}
+    if isinstance(entry, Mapping):
+        for parameter in space:
+            name = parameter.name
+            if name in entry and space.is_active(parameter, found):
+                parameter.encode(entry[name])
+                found[name] = int(entry[name]) if parameter.type_name == "int" else entry[name]
+    names = [parameter.name for parameter in space if space.is_active(parameter, found)]
     if not isinstance(entry, Mapping) or set(entry) != set(names):
         raise ValueError(
             f"must have a value for {', '.join(names)} and nothing else, found {entry!r:.200}"
         )
-    for parameter in space:
-        parameter.encode(entry[parameter.name])
-    return {
-        parameter.name: int(entry[parameter.name])
-        if parameter.type_name == "int"
-        else entry[parameter.name]
-        for parameter in space
-    }
+    return found

@@ -8,7 +8,7 @@ import pytest
 
 from autofinetune.errors import ConfigError
 from autofinetune.recorded import recorded_configurations, recorded_trials
-from tests.helpers import space_of
+from tests.helpers import conditional_space, space_of
 
 SPACE = space_of("float", "int", "choice")
 GOOD: dict[str, Any] = {"x0": 0.5, "x1": 7, "x2": "a"}
@@ -19,6 +19,18 @@ def test_entries_that_fit_are_taken_in_the_order_of_the_space() -> None:
     assert repr(found) == "{'x0': 1, 'x1': 7, 'x2': 'b'}"
     trials = [{"params": GOOD, "merit": 0.5}, {"params": GOOD, "merit": None}]
     assert recorded_trials([trials, []], SPACE) == (tuple(trials), ())
+
+
+def test_entries_hold_what_their_choices_leave_active() -> None:
+    space = conditional_space()
+    good = [{"lr": 1, "bias": 1, "optimizer": "lamb"}]
+    (found,) = recorded_configurations(good, space)
+    assert list(found.items()) == [("optimizer", "lamb"), ("bias", 1), ("lr", 1)]
+    for wrong in ({"momentum": 0.5}, {"schedule": 1}):
+        with pytest.raises(ConfigError, match="a value for optimizer, bias, lr and nothing"):
+            recorded_configurations([good[0] | wrong], space)
+    with pytest.raises(ConfigError, match="a value for optimizer, momentum, lr and"):
+        recorded_configurations([{"optimizer": "sgd", "lr": 0.5}], space)
 
 
 @pytest.mark.parametrize(

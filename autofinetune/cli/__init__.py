@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "autofinetune.cli.run:run_command",
     "resume": "autofinetune.cli.run:resume_command",
     "rebuild": "autofinetune.cli.run:rebuild_command",
+    "convert": "autofinetune.cli.convert:convert_command",
     "strategies": "autofinetune.cli.strategies:strategies_command",
     "dashboard": "autofinetune.cli.dashboard:dashboard_command",
     "report-final": "autofinetune.cli.report:report_final_command",

@@ -22,6 +22,7 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
   autofinetune dashboard result/        show a run in the browser
+  autofinetune convert sweep.yaml       a search space of NNI or W&B as hparam.yaml
   autofinetune strategies               the search algorithms and their options
   autofinetune report-final 0.93        report from a script in any language
 """
@@ -75,7 +76,10 @@ def run_parser() -> Parser:
     )
     add = _Adder(parser)
     add.value(
-        "param_file", "FILE", "hparam.yaml: the hyperparameters with their ranges (required)"
+        "param_file",
+        "FILE",
+        "the hyperparameters with their ranges: hparam.yaml, a search space of NNI (JSON or "
+        "YAML), or a sweep of W&B (required)",
     )
     add.value("gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)")
     add.value(

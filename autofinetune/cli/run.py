@@ -93,6 +93,7 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
+    say_all([f"note: {note}" for note in config.space.notes])
     config = _with_prior(config, options)
     strategy = _make_strategy(config)  # its options are checked before anything is written
     slots = _find_slots(config, config.gpu, probe)

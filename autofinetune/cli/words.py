@@ -69,8 +69,8 @@ def say_all(lines: Sequence[str]) -> None:
 def show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy) -> None:
     """What `--dry_run` prints: the space, the slots and the commands of the first round."""
     print("search space:")
-    for parameter in config.space:
-        entry = dict(parameter.describe())
+    for part in (*config.space, *config.space.constants):
+        entry = config.space.describe_one(part)
         name, kind = entry.pop("name"), entry.pop("type")
         print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
     announce(config, paths, len(slots.places))

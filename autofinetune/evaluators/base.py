@@ -28,9 +28,10 @@ class Evaluator(ABC):
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""
         model = self.paths.model(trial.round, trial.member)
+        given = self.config.space.options(trial.params)
         words = [
             *start_of_command(self.config),
-            *(f"--{name}={as_text(value)}" for name, value in trial.params.items()),
+            *(f"--{name}={as_text(value)}" for name, value in given.items()),
             f"--saved_params_dir={model}",
             *self.config.script_args,
         ]
@@ -44,8 +45,7 @@ class Evaluator(ABC):
         config = self.config
         if config.warm_args is not None:
             return config.warm_args
-        searched = {parameter.name for parameter in config.space}
-        if "epochs" in (config.script_options or ()) and "epochs" not in searched:
+        if "epochs" in (config.script_options or ()) and "epochs" not in config.space.names:
             return ("--epochs=1",)
         return ()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from .parameters import ChoiceParameter, Condition, Parameter, Value
+from .base import Condition, Parameter, Value
+from .choices import ChoiceParameter, Constant
 
 INACTIVE = 0.5  # the coordinate that says nothing
 
@@ -18,15 +21,21 @@ class Space:
     A parameter with a condition comes after the choice that it depends on, and a configuration
     holds active parameters only.
 
+    Args:
+        constants: what every trial gets besides; they are no part of points and configurations.
+        notes: what a reader of the file should know about how it was read.
+
     Raises:
         ValueError: a name stands twice, or a condition names no earlier choice.
     """
 
     parameters: tuple[Parameter, ...]
+    constants: tuple[Constant, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        names: set[str] = set()
+        names = {constant.name for constant in self.constants}
         for parameter in self:
             condition = parameter.condition
             if parameter.name in names:
@@ -142,15 +151,42 @@ class Space:
 
     def describe(self) -> dict[str, object]:
         """The same space as the content of an hparam.yaml."""
-        return {"param_list": [self._entry(parameter) for parameter in self]}
+        return {"param_list": [self.describe_one(part) for part in (*self, *self.constants)]}
 
-    def _entry(self, parameter: Parameter) -> dict[str, object]:
-        entry = dict(parameter.describe())
-        condition = parameter.condition
+    def describe_one(self, part: Parameter | Constant) -> dict[str, object]:
+        """The entry of `param_list` that defines a parameter or constant of this space."""
+        entry = dict(part.describe())
+        condition = part.condition if isinstance(part, Parameter) else None
         if condition:
             parent = self.parents[condition.parent]
             entry["only_if"] = {parent.name: parent.choices[condition.index]}
+        if part.path:
+            entry["path"] = list(part.path)
         return entry
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The options that trials get, constants included."""
+        return tuple(part.name for part in (*self, *self.constants))
+
+    def options(self, params: Mapping[str, Value]) -> dict[str, Any]:
+        """Name to value of all that a trial gets on its command line."""
+        return {**params, **{constant.name: constant.value for constant in self.constants}}
+
+    def nest(self, params: Mapping[str, Value]) -> dict[str, Any]:
+        """A configuration as the format in which the space is written hands it to a trial.
+
+        NNI's nested choices become {"_name": ..., child: value}, its choices of layers and inputs
+        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings; lists and
+        mappings among the choices become themselves.
+        """
+        nested: dict[str, Any] = {}
+        for parameter in self:
+            if parameter.name in params:
+                _put(nested, parameter, parameter.given(params[parameter.name]))
+        for constant in self.constants:
+            _put(nested, constant, constant.value)
+        return nested
 
     def _configuration(self, values: Iterable[Value]) -> dict[str, Value]:
         params: dict[str, Value] = {}
@@ -158,3 +194,10 @@ class Space:
             if self.is_active(parameter, params):
                 params[parameter.name] = value
         return params
+
+
+def _put(nested: dict[str, Any], part: Parameter | Constant, value: Any) -> None:
+    *outer, last = part.path or (part.name,)
+    for key in outer:
+        nested = nested.setdefault(key, {})
+    nested[last] = copy.deepcopy(value)

@@ -227,6 +227,65 @@ def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) 
         assert f"--lr={row['lr']} --units={row['units']} " in line
 
 
+NNI = """\
+{"lr": {"_type": "loguniform", "_value": [1e-4, 0.1]},
+ "net": {"_type": "choice", "_value": [
+   {"_name": "wide", "units": {"_type": "randint", "_value": [16, 65]}}, {"_name": "deep"}]}}
+"""
+SWEEP = """\
+program: train.py
+parameters:
+  lr: {distribution: log_uniform_values, min: 1e-4, max: 0.1}
+  epochs: {value: 2}
+  net:
+    parameters:
+      kind: {values: [wide, deep]}
+      wide: {parameters: {units: {min: 16, max: 64}}}
+"""
+ANY_NET = """
+import argparse
+from autofinetune import report_final_result
+parser = argparse.ArgumentParser()
+for name in ("lr", "net", "net.kind", "net.wide.units", "epochs", "saved_params_dir"):
+    parser.add_argument(f"--{name}")
+given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+print(sorted(given))
+report_final_result(-float(given["lr"]) + ("net.wide.units" in given))
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "names", "note"),
+    [
+        ("space.json", NNI, {"lr", "net", "net.wide.units"}, None),
+        ("sweep.yaml", SWEEP, {"lr", "epochs", "net.kind", "net.wide.units"},
+         "/sweep.yaml:1:10 only the parameters of the sweep are read here, not program\n"),
+    ],
+)  # fmt: skip
+def test_spaces_of_other_formats_are_run_and_resumed(
+    workplace: Workplace, file: str, text: str, names: set[str], note: str | None
+) -> None:
+    (workplace.root / file).write_text(text)
+    (workplace.root / "train.py").write_text(ANY_NET)
+    words = ("train.py", f"--param_file={file}", "--gpu=cpu:2", "--output_dir=result")
+    common = ("--popsize=4", "--round=2", "--evaluator=fulltrail", "--seed=1")
+    planned = workplace.run(*words, *common, "--dry-run")
+    assert "net.wide.units: int, init_value 40, lower_than 64, greater_than 16" in planned.out
+    done = workplace.run(*words, *common)
+    assert done.code == 0, done.err
+    assert (note in done.out) if note else ("note:" not in done.out)
+    for row in rows(workplace.root):
+        log = workplace.root / f"result/round{row['round']}/log-{row['member']}.info"
+        left_out = {"net.wide.units"} if row.get("net") == "deep" else set()
+        wanted = sorted(names - left_out | {"saved_params_dir"})
+        assert log.read_text().splitlines() == [str(wanted)]
+        assert (row["net.wide.units"] == "") == bool(left_out)
+    assert workplace.run("resume", "result").code == 0
+    again = workplace.run("run", "result/config.yaml", "--output_dir=again")
+    assert again.code == 0, again.err
+    assert rows(workplace.root, "again")[0]["lr"] == rows(workplace.root)[0]["lr"]
+
+
 def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
     done = workplace.tune("--popsize=3", "--round=1", "--schedule=round")
     assert "3 trials on 2 slots leave 1 slot idle at the end of each round" in done.out

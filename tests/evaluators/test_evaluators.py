@@ -25,6 +25,16 @@ def trial_of(params: dict[str, Value]) -> Trial:
     return Trial(7, 2, 1, params, None)
 
 
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
+    sweep = {"epochs": {"value": 4}, "opt": {"parameters": {"lr": {"value": [1, "a"]}}}}
+    space = load_space({"parameters": {"x": {"min": 0.0, "max": 1.0}, **sweep}})
+    evaluator = evaluator_of(name, space=space, script_options=("epochs",))
+    words = evaluator.command(trial_of({"x": 0.5}), None)[2:]
+    assert words[:3] == ("--x=0.5", "--epochs=4", "--opt.lr=[1, 'a']")
+    assert evaluator.warm_args() == ()  # a constant is not overruled
+
+
 def finished(
     scores: list[float | None], saved: list[bool] | None = None, direction: str = "maximize"
 ) -> State:

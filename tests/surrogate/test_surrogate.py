@@ -162,7 +162,7 @@ def test_old_trials_that_say_nothing_more_are_forgotten() -> None:
     assert (screen.best_point() == points[int(np.argmax(valley(points)))]).all()
     screen.begin(period=64)
     assert (screen._points[-1] == points[-1]).all()
-    assert np.isfinite(screen.log_improvement(points[:5])).all()
+    assert np.isfinite(screen.promise(points[:5])).all()
 
 
 def valley(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -264,6 +264,43 @@ def test_cells_of_logarithmic_integers_are_those_of_the_parameter() -> None:
     points = np.random.default_rng(10).random((200, 1))
     middles = [space.encode(space.decode(point))[0] for point in points]
     assert Features(space)(points)[:, 0] == pytest.approx(middles)
+
+
+def test_cells_of_all_kinds_are_those_of_the_parameter() -> None:
+    spec = {"values": ["a", "b", "c"], "probabilities": [0.7, 0.2, 0.1]}
+    space = load_space(
+        {
+            "parameters": {
+                "c": spec,
+                "q": {"distribution": "q_uniform", "min": 2, "max": 10, "q": 3},
+                "n": {"distribution": "q_log_normal", "q": 2},
+                "k": {"distribution": "normal"},
+            }
+        }
+    )
+    features = Features(space)
+    points = np.random.default_rng(10).random((300, 4))
+    settled = [space.encode(space.decode(point)) for point in points]
+    few = [0, 1, 2, 3, 5]  # n has too many values, so that it is as good as continuous
+    expected = features(np.array(settled))[:, few]
+    assert features(points)[:, few] == pytest.approx(expected, abs=1e-9)
+    assert len(np.unique(features(points)[:, :3], axis=0)) == 3
+    assert features.smooth.tolist() == [False, False, True, True]
+
+
+def test_a_choice_with_weights_decides_what_is_active() -> None:
+    space = load_space(
+        {
+            "param_list": [
+                {"name": "c", "type": "choice", "choices": [1, 2], "probabilities": [0.9, 0.1]},
+                {"name": "x", "type": "choice", "choices": [3, 4], "only_if": {"c": 1}},
+            ]
+        }
+    )
+    points = np.random.default_rng(10).random((100, 2))
+    active = Features(space).active(points)
+    assert active.tolist() == [list(space.active(point)) for point in points]
+    assert active[:, 1].sum() > 75
 
 
 def test_noise_is_noticed_and_the_incumbent_is_the_best_in_the_mean() -> None:
