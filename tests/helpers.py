@@ -18,9 +18,13 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import Strategy, create_strategy
+from autofinetune.strategies import STRATEGIES, Strategy, create_strategy, strategy_class
 from autofinetune.tuner import Tuner, World
 
+# With which whole runs are tested; what every strategy promises is in tests/strategies.
+TYPICAL = ("hazero", "pshe2", "random")
+# Of the others the first candidates are given or follow from the space alone.
+FROM_INIT = tuple(name for name in sorted(STRATEGIES) if strategy_class(name).begins_with_init)
 MIXED: dict[str, Any] = {
     "param_list": [
         {

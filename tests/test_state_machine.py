@@ -43,9 +43,9 @@ from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import State, Status
-from autofinetune.strategies import SCHEDULES, STRATEGIES, Candidate, Strategy
+from autofinetune.strategies import SCHEDULES, Candidate, Strategy
 from autofinetune.tuner import Tuner, World
-from tests.helpers import Clock, config_of, space_of, strategy_of
+from tests.helpers import TYPICAL, Clock, config_of, space_of, strategy_of
 
 Key = tuple[int, int]
 ENDS: dict[str, tuple[ExitRecord | None, tuple[float, ...]]] = {
@@ -220,7 +220,7 @@ class Run(RuleBasedStateMachine):
         self.tuner: Tuner | None = None
 
     @initialize(
-        strategy=st.sampled_from(sorted(STRATEGIES)),
+        strategy=st.sampled_from(TYPICAL),
         evaluator=st.sampled_from(sorted(EVALUATORS)),
         kinds=st.sampled_from([("float", "int"), ("small",), ("choice", "small")]),
         schedule=st.sampled_from(SCHEDULES),

@@ -27,9 +27,9 @@ from autofinetune.journal import MemoryJournal
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import INTERRUPTED, State, Status
-from autofinetune.strategies import STRATEGIES
 from autofinetune.tuner import NO_SLOT, RETRY_S, World
 from tests.helpers import (
+    TYPICAL,
     Clock,
     Recorder,
     config_of,
@@ -41,7 +41,7 @@ from tests.helpers import (
     tuner_in_memory,
 )
 
-ROWS = [(s, e) for s in sorted(STRATEGIES) for e in ("fulltrail", "populationbased")]
+ROWS = [(s, e) for s in TYPICAL for e in ("fulltrail", "populationbased")]
 
 
 def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
