@@ -5,9 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
-COVERED = journal notices nvml safety scheduler state tuner verdict
+COVERED = journal notices nvml placement safety scheduler state tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,cards lease local reports)
+    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices lease local reports slots)
 
 .PHONY: demo demo-text test coverage lint bench faults torture clean
 
@@ -36,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.busy_slots
+	$(BIN)/python -m benchmarks.throughput busy --trials=60 --slots=2
 	$(BIN)/python -m benchmarks.startup
 
 $(VENV)/.demo: setup.cfg pyproject.toml

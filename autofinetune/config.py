@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.placement import Placement, read_placement
 from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
@@ -50,6 +51,7 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    placement: Placement = Placement()  # noqa: RUF009  frozen itself
     schedule: str = DEFAULTS["schedule"]
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
@@ -86,6 +88,7 @@ class Config:
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
+            **self.placement.describe(),
             "working_dir": self.working_dir,
             "python": self.python,
             "script_options": None if self.script_options is None else list(self.script_options),
@@ -113,6 +116,7 @@ class Config:
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
+            placement=read_placement(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
             schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
@@ -123,9 +127,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that the tables of implementations allow; config knows no implementation."""
+    """The names that the tables of implementations allow; config knows no implementation.
 
-    strategies: Collection[str]
+    `strategy` gives the name that the table has for another spelling, or raises UsageError.
+    """
+
+    strategy: Callable[[str], str]
     evaluators: Collection[str]
     schedules: Collection[str]
 
@@ -148,16 +155,17 @@ def build_config(
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     evaluator = checker.one_of("evaluator", names.evaluators)
-    strategy = checker.one_of("tuning_strategy", names.strategies)
-    direction = checker.one_of("direction", [d.value for d in Direction])
+    strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
     schedule = checker.one_of("schedule", names.schedules)
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
+    direction = checker.direction(strategy_options)
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
+    placement = read_placement(options, checker.mistakes.append)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
@@ -186,6 +194,7 @@ def build_config(
         warm_args=warm_args,
         time_limit_s=limit,
         safety=safety,
+        placement=placement,
         strategy_options=strategy_options,
         schedule=schedule,
         repeats=repeats,
@@ -268,6 +277,30 @@ class _Checker:
                 + did_you_mean(name, allowed)
             )
         return name
+
+    def strategy(self) -> str:
+        value = str(self.options.get("tuning_strategy") or DEFAULTS["tuning_strategy"])
+        try:
+            return self.names.strategy(value)
+        except UsageError as error:
+            self.mistakes.append(error.message)
+            return value
+
+    def direction(self, strategy_options: Mapping[str, str]) -> str:
+        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
+        known = [d.value for d in Direction]
+        direction = self.one_of("direction", known)
+        mode = strategy_options.get("optimize_mode", "").lower()
+        if mode not in known:
+            return direction  # the strategy will say what is allowed
+        if self.options.get("direction") is None:
+            return mode
+        if direction in known and mode != direction:
+            self.mistakes.append(
+                f"--direction={direction} contradicts optimize_mode={mode} of --strategy_options; "
+                "leave one of them out"
+            )
+        return direction
 
     def script_args(self) -> tuple[str, ...]:
         try:

@@ -13,6 +13,8 @@ DEFAULTS: Mapping[str, Any] = {
     "direction": "maximize",
     "schedule": "async",
     "repeats": 1,
+    "trials_per_gpu": 1,
+    "gpus_per_trial": 1,
     "max_retries": "runner_lost:3",
     "max_failures": 3,
     "min_free_gb": 1.0,

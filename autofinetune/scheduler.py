@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from autofinetune.state import State
+from autofinetune.state import State, device_of
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ def plan(
 
 
 def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
-    """Each trial on the first free slot, but not on one where it failed before."""
+    """Each trial on the first free slot, but not on a device where it failed before."""
     for trial in queue:
-        usable = [slot for slot in free if slot != state.trials[trial].avoid]
+        avoided = device_of(state.trials[trial].avoid)
+        usable = [slot for slot in free if device_of(slot) != avoided]
         if not usable and not state.running:
             usable = list(free)  # no other slot will ever come
         if usable:

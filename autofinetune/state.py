@@ -92,6 +92,11 @@ class Trial:
     started_at: float | None = None
 
 
+def device_of(slot: str) -> str:
+    """What slots have in common: `0` of `0.1` and `0.2`, the places of two trials on one card."""
+    return slot.partition(".")[0]
+
+
 class State:
     """All trials of a run and what is counted over them; each event costs constant time."""
 

@@ -47,6 +47,7 @@ from autofinetune.state import (
     State,
     Status,
     Trial,
+    device_of,
 )
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.verdict import Verdict, judge
@@ -54,6 +55,7 @@ from autofinetune.version import __version__
 
 NO_SLOT = "no_slot"  # why a run ended whose every slot is quarantined
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
 # What may be over the next time: no space, no memory for a fork, too many open files.
@@ -131,6 +133,7 @@ class Tuner:
         self._to_submit: list[int] = []
         self._can_ask = True
         self._exhausted = False
+        self._choosing_s = 0.0  # a candidate, the last time
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
@@ -195,6 +198,8 @@ class Tuner:
             else:
                 self._show()  # slots are busy again by now, so slow sinks keep none waiting
                 self._stop_running_where_asked()
+                if self._is_worth_asking_ahead():
+                    self._ask(1)
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
         if reason != INTERRUPTED:
@@ -212,12 +217,40 @@ class Tuner:
         can_start = self._has_space() and not self._to_submit
         return plan(
             self.state,
-            [slot for slot in free if self._is_clear(slot)] if can_start else [],
+            self._clear(free) if can_start else [],
             max_trials=self.config.max_trials,
             can_ask=self._can_ask,
             exhausted=self._exhausted,
             stopping=self._stopping(),
         )
+
+    def _is_worth_asking_ahead(self) -> bool:
+        """Whether a slot that falls free would wait long for the choice of its next trial.
+
+        What is chosen now does not know the results of the trials that run, so where choosing is
+        quick beside training it is left to the last moment.
+        """
+        state = self.state
+        is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
+        return bool(
+            is_slow
+            and self.config.schedule == "async"
+            and self._can_ask
+            and not (self._exhausted or state.queued or self._stopping())
+            and len(state.trials) < self.config.max_trials
+        )
+
+    def _clear(self, free: Sequence[str]) -> list[str]:
+        """Usable slots, one a device: whether another trial fits is seen once that one runs."""
+        clear: dict[str, str] = {}
+        for slot in free:
+            if device_of(slot) not in clear and self._is_clear(slot):
+                clear[device_of(slot)] = slot
+        return list(clear.values())
+
+    def _beside(self, slot: str) -> list[str]:
+        """The slots of the same device, this one included."""
+        return [s for s in self._executor.slots() if device_of(s) == device_of(slot)]
 
     def _stopping(self) -> str | None:
         if self.interrupted:
@@ -273,12 +306,14 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
+        began = self._now()
         try:
             candidates = self._strategy.ask(count)
         except Exhausted:
             self._exhausted = True
             return
         self._can_ask = bool(candidates)
+        self._choosing_s = (self._now() - began) / max(1, len(candidates))
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
             parent = self._evaluator.parent(candidate.round, self.state)
@@ -395,16 +430,17 @@ class Tuner:
         seconds = self._seconds(trial, observation.exit)
         trouble = _slot_trouble(trial, observation)
         if trouble:
-            yield SlotQuarantined(self._now(), trial.slot, trouble)
+            # Memory belongs to the card; a process that stays takes one place there.
+            for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
+                yield SlotQuarantined(self._now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
         if again:
             yield AttemptLost(self._now(), trial.id, trial.attempt, again)
             return
         status = verdict.status
         assert status is not None
-        if status is Status.COMPLETED and trial.avoid not in ("", *self.state.quarantined):
-            reason = f"trial {trial.id} failed there at once and completed on {trial.slot}"
-            yield SlotQuarantined(self._now(), trial.avoid, reason)
+        if status is Status.COMPLETED and trial.avoid:
+            yield from self._blame(trial)
         yield TrialEnded(
             at=self._now(),
             trial=trial.id,
@@ -416,6 +452,21 @@ class Tuner:
             has_model=_has_content(self.paths.model(trial.round, trial.member)),
         )
 
+    def _blame(self, trial: Trial) -> Iterable[SlotQuarantined]:
+        """A trial completed that had failed elsewhere: on that device nothing more is started.
+
+        Beside the slot where it failed this means those whose own last trial failed at once; one
+        whose trials complete shows that the card works and is only crowded.
+        """
+        if device_of(trial.slot) == device_of(trial.avoid):
+            return
+        for slot in self._beside(trial.avoid):
+            is_failing = slot == trial.avoid or self.state.slot_failures.get(slot, 0) > 0
+            if is_failing and slot not in self.state.quarantined:
+                where = "there" if slot == trial.avoid else f"on {trial.avoid}"
+                reason = f"trial {trial.id} failed {where} at once and completed on {trial.slot}"
+                yield SlotQuarantined(self._now(), slot, reason)
+
     def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
         """Why this attempt does not count, or nothing."""
         if verdict.status is None:
@@ -424,10 +475,11 @@ class Tuner:
             return ""
         if self.config.safety.may_retry(trial, verdict.reason):
             return verdict.reason
-        others = set(self._executor.slots()) - {trial.slot} - self.state.quarantined.keys()
+        beside = self._beside(trial.slot)
+        others = set(self._executor.slots()) - {*beside} - self.state.quarantined.keys()
         is_suspect = (
             seconds < FAST_FAILURE_S
-            and self.state.slot_failures.get(trial.slot, 0) > 0
+            and any(self.state.slot_failures.get(slot, 0) > 0 for slot in beside)
             and bool(others & self.state.good_slots)
             and SUSPECT_SLOT not in trial.lost
         )

@@ -15,9 +15,10 @@ from autofinetune.config import Config, Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.placement import Placement
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.state import Direction
-from autofinetune.strategies import SCHEDULES, STRATEGIES
+from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
 from tests.helpers import MIXED, config_of, space_of
 
 HPARAM = """\
@@ -39,7 +40,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -166,8 +167,8 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
-        ("tuning_strategy", "psh2", "--tuning_strategy=psh2 is unknown; use one of: hazero, pshe2 "
-                                    "(did you mean 'pshe2'?)"),
+        ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
+                                    f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
@@ -191,9 +192,9 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     found = mistakes(
         folder, script="no.py", param_file="no.yaml", gpu=None, popsize="0", round="x", seed="-1",
         evaluator="x", tuning_strategy="y", direction="z", trial_timeout="0", script_args=("a",),
-        warm_args="b",
+        warm_args="b", trials_per_gpu="0", gpus_per_trial="two",
     )  # fmt: skip
-    assert len(found) == 12
+    assert len(found) == 14
 
 
 def test_nothing_at_all_is_three_mistakes(folder: Path) -> None:
@@ -221,7 +222,9 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
     full = build(
         folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
         direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
+        trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
     ).with_script_options({"lr", "epochs"})  # fmt: skip
+    assert full.placement == Placement(2, 4, 1, 3)
     for config in (plain, full):
         described = config.describe()
         assert Config.from_description(described) == config
@@ -236,12 +239,19 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,
     )
     assert again == config
+
+
+def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
+    described = config_of().describe()
+    for name in Placement().describe():
+        del described[name]
+    assert Config.from_description(described) == config_of()
 
 
 def test_a_damaged_description_is_refused() -> None:

@@ -17,10 +17,12 @@ LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
     "notices": 0,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
-    "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
+    "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
-    "executors.reports": 3, "strategies.population": 2.5,
+    "executors.slots": 3.2, "executors.card_memory": 3,
+    "executors.reports": 3, "strategies.population": 2.5, "strategies.turns": 2.3,
+    "strategies.history": 2.3,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,
@@ -99,8 +101,8 @@ def test_imports_point_down(name: str) -> None:
 def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
-        "base", "population", "design", "reports", "cards", "devices", "lease", "visualdl",
-        "options", "preflight",
+        "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
+        "slots", "visualdl", "options", "preflight", "turns", "history",
     }  # fmt: skip
     if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -82,6 +82,29 @@ def run_parser() -> Parser:
         "YAML), or a sweep of W&B (required)",
     )
     add.value("gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)")
+    add.value(
+        "trials_per_gpu",
+        "K",
+        f"trials that run on a device at once (default {DEFAULTS['trials_per_gpu']})",
+    )
+    add.value(
+        "gpus_per_trial",
+        "N",
+        "devices of one trial, in the order of --gpu, with a process of train.py for each "
+        f"(default {DEFAULTS['gpus_per_trial']})",
+    )
+    add.value(
+        "ranks_per_trial",
+        "R",
+        "processes of train.py in a trial, with the environment of torchrun; 1 for a script that "
+        "uses several cards by itself (default: one a device)",
+    )
+    add.value(
+        "cpus_per_trial",
+        "C",
+        "cores of its own that each trial keeps to, with as many threads (default: any core; on "
+        "CPU slots its share of threads)",
+    )
     add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
     add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
     add.value("output_dir", "DIR", "where results go (default output_<time>)")

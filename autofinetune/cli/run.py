@@ -38,9 +38,16 @@ from autofinetune.errors import (
 )
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import RunCreated
-from autofinetune.executors import CardProbe, LocalExecutor, Slots, find_slots
+from autofinetune.executors import (
+    THREAD_VARIABLES,
+    CardProbe,
+    LocalExecutor,
+    Slots,
+    find_slots,
+)
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
+from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
 from autofinetune.sinks import (
@@ -56,15 +63,15 @@ from autofinetune.space import read_yaml
 from autofinetune.state import ImpossibleEvent, State
 from autofinetune.strategies import (
     SCHEDULES,
-    STRATEGIES,
     Known,
     Repeated,
     Strategy,
     create_strategy,
+    known_name,
+    strategy_class,
 )
 from autofinetune.tuner import Tuner, World
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # What an option takes the place of in the config.yaml of a run.
 _INSTEAD_OF = {"param_file": "param_list", "enqueue": "enqueued", "warm_start": "earlier"}
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -81,7 +88,7 @@ def run_command(argv: Sequence[str]) -> int:
 def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
@@ -89,7 +96,7 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     say_all([f"note: {note}" for note in config.space.notes])
     config = _with_prior(config, options)
     strategy = _make_strategy(config)  # its options are checked before anything is written
-    slots = find_slots(config.gpu, os.environ, probe.first_cards())
+    slots = _find_slots(config, config.gpu, probe)
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
     if options.get("dry_run"):
@@ -109,6 +116,9 @@ def resume_command(argv: Sequence[str]) -> int:
     parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--gpu", metavar="IDS", help="other slots than the run began with")
+    for name in ("trials_per_gpu", "cpus_per_trial"):
+        spellings = (f"--{name}", f"--{name.replace('_', '-')}")
+        parser.add_argument(*spellings, metavar="N", help="another number than the run began with")
     options = parser.parse_args(list(argv))
     paths = RunPaths(Path(options.output_dir).absolute())
     if not _holds_run(paths):
@@ -118,12 +128,12 @@ def resume_command(argv: Sequence[str]) -> int:
             f"--output_dir={options.output_dir}",
         )
     with _locked(paths):
-        config = _recorded_config(paths)
+        config = _with_placement(_recorded_config(paths), vars(options))
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
         gpu = options.gpu or config.gpu
         with CardProbe(gpu) as probe:
-            slots = find_slots(gpu, os.environ, probe.first_cards())
+            slots = _find_slots(config, gpu, probe)
             say_all(slots.notes)
             return _work(config, paths, slots, probe, _make_strategy(config), is_new=False)
 
@@ -170,6 +180,21 @@ def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in described.items() if key not in replaced} | given
 
 
+def _with_placement(config: Config, options: Mapping[str, Any]) -> Config:
+    """What a resumed run is given otherwise than it began."""
+    given = {name: value for name, value in options.items() if value is not None}
+    mistakes: list[str] = []
+    placement = read_placement({**config.placement.describe(), **given}, mistakes.append)
+    if mistakes:
+        raise ConfigError("the command line", mistakes)
+    return dataclasses.replace(config, placement=placement)
+
+
+def _find_slots(config: Config, gpu: str, probe: CardProbe) -> Slots:
+    cores = sorted(os.sched_getaffinity(0))
+    return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
+
+
 def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
     """What `--enqueue` and `--warm_start` name becomes a part of the run."""
     if options.get("enqueue"):
@@ -185,15 +210,18 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 
 def _make_strategy(config: Config) -> Strategy:
     """New, knowing what the run knows before it begins."""
+    options = dict(config.strategy_options)
     try:
         with _one_thread():
+            if "optimize_mode" in strategy_class(config.tuning_strategy).OPTIONS:
+                options["optimize_mode"] = config.direction.value
             strategy = create_strategy(
                 config.tuning_strategy,
                 config.space,
                 popsize=config.popsize,
                 seed=config.seed,
                 allow_repeats=EVALUATORS[config.evaluator].continues_models,
-                options=config.strategy_options,
+                options=options,
                 schedule=config.schedule,
                 rounds=config.rounds,
             )
@@ -216,8 +244,8 @@ def _one_thread() -> Iterator[None]:
 
     The libraries look at the environment when they are loaded; the trials get it as it was.
     """
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
@@ -322,7 +350,7 @@ def _work(
         slots.places,
         environ,
         trials_outlive_us=config.safety.on_tuner_death == "adopt",
-        find_card=probe.find,
+        look_at_cards=probe.look,
         min_free_gpu_gb=config.safety.min_free_gpu_gb,
         lease_dir=str(Path(config.working_dir, config.safety.lease_dir))
         if config.safety.lease_dir

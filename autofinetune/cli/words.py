@@ -75,7 +75,7 @@ def show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy)
         print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
     announce(config, paths, len(slots.places))
     say_all(slots.notes)
-    print("slots: " + ", ".join(slot.name for slot in slots.places))
+    say_all(list(slots.describe()))
     evaluator = EVALUATORS[config.evaluator](config, paths)
     print("first commands:")
     for c in strategy.ask(config.popsize * config.repeats):

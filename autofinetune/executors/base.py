@@ -81,7 +81,8 @@ class Report:
 class Observation:
     """News of one attempt: its state, and the reports since the last observation.
 
-    `held_bytes` is memory of its card that did not come back after its end.
+    `held_bytes` is memory of its cards that did not come back, told with the end of the last
+    trial there.
     """
 
     key: Key
@@ -96,7 +97,10 @@ class Executor(ABC):
 
     @abstractmethod
     def slots(self) -> Sequence[str]:
-        """The names of all places for one trial each, in order."""
+        """The names of all places for one trial each, in order.
+
+        Places on one device have a number behind a dot: `0.1` and `0.2`.
+        """
 
     def obstacle(self, slot: str) -> str:
         """Why no trial can be started on a free slot at present, or nothing."""

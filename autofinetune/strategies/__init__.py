@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.space import Space
 
 from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
@@ -21,9 +21,20 @@ from .repeated import Repeated
 
 # Named, not imported: numpy and cma are loaded only when a search begins.
 STRATEGIES: Mapping[str, str] = {
+    "anneal": "autofinetune.strategies.anneal:Anneal",
+    "batch": "autofinetune.strategies.batch:Batch",
+    "evolution": "autofinetune.strategies.evolution:Evolution",
+    "gp": "autofinetune.strategies.gp:GPTuner",
+    "grid": "autofinetune.strategies.grid:GridSearch",
     "hazero": "autofinetune.strategies.hazero:HAZero",
+    "metis": "autofinetune.strategies.metis:Metis",
+    "pbt": "autofinetune.strategies.pbt:PBT",
     "pshe2": "autofinetune.strategies.pshe2:PSHE2",
+    "random": "autofinetune.strategies.random_search:RandomSearch",
+    "tpe": "autofinetune.strategies.tpe:TPE",
 }
+
+ALIASES: Mapping[str, str] = {"gridsearch": "grid"}
 
 
 def create_strategy(
@@ -37,7 +48,7 @@ def create_strategy(
     schedule: str = "async",
     rounds: int | None = None,
 ) -> Strategy:
-    """Make the strategy called `name`, in any case.
+    """Make the strategy called `name`, see `known_name`.
 
     Raises:
         UsageError: there is no such strategy, or it has no such option.
@@ -46,14 +57,25 @@ def create_strategy(
     return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)
 
 
-def strategy_class(name: str) -> type[Strategy]:
-    """The class of the strategy called `name`, in any case; raises UsageError for others."""
-    target = STRATEGIES.get(name.lower())
-    if target is None:
+def known_name(name: str) -> str:
+    """How `STRATEGIES` spells a name, which may be in any case and end in "Tuner".
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    plain = name.lower().removesuffix("tuner")
+    plain = ALIASES.get(plain, plain)
+    if plain not in STRATEGIES:
         raise UsageError(
-            f"strategy {name!r} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
+            f"--tuning_strategy={name} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
+            + did_you_mean(plain, [*STRATEGIES, *ALIASES])
         )
-    module, _, attribute = target.partition(":")
+    return plain
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The class of the strategy called `name`; raises UsageError for an unknown one."""
+    module, _, attribute = STRATEGIES[known_name(name)].partition(":")
     cls: type[Strategy] = getattr(importlib.import_module(module), attribute)
     return cls
 
@@ -68,6 +90,7 @@ __all__ = [
     "Repeated",
     "Strategy",
     "create_strategy",
+    "known_name",
     "read_options",
     "strategy_class",
 ]

@@ -63,6 +63,8 @@ class Strategy(ABC):
     """
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {}
+    begins_with_init: ClassVar[bool] = True
+    """Whether the initial values are tried before anything else."""
 
     def __init__(
         self,
@@ -105,7 +107,8 @@ class Strategy(ABC):
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
         """Ask these first, right after the initial values; to be called before any `ask`."""
         for params in configurations:
-            if params != self.space.init_params and params not in self.enqueued:
+            is_first = self.begins_with_init and params == self.space.init_params
+            if not is_first and params not in self.enqueued:
                 self.enqueued.append(params)
 
     def remember(self, earlier: Sequence[Known]) -> None:

@@ -35,7 +35,8 @@ import numpy as np
 from .base import Candidate
 from .design import reflect
 from .options import Option
-from .population import POPULATION_OPTIONS, Array, Population
+from .population import POPULATION_OPTIONS, Population
+from .turns import Array
 
 SMALLEST_GENERATION = 4
 WIDER = 2.5  # a third of the proposals are drawn so many times wider
@@ -82,6 +83,9 @@ class HAZero(Population):
     def _is_screened(self) -> bool:
         return bool(self.options["surrogate"] == "on")
 
+    def _note(self, candidate: Candidate) -> None:
+        self._begin(candidate.id)
+
     def _begin(self, number: int) -> None:
         """The best trial of the design, as far as it is known, is where the search begins."""
         if self._evolution is None and not self._design.covers(number):
@@ -98,6 +102,7 @@ class HAZero(Population):
         return self._pick(samples, *self._reach())
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
+        super()._learn(candidate, merit)
         if self._design.covers(candidate.id):
             return
         self._told.append((_padded(np.array([candidate.point]))[0], merit))

@@ -9,15 +9,18 @@ from typing import Any
 
 from autofinetune.errors import UsageError, did_you_mean
 
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
 
 @dataclass(frozen=True)
 class Option:
-    """One setting. It has the type of its default: a whole number, a number or a word.
+    """One setting. It has the type of its default: yes or no, a whole number, a number or a word.
 
-    `least` and `most` bound numbers, both included; `words` are all that a word may be.
+    `least` and `most` bound numbers, both included; `words` are all that a word may be, in lower
+    case.
     """
 
-    default: int | float | str
+    default: bool | int | float | str
     text: str
     least: float = -math.inf
     most: float = math.inf
@@ -26,6 +29,8 @@ class Option:
     @property
     def allowed(self) -> str:
         """What a person may give, in words."""
+        if isinstance(self.default, bool):
+            return "true or false"
         if self.words:
             return " or ".join(self.words)
         kind = "a whole number" if isinstance(self.default, int) else "a number"
@@ -33,9 +38,13 @@ class Option:
             return f"{kind} from {self.least:g} to {self.most:g}"
         return f"{kind} of at least {self.least:g}" if math.isfinite(self.least) else kind
 
-    def read(self, value: object) -> int | float | str:
+    def read(self, value: object) -> bool | int | float | str:
         """The value that text or a number stands for; raises ValueError."""
-        text = str(value).strip()
+        text = str(value).strip().lower()
+        if isinstance(self.default, bool):
+            if text not in _BOOLS:
+                raise ValueError(text)
+            return _BOOLS[text]
         if isinstance(self.default, str):
             if text not in self.words:
                 raise ValueError(text)
@@ -69,3 +78,10 @@ def read_options(
                 f"--strategy_options {name}={value}: {name} must be {known[name].allowed}", tip
             ) from None
     return values
+
+
+OPTIMIZE_MODE: Mapping[str, Option] = {
+    "optimize_mode": Option(
+        "maximize", "another word for --direction", words=("maximize", "minimize")
+    )
+}

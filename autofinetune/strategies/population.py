@@ -1,13 +1,4 @@
-"""What the strategies with a population share: whose turn it is, and what is known by then.
-
-By the schedule `async` a member gets its next candidate as soon as its last result is there, and
-results are learned in the order in which they arrive. By the schedule `round` a round begins when
-the one before it is told, and its results are learned sorted by member, so that neither the order
-in which trials finish nor the number of slots changes the search.
-
-Either way a candidate depends on the seed, its number, the results learned so far and the points
-that wait for theirs: nothing has to be chosen again when a search is restored.
-"""
+"""What the strategies with a population share: first a design, then what a surrogate chooses."""
 
 from __future__ import annotations
 
@@ -15,18 +6,14 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from autofinetune.space import Value
 from autofinetune.surrogate import LENGTH, TAIL, Screen
 
-from .base import Candidate, Exhausted, Known, Strategy
+from .base import Candidate, Known
 from .design import Design
 from .options import Option
+from .turns import Array, Turns
 
-Array = NDArray[np.float64]
-_SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
-_TRIES = 64
 NOISY = 0.05  # share of noise in the variance of the scores
 AGAIN_EVERY = 3
 _TEMPERS = 5
@@ -39,21 +26,16 @@ POPULATION_OPTIONS: Mapping[str, Option] = {
 }
 
 
-class Population(Strategy):
-    """Members that take turns; the first candidate of all is the initial values.
+class Population(Turns):
+    """After what is given comes a space-filling design, then what `_choose` makes of the results.
 
-    Enqueued configurations follow, then a space-filling design, then what `_choose` makes of the
-    results. `OPTIONS` must contain `POPULATION_OPTIONS`.
+    `OPTIONS` must contain `POPULATION_OPTIONS`.
     """
 
     def _set_up(self) -> None:
+        super()._set_up()
         self._screen = Screen(self.space, self.options["length"], self.options["tail"])
         self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
-        self._counts = dict.fromkeys(range(self.popsize), 0)  # candidates of each member
-        self._waiting: dict[int, Candidate] = {}  # for their results
-        self._results: dict[int, float | None] = {}  # that wait for the rest of their round
-        self._unlearned: dict[int, Candidate] = {}  # the two above
-        self._seen: set[tuple[Value, ...]] = set()
 
     @abstractmethod
     def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
@@ -62,113 +44,26 @@ class Population(Strategy):
         `self._number` is the candidate's.
         """
 
-    @abstractmethod
     def _learn(self, candidate: Candidate, merit: float) -> None:
-        """Take a result, after the surrogate did; NaN for a failed one."""
-
-    def _begin(self, number: int) -> None:
-        """Note that the candidate of this number is asked or restored now."""
+        self._screen.add(np.array([candidate.point]), np.array([merit]))
 
     @property
     def _can_choose(self) -> bool:
         """Whether `_choose` has what it needs; until then the design goes on."""
         return len(self._screen) > 0
 
-    # --- ask and tell ---------------------------------------------------------------------------
-
-    @property
-    def _number(self) -> int:
-        """Of the next candidate."""
-        return sum(self._counts.values())
-
-    def ask(self, n: int) -> list[Candidate]:
-        given: list[Candidate] = []
-        while len(given) < n and (member := self._turn()) is not None:
-            if self._is_used_up:
-                if not given:
-                    raise Exhausted
-                break
-            given.append(self._next(member))
-            self._take(given[-1])
-        return given
-
-    def restore(self, candidate: Candidate) -> None:
-        member = candidate.member
-        # By the schedule `async` whose turn it is was a matter of time, which nothing can check.
-        turn = self._turn() if self.schedule == "round" else member
-        if (
-            member != turn
-            or candidate.id != self._number
-            or candidate.round != self._counts.get(member)
-            or self._is_used_up
-        ):
-            raise ValueError(
-                f"candidate {candidate.id} of member {member} in round {candidate.round} cannot "
-                f"come here, as number {self._number}"
-            )
-        self._take(candidate)
-
-    def tell(self, candidate: Candidate, score: float | None) -> None:
-        self._check_waiting(candidate.id in self._waiting, candidate, score)
-        self._results[candidate.id] = score
-        del self._waiting[candidate.id]
-        if self.schedule == "async" or not (self._waiting or self._number % self.popsize):
-            for number, merit in sorted(self._results.items()):
-                told = self._unlearned.pop(number)
-                merit = np.nan if merit is None else merit
-                self._screen.add(np.array([told.point]), np.array([merit]))
-                self._learn(told, merit)
-            self._results.clear()
-
-    def _take(self, candidate: Candidate) -> None:
-        self._begin(candidate.id)
-        self._counts[candidate.member] += 1
-        self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
-        self._seen.add(self.space.key(candidate.params))
-
-    def _turn(self) -> int | None:
-        """The member whose candidate is next; None while results are needed first."""
-        if self.schedule == "round":
-            member = self._number % self.popsize
-            return None if member == 0 and self._unlearned else member
-        busy = {candidate.member for candidate in self._waiting.values()}
-        most = self.rounds or self._number + 1
-        due = [member for member, count in self._counts.items() if count < most]
-        free = [member for member in due if member not in busy] or due
-        return min(free, key=lambda member: self._counts[member], default=None)
-
-    @property
-    def _is_used_up(self) -> bool:
-        size = self.space.size
-        return size is not None and len(self._seen) >= size and not self.allow_repeats
-
     def remember(self, earlier: Sequence[Known]) -> None:
         super().remember(earlier)
         self._screen.add_source(*self._as_arrays(earlier))
 
-    def _as_arrays(self, earlier: Sequence[Known]) -> tuple[Array, Array]:
-        """Points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
-        points = np.array([self.space.encode(known.params) for known in earlier])
-        merits = np.array([np.nan if k.merit is None else k.merit for k in earlier])
-        return points.reshape(-1, self.space.dim), merits
-
-    # --- the next candidate ---------------------------------------------------------------------
-
-    def _next(self, member: int) -> Candidate:
-        number, round_ = self._number, self._counts[member]
-        given = [self.space.init_params, *self.enqueued]
-        if number < len(given):
-            return self._given_candidate(number, round_, member, given[number])
-        rng = np.random.default_rng([self.seed, number])
-        if self._design.covers(number) or not self._can_choose:
-            point = self._design.point(number)
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        if self._design.covers(self._number) or not self._can_choose:
+            point = self._design.point(self._number)
         else:
             point = self._choose(round_, member, rng)
             if self._is_time_to_look_again(round_, member):
-                where = tuple(self._screen.incumbent().tolist())
-                return Candidate(number, round_, member, where, self.space.decode(where))
-        where = self._untried(np.clip(point, 0.0, 1.0), rng)
-        return Candidate(number, round_, member, where, self.space.decode(where))
+                return tuple(self._screen.incumbent().tolist())
+        return self._untried(np.clip(point, 0.0, 1.0), rng)
 
     def _pick(
         self, proposals: Array, low: Array | None = None, high: Array | None = None
@@ -178,8 +73,7 @@ class Population(Strategy):
         Args:
             low, high: the box that is not left, `(dim,)` each; the whole cube by default.
         """
-        pending = [candidate.point for candidate in self._unlearned.values()]
-        self._screen.begin(np.array(pending).reshape(-1, self.space.dim), self.popsize)
+        self._screen.begin(self._pending(), self.popsize)
         self._screen.demand(self._demand)
         return self._screen.pick(proposals, low, high)
 
@@ -199,41 +93,3 @@ class Population(Strategy):
         most = self.options["demand"]
         tempers = [0.0, *(most * np.geomspace(_LEAST_DEMAND, 1.0, cycle - 1))]
         return float(tempers[self._number % cycle])
-
-    def _given_candidate(
-        self, number: int, round_: int, member: int, params: Mapping[str, Value]
-    ) -> Candidate:
-        """Exactly what was given, in the order of the space."""
-        point = self.space.encode(params)
-        ordered = {p.name: params[p.name] for p in self.space if self.space.is_active(p, params)}
-        return Candidate(number, round_, member, point, ordered)
-
-    # --- no configuration twice -----------------------------------------------------------------
-
-    def _untried(self, point: Array, rng: np.random.Generator) -> tuple[float, ...]:
-        """`point`, or one near it whose configuration was not asked before."""
-
-        def is_seen(at: Array) -> bool:
-            return self.space.key(self.space.decode(at.tolist())) in self._seen
-
-        size = self.space.size
-        if (size is not None and len(self._seen) >= size) or not is_seen(point):
-            return tuple(point.tolist())
-        if size is not None and size <= _SMALL_SPACE:
-            return self._nearest_untried(point)
-        near = point
-        for attempt in range(1, _TRIES + 1):  # the neighbourhood grows up to the whole cube
-            step = attempt / _TRIES * rng.uniform(-1.0, 1.0, point.shape)
-            near = np.clip(point + step, 0.0, 1.0)
-            if not is_seen(near):
-                break
-        return tuple(near.tolist())
-
-    def _nearest_untried(self, point: Array) -> tuple[float, ...]:
-        untried = [
-            self.space.encode(params)
-            for params in self.space.configurations()
-            if self.space.key(params) not in self._seen
-        ]
-        distances = np.linalg.norm(np.array(untried) - point, axis=1)
-        return untried[int(np.argmin(distances))]

@@ -39,7 +39,8 @@ import numpy as np
 from .base import Candidate
 from .design import reflect
 from .options import Option
-from .population import POPULATION_OPTIONS, Array, Population
+from .population import POPULATION_OPTIONS, Population
+from .turns import Array
 
 NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
@@ -73,6 +74,7 @@ class PSHE2(Population):
         )
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
+        super()._learn(candidate, merit)
         member, point = candidate.member, np.array(candidate.point)
         if candidate.round:
             self._p[member] = (point - self._q[member]) / self.options["step"]

@@ -10,7 +10,7 @@ from autofinetune.space.space import INACTIVE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-_ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
+ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
 _FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
 
 
@@ -61,11 +61,11 @@ class Features:
                 found.append(cells.middles[cells.find(column)][:, None])
             else:
                 found.append(np.zeros((len(column), cells.size)))
-                found[-1][np.arange(len(column)), cells.find(column)] = _ONE_HOT
+                found[-1][np.arange(len(column)), cells.find(column)] = ONE_HOT
         if self._conditions:
             active = self.active(points)
             for place, _, _ in self._conditions:
-                neutral = INACTIVE if self.ordered[place] else _ONE_HOT / found[place].shape[1]
+                neutral = INACTIVE if self.ordered[place] else ONE_HOT / found[place].shape[1]
                 found[place] = np.where(active[:, place, None], found[place], neutral)
         return np.hstack(found)
 

@@ -34,7 +34,7 @@ _INPUTS = (
     "max_dropout",
 )
 _EPOCHS = 52
-_VAL_ACCURACY = 1  # the column of the network's output
+_SECONDS, _VAL_ACCURACY = 0, 1  # columns of the network's output
 
 
 def _range(
@@ -95,9 +95,18 @@ def inputs(configurations: Sequence[Params]) -> NDArray[np.float32]:
 
 def scores(data: Path, instance: str, x: NDArray[np.float32]) -> NDArray[np.float64]:
     """Accuracies in percent, `(n,)`."""
+    return _predict(data, instance, x)[:, _VAL_ACCURACY]
+
+
+def seconds(data: Path, instance: str, params: Params) -> float:
+    """How long the training took."""
+    return float(_predict(data, instance, inputs([params]))[0, _SECONDS])
+
+
+def _predict(data: Path, instance: str, x: NDArray[np.float32]) -> NDArray[np.float64]:
     category = np.full((len(x), 1), _codes(data)[instance], np.int32)
     (found,) = _session(data).run(None, {"x_cat": category, "x_cont": x})
-    return np.asarray(found[:, _VAL_ACCURACY], np.float64)
+    return np.asarray(found, np.float64)
 
 
 def evaluate(data: Path, instance: str, params: Params) -> float:

@@ -13,7 +13,8 @@ from autofinetune.errors import UsageError
 
 VALUES = (
     "param_file", "gpu", "popsize", "round", "output_dir", "evaluator", "tuning_strategy", "seed",
-    "direction", "warm_args", "trial_timeout",
+    "direction", "warm_args", "trial_timeout", "trials_per_gpu", "gpus_per_trial",
+    "ranks_per_trial", "cpus_per_trial",
 )  # fmt: skip
 FLAGS = ("skip_preflight", "dry_run")
 

@@ -51,7 +51,7 @@ def test_a_run_leaves_every_file_of_the_contract(workplace: Workplace) -> None:
     best = max(rows(workplace.root), key=lambda row: float(row["score"]))
     model = out / f"round{best['round']}/model-{best['member']}"
     assert not filecmp.dircmp(model, out / "best_model").diff_files
-    assert "no NVIDIA driver found: --gpu=0,1 gives 2 CPU slots" in done.out
+    assert "no NVIDIA driver found: trials of --gpu=0,1 run on the CPU" in done.out
     assert f"The final best eval score is {best['score']}." in done.out
     assert "autofinetune dashboard result" in done.out
 
@@ -209,7 +209,7 @@ def test_dry_run_shows_the_plan_and_runs_nothing(workplace: Workplace) -> None:
     done = workplace.tune("--popsize=6", "--dry-run", "--seed=1", "max_seq_len", "9")
     assert done.code == 0
     assert "lr: float, init_value 0.001, lower_than 0.05, greater_than 5e-05" in done.out
-    assert "slots: 0, 1" in done.out
+    assert "slot 0: devices 0\nslot 1: devices 1\n" in done.out
     commands = [line for line in done.out.splitlines() if "train.py" in line]
     assert len(commands) == 6
     assert "--lr=0.001 --units=16 --saved_params_dir=" in commands[0]

@@ -538,11 +538,11 @@ def test_a_report_behind_megabytes_of_junk_is_found(
 def on_a_card(tmp_path: Path, readings: list[int]) -> Observation:
     """Run a trial on a card whose used memory is read so; the last reading stays."""
 
-    def find(uuid: str) -> Card:
-        assert uuid == "GPU-1"
-        return Card(0, uuid, "A", readings.pop(0) if len(readings) > 1 else readings[0])
+    def look() -> dict[str, Card]:
+        used = readings.pop(0) if len(readings) > 1 else readings[0]
+        return {"GPU-1": Card(0, "GPU-1", "A", used)}
 
-    executor = LocalExecutor([Slot("a", {}, "GPU-1")], dict(os.environ), find_card=find)
+    executor = LocalExecutor([Slot("a", {}, ("GPU-1",))], dict(os.environ), look_at_cards=look)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -564,9 +564,9 @@ def test_memory_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
     used = [70 << 30]
     executor = LocalExecutor(
-        [Slot("0", {}, "GPU-1"), Slot("1", {}, "GPU-2")],
+        [Slot("0", {}, ("GPU-1",)), Slot("1", {}, ("GPU-2",))],
         {},
-        find_card=lambda uuid: Card(0, uuid, "A", used[0], 80 << 30) if uuid == "GPU-1" else None,
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 << 30)},
         min_free_gpu_gb=20,
     )
     assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
@@ -585,8 +585,132 @@ def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(tmp_p
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     one.submit(attempt_of(tmp_path, wait, slot="0"))
     one.close()  # as when its tuner is killed
-    assert "another run uses the card" in two.obstacle("0")
+    assert "is held by another run" in two.obstacle("0")
     (tmp_path / "go").touch()
     while two.obstacle("0"):
         os.sched_yield()
     two.close()
+
+
+# --- cards that several trials share, trials of several ranks -----------------------------------
+
+WAIT = "import os, time\nwhile not os.path.exists('go{}'): time.sleep(0.005)"
+PLACES = [Slot("0.1", {}, ("GPU-1",)), Slot("0.2", {}, ("GPU-1",))]
+GIB = 1 << 30
+
+
+def waiting(root: Path, number: int, slot: str) -> Attempt:
+    """A trial that ends once there is a file of its number."""
+    directory = str(root / f"attempt-{number}")
+    return attempt_of(root, WAIT.format(number), trial=number, slot=slot, directory=directory)
+
+
+def test_memory_of_a_shared_card_is_judged_when_its_last_trial_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autofinetune.executors.local._MEMORY_PATIENCE_S", 0.05)
+    used = [GIB]
+    executor = LocalExecutor(
+        PLACES,
+        dict(os.environ),
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 * GIB)},
+    )
+    for number, slot in enumerate(["0.1", "0.2"]):
+        executor.submit(waiting(tmp_path, number, slot))
+    used[0] = 21 * GIB
+    held = {}
+    for number in (1, 0):
+        (tmp_path / f"go{number}").touch()
+        over = until_over(executor)
+        held[over.key[0]] = over.held_bytes
+    assert held == {1: 0, 0: 20 * GIB}
+    executor.close()
+
+
+def test_a_second_trial_waits_until_the_card_has_room_for_it(tmp_path: Path) -> None:
+    used = [0]
+    executor = LocalExecutor(
+        PLACES,
+        dict(os.environ),
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 * GIB)},
+    )
+    assert executor.poll(0.0) == []  # nothing runs, and nobody is asked
+    executor.submit(waiting(tmp_path, 0, "0.1"))
+    assert executor.obstacle("0.2") == ""
+    used[0] = 50 * GIB
+    executor._next_sample = 0.0
+    assert executor.poll(0.0) == []
+    used[0] = 40 * GIB  # the peak is remembered
+    assert executor.obstacle("0.2") == (
+        "30.0 GiB of the card will be left beside its 1 running, and each trial may need 50.0 "
+        "(as one has used)"
+    )
+    used[0] = 0
+    (tmp_path / "go0").touch()
+    until_over(executor)
+    assert executor.obstacle("0.2") == ""
+    executor.close()
+
+
+def test_one_run_leases_a_card_for_all_its_places(tmp_path: Path) -> None:
+    one, two = (
+        LocalExecutor(PLACES, dict(os.environ), lease_dir=str(tmp_path / "leases"))
+        for _ in range(2)
+    )
+    assert one.obstacle("0.2") == one.obstacle("0.1") == ""
+    assert "is held by another run" in two.obstacle("0.1")
+    one.close()
+    assert two.obstacle("0.1") == ""
+    two.close()
+
+
+@pytest.mark.parametrize(("before", "now"), [("0", "0.1"), ("0+1", "1"), ("0+1.2", "0.2")])
+def test_devices_that_are_divided_otherwise_after_a_resume_wait_for_what_runs_there(
+    tmp_path: Path, before: str, now: str
+) -> None:
+    first = LocalExecutor([Slot(before)], dict(os.environ))
+    first.submit(waiting(tmp_path, 3, before))
+    wait_until((tmp_path / "attempt-3" / STARTED).exists)
+    first.close()
+    executor = LocalExecutor([Slot(now), Slot("2.1")], dict(os.environ))
+    executor.submit(waiting(tmp_path, 3, before))
+    assert executor.obstacle(now) == f"trial 3 of before `resume` still runs on {before}"
+    assert executor.obstacle("2.1") == ""
+    (tmp_path / "go3").touch()
+    until_over(executor)
+    assert executor.obstacle(now) == ""
+    executor.close()
+
+
+def test_a_trial_is_as_many_processes_on_as_many_cores_as_its_slot_says(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    code = (
+        "import os\nassert os.sched_getaffinity(0) == {%d}\nopen('rank' + os.environ['RANK'], 'w')"
+    )
+    executor = LocalExecutor([Slot("a", cpus=(core,), ranks=3)], dict(os.environ))
+    executor.submit(attempt_of(tmp_path, code % core))
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 0)
+    assert {path.name for path in tmp_path.glob("rank*")} == {"rank0", "rank1", "rank2"}
+    executor.close()
+
+
+def test_cancelling_asks_all_ranks_and_then_ends_them(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\nrank = os.environ['RANK']\n"
+        "signal.signal(15, lambda *_: open('asked' + rank, 'w'))\n"
+        "open('ready' + rank, 'w')\nwhile True: signal.pause()"
+    )
+    executor = LocalExecutor([Slot("a", ranks=2)], dict(os.environ))
+    attempt = attempt_of(tmp_path, code, grace_s=1000.0)
+    executor.submit(attempt)
+    wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
+    executor.cancel(attempt.key)
+    wait_until(lambda: len(list(tmp_path.glob("asked*"))) == 2)
+    executor.cancel(attempt.key)
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("cancel", -signal.SIGKILL)
+    assert marked(mark_of(attempt)) == []
+    executor.close()

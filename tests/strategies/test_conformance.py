@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -35,14 +36,43 @@ SPACES = {
 }
 POPSIZES = (1, 2, 3, 5, 8)
 OPTIONS: tuple[dict[str, str], ...] = ({}, {"surrogate": "off"}, {"design": "0"})
+# So that a few dozen trials show what a strategy does after its beginning.
+SMALL: dict[str, dict[str, object]] = {
+    "evolution": {"population_size": 6},
+    "pbt": {"population_size": 6},
+    "tpe": {"n_startup_jobs": 8},
+}
+LISTED = ("batch", "grid")  # they go through a list in its order, and end
+BLIND = ("random", *LISTED)  # they learn nothing
+LEARNING = sorted({*NAMES} - {*BLIND, "evolution", "pbt"})
+"""Those that find an optimum quickly."""
 
 
 def make(
-    name: str, space: Space, popsize: int = 5, seed: int = 3, schedule: str = "round"
+    name: str,
+    space: Space,
+    popsize: int = 5,
+    seed: int = 3,
+    schedule: str = "round",
+    *,
+    allow_repeats: bool = True,
+    options: Mapping[str, object] | None = None,
+    rounds: int | None = None,
 ) -> Strategy:
-    return create_strategy(
-        name, space, popsize=popsize, seed=seed, allow_repeats=True, schedule=schedule
+    strategy = create_strategy(
+        name,
+        space,
+        popsize=popsize,
+        seed=seed,
+        allow_repeats=allow_repeats,
+        schedule=schedule,
+        options={**SMALL.get(name, {}), **(options or {})},
+        rounds=rounds,
     )
+    if name == "batch" and space.size is None:
+        points = np.random.default_rng(0).random((200, space.dim))
+        strategy.enqueue([space.decode(point) for point in points.tolist()])
+    return strategy
 
 
 def merit(candidate: Candidate) -> float | None:
@@ -53,9 +83,13 @@ def merit(candidate: Candidate) -> float | None:
 
 
 def play(strategy: Strategy, rounds: int) -> list[Candidate]:
+    """All candidates of so many rounds, or of as many as there are."""
     asked = []
     for _ in range(rounds):
-        batch = strategy.ask(strategy.popsize)
+        try:
+            batch = strategy.ask(strategy.popsize)
+        except Exhausted:
+            break
         asked += batch
         for candidate in batch:
             strategy.tell(candidate, merit(candidate))
@@ -67,7 +101,10 @@ def play(strategy: Strategy, rounds: int) -> list[Candidate]:
 @pytest.mark.parametrize("name", NAMES)
 def test_candidates_are_in_range_and_numbered(name: str, popsize: int, space: Space) -> None:
     asked = play(make(name, space, popsize), rounds=8)
-    assert [c.id for c in asked] == list(range(8 * popsize))
+    wanted = 8 * popsize
+    if name in LISTED and space.size is not None:
+        wanted = min(wanted, space.size)
+    assert [c.id for c in asked] == list(range(wanted))
     for candidate in asked:
         assert candidate.round == candidate.id // popsize
         assert candidate.member == candidate.id % popsize
@@ -76,7 +113,7 @@ def test_candidates_are_in_range_and_numbered(name: str, popsize: int, space: Sp
         space.encode(candidate.params)  # raises for a value outside the space
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*LISTED}))
 def test_the_first_candidate_is_the_initial_values(name: str) -> None:
     first = make(name, SPACES["mixed"]).ask(1)[0]
     assert first.params == SPACES["mixed"].init_params
@@ -87,7 +124,7 @@ def test_the_first_candidate_is_the_initial_values(name: str) -> None:
 def test_the_same_seed_gives_the_same_candidates(name: str, popsize: int) -> None:
     one, other, third = (play(make(name, SPACES["mixed"], popsize, seed), 6) for seed in (3, 3, 4))
     assert one == other
-    assert one != third
+    assert (one == third) == (name in LISTED)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,8 +157,8 @@ def test_it_is_restored_from_any_place(
         pytest.skip(f"{name} has no such option")
 
     def new() -> Strategy:
-        return create_strategy(
-            name, SPACES[kind], popsize=popsize, seed=3, schedule=schedule, options=options
+        return make(
+            name, SPACES[kind], popsize, schedule=schedule, allow_repeats=False, options=options
         )
 
     strategy, shuffler = new(), random.Random(popsize)
@@ -171,7 +208,7 @@ def test_without_rounds_there_is_work_for_any_number_of_slots(name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_member_gets_as_many_candidates_as_there_are_rounds(name: str) -> None:
-    strategy = create_strategy(name, SPACES["mixed"], popsize=3, seed=0, rounds=4)
+    strategy = make(name, SPACES["mixed"], popsize=3, schedule="async", rounds=4)
     slow, *fast = asked = strategy.ask(3)
     for _ in range(20):
         for candidate in fast:
@@ -211,7 +248,7 @@ def test_the_unit_of_the_scores_does_not_matter(name: str) -> None:
     assert run(1.0) == run(2.0**-30) == run(2.0**30)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*BLIND}))
 def test_a_failed_trial_ranks_below_every_score(name: str) -> None:
     def run(failed: float | None) -> list[Candidate]:
         strategy = make(name, SPACES["mixed"])
@@ -264,7 +301,7 @@ FINITE = {"small": (SPACES["small"], 6), "alike": (ALIKE, 3)} | {
 def test_no_configuration_twice_while_untried_ones_remain(
     name: str, schedule: str, space: Space, size: int
 ) -> None:
-    strategy = create_strategy(name, space, popsize=2, seed=2, schedule=schedule)
+    strategy = make(name, space, popsize=2, seed=2, schedule=schedule, allow_repeats=False)
     seen = []
     with pytest.raises(Exhausted):
         while True:
@@ -277,14 +314,15 @@ def test_no_configuration_twice_while_untried_ones_remain(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_given_configurations_hold_what_is_active(name: str) -> None:
-    strategy = make(name, SPACES["conditional"])
+    strategy = create_strategy(name, SPACES["conditional"], popsize=5, seed=3)
     lamb: dict[str, Value] = {"optimizer": "lamb", "bias": 1, "lr": 0.25}
     strategy.enqueue([{"lr": 0.25, "momentum": 0.1, "bias": 1, "optimizer": "lamb"}])
     strategy.remember([Known(lamb, 1.0), Known(SPACES["conditional"].init_params, None)])
-    assert list(strategy.ask(2)[1].params.items()) == list(lamb.items())
+    asked = strategy.ask(1 if name in LISTED else 2)
+    assert list(asked[-1].params.items()) == list(lamb.items())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_the_best_of_a_conditional_space_is_found(name: str) -> None:
     """Adam with much warm-up and a low rate; momentum and bias have no say."""
     found = []
@@ -300,7 +338,7 @@ def test_the_best_of_a_conditional_space_is_found(name: str) -> None:
     assert np.mean(found) > 2.95
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*LISTED}))
 def test_repeats_are_asked_where_they_are_allowed(name: str) -> None:
     asked = play(make(name, SPACES["one_choice"], popsize=3), rounds=4)
     assert {c.params["x0"] for c in asked[:2]} == {"a", "b"}
@@ -335,7 +373,7 @@ def test_numpys_global_generator_is_left_alone(name: str) -> None:
     assert np.random.random() == wanted
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_it_finds_a_smooth_optimum_better_than_chance(name: str) -> None:
     space = space_of("float", "float", "float")
 
@@ -364,7 +402,7 @@ def test_candidates_can_be_written_as_json_exactly(name: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="hazero, pshe2"):
+    with pytest.raises(UsageError, match=r"use one of: anneal, batch, .*hazero, .*pshe2"):
         create_strategy("cmaes", SPACES["mixed"], popsize=5, seed=0)
 
 

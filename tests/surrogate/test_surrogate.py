@@ -16,9 +16,9 @@ from autofinetune.surrogate.gp import _negative_log_posterior, condition
 from autofinetune.surrogate.screen import (
     MOST_TRIALS,
     _most_telling,
-    log_expected_improvement,
     standardized,
 )
+from autofinetune.surrogate.utility import log_expected_improvement
 from tests.helpers import conditional_space, space_of
 
 
@@ -114,9 +114,9 @@ def test_the_screen_prefers_the_region_of_good_trials() -> None:
     proposals = rng.random((500, 2))
     first = screen.pick(proposals)
     assert np.abs(first - 0.6).max() < 0.2
-    before = screen.log_improvement(first[None, :])
+    before = screen.promise(first[None, :])
     screen.begin(first[None, :])
-    assert (screen.log_improvement(first[None, :]) < before).all()
+    assert (screen.promise(first[None, :]) < before).all()
     assert (screen.pick(proposals) != first).any()
 
 
@@ -129,11 +129,11 @@ def test_hyperparameters_are_fitted_every_so_many_results_whenever_it_is_asked()
         if count > 7:
             early.begin(points[:1], period=5)
     late.begin(points[:1], period=5)
-    assert (early.log_improvement(points) == late.log_improvement(points)).all()
+    assert (early.promise(points) == late.promise(points)).all()
     fitted_to_all = Screen(space_of("float", "float"))
     fitted_to_all.add(points, valley(points))
     fitted_to_all.begin(points[:1])
-    assert (fitted_to_all.log_improvement(points) != late.log_improvement(points)).any()
+    assert (fitted_to_all.promise(points) != late.promise(points)).any()
 
 
 def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
@@ -147,7 +147,22 @@ def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
     assert merits[chosen].max() == merits.max()
     assert chosen[-1] == 999
     screen.begin()
-    assert np.isfinite(screen.log_improvement(points[:5])).all()
+    assert np.isfinite(screen.promise(points[:5])).all()
+
+
+def test_old_trials_that_say_nothing_more_are_forgotten() -> None:
+    rng = np.random.default_rng(4)
+    points = rng.random((5000, 2))
+    screen = Screen(space_of("float", "float"))
+    for place in range(0, 5000, 7):
+        part = points[place : place + 7]
+        screen.add(part, valley(part))
+    assert len(screen) == 5000
+    assert len(screen._merits) <= 3000
+    assert (screen.best_point() == points[int(np.argmax(valley(points)))]).all()
+    screen.begin(period=64)
+    assert (screen._points[-1] == points[-1]).all()
+    assert np.isfinite(screen.promise(points[:5])).all()
 
 
 def valley(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,7 +201,7 @@ def test_climbing_never_goes_down_nor_out_of_the_box(kinds: tuple[str, ...]) -> 
     found = screen.climb(starts)
     assert found.shape == starts.shape
     assert ((found >= 0.0) & (found <= 1.0)).all()
-    assert (screen.log_improvement(found) >= screen.log_improvement(starts)).all()
+    assert (screen.promise(found) >= screen.promise(starts)).all()
     low, high = np.full(space.dim, 0.2), np.full(space.dim, 0.3)
     inside = screen.climb(0.2 + 0.1 * starts, low, high)
     moved = screen._features.smooth
@@ -199,7 +214,7 @@ def test_the_higher_the_demand_the_further_away_is_what_promises() -> None:
     for demand in (0.0, 1.0):
         screen.demand(demand)
         found = screen.climb(np.random.default_rng(8).random((20, 2)))
-        best = found[int(np.argmax(screen.log_improvement(found)))]
+        best = found[int(np.argmax(screen.promise(found)))]
         distances.append(float(np.linalg.norm(best - 0.6)))
     assert distances[0] < distances[1]
 
