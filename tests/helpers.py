@@ -100,6 +100,22 @@ def conditional_space(*, finite: bool = False) -> Space:
     return load_space({"param_list": entries})
 
 
+def drawn_space() -> Space:
+    """Distributions, multiples and weights; constants and structured choices beside them."""
+    return load_space(
+        {
+            "parameters": {
+                "decay": {"distribution": "log_normal", "mu": -5, "sigma": 1},
+                "share": {"distribution": "beta", "a": 2, "b": 5},
+                "width": {"distribution": "q_log_uniform_values", "min": 16, "max": 512, "q": 16},
+                "depth": {"distribution": "q_normal", "mu": 4, "sigma": 1, "q": 1},
+                "kind": {"values": ["a", "b", [1, 2]], "probabilities": [0.6, 0.3, 0.1]},
+                "epochs": {"value": 3},
+            }
+        }
+    )
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(

@@ -11,7 +11,7 @@ import pytest
 from autofinetune.cli import COMMANDS
 from autofinetune.cli.options import parse_run, run_parser
 from autofinetune.defaults import DEFAULTS
-from autofinetune.space import load_space, parse_yaml, read_space
+from autofinetune.space import load_space, nni, parse_yaml, read_space, wandb
 from autofinetune.strategies import create_strategy
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +60,12 @@ def test_the_readmes_option_table_is_the_parsers() -> None:
     for name, value in DEFAULTS.items():
         assert f"`--{name}`" in text
         assert value in ("", False) or str(value) in text
+
+
+def test_the_guide_names_every_type_and_distribution() -> None:
+    text = (ROOT / "docs/guide.md").read_text()
+    for name in (*nni.TYPES, *wandb.KEYS):
+        assert f"`{name}`" in text, name
 
 
 def test_the_guides_search_loop_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ _RANGES: Mapping[str, tuple[str, ...]] = {
     "lognormal": ("mu", "sigma"),
     "qlognormal": ("mu", "sigma", "q"),
 }
-_TYPES = ("choice", *_RANGES, LAYER, INPUT)
+TYPES = ("choice", *_RANGES, LAYER, INPUT)
 _MISSPELT = {"qlognoraml": "qlognormal"}  # as one well-known document has it
 _OURS = {"low": "greater_than", "high": "lower_than", "mu": "mean", "sigma": "deviation"} | {
     "q": "round_to"
@@ -111,11 +111,11 @@ class _Reader:
         if isinstance(kind, str) and kind in _MISSPELT:
             kind = _MISSPELT[kind]
             self._note(place, f"read as {kind}", "_type")
-        if not isinstance(kind, str) or kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in TYPES:
             self._mistake(
                 place,
-                f"_type {short(kind)} is unknown; use one of: {', '.join(_TYPES)}"
-                f"{did_you_mean(str(kind)[:60], _TYPES)}",
+                f"_type {short(kind)} is unknown; use one of: {', '.join(TYPES)}"
+                f"{did_you_mean(str(kind)[:60], TYPES)}",
                 "_type",
             )
         elif kind == INPUT:
@@ -176,14 +176,14 @@ class _Reader:
     # --- choices --------------------------------------------------------------------------------
 
     def _nested(self, place: _Place, options: list[Any]) -> Iterator[Entry]:
-        names: list[str] = []
+        names: list[str | int | float] = []
         for index, option in enumerate(options):
             name = option.get("_name") if isinstance(option, Mapping) else None
-            if not isinstance(name, str):
+            if not isinstance(name, (str, int, float)) or isinstance(name, bool):
                 self._mistake(
                     place,
-                    f"_value[{index}] must be a mapping with a _name, a word, as another one is; "
-                    f"found {short(option)}",
+                    f"_value[{index}] must be a mapping with a _name, a word or number, as "
+                    f"another one is; found {short(option)}",
                     "_value", index,
                 )  # fmt: skip
             elif name in names:

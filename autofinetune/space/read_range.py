@@ -59,7 +59,9 @@ def _bounds(fields: Fields, kind: str) -> tuple[float | int, float | int, bool] 
         return None
     least, most = fields.word("greater_than"), fields.word("lower_than")
     if low >= high:
-        fields.mistake("greater_than", f"{least} ({low}) must be below {most} ({high})")
+        single = "; a single value is a choice of one" if low == high else ""
+        why = f"{least} ({low}) must be below {most} ({high}){single}"
+        fields.mistake("greater_than", why)
     elif log and low <= 0:
         on_log = "with log: true" if fields.word("log") == "log" else "on a logarithmic scale"
         fields.mistake("greater_than", f"{least} ({low}) must be above 0 {on_log}")

@@ -26,7 +26,7 @@ from .fields import Entry, Findings, short
 from .yaml_file import Path_
 
 _BOUNDS, _MOMENTS, _SHAPE, _Q = ("min", "max"), ("mu", "sigma"), ("a", "b"), ("q",)
-_KEYS: Mapping[str, tuple[str, ...]] = {
+KEYS: Mapping[str, tuple[str, ...]] = {
     "constant": ("value",),
     "categorical": ("values",),
     "categorical_w_probabilities": ("values", "probabilities"),
@@ -131,12 +131,12 @@ class _Reader:
         keys = spec.keys
         if "distribution" in keys:
             how = keys["distribution"]
-            if isinstance(how, str) and how in _KEYS:
+            if isinstance(how, str) and how in KEYS:
                 return how
             self._mistake(
                 spec,
-                f"distribution {short(how)} is unknown; use one of: {', '.join(_KEYS)}"
-                f"{did_you_mean(str(how)[:60], _KEYS)}",
+                f"distribution {short(how)} is unknown; use one of: {', '.join(KEYS)}"
+                f"{did_you_mean(str(how)[:60], KEYS)}",
                 "distribution",
             )
             return None
@@ -155,7 +155,7 @@ class _Reader:
         return None
 
     def _check_keys(self, spec: _Spec, how: str) -> None:
-        allowed = (*_KEYS[how], "distribution")
+        allowed = (*KEYS[how], "distribution")
         for key in spec.keys:
             if key not in allowed:
                 self._mistake(
@@ -166,8 +166,8 @@ class _Reader:
                 )
 
     def _entry(self, spec: _Spec, how: str) -> Iterator[Entry]:
-        given = {key: spec.keys[key] for key in _KEYS[how] if key in spec.keys}
-        keys = {key: _DEFAULTS[key] for key in _KEYS[how] if key in _DEFAULTS} | given
+        given = {key: spec.keys[key] for key in KEYS[how] if key in spec.keys}
+        keys = {key: _DEFAULTS[key] for key in KEYS[how] if key in _DEFAULTS} | given
         fields = {_OURS[key]: value for key, value in keys.items()}
         by_exponents = "log_uniform" in how and not how.endswith("_values")
         if by_exponents and not self._take_exponents(fields, spec, how):

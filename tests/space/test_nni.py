@@ -178,6 +178,17 @@ def test_layers_and_inputs_are_given_with_their_places() -> None:
     assert space.nest(params)["size"] == [3]
 
 
+def test_options_may_have_numbers_for_names() -> None:
+    space = read(
+        """{"net": {"_type": "choice", "_value": [
+             {"_name": 18, "x": {"_type": "choice", "_value": [1]}}, {"_name": 0.5}]}}"""
+    )
+    assert [space.nest(params) for params in space.configurations()] == [
+        {"net": {"_name": 18, "x": 1}}, {"net": {"_name": 0.5}},
+    ]  # fmt: skip
+    assert space.names == ("net", "net.18.x")
+
+
 def test_a_child_without_choice_is_a_choice_of_one() -> None:
     space = read(
         """{"net": {"_type": "choice", "_value": [{"_name": "a",
@@ -237,7 +248,7 @@ WRONG = [
     ("uniform", "[1, 2, 3]", "x: _value of uniform must be [low, high], found [1, 2, 3]"),
     ("quniform", "[1, 2]", "x: _value of quniform must be [low, high, q], found [1, 2]"),
     ("normal", "[]", "x: _value of normal must be [mu, sigma], found []"),
-    ("uniform", "[1, 1]", "1:39 x: low (1.0) must be below high (1.0)"),
+    ("uniform", "[1, 1]", "1:39 x: low (1.0) must be below high (1.0); a single value is a ch"),
     ("uniform", "[2, 1]", "x: low (2.0) must be below high (1.0)"),
     ("uniform", "[true, 2]", "x: low must be a number, found True"),
     ("uniform", '["0", 2]', "x: low must be a number, found '0'"),
@@ -270,7 +281,8 @@ WRONG = [
     ("choice", '["a\\u0000"]', r"x: _value[0] 'a\x00' cannot be an argument of a command"),
     ("choice", '[{"_name": "a"}, 3]', "1:54 x: _value[1] must be a mapping with a _name"),
     ("choice", '[{"_name": "a"}, {"b": 3}]', "x: _value[1] must be a mapping with a _name"),
-    ("choice", '[{"_name": 1}]', "x: _value[0] must be a mapping with a _name, a word"),
+    ("choice", '[{"_name": true}]', "x: _value[0] must be a mapping with a _name, a word"),
+    ("choice", '[{"_name": [1]}]', "x: _value[0] must be a mapping with a _name, a word or"),
     ("choice", '[{"_name": "a"}, {"_name": "a"}]', "x: _name 'a' stands twice"),
     ("choice", '[{"_name": "a", "b": 3}]', "1:58 x.0.b: must be a mapping, as in {"),
     ("choice", '[{"_name": "a", "b": {"_type": "uniform", "_value": [2, 1]}}]',

@@ -22,7 +22,7 @@ from autofinetune.strategies import (
     create_strategy,
     strategy_class,
 )
-from tests.helpers import conditional_space, space_of
+from tests.helpers import conditional_space, drawn_space, space_of
 
 NAMES = sorted(STRATEGIES)
 SPACES = {
@@ -32,6 +32,7 @@ SPACES = {
     "small": space_of("small", "choice"),
     "wide": space_of(*["float"] * 20),
     "conditional": conditional_space(),
+    "drawn": drawn_space(),
 }
 POPSIZES = (1, 2, 3, 5, 8)
 OPTIONS: tuple[dict[str, str], ...] = ({}, {"surrogate": "off"}, {"design": "0"})
