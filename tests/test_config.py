@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
 from autofinetune.config import Config, Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
@@ -39,7 +40,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -236,7 +237,7 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS, SCHEDULES),
+        Names(STRATEGIES, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,
