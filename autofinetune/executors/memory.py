@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Played:
     """What a simulated attempt does: it takes `seconds`, reports, and exits.
 
     With `step_seconds` its intermediate reports come one by one at that interval, otherwise with
-    its end. `heeds_stop` means that it looks after each of them whether it should stop, and ends.
+    its end. Asked to stop, it ends after `stop_seconds`; None is an attempt that never looks.
     """
 
     final: float | None
@@ -22,7 +22,7 @@ class Played:
     returncode: int = 0
     intermediate: tuple[float, ...] = ()
     step_seconds: float = 0.0
-    heeds_stop: bool = True
+    stop_seconds: float | None = 0.0
 
 
 @dataclass
@@ -30,22 +30,20 @@ class _Job:
     played: Played
     began: float
     reported: int = 0
-    should_stop: bool = False
-    is_cancelled: bool = False
+    why: str = "exit"
+    ends_early_at: float = math.inf
 
     @property
     def due(self) -> float:
         """When something happens to it next."""
-        played = self.played
-        if played.step_seconds and self.reported < len(played.intermediate):
-            return self.began + (self.reported + 1) * played.step_seconds
-        return self.began + played.seconds
+        after = self.played.seconds
+        if self.is_to_report:
+            after = (self.reported + 1) * self.played.step_seconds
+        return min(self.began + after, self.ends_early_at)
 
-    def reports(self, count: int) -> list[Report]:
-        """The next intermediate ones."""
-        begin, self.reported = self.reported, self.reported + count
-        scores = self.played.intermediate[begin : self.reported]
-        return [Report("intermediate", s, None, n) for n, s in enumerate(scores, begin + 1)]
+    @property
+    def is_to_report(self) -> bool:
+        return self.played.step_seconds > 0 and self.reported < len(self.played.intermediate)
 
 
 class MemoryExecutor(Executor):
@@ -54,9 +52,9 @@ class MemoryExecutor(Executor):
     def __init__(self, slots: Sequence[str], program: Callable[[Attempt], Played]) -> None:
         self._names = list(slots)
         self._program = program
-        self._queue: list[tuple[float, Key]] = []
         self._jobs: dict[Key, _Job] = {}
         self._woken = False
+        self._is_timed = False  # somebody counts the seconds until a stop
         self.now = 0.0
 
     def slots(self) -> Sequence[str]:
@@ -64,39 +62,33 @@ class MemoryExecutor(Executor):
 
     def submit(self, attempt: Attempt) -> Handle:
         if attempt.key not in self._jobs:
-            job = _Job(self._program(attempt), self.now)
-            self._jobs[attempt.key] = job
-            heapq.heappush(self._queue, (job.due, attempt.key))
+            self._jobs[attempt.key] = _Job(self._program(attempt), self.now)
         return {"memory": list(attempt.key)}
 
     def poll(self, wait_s: float) -> list[Observation]:
-        if self._woken or not self._queue:
+        if self._woken or not self._jobs:
             self._woken = False
             return []
-        if self._queue[0][0] > self.now + wait_s and any(
-            job.should_stop for job in self._jobs.values()
-        ):
-            self.now += wait_s  # whoever asked for a stop counts the seconds
+        due, key = min((job.due, key) for key, job in self._jobs.items())
+        if self._is_timed and due > self.now + wait_s:
+            self.now += wait_s
             return []
-        self.now, key = heapq.heappop(self._queue)
+        self.now = max(self.now, due)
         job = self._jobs[key]
-        played = job.played
-        is_step = played.step_seconds > 0 and job.reported < len(played.intermediate)
-        if is_step and not job.is_cancelled:
-            reports = job.reports(1)
-            if not (job.should_stop and played.heeds_stop):
-                heapq.heappush(self._queue, (job.due, key))
-                return [Observation(key, JobState.RUNNING, tuple(reports))]
-            return [self._ended(key, reports, has_result=False)]
-        reports = [] if is_step else job.reports(len(played.intermediate))
-        return [self._ended(key, reports, has_result=not job.is_cancelled)]
+        if job.is_to_report and self.now < job.ends_early_at:
+            return [Observation(key, JobState.RUNNING, tuple(_reports(job, 1)))]
+        return [self._ended(key)]
 
-    def _ended(self, key: Key, reports: list[Report], *, has_result: bool) -> Observation:
+    def _ended(self, key: Key) -> Observation:
         job = self._jobs.pop(key)
-        if has_result and job.played.final is not None:
-            reports.append(Report("final", job.played.final, None, job.reported + 1))
-        why, code = ("cancel", -15) if job.is_cancelled else ("exit", job.played.returncode)
-        record = ExitRecord(why, code, self.now - job.began)
+        is_whole = self.now < job.ends_early_at
+        played = job.played
+        # What does not come step by step comes with the end, however early that is.
+        reports = [] if job.is_to_report else _reports(job, len(played.intermediate))
+        if is_whole and played.final is not None:
+            reports.append(Report("final", played.final, None, job.reported + 1))
+        code = -15 if job.why == "cancel" else played.returncode
+        record = ExitRecord(job.why, code, self.now - job.began)
         return Observation(key, JobState.EXITED, tuple(reports), record)
 
     def wake(self) -> None:
@@ -104,14 +96,22 @@ class MemoryExecutor(Executor):
 
     def request_stop(self, key: Key) -> None:
         if key in self._jobs:
-            self._jobs[key].should_stop = True
+            job = self._jobs[key]
+            self._is_timed = True
+            if job.played.stop_seconds is not None:
+                job.ends_early_at = min(job.ends_early_at, self.now + job.played.stop_seconds)
 
     def cancel(self, key: Key) -> None:
         if key in self._jobs:
-            self._jobs[key].is_cancelled = True
-            self._queue = [(self.now if k == key else t, k) for t, k in self._queue]
-            heapq.heapify(self._queue)
+            job = self._jobs[key]
+            job.why, job.ends_early_at = "cancel", self.now
 
     def close(self) -> None:
         self._jobs.clear()
-        self._queue.clear()
+
+
+def _reports(job: _Job, count: int) -> list[Report]:
+    """The next intermediate ones."""
+    begin, job.reported = job.reported, job.reported + count
+    scores = job.played.intermediate[begin : job.reported]
+    return [Report("intermediate", score, None, n) for n, score in enumerate(scores, begin + 1)]
