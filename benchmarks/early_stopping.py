@@ -204,7 +204,7 @@ def report(
     full = table("none", 1.0)
     lines = ["assessor | epochs | trials, completed | regret | regret - regret of whole trainings"]
     for assessor, epochs in budgets.items():
-        for share in (0.5, 1.0):
+        for share in (1 / 3, 2 / 3, 1.0):
             values = table(assessor, share)
             gots = [by_name[assessor, n, s][1] for n in names for s in seeds]
             counts = np.mean([(got.trials, len(got.scores)) for got in gots], axis=0)

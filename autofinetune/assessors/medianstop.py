@@ -27,6 +27,11 @@ class Medianstop(Assessor):
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
         "start_step": Option(0, "reports before which no trial is stopped", 0, 10**9),
+        "among": Option(
+            "completed",
+            "with which trials it is compared: those, or all that have ended",
+            words=("completed", "ended"),
+        ),
         "min_completed": Option(5, "completed trials before which none is stopped", 1, 10**9),
     }
 
@@ -38,6 +43,7 @@ class Medianstop(Assessor):
             other.mean_until(curve.position)
             for other in curves.ended
             if other.position >= curve.position
+            and (other.final is not None or self.options["among"] == "ended")
         )
         if completed < self.options["min_completed"] or not means:
             return ""
