@@ -26,7 +26,7 @@ LAYERS = {
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,
+    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {

@@ -18,6 +18,7 @@ are weighted by their likelihood under noise of unknown size, SSE^(-(n - 2) / 2)
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -33,6 +34,8 @@ Array = NDArray[np.float64]
 _LEAST_REPORTS = 4
 _MOST_REPORTS = 200  # of a curve; beyond it equally many are left out everywhere
 _GRID = 24
+_HUGE = sys.float_info.max
+_FLOOR = 0.03  # of the range counts as noise: no family is exact, however smooth a curve is
 
 
 class Curvefitting(Assessor):
@@ -82,13 +85,15 @@ def extrapolate(x: Array, y: Array, end: float) -> tuple[float, float]:
     slope = np.minimum(centred @ (targets - targets.mean()) / power, 0.0)  # -a
     predicted = targets.mean() + slope * (ahead - g.mean(axis=1))
     errors = targets - targets.mean() - slope[:, None] * centred
-    sse = (errors**2).sum(axis=1) + 1e-6
+    sse = (errors**2).sum(axis=1) + len(x) * _FLOOR**2
     freedom = max(1, len(x) - 2)
     weights = (sse.min() / sse) ** (freedom / 2)
     weights /= weights.sum()
     mean = float(weights @ predicted)
     variance = float(weights @ ((predicted - mean) ** 2 + sse / freedom))
-    return low + scale * mean, scale * float(np.sqrt(variance))
+    # Before the range is put back: what leaves the numbers that there are stops nobody.
+    spread = scale * float(np.sqrt(variance))
+    return min(max(low + scale * mean, -_HUGE), _HUGE), min(spread, _HUGE)
 
 
 def _shapes(x: Array) -> Array:

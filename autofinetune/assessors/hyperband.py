@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from autofinetune.curves import Curves
 from autofinetune.options import Option
 
 from .base import OPTIMIZE_MODE
@@ -25,9 +26,9 @@ class Hyperband(ASHA):
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
-        "min_steps": MIN_STEPS,
+        "min_steps": Option(1, "steps up to the first rung of all", 1, 10**9, also=MIN_STEPS),
         "max_steps": Option(81, "steps of a whole training", 1, 10**9, also=MAX_STEPS),
-        "eta": ETA,
+        "eta": Option(3.0, "the best 1/eta of the trials pass a rung", 1.1, 1e6, also=ETA),
         "s": Option(0, "rungs of the only bracket; 0: all brackets by turns", 0, 100),
     }
 
@@ -47,6 +48,6 @@ class Hyperband(ASHA):
         s: int = self.options["s"]
         return s or self._turns[trial % len(self._turns)]
 
-    def rungs(self, trial: int) -> Iterator[int]:
+    def rungs(self, trial: int, curves: Curves) -> Iterator[int]:
         s, eta, longest = self.bracket(trial), self.options["eta"], self.options["max_steps"]
-        return geometric(max(1.0, longest / eta**s), eta, longest)
+        return geometric(longest / eta**s, eta, longest)

@@ -12,6 +12,7 @@ reported, so that trials that report at different intervals are compared at the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ class Medianstop(Assessor):
             "with which trials it is compared: those, or all that have ended",
             words=("completed", "ended"),
         ),
+        "quantile": Option(0.5, "share of them that a trial has to beat", 0.0, 1.0),
         "min_completed": Option(5, "completed trials before which none is stopped", 1, 10**9),
     }
 
@@ -47,5 +49,7 @@ class Medianstop(Assessor):
         )
         if completed < self.options["min_completed"] or not means:
             return ""
-        is_worse = max(curve.merits) < means[(len(means) - 1) // 2]
+        is_worse = (
+            max(curve.merits) < means[math.floor((len(means) - 1) * self.options["quantile"])]
+        )
         return f"worse than the median of {len(means)} trials" if is_worse else ""
