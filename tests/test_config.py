@@ -66,6 +66,8 @@ def test_the_documented_defaults(folder: Path) -> None:
     assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
     assert (config.time_limit_s, config.script_options) == (None, None)
     assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
+    assert (config.assessor, config.stop_grace_s) == ("none", 30.0)
+    assert (config.max_seconds, config.on_timeout) == (None, "drain")
     assert config.script_path == folder / "train.py"
     assert [parameter.name for parameter in config.space] == ["lr", "units"]
 
@@ -74,8 +76,13 @@ def test_every_option_is_taken(folder: Path) -> None:
     config = build(
         folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
         direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
-        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", assessor="MedianStop",
+        assessor_options="start_step=3,min_completed=2", stop_grace="0", max_seconds="7200",
+        on_timeout="kill",
     )  # fmt: skip
+    assert (config.assessor, config.stop_grace_s) == ("medianstop", 0.0)
+    assert config.assessor_options == {"start_step": "3", "min_completed": "2"}
+    assert (config.max_seconds, config.on_timeout) == (7200.0, "kill")
     assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
     assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
     assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
@@ -164,6 +171,12 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("trial_timeout", "inf", "--trial_timeout=inf must be a number of seconds above 0"),
         ("trial_timeout", [1], "--trial_timeout=[1] must be a number of seconds above 0"),
         ("trial_timeout", 10**400, "must be a number of seconds above 0"),
+        ("max_seconds", "0", "--max_seconds=0 must be a number of seconds above 0"),
+        ("stop_grace", "-1", "--stop_grace=-1 must be a number of seconds of at least 0"),
+        ("stop_grace", "nan", "--stop_grace=nan must be a number of seconds of at least 0"),
+        ("on_timeout", "wait", "--on_timeout=wait is unknown; use one of: drain, kill"),
+        ("assessor", "median", "--assessor=median is unknown; use one of: asha, curvefitting, "),
+        ("assessor_options", "eta", "'eta' is not of the form name=value"),
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
@@ -222,6 +235,8 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
     full = build(
         folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
         direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
+        assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
+        on_timeout="kill",
     ).with_script_options({"lr", "epochs"})  # fmt: skip
     for config in (plain, full):
         described = config.describe()
@@ -243,6 +258,13 @@ def test_a_description_serves_as_options(folder: Path) -> None:
         random_seed=99,
     )
     assert again == config
+
+
+def test_a_description_from_before_there_were_assessors_has_none() -> None:
+    described = config_of().describe()
+    for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
+        del described[name]
+    assert Config.from_description(described) == config_of()
 
 
 def test_a_damaged_description_is_refused() -> None:

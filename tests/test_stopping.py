@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from autofinetune.executors.base import Key
 from autofinetune.journal import MemoryJournal
 from autofinetune.run_state import INTERRUPTED, TIMEOUT
 from autofinetune.state import Direction, State, Status
+from autofinetune.strategies import Candidate
 from autofinetune.tuner import Tuner
 from tests.helpers import Recorder, config_of, table, tuner_in_memory
 
 GOOD = (0.1, 0.3, 0.5, 0.7, 0.8)
 BAD = (0.0, 0.1, 0.15, 0.2, 0.2)
-EVENTS = Callable[[], list[Event]]
 
 
 def played(scores: tuple[float, ...], **fields: Any) -> Played:
@@ -78,7 +78,12 @@ def test_the_strategy_is_told_what_it_would_have_come_to(tmp_path: Path) -> None
     tuner = tuner_of(tmp_path)
     told: list[float | None] = []
     inner = tuner._strategy.tell
-    tuner._strategy.tell = lambda c, score: (told.append(score), inner(c, score))[1]  # type: ignore[method-assign, assignment, func-returns-value]
+
+    def note(candidate: Candidate, score: float | None) -> None:
+        told.append(score)
+        inner(candidate, score)
+
+    tuner._strategy.tell = note  # type: ignore[method-assign]
     state = run(tuner)
     gain = GOOD[-1] - GOOD[0]
     assert told == pytest.approx([0.8, BAD[0] + gain, BAD[0] + gain, BAD[0] + gain])
@@ -201,18 +206,26 @@ def test_trials_that_continue_a_model_are_compared_among_themselves(tmp_path: Pa
 
 
 def test_a_resumed_run_knows_who_was_asked_and_gives_the_same_table(tmp_path: Path) -> None:
-    """Killed between any two events."""
-    recorder = Recorder()
+    """Killed between any two writes."""
+
+    class Batches(MemoryJournal):
+        def append(self, events: Sequence[Event]) -> None:
+            super().append(events)
+            ends.append(len(self._rows))
+
+    ends: list[int] = []
+    whole = Batches()
 
     def program(attempt: Attempt) -> Played:
-        return played(GOOD if attempt.trial % 3 == 0 else BAD, stop_seconds=1.5)
+        return played(GOOD if attempt.trial % 3 == 0 else BAD, stop_seconds=0.5)
 
     fields: dict[str, Any] = {"popsize": 3, "rounds": 2, "schedule": "round"}
-    wanted = table(run(tuner_of(tmp_path, program, recorder=recorder, **fields)))
+    wanted = table(run(tuner_of(tmp_path, program, journal=whole, **fields)))
+    events = list(whole.events())
     assert [row[5] for row in wanted].count(Status.STOPPED) == 4
-    estimates = {e.trial: e.estimate for e in recorder.events if isinstance(e, TrialEnded)}
-    for cut in range(1, len(recorder.events)):
-        journal = MemoryJournal(recorder.events[:cut])
+    estimates = {e.trial: e.estimate for e in events if isinstance(e, TrialEnded)}
+    for cut in ends[:-1]:
+        journal = MemoryJournal(events[:cut])
         again = tuner_of(tmp_path, program, journal=journal, **fields)
         again.resume()
         assert table(again.run()) == wanted, f"killed after event {cut}"
