@@ -21,6 +21,7 @@ from autofinetune.state import Direction
 
 OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
+ON_TIMEOUT = ("drain", "kill")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Config:
     `--epochs=1` where the script has that option. `script_options` are the options that
     `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
-    of each earlier run to learn from, as {"params", "merit"}.
+    of each earlier run to learn from, as {"params", "merit"}. A trial that the assessor stops is
+    ended by force `stop_grace_s` later. After `max_seconds` of work no trial is created any more,
+    and `on_timeout` (drain, kill) says what becomes of those that run.
     """
 
     script: str
@@ -56,6 +59,11 @@ class Config:
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+    assessor: str = DEFAULTS["assessor"]
+    assessor_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stop_grace_s: float = DEFAULTS["stop_grace"]
+    max_seconds: float | None = None
+    on_timeout: str = DEFAULTS["on_timeout"]
 
     @property
     def max_trials(self) -> int:
@@ -87,6 +95,11 @@ class Config:
             "enqueued": [dict(params) for params in self.enqueued],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
+            "assessor": self.assessor,
+            "assessor_options": dict(self.assessor_options),
+            "stop_grace": self.stop_grace_s,
+            "max_seconds": self.max_seconds,
+            "on_timeout": self.on_timeout,
             **self.safety.describe(),
             **self.placement.describe(),
             "working_dir": self.working_dir,
@@ -122,6 +135,11 @@ class Config:
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
+            assessor=described.get("assessor", DEFAULTS["assessor"]),
+            assessor_options=described.get("assessor_options", {}),
+            stop_grace_s=described.get("stop_grace", DEFAULTS["stop_grace"]),
+            max_seconds=described.get("max_seconds"),
+            on_timeout=described.get("on_timeout", DEFAULTS["on_timeout"]),
         )
 
 
@@ -135,6 +153,7 @@ class Names:
     strategy: Callable[[str], str]
     evaluators: Collection[str]
     schedules: Collection[str]
+    assessors: Collection[str]
 
 
 def build_config(
@@ -162,6 +181,11 @@ def build_config(
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
     direction = checker.direction(strategy_options)
+    assessor = checker.one_of("assessor", names.assessors)
+    assessor_options = checker.pairs("assessor_options")
+    stop_grace = checker.seconds("stop_grace", or_zero=True)
+    max_seconds = checker.seconds("max_seconds")
+    on_timeout = checker.one_of("on_timeout", ON_TIMEOUT)
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
@@ -200,6 +224,11 @@ def build_config(
         repeats=repeats,
         enqueued=recorded_configurations(options.get("enqueued") or (), space),
         earlier=recorded_trials(options.get("earlier") or (), space),
+        assessor=assessor,
+        assessor_options=assessor_options,
+        stop_grace_s=DEFAULTS["stop_grace"] if stop_grace is None else stop_grace,
+        max_seconds=max_seconds,
+        on_timeout=on_timeout,
     )
 
 
@@ -256,7 +285,7 @@ class _Checker:
             found[name] = given
         return found
 
-    def seconds(self, key: str) -> float | None:
+    def seconds(self, key: str, *, or_zero: bool = False) -> float | None:
         value = self.options.get(key)
         if value is None:
             return None
@@ -264,8 +293,9 @@ class _Checker:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if not (math.isfinite(number) and number > 0):
-            self.mistakes.append(f"--{key}={value} must be a number of seconds above 0")
+        if not (math.isfinite(number) and (number > 0 or (or_zero and number == 0))):
+            least = "of at least 0" if or_zero else "above 0"
+            self.mistakes.append(f"--{key}={value} must be a number of seconds {least}")
         return number
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:

@@ -23,6 +23,9 @@ DEFAULTS: Mapping[str, Any] = {
     "strict_exit": False,
     "keep_models": "all",
     "on_tuner_death": "adopt",
+    "assessor": "none",
+    "stop_grace": 30.0,
+    "on_timeout": "drain",
 }
 
 

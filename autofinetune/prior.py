@@ -11,7 +11,7 @@ from autofinetune.errors import AutofinetuneError, UsageError
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.space import Space, Value
-from autofinetune.state import Direction, State, Status
+from autofinetune.state import Direction, State
 from autofinetune.strategies import Known
 
 
@@ -81,7 +81,7 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             f"--warm_start={directory} holds no run (there is no {journal.name})",
             "give the output directory of an earlier run",
         )
-    state = State()
+    state = State(direction)
     try:
         with closing(SqliteJournal(journal, read_only=True)) as events:
             state.apply_all(events.events())
@@ -94,13 +94,12 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             f"{direction.value} it",
             f"give --direction={theirs.value}, or another run",
         )
-    ended = [t for t in state.trials.values() if t.status in (Status.COMPLETED, Status.FAILED)]
+    ended = [trial for trial in state.trials.values() if trial.status.is_final]
     found = []
     for trial in ended:
         params = _fitted(trial.params, space)
         if params is not None:
-            merit = None if trial.score is None else direction.merit(trial.score)
-            found.append(Known(params, merit))
+            found.append(Known(params, state.told(trial)))
     if not found:
         raise UsageError(
             f"--warm_start={directory}: none of its {len(ended)} finished trials fits this space",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from autofinetune.run_state import DONE, EXHAUSTED
 from autofinetune.state import State, device_of
 
 
@@ -66,7 +67,7 @@ def plan(
     if idle > 0 and left > 0 and can_ask and not exhausted and len(actions) == len(queue):
         actions.append(Ask(min(idle, left)))
     if not actions and not queue and not state.running and (left <= 0 or exhausted):
-        actions.append(Finish("done" if left <= 0 else "exhausted"))
+        actions.append(Finish(DONE if left <= 0 else EXHAUSTED))
     return actions
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from autofinetune.assessors import create_assessor
 from autofinetune.config import Config
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import Event
@@ -174,19 +175,21 @@ def tuner_in_memory(
     slots: Sequence[str] = ("a", "b"),
     sinks: Sequence[Sink] = (),
 ) -> Tuner:
-    """A tuner whose trials are played; models are written below `root`."""
+    """A tuner whose trials are played, with simulated time; models are written below `root`."""
     paths = RunPaths(root)
     evaluator = EVALUATORS[config.evaluator](config, paths)
     strategy = strategy_of(config)
+    executor = MemoryExecutor(slots, program)
     return Tuner(
         config,
         paths,
         journal if journal is not None else MemoryJournal(),
         strategy,
         evaluator,
-        MemoryExecutor(slots, program),
+        executor,
         SinkGuard(sinks, _raise),
-        World(Clock()),
+        World(Clock(), monotonic=lambda: executor.now),
+        create_assessor(config.assessor, config.direction.value, config.assessor_options),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
 from autofinetune.config import Config, Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
@@ -40,7 +41,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(known_name, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -66,6 +67,8 @@ def test_the_documented_defaults(folder: Path) -> None:
     assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
     assert (config.time_limit_s, config.script_options) == (None, None)
     assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
+    assert (config.assessor, config.stop_grace_s) == ("none", 30.0)
+    assert (config.max_seconds, config.on_timeout) == (None, "drain")
     assert config.script_path == folder / "train.py"
     assert [parameter.name for parameter in config.space] == ["lr", "units"]
 
@@ -74,8 +77,13 @@ def test_every_option_is_taken(folder: Path) -> None:
     config = build(
         folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
         direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
-        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", assessor="MedianStop",
+        assessor_options="start_step=3,min_completed=2", stop_grace="0", max_seconds="7200",
+        on_timeout="kill",
     )  # fmt: skip
+    assert (config.assessor, config.stop_grace_s) == ("medianstop", 0.0)
+    assert config.assessor_options == {"start_step": "3", "min_completed": "2"}
+    assert (config.max_seconds, config.on_timeout) == (7200.0, "kill")
     assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
     assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
     assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
@@ -164,6 +172,12 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("trial_timeout", "inf", "--trial_timeout=inf must be a number of seconds above 0"),
         ("trial_timeout", [1], "--trial_timeout=[1] must be a number of seconds above 0"),
         ("trial_timeout", 10**400, "must be a number of seconds above 0"),
+        ("max_seconds", "0", "--max_seconds=0 must be a number of seconds above 0"),
+        ("stop_grace", "-1", "--stop_grace=-1 must be a number of seconds of at least 0"),
+        ("stop_grace", "nan", "--stop_grace=nan must be a number of seconds of at least 0"),
+        ("on_timeout", "wait", "--on_timeout=wait is unknown; use one of: drain, kill"),
+        ("assessor", "median", "--assessor=median is unknown; use one of: asha, curvefitting, "),
+        ("assessor_options", "eta", "'eta' is not of the form name=value"),
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
@@ -223,6 +237,8 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
         folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
         direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
         trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
+        assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
+        on_timeout="kill",
     ).with_script_options({"lr", "epochs"})  # fmt: skip
     assert full.placement == Placement(2, 4, 1, 3)
     for config in (plain, full):
@@ -239,7 +255,7 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(known_name, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,
@@ -250,6 +266,13 @@ def test_a_description_serves_as_options(folder: Path) -> None:
 def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
     described = config_of().describe()
     for name in Placement().describe():
+        del described[name]
+    assert Config.from_description(described) == config_of()
+
+
+def test_a_description_from_before_there_were_assessors_has_none() -> None:
+    described = config_of().describe()
+    for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
         del described[name]
     assert Config.from_description(described) == config_of()
 

@@ -24,10 +24,11 @@ from autofinetune.events import (
 from autofinetune.executors import Attempt, JobState, MemoryExecutor, Observation, Played
 from autofinetune.executors.base import Handle
 from autofinetune.journal import MemoryJournal
+from autofinetune.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import INTERRUPTED, State, Status
-from autofinetune.tuner import NO_SLOT, RETRY_S, World
+from autofinetune.state import State, Status
+from autofinetune.tuner import RETRY_S, World
 from tests.helpers import (
     TYPICAL,
     Clock,

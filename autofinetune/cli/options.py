@@ -23,7 +23,9 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune rebuild result/          write all tables and pages anew from the journal
   autofinetune dashboard result/        show a run in the browser
   autofinetune convert sweep.yaml       a search space of NNI or W&B as hparam.yaml
+  autofinetune status result/           how a run stands, also while it goes on
   autofinetune strategies               the search algorithms and their options
+  autofinetune assessors                what stops hopeless trials early
   autofinetune report-final 0.93        report from a script in any language
 """
 
@@ -39,7 +41,7 @@ examples:
       show what would be run; everything after -- goes to train.py
 
 exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
-lacks something, 5 the directory is in use, 130 interrupted
+lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
 """
 
 
@@ -155,6 +157,30 @@ def run_parser() -> Parser:
         "what a continued trial gets besides (default --epochs=1 where train.py --help names it)",
     )
     add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
+    add.value(
+        "assessor",
+        "NAME",
+        "stop hopeless trials early: medianstop, curvefitting, asha, hyperband or none "
+        f"(default {DEFAULTS['assessor']})",
+    )
+    add.value(
+        "assessor_options",
+        "NAME=VALUE,...",
+        "settings of the assessor; `autofinetune assessors` lists them",
+    )
+    add.value(
+        "stop_grace",
+        "SECONDS",
+        "how long a trial that the assessor stops may go on before it is ended "
+        f"(default {DEFAULTS['stop_grace']:g})",
+    )
+    add.value("max_seconds", "SECONDS", "start no trial after so much work (default: no limit)")
+    add.value(
+        "on_timeout",
+        "WHAT",
+        "when the time of --max_seconds is over, running trials finish or are ended: drain, kill "
+        f"(default {DEFAULTS['on_timeout']})",
+    )
     add.value(
         "max_retries",
         "N|PAIRS",

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor, create_assessor
 from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.preflight import check_script
 from autofinetune.cli.words import (
@@ -88,14 +89,15 @@ def run_command(argv: Sequence[str]) -> int:
 def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES),
+        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
     say_all([f"note: {note}" for note in config.space.notes])
     config = _with_prior(config, options)
-    strategy = _make_strategy(config)  # its options are checked before anything is written
+    # Their options are checked before anything is written.
+    strategy, assessor = _make_strategy(config), _make_assessor(config)
     slots = _find_slots(config, config.gpu, probe)
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
@@ -108,7 +110,7 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
         _refuse_used_directory(paths)  # again: another run may have been faster
-        return _work(config, paths, slots, probe, strategy, is_new=True)
+        return _work(config, paths, slots, probe, strategy, assessor, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -119,6 +121,10 @@ def resume_command(argv: Sequence[str]) -> int:
     for name in ("trials_per_gpu", "cpus_per_trial"):
         spellings = (f"--{name}", f"--{name.replace('_', '-')}")
         parser.add_argument(*spellings, metavar="N", help="another number than the run began with")
+    parser.add_argument(
+        "--max_seconds", "--max-seconds", metavar="SECONDS", type=float,
+        help="another limit than the run began with, all its work so far included",
+    )  # fmt: skip
     options = parser.parse_args(list(argv))
     paths = RunPaths(Path(options.output_dir).absolute())
     if not _holds_run(paths):
@@ -131,11 +137,14 @@ def resume_command(argv: Sequence[str]) -> int:
         config = _with_placement(_recorded_config(paths), vars(options))
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
+        if options.max_seconds is not None:
+            config = dataclasses.replace(config, max_seconds=options.max_seconds)
         gpu = options.gpu or config.gpu
         with CardProbe(gpu) as probe:
             slots = _find_slots(config, gpu, probe)
             say_all(slots.notes)
-            return _work(config, paths, slots, probe, _make_strategy(config), is_new=False)
+            strategy, assessor = _make_strategy(config), _make_assessor(config)
+            return _work(config, paths, slots, probe, strategy, assessor, is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -236,6 +245,11 @@ def _make_strategy(config: Config) -> Strategy:
     for run in config.earlier:
         strategy.remember([Known(known["params"], known["merit"]) for known in run])
     return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
+
+
+def _make_assessor(config: Config) -> Assessor | None:
+    with _one_thread():
+        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
 
 
 @contextlib.contextmanager
@@ -341,6 +355,7 @@ def _work(
     slots: Slots,
     probe: CardProbe,
     strategy: Strategy,
+    assessor: Assessor | None,
     *,
     is_new: bool,
 ) -> int:
@@ -366,7 +381,7 @@ def _work(
     )
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
     journal = SqliteJournal(paths.journal, create=is_empty)
-    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world)
+    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world, assessor)
     with contextlib.ExitStack() as stack:
         for part in (journal, executor, guard):
             stack.callback(part.close)
@@ -378,9 +393,11 @@ def _work(
             else:
                 tuner.resume()
             state = tuner.run()
-        except AutofinetuneError:
+        except AutofinetuneError as error:
+            tuner.fail(error.message)
             raise
         except OSError as error:
+            tuner.fail(str(error))
             raise EnvironmentProblem(
                 f"the run stopped: {error}; trials that run go on by themselves",
                 f"mend it, then: autofinetune resume {shown(paths)}",
@@ -391,6 +408,7 @@ def _work(
                 "it was changed by something else; bring back a copy of it",
             ) from error
         except Exception as error:
+            tuner.fail(f"{type(error).__name__}: {error}")
             raise broken_inside(error, paths) from error
     stopped = _SIGNALS[signal.Signals(arrived[-1])] if tuner.interrupted else 0
     return conclude(state, paths, stopped)

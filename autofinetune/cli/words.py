@@ -14,13 +14,14 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
-from autofinetune.safety import BROKEN
+from autofinetune.run_state import BROKEN, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import idle_slots_per_round
 from autofinetune.sinks.console import last_lines
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import Strategy
-from autofinetune.tuner import NO_SLOT
+
+EXIT_TIMEOUT = 6
 
 
 def announce(config: Config, paths: RunPaths, slots: int) -> None:
@@ -115,9 +116,19 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
         )
     if state.end_reason == BROKEN:
         raise _too_many_failures(state, paths)
+    if state.end_reason == TIMEOUT:
+        total = state.config["popsize"] * state.config["round"] * state.config.get("repeats", 1)
+        say(
+            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of {total} "
+            f"trials are done. To go on: autofinetune resume {directory} --max_seconds=<more>"
+        )
+        return EXIT_TIMEOUT
     if state.best is None:
+        stopped_early = state.counts[Status.STOPPED]
         raise AllTrialsFailed(
-            f"every trial failed; the logs are in {directory}/round0/",
+            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
+            if stopped_early
+            else f"every trial failed; the logs are in {directory}/round0/",
             "mend the script, then start again with another --output_dir",
         )
     return 0

@@ -130,6 +130,14 @@ class Executor(ABC):
     def wake(self) -> None:
         """End a `poll` under way; safe to call from a signal handler."""
 
+    def request_stop(self, key: Key) -> None:
+        """Let `should_stop()` be true in the attempt, so that it ends by itself.
+
+        Asking again, or after its end, does nothing; nor does an engine without a way to ask: what
+        does not stop is cancelled later.
+        """
+        return
+
     @abstractmethod
     def cancel(self, key: Key) -> None:
         """Ask the attempt to end; a second call ends it without grace. Returns at once."""

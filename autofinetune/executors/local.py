@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.report import REPORT_FILE_VARIABLE
+from autofinetune.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 from autofinetune.runner.cgroup import recorded_cgroup
 from autofinetune.runner.files import (
     EXIT,
@@ -24,6 +24,7 @@ from autofinetune.runner.files import (
     REPORTS,
     SPEC,
     STARTED,
+    STOP,
     try_lock,
     write_atomically,
 )
@@ -165,6 +166,7 @@ class LocalExecutor(Executor):
             **attempt.env,
             MARK_VARIABLE: job.mark,
             REPORT_FILE_VARIABLE: str(job.directory / REPORTS),
+            STOP_FILE_VARIABLE: str(job.directory / STOP),
         }
         with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
             job.process = subprocess.Popen(
@@ -303,6 +305,15 @@ class LocalExecutor(Executor):
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
             os.write(self._wake_write, b"!")
+
+    def request_stop(self, key: Key) -> None:
+        job = self._jobs.get(key)
+        if job is None:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        # Without room, or without the directory, the script is not asked: it is cancelled later.
+        with contextlib.suppress(OSError):
+            os.close(os.open(job.directory / STOP, flags, 0o600))
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)

@@ -33,7 +33,7 @@ _INPUTS = (
     "max_units",
     "max_dropout",
 )
-_EPOCHS = 52
+EPOCHS = 52
 _SECONDS, _VAL_ACCURACY = 0, 1  # columns of the network's output
 
 
@@ -89,7 +89,7 @@ def _codes(data: Path) -> dict[str, int]:
 
 def inputs(configurations: Sequence[Params]) -> NDArray[np.float32]:
     """What the network is given, `(n, 8)`."""
-    rows = [[{"epoch": _EPOCHS, **params}[name] for name in _INPUTS] for params in configurations]
+    rows = [[{"epoch": EPOCHS, **params}[name] for name in _INPUTS] for params in configurations]
     return np.array(rows, np.float32)
 
 
@@ -111,3 +111,9 @@ def _predict(data: Path, instance: str, x: NDArray[np.float32]) -> NDArray[np.fl
 
 def evaluate(data: Path, instance: str, params: Params) -> float:
     return float(scores(data, instance, inputs([params]))[0])
+
+
+def learning_curve(data: Path, instance: str, params: Params) -> NDArray[np.float64]:
+    """The accuracy in percent after each of the epochs, `(52,)`."""
+    epochs = [{**params, "epoch": epoch} for epoch in range(1, EPOCHS + 1)]
+    return scores(data, instance, inputs(epochs))

@@ -19,7 +19,7 @@ import pytest
 from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot, local
 from autofinetune.executors.base import Handle
 from autofinetune.executors.cards import Card
-from autofinetune.runner.files import EXIT, STARTED
+from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked
 
 DEADLINE_S = 60.0
@@ -200,6 +200,40 @@ def test_a_trial_over_its_time_limit_is_ended(executor: LocalExecutor, tmp_path:
     assert record is not None
     assert record.why == "timeout"
     assert marked(mark_of(attempt)) == []
+
+
+UNTIL_STOP = """
+import os, time
+print("ready", flush=True)
+while not os.path.exists(os.environ["AUTOFINETUNE_STOP_FILE"]):
+    time.sleep(0.005)
+"""
+
+
+def test_what_was_started_by_a_tuner_that_is_gone_can_be_asked_to_stop(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, UNTIL_STOP)
+    first = LocalExecutor([Slot("a", {})], dict(os.environ))
+    submit_until_ready(first, attempt)
+    first.close()
+    executor.submit(attempt)
+    executor.request_stop(attempt.key)
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 0)
+
+
+def test_a_request_without_a_place_for_it_is_passed_over(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, "print('ready', flush=True); import signal; signal.pause()")
+    submit_until_ready(executor, attempt)
+    (Path(attempt.directory) / STOP).symlink_to(tmp_path / "elsewhere")
+    executor.request_stop(attempt.key)
+    assert not (tmp_path / "elsewhere").exists()
+    executor.cancel(attempt.key)
+    until_over(executor)
 
 
 def test_a_new_executor_attaches_to_what_runs(executor: LocalExecutor, tmp_path: Path) -> None:
