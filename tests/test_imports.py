@@ -21,7 +21,7 @@ LAYERS = {
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.reports": 3, "strategies.population": 2.5, "strategies.turns": 2.3,
-    "strategies.history": 2.3,
+    "strategies.history": 2.3, "strategies.policy": 2.3,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,
@@ -101,7 +101,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
         "base", "population", "design", "reports", "cards", "devices", "lease", "visualdl",
-        "options", "preflight", "turns", "history",
+        "options", "preflight", "turns", "history", "policy",
     }  # fmt: skip
     if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -29,6 +29,7 @@ STRATEGIES: Mapping[str, str] = {
     "hazero": "autofinetune.strategies.hazero:HAZero",
     "metis": "autofinetune.strategies.metis:Metis",
     "pbt": "autofinetune.strategies.pbt:PBT",
+    "ppo": "autofinetune.strategies.ppo:PPO",
     "pshe2": "autofinetune.strategies.pshe2:PSHE2",
     "random": "autofinetune.strategies.random_search:RandomSearch",
     "tpe": "autofinetune.strategies.tpe:TPE",

@@ -2,9 +2,9 @@
 
 After `cold_start_num` random trials a process with a Matern 3/2 kernel, whose noise is learned,
 is fitted to all finished trials. The configuration of its highest mean is the optimum that it
-expects. With the probability `exploration_probability`, or where that one was tried already, the next trial
-is another one: of these candidates the one whose result, 1.96 deviations above or below what is
-expected, would raise the highest mean most:
+expects. With the probability `exploration_probability`, or where that one was tried already, the
+next trial is another one: of these candidates the one whose result, 1.96 deviations above or below
+what is expected, would raise the highest mean most:
 
 * the point of the largest deviation,
 * once there are 12 results, the point where the best 34 % of them are denser than the others,
