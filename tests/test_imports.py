@@ -36,6 +36,7 @@ ONLY_IN = {
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
+    "optuna": {"strategies.optuna_samplers"},
     "pynvml": {"nvml"},
     "sqlite3": {"journal"},
     "pickle": set(),
