@@ -270,6 +270,7 @@ class Tuner:
         is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
         return bool(
             is_slow
+            and self.config.schedule == "async"
             and self._can_ask
             and not (self._exhausted or state.queued or self._why_no_more())
             and len(state.trials) < self.config.max_trials
@@ -353,16 +354,14 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
-        is_timed = self.config.schedule == "async"
-        began = self._now() if is_timed else 0.0
+        began = self._world.monotonic()
         try:
             candidates = self._strategy.ask(count)
         except Exhausted:
             self._exhausted = True
             return
         self._can_ask = bool(candidates)
-        if is_timed:
-            self._choosing_s = (self._now() - began) / max(1, len(candidates))
+        self._choosing_s = (self._world.monotonic() - began) / max(1, len(candidates))
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
             parent = self._evaluator.parent(candidate.round, self.state)

@@ -24,7 +24,7 @@ LAYERS = {
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
     "executors.reports": 3, "strategies.population": 2.5, "strategies.turns": 2.3,
-    "strategies.history": 2.3,
+    "strategies.history": 2.3, "strategies.policy": 2.3,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
@@ -40,6 +40,7 @@ ONLY_IN = {
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
+    "optuna": {"strategies.optuna_samplers"},
     "pynvml": {"nvml"},
     "sqlite3": {"journal"},
     "pickle": set(),
@@ -105,7 +106,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
-        "slots", "visualdl", "options", "preflight", "turns", "history", "halving",
+        "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

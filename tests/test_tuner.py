@@ -202,6 +202,7 @@ def test_the_next_trial_is_chosen_ahead_where_choosing_is_slow_beside_training(
     tuner = tuner_in_memory(
         tmp_path, config, program=lambda attempt: Played(score_of(attempt), seconds=seconds)
     )
+    object.__setattr__(tuner._world, "monotonic", Clock())  # choosing takes it one second
     queued: list[int] = []
     poll = tuner._executor.poll
 

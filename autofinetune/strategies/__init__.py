@@ -29,11 +29,14 @@ STRATEGIES: Mapping[str, str] = {
     "hazero": "autofinetune.strategies.hazero:HAZero",
     "metis": "autofinetune.strategies.metis:Metis",
     "pbt": "autofinetune.strategies.pbt:PBT",
+    "ppo": "autofinetune.strategies.ppo:PPO",
     "pshe2": "autofinetune.strategies.pshe2:PSHE2",
     "random": "autofinetune.strategies.random_search:RandomSearch",
     "tpe": "autofinetune.strategies.tpe:TPE",
 }
 
+# Names of the form `optuna:TPESampler`: what makes a class of the second part.
+FAMILIES: Mapping[str, str] = {"optuna": "autofinetune.strategies.optuna_samplers:of_sampler"}
 ALIASES: Mapping[str, str] = {"gridsearch": "grid"}
 
 
@@ -60,23 +63,35 @@ def create_strategy(
 def known_name(name: str) -> str:
     """How `STRATEGIES` spells a name, which may be in any case and end in "Tuner".
 
+    Those of `FAMILIES` keep their second part, which is not looked up.
+
     Raises:
         UsageError: there is no such strategy.
     """
+    family, colon, rest = name.partition(":")
+    if colon and family.lower() in FAMILIES:
+        return f"{family.lower()}:{rest}"
     plain = name.lower().removesuffix("tuner")
     plain = ALIASES.get(plain, plain)
     if plain not in STRATEGIES:
         raise UsageError(
-            f"--tuning_strategy={name} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
+            f"--tuning_strategy={name} is unknown; use one of: {', '.join(STRATEGIES)}"
             + did_you_mean(plain, [*STRATEGIES, *ALIASES])
         )
     return plain
 
 
 def strategy_class(name: str) -> type[Strategy]:
-    """The class of the strategy called `name`; raises UsageError for an unknown one."""
-    module, _, attribute = STRATEGIES[known_name(name)].partition(":")
-    cls: type[Strategy] = getattr(importlib.import_module(module), attribute)
+    """The class of the strategy called `name`, see `known_name`.
+
+    Raises:
+        UsageError: there is none.
+        EnvironmentProblem: the package that it needs is not installed.
+    """
+    family, colon, rest = known_name(name).partition(":")
+    module, _, attribute = (FAMILIES if colon else STRATEGIES)[family].partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    cls: type[Strategy] = found(rest) if colon else found
     return cls
 
 

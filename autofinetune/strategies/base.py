@@ -89,10 +89,13 @@ class Strategy(ABC):
         self.schedule = schedule
         self.rounds = rounds
         self.enqueued: list[Mapping[str, Value]] = []
-        self.options: dict[str, Any] = read_options(
-            type(self).__name__, self.OPTIONS, options or {}
-        )
+        self.options: dict[str, Any] = self.read_options(options or {})
         self._set_up()
+
+    @classmethod
+    def read_options(cls, given: Mapping[str, object]) -> dict[str, Any]:
+        """A value for every option; raises UsageError for what is unknown or not allowed."""
+        return read_options(cls.__name__, cls.OPTIONS, given)
 
     def _set_up(self) -> None:  # noqa: B027  not every strategy has something to begin with
         """Begin: the arguments are checked and stand in attributes."""

@@ -16,7 +16,7 @@ from .options import OPTIMIZE_MODE, Option
 
 Array = NDArray[np.float64]
 LIAR = Option(
-    "best",
+    "worst",
     "the result that a running trial counts as; min and max are of the scores as train.py reports "
     "them, none leaves it out",
     words=("best", "worst", "mean", "min", "max", "none"),

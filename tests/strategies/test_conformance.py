@@ -39,12 +39,19 @@ OPTIONS: tuple[dict[str, str], ...] = ({}, {"surrogate": "off"}, {"design": "0"}
 # So that a few dozen trials show what a strategy does after its beginning.
 SMALL: dict[str, dict[str, object]] = {
     "evolution": {"population_size": 6},
+    "gp": {
+        "cold_start_num": 6,
+        "selection_num_warm_up": 200,
+        "selection_num_starting_points": 3,
+    },
+    "metis": {"cold_start_num": 6, "selection_num_starting_points": 100},
     "pbt": {"population_size": 6},
+    "ppo": {"trials_per_update": 6, "lr": 0.01},
     "tpe": {"n_startup_jobs": 8},
 }
 LISTED = ("batch", "grid")  # they go through a list in its order, and end
 BLIND = ("random", *LISTED)  # they learn nothing
-LEARNING = sorted({*NAMES} - {*BLIND, "evolution", "pbt"})
+LEARNING = sorted({*NAMES} - {*BLIND, "evolution", "pbt", "ppo"})
 """Those that find an optimum quickly."""
 
 
