@@ -21,5 +21,8 @@ def strategies_command(argv: Sequence[str]) -> int:
         for key, option in found.OPTIONS.items():
             print(f"    {key}={option.default}  {option.text} ({option.allowed})")
         print()
+    print("optuna:TPESampler")
+    print("  and all other samplers of Optuna, with pip install 'autofinetune[optuna]'")
+    print("    the arguments of the sampler's constructor\n")
     print("use them as in: --tuning_strategy=hazero --strategy_options sigma=0.3,design=15")
     return 0
