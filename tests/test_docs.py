@@ -64,7 +64,7 @@ def test_the_readmes_option_table_is_the_parsers() -> None:
 
 def test_the_guides_table_of_strategies_has_their_options() -> None:
     guide = (ROOT / "docs/guide.md").read_text()
-    rows = re.findall(r"^\| `([a-z]+)` \| [^|]* \| (.*) \|$", guide, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]+)` \| [^|]* \|(.*)\|$", guide, re.MULTILINE)
     shown = {name: dict(re.findall(r"`(\w+)=([^`]+)`", options)) for name, options in rows}
     assert shown.keys() >= STRATEGIES.keys() - {"hazero", "pshe2"}
     for name in STRATEGIES.keys() & shown.keys():
