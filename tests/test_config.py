@@ -277,6 +277,20 @@ def test_a_description_from_before_there_were_assessors_has_none() -> None:
     assert Config.from_description(described) == config_of()
 
 
+@pytest.mark.parametrize("mode", ["minimize", "Maximize"])
+def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) -> None:
+    words = f"optimize_mode={mode}"
+    config = build(folder, tuning_strategy="TPE", strategy_options=words)
+    assert config.direction.value == mode.lower()
+    build(folder, tuning_strategy="TPE", strategy_options=words, direction=mode.lower())
+    assert build(folder, strategy_options="optimize_mode=up").direction.value == "maximize"
+    other = "minimize" if mode == "Maximize" else "maximize"
+    assert mistakes(folder, strategy_options=words, direction=other) == (
+        f"--direction={other} contradicts optimize_mode={mode.lower()} of --strategy_options; "
+        "leave one of them out",
+    )
+
+
 def test_a_damaged_description_is_refused() -> None:
     described = config_of().describe() | {"param_list": [{"name": "lr"}]}
     with pytest.raises(ConfigError, match="type is missing"):

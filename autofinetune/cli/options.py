@@ -117,7 +117,10 @@ def run_parser() -> Parser:
         f"(default {DEFAULTS['evaluator']})",
     )
     add.value(
-        "tuning_strategy", "NAME", f"hazero or pshe2 (default {DEFAULTS['tuning_strategy']})"
+        "tuning_strategy",
+        "NAME",
+        "pshe2, hazero, tpe, gp, random, grid, optuna:TPESampler, ...; `autofinetune strategies` "
+        f"lists all (default {DEFAULTS['tuning_strategy']})",
     )
     add.value(
         "strategy_options",

@@ -17,6 +17,9 @@ def strategies_command(argv: Sequence[str]) -> int:
     _parse("strategies", argv)
     for name in sorted(STRATEGIES):
         _show(name, strategy_class(name), strategy_class(name).OPTIONS)
+    print("optuna:TPESampler")
+    print("  and all other samplers of Optuna, with pip install 'autofinetune[optuna]'")
+    print("    the arguments of the sampler's constructor\n")
     print("use them as in: --tuning_strategy=hazero --strategy_options sigma=0.3,design=15")
     return 0
 

@@ -75,7 +75,7 @@ class Policy:
         total = int(self._first[-1])
         shapes = {
             "W": (HIDDEN, HIDDEN), "E": (total + 1, HIDDEN), "P": (len(self.counts), HIDDEN),
-            "V": (HIDDEN, total), "b": (total,), "u": (HIDDEN,), "c": (),
+            "V": (HIDDEN, total), "b": (total,), "u": (HIDDEN,), "c": (1,),
         }  # fmt: skip
         self.weights = {key: _SMALL * rng.standard_normal(shape) for key, shape in shapes.items()}
         self.weights["V"] *= _SMALL  # nearly even at the beginning

@@ -11,14 +11,23 @@ from scipy.stats import norm
 
 from autofinetune.space import Space, load_space
 from autofinetune.strategies.population import NOISY
-from autofinetune.surrogate import Features, Screen, fit
+from autofinetune.surrogate import (
+    Features,
+    OrderedFeatures,
+    Screen,
+    fit,
+    log_improvement,
+    log_probability,
+    uncertainty,
+    upper_bound,
+)
 from autofinetune.surrogate.gp import _negative_log_posterior, condition
 from autofinetune.surrogate.screen import (
     MOST_TRIALS,
     _most_telling,
     standardized,
 )
-from autofinetune.surrogate.utility import log_expected_improvement
+from autofinetune.surrogate.utility import Utility, log_expected_improvement
 from tests.helpers import conditional_space, space_of
 
 
@@ -333,3 +342,79 @@ def test_an_earlier_run_counts_as_far_as_it_is_alike() -> None:
         errors.append(float(np.linalg.norm(found[int(np.argmax(mean))] - 0.6)))
     assert errors[1] < 0.15
     assert errors[1] <= errors[0]
+
+
+# --- other kernels and utilities ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nu", [0.5, 1.5])
+def test_other_kernels_have_the_right_gradients(nu: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((12, 2))
+    y = smooth(x)
+    squares = (x[:, None, :] - x[None, :, :]) ** 2
+    prior, spread = np.array([0.0, 0.0, 0.0, -6.0]), np.ones(4)
+
+    def posterior(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        return _negative_log_posterior(theta, squares, y, prior, spread, nu)
+
+    for theta in rng.normal(-0.5, 0.5, (4, 4)):
+        difference = check_grad(lambda t: posterior(t)[0], lambda t: posterior(t)[1], theta)
+        assert difference < 1e-4 * (1 + np.abs(posterior(theta)[1]).max())
+
+
+def test_noise_that_is_known_is_not_fitted() -> None:
+    x = np.random.default_rng(0).random((15, 2))
+    y = smooth(x)
+    assert fit(x, y, noise=0.3).theta[-1] == pytest.approx(np.log(0.3))
+    assert fit(x, y).theta[-1] != pytest.approx(np.log(0.3))
+
+
+@pytest.mark.parametrize(
+    "utility", [log_improvement, log_probability, upper_bound(2.0), uncertainty]
+)
+def test_the_derivatives_of_a_utility_are_its_own(utility: Utility) -> None:
+    best, step = 0.4, 1e-6
+    mean, deviation = np.array([-2.0, 0.1, 0.5, 3.0]), np.array([0.2, 1.0, 0.5, 2.0])
+    _, by_z, by_log = utility(mean, deviation, best)
+
+    def at(z_step: float, log_step: float) -> NDArray[np.float64]:
+        z = (mean - best) / deviation + z_step
+        other = deviation * np.exp(log_step)
+        return utility(best + z * other, other, best)[0]
+
+    assert by_z == pytest.approx((at(step, 0) - at(-step, 0)) / 2 / step, rel=1e-4, abs=1e-6)
+    assert by_log == pytest.approx((at(0, step) - at(0, -step)) / 2 / step, rel=1e-4, abs=1e-6)
+
+
+def test_the_covariance_and_the_surprise_are_those_of_the_process() -> None:
+    x = np.random.default_rng(0).random((10, 2))
+    y = smooth(x)
+    gp = fit(x, (y - y.mean()) / y.std(), noise=0.01)
+    at = np.random.default_rng(1).random((3, 2))
+    covariance = gp.covariance(at, at)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(gp.predict(at)[1])
+    assert covariance == pytest.approx(covariance.T)
+    wrong = (y - y.mean()) / y.std()
+    wrong[4] += 5.0
+    assert int(np.argmax(np.abs(condition(x, wrong, gp.theta).surprise()))) == 4
+
+
+def test_what_is_unknown_and_good_is_worth_most_to_know() -> None:
+    screen = Screen(space_of("float"), length=0.1)
+    points = np.array([[0.0], [0.1], [0.2], [0.7], [0.8], [0.9]])
+    screen.add(points, np.sin(9 * points[:, 0]))
+    screen.begin()
+    known, unknown = (screen.gain(np.array([u]), points) for u in (0.8, 0.45))
+    assert 0.0 <= known < 0.01 < unknown
+
+
+def test_a_choice_among_numbers_is_seen_in_their_order() -> None:
+    entry = {"name": "size", "type": "choice", "choices": [512, 32, 1024, 64], "init_value": 64}
+    words = {"name": "kind", "type": "choice", "choices": ["a", "b", "c"]}
+    space = load_space({"param_list": [entry, words]})
+    ordered, plain = OrderedFeatures(space), Features(space)
+    points = np.array([space.encode({"size": size, "kind": "b"}) for size in (32, 64, 512, 1024)])
+    assert ordered(points)[:, 0] == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert (ordered(points)[:, 1:4] == 0).all()
+    assert (ordered(points)[:, 4:] == plain(points)[:, 4:]).all()
