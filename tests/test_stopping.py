@@ -21,6 +21,7 @@ from autofinetune.executors import Attempt, MemoryExecutor, Played
 from autofinetune.executors.base import Key
 from autofinetune.journal import MemoryJournal
 from autofinetune.run_state import INTERRUPTED, TIMEOUT
+from autofinetune.safety import Safety
 from autofinetune.state import Direction, State, Status
 from autofinetune.strategies import Candidate
 from autofinetune.tuner import Tuner
@@ -325,3 +326,22 @@ def test_an_error_is_in_the_journal_unless_the_run_is_over_or_not_begun(tmp_path
     run(done)
     done.fail("too late")
     assert done.state.end_reason == "done"
+
+
+# --- trials that are not compared with ----------------------------------------------------------
+
+
+def test_what_failed_or_was_lost_is_no_measure(tmp_path: Path) -> None:
+    """The first attempts report much better than anything after them, and come to nothing."""
+
+    def program(attempt: Attempt) -> Played:
+        if attempt.trial == 0:
+            return Played(None, 3.0, 1, (9.0, 9.0), 1.0)
+        if attempt.key == (1, 1):
+            return Played(None, 3.0, -9, (9.0, 9.0), 1.0)
+        return played(GOOD)
+
+    safety = Safety(max_retries={"signal": 1})
+    state = run(tuner_of(tmp_path, program, safety=safety))
+    assert [state.trials[n].status for n in range(4)] == [Status.FAILED] + [Status.COMPLETED] * 3
+    assert state.trials[1].lost == ("signal:9",)
