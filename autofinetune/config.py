@@ -20,6 +20,7 @@ from autofinetune.state import Direction
 
 OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
+EXPLOITS = ("truncation", "better_half")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Config:
     `--epochs=1` where the script has that option. `script_options` are the options that
     `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
-    of each earlier run to learn from, as {"params", "merit"}.
+    of each earlier run to learn from, as {"params", "merit"}. `exploit` says which models are
+    continued where models are.
     """
 
     script: str
@@ -54,6 +56,15 @@ class Config:
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+    exploit: str = DEFAULTS["exploit"]
+
+    @property
+    def members_have_models(self) -> bool:
+        """Whether a member goes on with its own model where models are continued.
+
+        Several trials of one configuration have no one model to go on with.
+        """
+        return self.exploit == "truncation" and self.repeats == 1
 
     @property
     def max_trials(self) -> int:
@@ -75,6 +86,7 @@ class Config:
             "popsize": self.popsize,
             "round": self.rounds,
             "evaluator": self.evaluator,
+            "exploit": self.exploit,
             "tuning_strategy": self.tuning_strategy,
             "direction": self.direction.value,
             "seed": self.seed,
@@ -118,6 +130,7 @@ class Config:
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
+            exploit=described.get("exploit", "better_half"),
         )
 
 
@@ -148,6 +161,7 @@ def build_config(
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     evaluator = checker.one_of("evaluator", names.evaluators)
+    exploit = checker.one_of("exploit", EXPLOITS)
     strategy = checker.one_of("tuning_strategy", names.strategies)
     direction = checker.one_of("direction", [d.value for d in Direction])
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
@@ -191,6 +205,7 @@ def build_config(
         repeats=repeats,
         enqueued=recorded_configurations(options.get("enqueued") or (), space),
         earlier=recorded_trials(options.get("earlier") or (), space),
+        exploit=exploit,
     )
 
 

@@ -169,7 +169,7 @@ class Tuner:
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
             candidate = Candidate(
-                event.trial, event.round, event.member, event.point, event.params
+                event.trial, event.round, event.member, event.point, event.params, event.parent
             )
             try:
                 self._strategy.restore(candidate)
@@ -281,7 +281,7 @@ class Tuner:
         self._can_ask = bool(candidates)
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
-            parent = self._evaluator.parent(candidate.round, self.state)
+            parent = self._evaluator.parent(candidate, self.state)
             self._record([self._created(candidate, parent)])
 
     def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
@@ -440,6 +440,8 @@ class Tuner:
 
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
+        if trial.has_model:
+            self._strategy.model_saved(candidate)
         self._strategy.tell(candidate, None if trial.score is None else self.state.merit(trial))
         self._can_ask = True
 

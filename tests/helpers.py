@@ -18,7 +18,8 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import Strategy, create_strategy
+from autofinetune.search import make_search
+from autofinetune.strategies import Strategy
 from autofinetune.tuner import Tuner, World
 
 MIXED: dict[str, Any] = {
@@ -59,15 +60,7 @@ def space_of(*kinds: str) -> Space:
 
 def strategy_of(config: Config) -> Strategy:
     """The strategy of a run, new."""
-    return create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=EVALUATORS[config.evaluator].continues_models,
-        schedule=config.schedule,
-        rounds=config.rounds,
-    )
+    return make_search(config)
 
 
 def conditional_space(*, finite: bool = False) -> Space:

@@ -20,10 +20,10 @@ LAYERS = {
     "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
-    "executors.reports": 3, "strategies.population": 2.5,
+    "executors.reports": 3, "strategies.members": 2.2, "strategies.population": 2.5,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,
+    "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "search": 4.5, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
@@ -100,7 +100,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
         "base", "population", "design", "reports", "cards", "devices", "lease", "visualdl",
-        "options", "preflight",
+        "options", "preflight", "members",
     }  # fmt: skip
     if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
         return

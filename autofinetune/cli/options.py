@@ -88,6 +88,13 @@ def run_parser() -> Parser:
         f"(default {DEFAULTS['evaluator']})",
     )
     add.value(
+        "exploit",
+        "RULE",
+        "which models populationbased continues. truncation: each member its own, the worst take "
+        "over model and hyperparameters of the best and change them; better_half: models of the "
+        f"better half, hyperparameters from the strategy (default {DEFAULTS['exploit']})",
+    )
+    add.value(
         "tuning_strategy", "NAME", f"hazero or pshe2 (default {DEFAULTS['tuning_strategy']})"
     )
     add.value(

@@ -43,6 +43,7 @@ from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
+from autofinetune.search import make_search
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -54,14 +55,7 @@ from autofinetune.sinks import (
 )
 from autofinetune.space import read_yaml
 from autofinetune.state import ImpossibleEvent, State
-from autofinetune.strategies import (
-    SCHEDULES,
-    STRATEGIES,
-    Known,
-    Repeated,
-    Strategy,
-    create_strategy,
-)
+from autofinetune.strategies import SCHEDULES, STRATEGIES, Strategy
 from autofinetune.tuner import Tuner, World
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -183,19 +177,10 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 
 
 def _make_strategy(config: Config) -> Strategy:
-    """New, knowing what the run knows before it begins."""
+    """New; its linear algebra leaves the other cores to the trials."""
     try:
         with _one_thread():
-            strategy = create_strategy(
-                config.tuning_strategy,
-                config.space,
-                popsize=config.popsize,
-                seed=config.seed,
-                allow_repeats=EVALUATORS[config.evaluator].continues_models,
-                options=config.strategy_options,
-                schedule=config.schedule,
-                rounds=config.rounds,
-            )
+            return make_search(config)
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -203,10 +188,6 @@ def _make_strategy(config: Config) -> Strategy:
             f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
             "nothing was started; mend the strategy, or choose another --tuning_strategy",
         ) from error
-    strategy.enqueue(config.enqueued)
-    for run in config.earlier:
-        strategy.remember([Known(known["params"], known["merit"]) for known in run])
-    return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
 
 
 @contextlib.contextmanager

@@ -1,12 +1,8 @@
-"""What the strategies with a population share: whose turn it is, and what is known by then.
+"""What the searches with a population share: the first candidates, and no configuration twice.
 
-By the schedule `async` a member gets its next candidate as soon as its last result is there, and
-results are learned in the order in which they arrive. By the schedule `round` a round begins when
-the one before it is told, and its results are learned sorted by member, so that neither the order
-in which trials finish nor the number of slots changes the search.
-
-Either way a candidate depends on the seed, its number, the results learned so far and the points
-that wait for theirs: nothing has to be chosen again when a search is restored.
+By either schedule (`members.py`) a candidate depends on the seed, its number, the results learned
+so far and the points that wait for theirs: nothing has to be chosen again when a search is
+restored.
 """
 
 from __future__ import annotations
@@ -20,8 +16,9 @@ from numpy.typing import NDArray
 from autofinetune.space import Value
 from autofinetune.surrogate import LENGTH, TAIL, Screen
 
-from .base import Candidate, Exhausted, Known, Strategy
+from .base import Candidate, Known
 from .design import Design
+from .members import Members
 from .options import Option
 
 Array = NDArray[np.float64]
@@ -39,7 +36,7 @@ POPULATION_OPTIONS: Mapping[str, Option] = {
 }
 
 
-class Population(Strategy):
+class Population(Members):
     """Members that take turns; the first candidate of all is the initial values.
 
     Enqueued configurations follow, then a space-filling design, then what `_choose` makes of the
@@ -47,12 +44,9 @@ class Population(Strategy):
     """
 
     def _set_up(self) -> None:
+        super()._set_up()
         self._screen = Screen(self.space, self.options["length"], self.options["tail"])
         self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
-        self._counts = dict.fromkeys(range(self.popsize), 0)  # candidates of each member
-        self._waiting: dict[int, Candidate] = {}  # for their results
-        self._results: dict[int, float | None] = {}  # that wait for the rest of their round
-        self._unlearned: dict[int, Candidate] = {}  # the two above
         self._seen: set[tuple[Value, ...]] = set()
 
     @abstractmethod
@@ -76,66 +70,16 @@ class Population(Strategy):
 
     # --- ask and tell ---------------------------------------------------------------------------
 
-    @property
-    def _number(self) -> int:
-        """Of the next candidate."""
-        return sum(self._counts.values())
-
-    def ask(self, n: int) -> list[Candidate]:
-        given: list[Candidate] = []
-        while len(given) < n and (member := self._turn()) is not None:
-            if self._is_used_up:
-                if not given:
-                    raise Exhausted
-                break
-            given.append(self._next(member))
-            self._take(given[-1])
-        return given
-
-    def restore(self, candidate: Candidate) -> None:
-        member = candidate.member
-        # By the schedule `async` whose turn it is was a matter of time, which nothing can check.
-        turn = self._turn() if self.schedule == "round" else member
-        if (
-            member != turn
-            or candidate.id != self._number
-            or candidate.round != self._counts.get(member)
-            or self._is_used_up
-        ):
-            raise ValueError(
-                f"candidate {candidate.id} of member {member} in round {candidate.round} cannot "
-                f"come here, as number {self._number}"
-            )
-        self._take(candidate)
-
-    def tell(self, candidate: Candidate, score: float | None) -> None:
-        self._check_waiting(candidate.id in self._waiting, candidate, score)
-        self._results[candidate.id] = score
-        del self._waiting[candidate.id]
-        if self.schedule == "async" or not (self._waiting or self._number % self.popsize):
-            for number, merit in sorted(self._results.items()):
-                told = self._unlearned.pop(number)
-                merit = np.nan if merit is None else merit
-                self._screen.add(np.array([told.point]), np.array([merit]))
-                self._learn(told, merit)
-            self._results.clear()
-
     def _take(self, candidate: Candidate) -> None:
         self._begin(candidate.id)
-        self._counts[candidate.member] += 1
-        self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
+        super()._take(candidate)
         self._seen.add(self.space.key(candidate.params))
 
-    def _turn(self) -> int | None:
-        """The member whose candidate is next; None while results are needed first."""
-        if self.schedule == "round":
-            member = self._number % self.popsize
-            return None if member == 0 and self._unlearned else member
-        busy = {candidate.member for candidate in self._waiting.values()}
-        most = self.rounds or self._number + 1
-        due = [member for member, count in self._counts.items() if count < most]
-        free = [member for member in due if member not in busy] or due
-        return min(free, key=lambda member: self._counts[member], default=None)
+    def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
+        for told, score in results:
+            merit = np.nan if score is None else score
+            self._screen.add(np.array([told.point]), np.array([merit]))
+            self._learn(told, merit)
 
     @property
     def _is_used_up(self) -> bool:
