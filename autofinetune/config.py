@@ -32,7 +32,8 @@ class Config:
     `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
     of each earlier run to learn from, as {"params", "merit"}. `exploit` says which models are
-    continued where models are.
+    continued where models are. With `replayed` nothing is searched: these configurations are
+    trained one after the other, each with the model of the one before.
     """
 
     script: str
@@ -57,6 +58,7 @@ class Config:
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     exploit: str = DEFAULTS["exploit"]
+    replayed: tuple[Mapping[str, Value], ...] = ()
 
     @property
     def members_have_models(self) -> bool:
@@ -95,6 +97,7 @@ class Config:
             "schedule": self.schedule,
             "repeats": self.repeats,
             "enqueued": [dict(params) for params in self.enqueued],
+            "replayed": [dict(params) for params in self.replayed],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             **self.safety.describe(),
@@ -131,6 +134,7 @@ class Config:
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
             exploit=described.get("exploit", "better_half"),
+            replayed=tuple(described.get("replayed", ())),
         )
 
 
@@ -206,6 +210,7 @@ def build_config(
         enqueued=recorded_configurations(options.get("enqueued") or (), space),
         earlier=recorded_trials(options.get("earlier") or (), space),
         exploit=exploit,
+        replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from autofinetune.config import Config
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.strategies import Known, Repeated, Strategy, create_strategy
+from autofinetune.strategies import Known, Repeated, Replay, Strategy, create_strategy
 
 
 def make_search(config: Config) -> Strategy:
@@ -17,6 +17,8 @@ def make_search(config: Config) -> Strategy:
     Raises:
         UsageError: an option of the strategy is unknown or out of range.
     """
+    if config.replayed:
+        return Replay(config.space, config.replayed)
     continues = EVALUATORS[config.evaluator].continues_models
     is_training = continues and config.members_have_models
     strategy = create_strategy(

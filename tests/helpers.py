@@ -15,10 +15,10 @@ from autofinetune.events import Event
 from autofinetune.executors import Attempt, MemoryExecutor, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
+from autofinetune.search import make_search
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.search import make_search
 from autofinetune.strategies import Strategy
 from autofinetune.tuner import Tuner, World
 

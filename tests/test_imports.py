@@ -23,8 +23,9 @@ LAYERS = {
     "executors.reports": 3, "strategies.members": 2.2, "strategies.population": 2.5,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "search": 4.5, "tuner": 5,
-    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "__main__": 7, "": 0.5,
+    "sinks.visualdl": 3, "verdict": 4.5, "lineage": 4.5, "prior": 4.5, "search": 4.5, "tuner": 5,
+    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "cli.run": 6.2,
+    "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
     "runner": 0, "space": 1, "surrogate": 2, "strategies": 3,

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "resume": "autofinetune.cli.run:resume_command",
     "rebuild": "autofinetune.cli.run:rebuild_command",
     "strategies": "autofinetune.cli.strategies:strategies_command",
+    "lineage": "autofinetune.cli.lineage:lineage_command",
+    "replay": "autofinetune.cli.lineage:replay_command",
     "dashboard": "autofinetune.cli.dashboard:dashboard_command",
     "report-final": "autofinetune.cli.report:report_final_command",
     "report-intermediate": "autofinetune.cli.report:report_intermediate_command",

@@ -21,6 +21,8 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune run result/config.yaml   the same run again, in a new directory
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
+  autofinetune lineage result/          the hyperparameters that led to the best model
+  autofinetune replay result/           train that schedule from scratch
   autofinetune dashboard result/        show a run in the browser
   autofinetune strategies               the search algorithms and their options
   autofinetune report-final 0.93        report from a script in any language

@@ -80,17 +80,39 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
-    config = _with_prior(config, options)
+    paths = new_paths(options.get("output_dir"))
+    return start_config(
+        _with_prior(config, options),
+        paths,
+        probe,
+        dry_run=bool(options.get("dry_run")),
+        preflight=not options.get("skip_preflight"),
+    )
+
+
+def new_paths(output_dir: str | None) -> RunPaths:
+    """Where a new run lies; in a directory named after the time by default."""
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    return RunPaths(Path(output_dir or f"output_{stamp}").absolute())
+
+
+def start_config(
+    config: Config,
+    paths: RunPaths,
+    probe: CardProbe,
+    *,
+    dry_run: bool = False,
+    preflight: bool = True,
+) -> int:
+    """Begin the run of a checked configuration; returns the exit code."""
     strategy = _make_strategy(config)  # its options are checked before anything is written
     slots = find_slots(config.gpu, os.environ, probe.first_cards())
-    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-    paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
-    if options.get("dry_run"):
+    if dry_run:
         show_plan(config, paths, slots, strategy)
         return 0
     _refuse_used_directory(paths)
     say_all(slots.notes)
-    if not options.get("skip_preflight"):
+    if preflight:
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
         _refuse_used_directory(paths)  # again: another run may have been faster

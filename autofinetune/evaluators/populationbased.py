@@ -15,10 +15,10 @@ from .base import Evaluator
 class PopulationBased(Evaluator):
     """The parent is the one that the strategy named, or is found by the rule of the better half.
 
-    By that rule, which goes with any strategy, parents are the better half of everything completed
-    in earlier rounds that saved a model. Within a round every parent gets equally many children (they differ by one at most), the best
-    parents first, so that parents beyond the first `popsize` get none. Failed trials and trials
-    that saved nothing are never parents.
+    That rule goes with any strategy: parents are the better half of everything completed in
+    earlier rounds that saved a model. Within a round every parent gets equally many children (they
+    differ by one at most), the best parents first, so that parents beyond the first `popsize` get
+    none. Failed trials and trials that saved nothing are never parents.
     """
 
     continues_models = True

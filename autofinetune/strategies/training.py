@@ -25,9 +25,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from autofinetune.space import ChoiceParameter, Parameter, Value
+from autofinetune.space import ChoiceParameter, Parameter, Space, Value
+from autofinetune.space.parameters import FloatParameter
+from autofinetune.surrogate import Screen
 
 from .base import Candidate, Known, Strategy
 from .design import reflect
@@ -80,6 +81,7 @@ class PopulationTraining(Members):
         self._archive: list[Chain] = []  # the best `popsize` of all, best first
         self._fresh_count = 0
         self._few = max(1, round(SHARE * popsize))
+        self._screen = Screen(_aged(fresh.space))
 
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
         self.fresh.enqueue(configurations)
@@ -118,12 +120,17 @@ class PopulationTraining(Members):
             if fresh is not None:
                 self.fresh.tell(fresh, merit)
             parent = self._parents.pop(candidate.id, None)
+            before = parent.merits if parent else ()
+            self._screen.add(
+                np.array([[*candidate.point, _age_coordinate(len(before) + 1)]]),
+                np.array([np.nan if merit is None else merit]),
+            )
             has_model = candidate.id in self._saved
             self._saved.discard(candidate.id)
             if merit is None or not has_model:
                 self._chains.pop(candidate.member, None)
                 continue
-            chain = Chain(candidate, (*(parent.merits if parent else ()), merit))
+            chain = Chain(candidate, (*before, merit))
             self._chains[candidate.member] = chain
             self._archive.append(chain)
             self._archive.sort(key=lambda one: (-one.merits[-1], one.candidate.id))
@@ -145,6 +152,8 @@ class PopulationTraining(Members):
             return self._explore(member, _draw(self._archive, rng), rng)
         ranking = self._ranking()
         if chain.age < GRACE or member not in ranking[-self._few :]:
+            if STAGNATE and chain.age > 1 and chain.merits[-1] <= chain.merits[-2]:
+                return self._explore(member, chain, rng)
             return self._child(member, chain, chain.candidate.point)
         if self._is_early(member) and rng.random() < FRESH:
             return self._from_scratch(member)
@@ -172,6 +181,25 @@ class PopulationTraining(Members):
 
     def _explore(self, member: int, parent: Chain, rng: np.random.Generator) -> Candidate:
         """Continues the model of `parent` with other hyperparameters."""
+        point = np.array(parent.candidate.point)
+        if MODEL and len(self._screen) > self.space.dim + 3:
+            age = _age_coordinate(parent.age + 1)
+            proposals = np.array(
+                [[*self._perturbed(parent.candidate.point, rng), age] for _ in range(PROPOSALS)]
+            )
+            pend = [
+                [
+                    *c.point,
+                    _age_coordinate(self._parents[c.id].age + 1 if c.id in self._parents else 1),
+                ]
+                for c in self._unlearned.values()
+            ]
+            self._screen.begin(np.array(pend).reshape(-1, self.space.dim + 1), self.popsize)
+            low, high = np.zeros(len(point) + 1), np.ones(len(point) + 1)
+            low[-1] = high[-1] = age
+            self._screen.demand(0.0)
+            point = self._screen.pick(proposals, low, high)[:-1]
+            return self._child(member, parent, tuple(np.clip(point, 0, 1).tolist()))
         return self._child(member, parent, self._perturbed(parent.candidate.point, rng))
 
     def _child(self, member: int, parent: Chain, point: tuple[float, ...]) -> Candidate:
@@ -179,11 +207,22 @@ class PopulationTraining(Members):
         params = own.params if point == own.point else self.space.decode(point)
         return Candidate(number, round_, member, point, params, own.id)
 
-    def _perturbed(
-        self, point: tuple[float, ...], rng: np.random.Generator
-    ) -> tuple[float, ...]:
+    def _perturbed(self, point: tuple[float, ...], rng: np.random.Generator) -> tuple[float, ...]:
         moved = zip(self.space, point, strict=True)
         return tuple(_moved(parameter, u, rng) for parameter, u in moved)
+
+
+MODEL = 1
+STAGNATE = 1
+PROPOSALS = 100
+
+
+def _aged(space: Space) -> Space:
+    return Space((*space, FloatParameter(" age", 0.0, 1.0, 0.5)))
+
+
+def _age_coordinate(age: int) -> float:
+    return age / (age + 10.0)
 
 
 def _compare(one: Chain, other: Chain) -> int:
