@@ -15,12 +15,13 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "notices": 0,
+    "notices": 0, "copying": 0,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
     "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
-    "executors.reports": 3, "strategies.members": 2.2, "strategies.population": 2.5,
+    "executors.reports": 3, "strategies.population": 2.5,
+    "strategies.members": 2.2, "strategies.explore": 2.5,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "lineage": 4.5, "prior": 4.5, "search": 4.5, "tuner": 5,
@@ -101,7 +102,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
         "base", "population", "design", "reports", "cards", "devices", "lease", "visualdl",
-        "options", "preflight", "members",
+        "options", "preflight", "members", "explore",
     }  # fmt: skip
     if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
         return
