@@ -11,14 +11,14 @@ epochs are spent.
 
 Reported is the share of fulltrail's epochs after which the mean best score (over the seeds) is
 fulltrail's at its end, the difference of the scores when half of the epochs are spent, and in how
-many of the single runs that was at least fulltrail's. 95 % intervals by a bootstrap over the seeds.
+many of the single runs that was not below 0. 95 % intervals by a bootstrap over the seeds.
 
 `digits` trains the network of demo/digits for real: a continued trial goes on from the parent's
 weights, as the script does. LCBench (YAHPO's surrogate, see search_quality/yahpo.py) knows the
 learning curves of unchanged hyperparameters only, so that what a change does is an assumption:
 `--changes=free` scores a continued trial as if its hyperparameters had been used from the first
-epoch on; `--changes=lasting` by the mean of what all hyperparameters of its chain give at this age,
-weighted by their epochs, so that a bad start counts to the end.
+epoch on; `--changes=lasting` by the mean of what all hyperparameters of its chain give at this
+age, weighted by their epochs, so that a bad start counts to the end.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def config_of(task: Task, seed: int, strategy: str, **fields: Any) -> Config:
 def curves(task: Task, seed: int, options: argparse.Namespace) -> dict[str, Curve]:
     """Of fulltrail and of each rule."""
     trials, members = options.trials, options.members
-    config = config_of(task, seed, options.strategy, popsize=1, rounds=trials,
+    popsize = min(5, trials)
+    config = config_of(task, seed, options.strategy, popsize=popsize, rounds=trials // popsize,
                        evaluator="fulltrail")  # fmt: skip
     found = {"fulltrail": search(task, config, task.epochs)}
     part = max(1, task.epochs // PARTS)

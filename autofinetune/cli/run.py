@@ -374,7 +374,7 @@ def _views(config: Config, paths: RunPaths) -> list[Sink]:
     """The sinks that follow from the journal; old models go after best_model is safe."""
     return [
         BestModel(paths),
-        KeepModels(config, paths),
+        KeepModels(config, paths, continues_models=EVALUATORS[config.evaluator].continues_models),
         Tables(config, paths),
         VisualDL(config, paths),
     ]

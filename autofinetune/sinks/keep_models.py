@@ -22,13 +22,16 @@ class KeepModels(Sink):
     results of a round count once all of it is there, so what was best or newest before it can
     still be a parent: twice as many are kept. Nothing is removed before best_model is the complete
     model of the best trial. Directories stay, empty.
+
+    Args:
+        continues_models: whether trials continue models at all.
     """
 
-    def __init__(self, config: Config, paths: RunPaths) -> None:
+    def __init__(self, config: Config, paths: RunPaths, *, continues_models: bool = True) -> None:
         self._keep = config.safety.kept_models
-        self._parents = config.popsize
+        self._parents = config.popsize if continues_models else 0
         self._newest = 0  # trials of each member
-        if config.members_have_models:
+        if continues_models and config.members_have_models:
             self._newest = 1 if config.schedule == "async" else 2
             self._parents *= self._newest
         self._paths = paths
