@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import pytest
 
-from autofinetune import copying
 from autofinetune.copying import copy_model
 from autofinetune.sinks.best_model import describe_files
 
@@ -55,7 +54,7 @@ def test_blocks_are_shared_where_the_file_system_can(
     asked: list[str] = []
     (tmp_path / "model").mkdir()
     (tmp_path / "model/weights").write_text("w")
-    monkeypatch.setattr(copying.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
     copy_model(tmp_path / "model", tmp_path / "copy")
     assert asked == [str(tmp_path / "model/weights")]
     assert (tmp_path / "copy/weights").read_text() == "w"

@@ -15,8 +15,8 @@ def family(*parents: int | None, failed: tuple[int, ...] = ()) -> State:
     for trial, parent in enumerate(parents):
         state.apply(TrialCreated(1.0, trial, trial // 3, trial % 3, (0.5,), {}, parent))
         state.apply(AttemptPlanned(1.0, trial, 1, "a"))
-        end = ("FAILED", "exit:1", None) if trial in failed else ("COMPLETED", "", 0.5)
-        state.apply(TrialEnded(1.0, trial, 1, *end, 1.0, True))
+        status, score = ("FAILED", None) if trial in failed else ("COMPLETED", 0.5)
+        state.apply(TrialEnded(1.0, trial, 1, status, "", score, 1.0, True))
     return state
 
 

@@ -21,6 +21,11 @@ def test_entries_that_fit_are_taken_in_the_order_of_the_space() -> None:
     assert recorded_trials([trials, []], SPACE) == (tuple(trials), ())
 
 
+def test_a_mistake_is_named_after_its_list() -> None:
+    with pytest.raises(ConfigError, match=r"replayed\[0\]: must have a value"):
+        recorded_configurations([5], SPACE, "replayed")
+
+
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [

@@ -13,7 +13,7 @@ What is different here, and why:
 * What is best after one more trial is not what is best in the end. To meet this greed a member
   among the worst starts from scratch now and then, with what another strategy proposes; that
   strategy proposes the first population too, and is told the scores of such starts only.
-* A member that its last trial did not improve changes its own hyperparameters and goes on.
+* A member that did not improve for `WINDOW` trials changes its own hyperparameters and goes on.
 * A member whose trial failed or saved nothing continues one of the best models of all rounds.
 * A parent has always saved a model. A script that saves none is searched as if every trial were
   trained from scratch.
@@ -35,6 +35,7 @@ from .members import Members
 
 SHARE = 0.25  # of the members are the worst, and as many the best
 GRACE = 2
+WINDOW = 2
 FRESH = 0.25  # how often a member among the worst starts from scratch
 FRESH_UNTIL = 0.5  # of the rounds: later there is no time left to catch up
 
@@ -56,8 +57,9 @@ class Chain:
 
     @property
     def has_stalled(self) -> bool:
-        """Whether the last trial was no better than the one before."""
-        return self.age > 1 and self.merits[-1] <= self.merits[-2]
+        """Whether none of the last `WINDOW` trials was better than the one before them."""
+        before = self.merits[-WINDOW - 1 : -WINDOW]
+        return bool(before) and max(self.merits[-WINDOW:]) <= before[0]
 
 
 class PopulationTraining(Members):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from autofinetune.space import Space
+from autofinetune.space import Space, Value
 from autofinetune.strategies import SCHEDULES, Candidate, Known, create_strategy
 from autofinetune.strategies.training import GRACE, Chain, PopulationTraining
 from tests.helpers import conditional_space, space_of
@@ -73,8 +73,8 @@ def test_the_search_strategy_proposes_the_first_population() -> None:
 
 
 def test_given_configurations_come_first() -> None:
-    strategy, params = make(), [{"x0": 0.1, "x1": 0.5, "x2": 7, "x3": "b"} for _ in range(2)]
-    params[1]["x0"] = 0.2
+    strategy = make()
+    params: list[dict[str, Value]] = [{"x0": x, "x1": 0.5, "x2": 7, "x3": "b"} for x in (0.1, 0.2)]
     strategy.enqueue([params[0]])
     strategy.remember([Known(params[1], 1.0)])
     assert [c.params for c in strategy.ask(3)] == [MIXED.init_params, *params]
@@ -100,12 +100,12 @@ def test_a_member_of_one_changes_itself() -> None:
 
 def test_a_member_that_stalls_changes_its_own_hyperparameters() -> None:
     def score(candidate: Candidate) -> Told:
-        return (12.0, True) if candidate.member == 2 else by_member(candidate)
+        return (99.0, True) if candidate.member == 2 else by_member(candidate)
 
-    asked = rows(play(make(popsize=5), 3, score))
-    assert asked[2][2].parent == asked[1][2].id
-    assert asked[2][2].params != asked[1][2].params
-    assert asked[1][2].params == asked[0][2].params
+    asked = rows(play(make(popsize=5), 4, score))
+    assert asked[3][2].parent == asked[2][2].id
+    assert asked[3][2].params != asked[2][2].params
+    assert asked[2][2].params == asked[1][2].params == asked[0][2].params
 
 
 def test_who_saved_nothing_is_no_parent() -> None:
@@ -290,4 +290,4 @@ def test_every_hyperparameter_is_changed_in_time() -> None:
         for name, value in params.items():
             seen[name].add(value)
     assert len(seen["x3"]) == 2
-    assert min(len(seen[name]) for name in ("x0", "x1", "x2")) > 8
+    assert min(len(seen[name]) for name in ("x0", "x1", "x2")) > 6
