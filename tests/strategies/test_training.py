@@ -72,6 +72,15 @@ def test_the_search_strategy_proposes_the_first_population() -> None:
     ]
 
 
+def test_a_member_that_comes_late_begins_from_scratch_too() -> None:
+    strategy = make(schedule="async")
+    (early,) = strategy.ask(1)
+    tell(strategy, early, (1.0, True))
+    assert [(c.member, c.parent) for c in strategy.ask(5)] == [
+        (1, None), (2, None), (3, None), (4, None), (0, 0),
+    ]  # fmt: skip
+
+
 def test_given_configurations_come_first() -> None:
     strategy = make()
     params: list[dict[str, Value]] = [{"x0": x, "x1": 0.5, "x2": 7, "x3": "b"} for x in (0.1, 0.2)]
