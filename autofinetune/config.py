@@ -22,6 +22,7 @@ from autofinetune.state import Direction
 OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 ON_TIMEOUT = ("drain", "kill")
+EXPLOITS = ("truncation", "better_half")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Config:
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
     of each earlier run to learn from, as {"params", "merit"}. A trial that the assessor stops is
     ended by force `stop_grace_s` later. After `max_seconds` of work no trial is created any more,
-    and `on_timeout` (drain, kill) says what becomes of those that run.
+    and `on_timeout` (drain, kill) says what becomes of those that run. `exploit` says which models
+    are continued where models are. With `replayed` nothing is searched: these configurations are
+    trained one after the other, each with the model of the one before.
     """
 
     script: str
@@ -64,6 +67,16 @@ class Config:
     stop_grace_s: float = DEFAULTS["stop_grace"]
     max_seconds: float | None = None
     on_timeout: str = DEFAULTS["on_timeout"]
+    exploit: str = DEFAULTS["exploit"]
+    replayed: tuple[Mapping[str, Value], ...] = ()
+
+    @property
+    def members_have_models(self) -> bool:
+        """Whether a member goes on with its own model where models are continued.
+
+        Several trials of one configuration have no one model to go on with.
+        """
+        return self.exploit == "truncation" and self.repeats == 1
 
     @property
     def max_trials(self) -> int:
@@ -85,6 +98,7 @@ class Config:
             "popsize": self.popsize,
             "round": self.rounds,
             "evaluator": self.evaluator,
+            "exploit": self.exploit,
             "tuning_strategy": self.tuning_strategy,
             "direction": self.direction.value,
             "seed": self.seed,
@@ -93,6 +107,7 @@ class Config:
             "schedule": self.schedule,
             "repeats": self.repeats,
             "enqueued": [dict(params) for params in self.enqueued],
+            "replayed": [dict(params) for params in self.replayed],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
             "assessor": self.assessor,
@@ -140,6 +155,8 @@ class Config:
             stop_grace_s=described.get("stop_grace", DEFAULTS["stop_grace"]),
             max_seconds=described.get("max_seconds"),
             on_timeout=described.get("on_timeout", DEFAULTS["on_timeout"]),
+            exploit=described.get("exploit", "better_half"),
+            replayed=tuple(described.get("replayed", ())),
         )
 
 
@@ -174,6 +191,7 @@ def build_config(
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     evaluator = checker.one_of("evaluator", names.evaluators)
+    exploit = checker.one_of("exploit", EXPLOITS)
     strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
@@ -229,6 +247,8 @@ def build_config(
         stop_grace_s=DEFAULTS["stop_grace"] if stop_grace is None else stop_grace,
         max_seconds=max_seconds,
         on_timeout=on_timeout,
+        exploit=exploit,
+        replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
     )
 
 

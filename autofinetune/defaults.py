@@ -9,6 +9,7 @@ DEFAULTS: Mapping[str, Any] = {
     "popsize": 5,
     "round": 10,
     "evaluator": "populationbased",
+    "exploit": "truncation",
     "tuning_strategy": "pshe2",
     "direction": "maximize",
     "schedule": "async",

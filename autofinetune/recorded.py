@@ -14,13 +14,15 @@ _TIP = "write values that the search space allows, or take the entry out"
 T = TypeVar("T")
 
 
-def recorded_configurations(value: object, space: Space) -> tuple[Mapping[str, Value], ...]:
-    """The list `enqueued`: each entry has a value for every active hyperparameter.
+def recorded_configurations(
+    value: object, space: Space, name: str = "enqueued"
+) -> tuple[Mapping[str, Value], ...]:
+    """The list called `name`: each entry has a value for every active hyperparameter.
 
     Raises:
         ConfigError: it is no list, or entries in it do not fit the space.
     """
-    return _each("enqueued", value, lambda entry: _configuration(entry, space))
+    return _each(name, value, lambda entry: _configuration(entry, space))
 
 
 def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any], ...], ...]:

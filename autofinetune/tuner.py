@@ -206,7 +206,7 @@ class Tuner:
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
             candidate = Candidate(
-                event.trial, event.round, event.member, event.point, event.params
+                event.trial, event.round, event.member, event.point, event.params, event.parent
             )
             try:
                 self._strategy.restore(candidate)
@@ -364,7 +364,7 @@ class Tuner:
         self._choosing_s = (self._world.monotonic() - began) / max(1, len(candidates))
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
-            parent = self._evaluator.parent(candidate.round, self.state)
+            parent = self._evaluator.parent(candidate, self.state)
             self._record([self._created(candidate, parent)])
 
     def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
@@ -572,6 +572,8 @@ class Tuner:
 
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
+        if trial.has_model:
+            self._strategy.model_saved(candidate)
         self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True
 

@@ -16,10 +16,11 @@ from autofinetune.events import Event
 from autofinetune.executors import Attempt, MemoryExecutor, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
+from autofinetune.search import make_search
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import STRATEGIES, Strategy, create_strategy, strategy_class
+from autofinetune.strategies import STRATEGIES, Strategy, strategy_class
 from autofinetune.tuner import Tuner, World
 
 # With which whole runs are tested; what every strategy promises is in tests/strategies.
@@ -64,15 +65,7 @@ def space_of(*kinds: str) -> Space:
 
 def strategy_of(config: Config) -> Strategy:
     """The strategy of a run, new."""
-    return create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=EVALUATORS[config.evaluator].continues_models,
-        schedule=config.schedule,
-        rounds=config.rounds,
-    )
+    return make_search(config)
 
 
 def conditional_space(*, finite: bool = False) -> Space:

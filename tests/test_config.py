@@ -183,6 +183,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
         ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
                                     f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
+        ("exploit", "best", "--exploit=best is unknown; use one of: better_half, truncation"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
@@ -289,6 +290,18 @@ def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) ->
         f"--direction={other} contradicts optimize_mode={mode.lower()} of --strategy_options; "
         "leave one of them out",
     )
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on_as_it_began() -> None:
+    described = config_of().describe()
+    assert Config.from_description(described).members_have_models
+    del described["exploit"], described["replayed"]
+    assert Config.from_description(described).exploit == "better_half"
+    assert not Config.from_description(described).members_have_models
+
+
+def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
+    assert not config_of(repeats=2).members_have_models
 
 
 def test_a_damaged_description_is_refused() -> None:

@@ -15,7 +15,7 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "notices": 0,
+    "notices": 0, "copying": 0,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
@@ -23,13 +23,18 @@ LAYERS = {
     "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
-    "executors.reports": 3, "strategies.population": 2.5, "strategies.turns": 2.3,
+    "executors.reports": 3, "strategies.population": 2.5, "strategies.members": 2.2,
+    "strategies.explore": 2.5, "strategies.turns": 2.3,
+
     "strategies.history": 2.3, "strategies.policy": 2.3,
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "tuner": 5,
-    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "__main__": 7, "": 0.5,
+    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
+    "search": 4.5,
+    "tuner": 5,
+    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "cli.run": 6.2,
+    "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
     "runner": 0, "space": 1, "surrogate": 2, "strategies": 3, "assessors": 3,
@@ -107,6 +112,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
+        "members", "explore",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -33,6 +33,11 @@ def test_entries_hold_what_their_choices_leave_active() -> None:
         recorded_configurations([{"optimizer": "sgd", "lr": 0.5}], space)
 
 
+def test_a_mistake_is_named_after_its_list() -> None:
+    with pytest.raises(ConfigError, match=r"replayed\[0\]: must have a value"):
+        recorded_configurations([5], SPACE, "replayed")
+
+
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config import EXPLOITS
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
     AttemptLost,
@@ -55,11 +56,14 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
     assert state.best.score == max(t.score for t in state.trials.values() if t.score is not None)
 
 
-@pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
+@pytest.mark.parametrize(
+    ("strategy", "evaluator", "exploit"),
+    [*((*row, "truncation") for row in ROWS), ("pshe2", "populationbased", "better_half")],
+)
 def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
-    tmp_path: Path, strategy: str, evaluator: str
+    tmp_path: Path, strategy: str, evaluator: str, exploit: str
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5, exploit=exploit)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
     tuner.start("run")
@@ -234,14 +238,15 @@ def test_no_more_trials_than_slots_run_at_once(tmp_path: Path) -> None:
     assert most == 3
 
 
-def test_later_rounds_continue_models_of_the_better_half(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exploit", EXPLOITS)
+def test_later_rounds_continue_saved_models(tmp_path: Path, exploit: str) -> None:
     seen: dict[int, dict[str, str]] = {}
 
     def note(attempt: Attempt) -> Played:
         seen[attempt.trial] = options_of(attempt)
         return play(attempt)
 
-    config = config_of(script_options=("epochs",))
+    config = config_of(script_options=("epochs",), exploit=exploit)
     tuner = tuner_in_memory(tmp_path, config, program=note)
     tuner.start("run")
     state = tuner.run()

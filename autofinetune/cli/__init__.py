@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "autofinetune.cli.status:status_command",
     "strategies": "autofinetune.cli.strategies:strategies_command",
     "assessors": "autofinetune.cli.strategies:assessors_command",
+    "lineage": "autofinetune.cli.lineage:lineage_command",
+    "replay": "autofinetune.cli.lineage:replay_command",
     "dashboard": "autofinetune.cli.dashboard:dashboard_command",
     "report-final": "autofinetune.cli.report:report_final_command",
     "report-intermediate": "autofinetune.cli.report:report_intermediate_command",

@@ -21,6 +21,8 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune run result/config.yaml   the same run again, in a new directory
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
+  autofinetune lineage result/          the hyperparameters that led to the best model
+  autofinetune replay result/           train that schedule from scratch
   autofinetune dashboard result/        show a run in the browser
   autofinetune convert sweep.yaml       a search space of NNI or W&B as hparam.yaml
   autofinetune status result/           how a run stands, also while it goes on
@@ -115,6 +117,13 @@ def run_parser() -> Parser:
         "NAME",
         "fulltrail: every trial from scratch; populationbased: later rounds continue good models "
         f"(default {DEFAULTS['evaluator']})",
+    )
+    add.value(
+        "exploit",
+        "RULE",
+        "which models populationbased continues. truncation: each member its own, the worst take "
+        "over model and hyperparameters of the best and change them; better_half: models of the "
+        f"better half, hyperparameters from the strategy (default {DEFAULTS['exploit']})",
     )
     add.value(
         "tuning_strategy",

@@ -51,6 +51,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
+from autofinetune.search import make_search
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -62,15 +63,7 @@ from autofinetune.sinks import (
 )
 from autofinetune.space import read_yaml
 from autofinetune.state import ImpossibleEvent, State
-from autofinetune.strategies import (
-    SCHEDULES,
-    Known,
-    Repeated,
-    Strategy,
-    create_strategy,
-    known_name,
-    strategy_class,
-)
+from autofinetune.strategies import SCHEDULES, Strategy, known_name
 from autofinetune.tuner import Tuner, World
 
 # What an option takes the place of in the config.yaml of a run.
@@ -95,18 +88,40 @@ def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
         random_seed=secrets.randbelow(2**31),
     )
     say_all([f"note: {note}" for note in config.space.notes])
-    config = _with_prior(config, options)
+    paths = new_paths(options.get("output_dir"))
+    return start_config(
+        _with_prior(config, options),
+        paths,
+        probe,
+        dry_run=bool(options.get("dry_run")),
+        preflight=not options.get("skip_preflight"),
+    )
+
+
+def new_paths(output_dir: str | None) -> RunPaths:
+    """Where a new run lies; in a directory named after the time by default."""
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    return RunPaths(Path(output_dir or f"output_{stamp}").absolute())
+
+
+def start_config(
+    config: Config,
+    paths: RunPaths,
+    probe: CardProbe,
+    *,
+    dry_run: bool = False,
+    preflight: bool = True,
+) -> int:
+    """Begin the run of a checked configuration; returns the exit code."""
     # Their options are checked before anything is written.
     strategy, assessor = _make_strategy(config), _make_assessor(config)
     slots = _find_slots(config, config.gpu, probe)
-    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-    paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
-    if options.get("dry_run"):
+    if dry_run:
         show_plan(config, paths, slots, strategy)
         return 0
     _refuse_used_directory(paths)
     say_all(slots.notes)
-    if not options.get("skip_preflight"):
+    if preflight:
         config = check_script(config, {**os.environ, **slots.places[0].env})
     with _locked(paths):
         _refuse_used_directory(paths)  # again: another run may have been faster
@@ -218,22 +233,10 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
 
 
 def _make_strategy(config: Config) -> Strategy:
-    """New, knowing what the run knows before it begins."""
-    options = dict(config.strategy_options)
+    """New; its linear algebra leaves the other cores to the trials."""
     try:
         with _one_thread():
-            if "optimize_mode" in strategy_class(config.tuning_strategy).OPTIONS:
-                options["optimize_mode"] = config.direction.value
-            strategy = create_strategy(
-                config.tuning_strategy,
-                config.space,
-                popsize=config.popsize,
-                seed=config.seed,
-                allow_repeats=EVALUATORS[config.evaluator].continues_models,
-                options=options,
-                schedule=config.schedule,
-                rounds=config.rounds,
-            )
+            return make_search(config)
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -241,10 +244,6 @@ def _make_strategy(config: Config) -> Strategy:
             f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
             "nothing was started; mend the strategy, or choose another --tuning_strategy",
         ) from error
-    strategy.enqueue(config.enqueued)
-    for run in config.earlier:
-        strategy.remember([Known(known["params"], known["merit"]) for known in run])
-    return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
 
 
 def _make_assessor(config: Config) -> Assessor | None:
@@ -418,7 +417,7 @@ def _views(config: Config, paths: RunPaths) -> list[Sink]:
     """The sinks that follow from the journal; old models go after best_model is safe."""
     return [
         BestModel(paths),
-        KeepModels(config, paths),
+        KeepModels(config, paths, continues_models=EVALUATORS[config.evaluator].continues_models),
         Tables(config, paths),
         VisualDL(config, paths),
     ]

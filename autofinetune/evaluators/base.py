@@ -9,6 +9,7 @@ from autofinetune.config import Config
 from autofinetune.paths import RunPaths
 from autofinetune.space import as_text
 from autofinetune.state import State, Trial
+from autofinetune.strategies.base import Candidate
 
 
 class Evaluator(ABC):
@@ -22,8 +23,8 @@ class Evaluator(ABC):
         self.paths = paths
 
     @abstractmethod
-    def parent(self, round_: int, state: State) -> int | None:
-        """The trial whose saved model the next candidate of `round_` continues, or None."""
+    def parent(self, candidate: Candidate, state: State) -> int | None:
+        """The trial whose saved model a new candidate continues, or None."""
 
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""

@@ -18,6 +18,7 @@ from autofinetune.space import Space
 from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
 from .options import Option, read_options
 from .repeated import Repeated
+from .replay import Replay
 
 # Named, not imported: numpy and cma are loaded only when a search begins.
 STRATEGIES: Mapping[str, str] = {
@@ -103,6 +104,7 @@ __all__ = [
     "Known",
     "Option",
     "Repeated",
+    "Replay",
     "Strategy",
     "create_strategy",
     "known_name",

@@ -21,7 +21,8 @@ class Candidate:
     """A configuration to try.
 
     `id` counts from 0 over the run, `member` is the place in the population, `point` has shape
-    `(dim,)` in the unit cube and `params` is what train.py gets.
+    `(dim,)` in the unit cube and `params` is what train.py gets. A strategy that trains a
+    population names the candidate whose saved model this one continues: `parent`.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Candidate:
     member: int
     point: tuple[float, ...]
     params: Mapping[str, Value]
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,9 @@ class Strategy(ABC):
         Raises:
             ValueError: the candidate cannot come at this place.
         """
+
+    def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies care
+        """Note that the trial of an asked candidate saved a model; comes before its `tell`."""
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:

@@ -43,6 +43,7 @@ class Repeated(Strategy):
         return given
 
     def restore(self, candidate: Candidate) -> None:
+        candidate = dataclasses.replace(candidate, parent=None)  # which is not chosen here
         if not self._left:
             number, rest = divmod(candidate.id, self.repeats)
             member, beside = divmod(candidate.member, self.repeats)

@@ -1,12 +1,8 @@
 """What the strategies have in common that choose one candidate after the other.
 
-By the schedule `async` a member gets its next candidate as soon as its last result is there, and
-results are learned in the order in which they arrive. By the schedule `round` a round begins when
-the one before it is told, and its results are learned sorted by member, so that neither the order
-in which trials finish nor the number of slots changes the search.
-
-Either way a candidate depends on the seed, its number, the results learned so far and the points
-that wait for theirs: nothing has to be chosen again when a search is restored.
+By either schedule (`members.py`) a candidate depends on the seed, its number, the results learned
+so far and the points that wait for theirs: nothing has to be chosen again when a search is
+restored.
 """
 
 from __future__ import annotations
@@ -19,7 +15,8 @@ from numpy.typing import NDArray
 
 from autofinetune.space import Value
 
-from .base import Candidate, Exhausted, Known, Strategy
+from .base import Candidate, Exhausted, Known
+from .members import Members
 
 Array = NDArray[np.float64]
 _SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
@@ -27,17 +24,14 @@ _TRIES = 64
 _LONG_AGO = 2000  # candidates after which one of infinitely many configurations may come again
 
 
-class Turns(Strategy):
+class Turns(Members):
     """Members that take turns; the first candidate of all is the initial values.
 
     Enqueued configurations follow, then what `_point` chooses.
     """
 
     def _set_up(self) -> None:
-        self._counts = dict.fromkeys(range(self.popsize), 0)  # candidates of each member
-        self._waiting: dict[int, Candidate] = {}  # for their results
-        self._results: dict[int, float | None] = {}  # that wait for the rest of their round
-        self._unlearned: dict[int, Candidate] = {}  # the two above
+        super()._set_up()
         self._seen: dict[tuple[Value, ...], None] = {}  # in the order of asking
 
     @abstractmethod
@@ -57,69 +51,16 @@ class Turns(Strategy):
     def _learn(self, candidate: Candidate, merit: float) -> None:
         """Take a result; NaN for a failed one."""
 
-    # --- ask and tell ---------------------------------------------------------------------------
-
-    @property
-    def _number(self) -> int:
-        """Of the next candidate."""
-        return sum(self._counts.values())
-
-    def ask(self, n: int) -> list[Candidate]:
-        given: list[Candidate] = []
-        while len(given) < n and (member := self._turn()) is not None:
-            try:
-                candidate = self._next(member)
-            except Exhausted:
-                if not given:
-                    raise
-                break
-            self._take(candidate)
-            given.append(candidate)
-        return given
-
-    def restore(self, candidate: Candidate) -> None:
-        member = candidate.member
-        # By the schedule `async` whose turn it is was a matter of time, which nothing can check.
-        turn = self._turn() if self.schedule == "round" else member
-        if (
-            member != turn
-            or candidate.id != self._number
-            or candidate.round != self._counts.get(member)
-            or self._is_used_up
-        ):
-            raise ValueError(
-                f"candidate {candidate.id} of member {member} in round {candidate.round} cannot "
-                f"come here, as number {self._number}"
-            )
-        self._take(candidate)
-
-    def tell(self, candidate: Candidate, score: float | None) -> None:
-        self._check_waiting(candidate.id in self._waiting, candidate, score)
-        self._results[candidate.id] = score
-        del self._waiting[candidate.id]
-        if self.schedule == "async" or not (self._waiting or self._number % self.popsize):
-            for number, merit in sorted(self._results.items()):
-                self._learn(self._unlearned.pop(number), np.nan if merit is None else merit)
-            self._results.clear()
+    def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
+        for candidate, score in results:
+            self._learn(candidate, np.nan if score is None else score)
 
     def _take(self, candidate: Candidate) -> None:
         self._note(candidate)
-        self._counts[candidate.member] += 1
-        self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
+        super()._take(candidate)
         self._seen[self.space.key(candidate.params)] = None
         if self.space.size is None and len(self._seen) > _LONG_AGO:
             del self._seen[next(iter(self._seen))]
-
-    def _turn(self) -> int | None:
-        """The member whose candidate is next; None while results are needed first."""
-        if self.schedule == "round":
-            member = self._number % self.popsize
-            return None if member == 0 and self._unlearned else member
-        busy = {candidate.member for candidate in self._waiting.values()}
-        most = self.rounds or self._number + 1
-        due = [member for member, count in self._counts.items() if count < most]
-        free = [member for member in due if member not in busy] or due
-        return min(free, key=lambda member: self._counts[member], default=None)
 
     @property
     def _is_used_up(self) -> bool:
