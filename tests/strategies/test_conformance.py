@@ -45,7 +45,7 @@ SMALL: dict[str, dict[str, object]] = {
         "selection_num_warm_up": 200,
         "selection_num_starting_points": 3,
     },
-    "metis": {"cold_start_num": 6, "selection_num_starting_points": 100},
+    "metis": {"cold_start_num": 6, "selection_num_starting_points": 60},
     "pbt": {"population_size": 6},
     "ppo": {"trials_per_update": 6, "lr": 0.01},
     "tpe": {"n_startup_jobs": 8},
@@ -280,7 +280,7 @@ def test_a_failed_trial_ranks_below_every_score(name: str) -> None:
 def test_failures_and_equal_scores_go_on(name: str, popsize: int, schedule: str) -> None:
     for score in (None, 0.5):
         strategy = make(name, SPACES["mixed"], popsize, schedule=schedule)
-        for _ in range(12):
+        for _ in range(2 + 24 // popsize):
             for candidate in strategy.ask(popsize):
                 strategy.tell(candidate, score)
         assert strategy.ask(1)
