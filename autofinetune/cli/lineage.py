@@ -145,7 +145,8 @@ def _tell_ancestors(state: State) -> None:
     if members < 2:
         return
     number = effective_number(shares)
-    say(f"the {members} members descend from {len(shares)} trials from scratch "
+    beginnings = f"{len(shares)} trial{'s' if len(shares) != 1 else ''}"
+    say(f"the {members} members descend from {beginnings} from scratch "
         f"(effectively {number:.1f})")  # fmt: skip
     if len(shares) == 1:
         warn(
