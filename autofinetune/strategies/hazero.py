@@ -98,7 +98,7 @@ class HAZero(Population):
         self._begin(self._number)
         samples = self._sample()
         if not self._is_screened or not len(self._screen):
-            return np.array(samples[(self._number - self._updated_at) % self.popsize])
+            return np.array(samples[(self._number - self._updated_at) % self._generation])
         return self._pick(samples, *self._reach())
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
@@ -126,14 +126,14 @@ class HAZero(Population):
             self._evolution = self._new_evolution(rng.random(self.space.dim))
 
     def _sample(self) -> Array:
-        """Samples of the distribution, `(n, dim)`, fresh ones for every `popsize` candidates.
+        """Samples of the distribution, `(n, dim)`, fresh ones for every generation of candidates.
 
         None are left out, since cma gives the first of a distribution in another way.
         """
-        while self._blocks <= (self._number - self._updated_at) // self.popsize:
+        while self._blocks <= (self._number - self._updated_at) // self._generation:
             rng = np.random.default_rng([self.seed, self._updates, self._blocks])
             self._normals.rng = rng
-            count = self.options["samples"] if self._is_screened else self.popsize
+            count = self.options["samples"] if self._is_screened else self._generation
             samples = np.array(self._evolution.ask(count))[:, : self.space.dim]
             if self._is_screened:
                 wide = reflect(self._mean() + WIDER * (samples[::2] - self._mean()))
