@@ -7,13 +7,11 @@ import random
 import subprocess
 from collections.abc import Callable, Sequence
 
-from autofinetune.strategies import STRATEGIES
 from tests.faults.harness import STEPS, FaultRun, Life, Tally, kill_at_step, wait_until
 
-from .pool import Bench, outcome_of, shares
+from .pool import NAMES, Bench, outcome_of, shares
 from .rows import Outcome
 
-NAMES = list(STRATEGIES)
 KILLS_PER_UNIT = 10
 STRIDE = 4
 _PATIENCE = 2  # so many runs of a stride must have come to their end without meeting the call

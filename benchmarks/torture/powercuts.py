@@ -11,15 +11,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from autofinetune.strategies import STRATEGIES
 from tests.faults.harness import DEADLINE_S, FaultRun, Tally, wait_until
 
-from .pool import Bench, outcome_of, shares
+from .pool import NAMES, Bench, outcome_of, shares
 from .rows import Outcome
 
 IMAGE_MIB = 32
 CUTS_PER_UNIT = 5
-NAMES = list(STRATEGIES)
 
 
 def units(count: int, seed: int) -> list[tuple[int, int]]:
