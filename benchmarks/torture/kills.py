@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tests.faults.harness import STEPS, FaultRun, Life, Tally, kill_at_step, wait_until
 
-from .pool import NAMES, Bench, outcome_of, shares
+from .pool import SEARCHES, Bench, outcome_of, shares
 from .rows import Outcome
 
 KILLS_PER_UNIT = 10
@@ -30,7 +30,7 @@ def kill_at_random_instants(bench: Bench, unit: tuple[int, int]) -> Outcome:
     rng = random.Random(seed)
     total = Outcome()
     while total.done["kills"] < kills:
-        strategy = NAMES[(seed + total.done["runs"]) % len(NAMES)]
+        strategy = SEARCHES[(seed + total.done["runs"]) % len(SEARCHES)]
         run = bench.run(strategy=strategy, seed=rng.randrange(2**31), rounds=3)
         run.plan({"*": {"seconds": 0.05}})
         total.add(_kill_until_over(run, kills - total.done["kills"], rng, f"unit {seed}"))
@@ -96,7 +96,7 @@ def kill_at_steps(bench: Bench, unit: tuple[str, str, int, int, int]) -> Outcome
 
 
 def table_units(count: int, seed: int) -> list[tuple[str, int]]:
-    return [(strategy, seed + n) for n in range(count) for strategy in NAMES]
+    return [(strategy, seed + n) for n in range(count) for strategy in SEARCHES]
 
 
 def five_kills(bench: Bench, unit: tuple[str, int]) -> Outcome:

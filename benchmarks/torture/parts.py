@@ -14,7 +14,7 @@ from typing import Any
 from tests.faults.harness import STEPS
 
 from . import files, kills, long_runs, powercuts, trees
-from .pool import NAMES, RUN_KINDS, Bench, spread
+from .pool import RUN_KINDS, SEARCHES, Bench, spread
 from .rows import MOST_EXAMPLES, Outcome, Row, commit, machine, today
 
 ALL = 1_000_000  # more than any run makes durable steps
@@ -148,7 +148,7 @@ def tell_soak(outcome: Outcome, order: Order) -> tuple[str, str]:
 
 def tell_tables(outcome: Outcome, order: Order) -> tuple[str, str]:
     done = outcome.done
-    return f"{done['runs']:,} runs, {done['kills']:,} kills, {' and '.join(NAMES)}", ""
+    return f"{done['runs']:,} runs, {done['kills']:,} kills, {' and '.join(SEARCHES)}", ""
 
 
 def tell_gaps(outcome: Outcome, order: Order) -> tuple[str, str]:
@@ -167,7 +167,7 @@ def tell_gaps(outcome: Outcome, order: Order) -> tuple[str, str]:
 
 
 def strategies(order: Order) -> Sequence[str]:
-    return NAMES[:1] if order.is_quick else NAMES
+    return SEARCHES[:1] if order.is_quick else SEARCHES
 
 
 # --- the table ----------------------------------------------------------------------------------

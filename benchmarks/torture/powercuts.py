@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.harness import DEADLINE_S, FaultRun, Tally, wait_until
 
-from .pool import NAMES, Bench, outcome_of, shares
+from .pool import SEARCHES, Bench, outcome_of, shares
 from .rows import Outcome
 
 IMAGE_MIB = 32
@@ -29,7 +29,7 @@ def power_cuts(bench: Bench, unit: tuple[int, int]) -> Outcome:
     tally = Tally()
     rng = random.Random(seed)
     while tally.faults < count:
-        strategy = NAMES[(seed + tally.runs) % len(NAMES)]
+        strategy = SEARCHES[(seed + tally.runs) % len(SEARCHES)]
         run = bench.run(strategy=strategy, seed=rng.randrange(2**31), rounds=3)
         for image, lines in cut(run, rng, count - tally.faults):
             tally.faults += 1
