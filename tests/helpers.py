@@ -25,8 +25,6 @@ from autofinetune.tuner import Tuner, World
 
 # With which whole runs are tested; what every strategy promises is in tests/strategies.
 TYPICAL = ("hazero", "pshe2", "random")
-# Of the others the first candidates are given or follow from the space alone.
-FROM_INIT = tuple(name for name in sorted(STRATEGIES) if strategy_class(name).begins_with_init)
 MIXED: dict[str, Any] = {
     "param_list": [
         {
@@ -108,6 +106,14 @@ def drawn_space() -> Space:
             }
         }
     )
+
+
+def from_init() -> list[str]:
+    """Strategies that begin with the initial values; others take what is given, or all in order.
+
+    Loads them all, with numpy, so it is called where that does no harm.
+    """
+    return [name for name in sorted(STRATEGIES) if strategy_class(name).begins_with_init]
 
 
 def config_of(space: Space | None = None, **fields: Any) -> Config:

@@ -9,7 +9,7 @@ import pytest
 from autofinetune.cli import main
 from autofinetune.space import Space, load_space
 from autofinetune.strategies import create_strategy
-from tests.helpers import FROM_INIT
+from tests.helpers import from_init
 
 FOLDER = Path(__file__).parent.parent / "hparam_examples"
 FILES = sorted(FOLDER.iterdir())
@@ -58,7 +58,7 @@ def test_a_file_is_the_same_space_once_converted(
     assert capsys.readouterr().err.splitlines() == notes
 
 
-@pytest.mark.parametrize("strategy", FROM_INIT)
+@pytest.mark.parametrize("strategy", from_init())
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_can_be_searched_from_its_initial_values(path: Path, strategy: str) -> None:
     space = load_space(path)

