@@ -5,9 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
-COVERED = journal nvml safety scheduler state tuner verdict
+COVERED = journal notices nvml placement safety scheduler state stopping tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,cards forks lease local records reports)
+    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks lease local records reports slots)
 
 .PHONY: demo demo-text test coverage lint bench faults torture clean
 
@@ -36,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.busy_slots
+	$(BIN)/python -m benchmarks.throughput busy --trials=60 --slots=2
 	$(BIN)/python -m benchmarks.startup
 
 $(VENV)/.demo: setup.cfg pyproject.toml

@@ -4,7 +4,7 @@ Importing this package loads the standard library only, so that a training scrip
 for it. The tuner itself is started by the command `autofinetune`.
 """
 
-from .report import report_final_result, report_intermediate_result
+from .report import report_final_result, report_intermediate_result, should_stop
 from .version import __version__
 
-__all__ = ["__version__", "report_final_result", "report_intermediate_result"]
+__all__ = ["__version__", "report_final_result", "report_intermediate_result", "should_stop"]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.placement import Placement, read_placement
 from autofinetune.preload import AUTO, NONE, mistakes
+from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
 
 OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
+ON_TIMEOUT = ("drain", "kill")
+EXPLOITS = ("truncation", "better_half")
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,12 @@ class Config:
     `--epochs=1` where the script has that option. `script_options` are the options that
     `train.py --help` named, None when nobody asked. `time_limit_s` bounds one attempt. Every
     configuration is tried `repeats` times, those in `enqueued` first; `earlier` holds the trials
-    of each earlier run to learn from, as {"params", "merit"}. `preload` says what is imported once
-    for all trials: modules, `auto` or `none`.
+    of each earlier run to learn from, as {"params", "merit"}. A trial that the assessor stops is
+    ended by force `stop_grace_s` later. After `max_seconds` of work no trial is created any more,
+    and `on_timeout` (drain, kill) says what becomes of those that run. `exploit` says which models
+    are continued where models are. With `replayed` nothing is searched: these configurations are
+    trained one after the other, each with the model of the one before. `preload` says what is
+    imported once for all trials: modules, `auto` or `none`.
     """
 
     script: str
@@ -52,10 +59,27 @@ class Config:
     script_options: tuple[str, ...] | None = None
     safety: Safety = Safety()  # noqa: RUF009  frozen itself
     strategy_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    placement: Placement = Placement()  # noqa: RUF009  frozen itself
+    schedule: str = DEFAULTS["schedule"]
     repeats: int = DEFAULTS["repeats"]
     enqueued: tuple[Mapping[str, Value], ...] = ()
     earlier: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+    assessor: str = DEFAULTS["assessor"]
+    assessor_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stop_grace_s: float = DEFAULTS["stop_grace"]
+    max_seconds: float | None = None
+    on_timeout: str = DEFAULTS["on_timeout"]
+    exploit: str = DEFAULTS["exploit"]
+    replayed: tuple[Mapping[str, Value], ...] = ()
     preload: str = DEFAULTS["preload"]
+
+    @property
+    def members_have_models(self) -> bool:
+        """Whether a member goes on with its own model where models are continued.
+
+        Several trials of one configuration have no one model to go on with.
+        """
+        return self.exploit == "truncation" and self.repeats == 1
 
     @property
     def max_trials(self) -> int:
@@ -77,16 +101,25 @@ class Config:
             "popsize": self.popsize,
             "round": self.rounds,
             "evaluator": self.evaluator,
+            "exploit": self.exploit,
             "tuning_strategy": self.tuning_strategy,
             "direction": self.direction.value,
             "seed": self.seed,
             "warm_args": None if self.warm_args is None else list(self.warm_args),
             "strategy_options": dict(self.strategy_options),
+            "schedule": self.schedule,
             "repeats": self.repeats,
             "enqueued": [dict(params) for params in self.enqueued],
+            "replayed": [dict(params) for params in self.replayed],
             "earlier": [[dict(known) for known in run] for run in self.earlier],
             "trial_timeout": self.time_limit_s,
+            "assessor": self.assessor,
+            "assessor_options": dict(self.assessor_options),
+            "stop_grace": self.stop_grace_s,
+            "max_seconds": self.max_seconds,
+            "on_timeout": self.on_timeout,
             **self.safety.describe(),
+            **self.placement.describe(),
             "preload": self.preload,
             "working_dir": self.working_dir,
             "python": self.python,
@@ -115,20 +148,34 @@ class Config:
             time_limit_s=described["trial_timeout"],
             script_options=None if options is None else tuple(options),
             safety=read_safety(described, _no_mistake),
+            placement=read_placement(described, _no_mistake),
             strategy_options=described.get("strategy_options", {}),
+            schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
             enqueued=tuple(described.get("enqueued", ())),
             earlier=tuple(tuple(run) for run in described.get("earlier", ())),
+            assessor=described.get("assessor", DEFAULTS["assessor"]),
+            assessor_options=described.get("assessor_options", {}),
+            stop_grace_s=described.get("stop_grace", DEFAULTS["stop_grace"]),
+            max_seconds=described.get("max_seconds"),
+            on_timeout=described.get("on_timeout", DEFAULTS["on_timeout"]),
+            exploit=described.get("exploit", "better_half"),
+            replayed=tuple(described.get("replayed", ())),
             preload=described.get("preload", DEFAULTS["preload"]),
         )
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names that the tables of implementations allow; config knows no implementation."""
+    """The names that the tables of implementations allow; config knows no implementation.
 
-    strategies: Collection[str]
+    `strategy` gives the name that the table has for another spelling, or raises UsageError.
+    """
+
+    strategy: Callable[[str], str]
     evaluators: Collection[str]
+    schedules: Collection[str]
+    assessors: Collection[str]
 
 
 def build_config(
@@ -141,22 +188,31 @@ def build_config(
             line by their long names with underscores; values may be text. Absent means default.
 
     Raises:
-        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file.
+        ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file, or
+            entries in the lists `enqueued` and `earlier` of a config.yaml that do not fit.
         UsageError: the hyperparameter file cannot be read.
     """
     checker = _Checker(options, names, working_dir)
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     evaluator = checker.one_of("evaluator", names.evaluators)
-    strategy = checker.one_of("tuning_strategy", names.strategies)
-    direction = checker.one_of("direction", [d.value for d in Direction])
+    exploit = checker.one_of("exploit", EXPLOITS)
+    strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
     limit = checker.seconds("trial_timeout")
+    schedule = checker.one_of("schedule", names.schedules)
     repeats = checker.integer("repeats", 1)
     strategy_options = checker.pairs("strategy_options")
+    direction = checker.direction(strategy_options)
+    assessor = checker.one_of("assessor", names.assessors)
+    assessor_options = checker.pairs("assessor_options")
+    stop_grace = checker.seconds("stop_grace", or_zero=True)
+    max_seconds = checker.seconds("max_seconds")
+    on_timeout = checker.one_of("on_timeout", ON_TIMEOUT)
     if popsize * rounds * repeats > MOST_TRIALS:
         checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
     safety = read_safety(options, checker.mistakes.append)
+    placement = read_placement(options, checker.mistakes.append)
     preload = checker.preload(script)
     script_args = checker.script_args()
     warm_args = checker.warm_args()
@@ -186,10 +242,19 @@ def build_config(
         warm_args=warm_args,
         time_limit_s=limit,
         safety=safety,
+        placement=placement,
         strategy_options=strategy_options,
+        schedule=schedule,
         repeats=repeats,
-        enqueued=tuple(options.get("enqueued") or ()),
-        earlier=tuple(tuple(run) for run in options.get("earlier") or ()),
+        enqueued=recorded_configurations(options.get("enqueued") or (), space),
+        earlier=recorded_trials(options.get("earlier") or (), space),
+        assessor=assessor,
+        assessor_options=assessor_options,
+        stop_grace_s=DEFAULTS["stop_grace"] if stop_grace is None else stop_grace,
+        max_seconds=max_seconds,
+        on_timeout=on_timeout,
+        exploit=exploit,
+        replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
         preload=preload,
     )
 
@@ -247,7 +312,7 @@ class _Checker:
             found[name] = given
         return found
 
-    def seconds(self, key: str) -> float | None:
+    def seconds(self, key: str, *, or_zero: bool = False) -> float | None:
         value = self.options.get(key)
         if value is None:
             return None
@@ -255,8 +320,9 @@ class _Checker:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if not (math.isfinite(number) and number > 0):
-            self.mistakes.append(f"--{key}={value} must be a number of seconds above 0")
+        if not (math.isfinite(number) and (number > 0 or (or_zero and number == 0))):
+            least = "of at least 0" if or_zero else "above 0"
+            self.mistakes.append(f"--{key}={value} must be a number of seconds {least}")
         return number
 
     def preload(self, script: str) -> str:
@@ -269,12 +335,35 @@ class _Checker:
         value = str(self.options.get(key) or DEFAULTS[key])
         name = value.lower()
         if name not in allowed:
-            close = difflib.get_close_matches(name, list(allowed), n=1)
-            guess = f" (did you mean {close[0]!r}?)" if close else ""
             self.mistakes.append(
-                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}{guess}"
+                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}"
+                + did_you_mean(name, allowed)
             )
         return name
+
+    def strategy(self) -> str:
+        value = str(self.options.get("tuning_strategy") or DEFAULTS["tuning_strategy"])
+        try:
+            return self.names.strategy(value)
+        except UsageError as error:
+            self.mistakes.append(error.message)
+            return value
+
+    def direction(self, strategy_options: Mapping[str, str]) -> str:
+        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
+        known = [d.value for d in Direction]
+        direction = self.one_of("direction", known)
+        mode = strategy_options.get("optimize_mode", "").lower()
+        if mode not in known:
+            return direction  # the strategy will say what is allowed
+        if self.options.get("direction") is None:
+            return mode
+        if direction in known and mode != direction:
+            self.mistakes.append(
+                f"--direction={direction} contradicts optimize_mode={mode} of --strategy_options; "
+                "leave one of them out"
+            )
+        return direction
 
     def script_args(self) -> tuple[str, ...]:
         try:
@@ -321,7 +410,7 @@ class _Checker:
                 )
 
     def no_option_twice(self, space: Space, script_args: Sequence[str]) -> None:
-        searched = {parameter.name for parameter in space}
+        searched = set(space.names)
         for word in script_args:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:

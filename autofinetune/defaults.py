@@ -9,9 +9,13 @@ DEFAULTS: Mapping[str, Any] = {
     "popsize": 5,
     "round": 10,
     "evaluator": "populationbased",
+    "exploit": "truncation",
     "tuning_strategy": "pshe2",
     "direction": "maximize",
+    "schedule": "async",
     "repeats": 1,
+    "trials_per_gpu": 1,
+    "gpus_per_trial": 1,
     "max_retries": "runner_lost:3",
     "max_failures": 3,
     "min_free_gb": 1.0,
@@ -20,6 +24,9 @@ DEFAULTS: Mapping[str, Any] = {
     "strict_exit": False,
     "keep_models": "all",
     "on_tuner_death": "adopt",
+    "assessor": "none",
+    "stop_grace": 30.0,
+    "on_timeout": "drain",
     "preload": "none",
 }
 

@@ -6,7 +6,8 @@ Every error carries a message of three parts: what is wrong, what is allowed, wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 
 
 class AutofinetuneError(Exception):
@@ -63,3 +64,9 @@ class DirectoryBusy(AutofinetuneError):
     """Another tuner is at work in the output directory."""
 
     exit_code = 5
+
+
+def did_you_mean(word: str, known: Iterable[str], show: Callable[[str], str] = repr) -> str:
+    """The end of a message about a word that is unknown: what it may have meant, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {show(close[0])}?)" if close else ""

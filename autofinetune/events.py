@@ -79,6 +79,16 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class StopRequested:
+    """The attempt was asked to end; whatever it still does, its trial ends as STOPPED."""
+
+    at: float
+    trial: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class AttemptLost:
     """The attempt does not count; the trial goes back to the queue."""
 
@@ -90,7 +100,11 @@ class AttemptLost:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """The trial is over. `status` is COMPLETED, FAILED or STOPPED; a failed one has no score."""
+    """The trial is over. `status` is COMPLETED, FAILED or STOPPED; a failed one has no score.
+
+    The `score` of a stopped trial is the last one on the way, and `estimate` what it would have
+    come to, which is what the strategy is told.
+    """
 
     at: float
     trial: int
@@ -100,6 +114,7 @@ class TrialEnded:
     score: float | None
     seconds: float
     has_model: bool
+    estimate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,10 @@ class SlotQuarantined:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run is over: `reason` is `done`, `exhausted` or `broken` (it may be resumed)."""
+    """The run is over: `reason` is one of `run_state.REASONS`, or `error:` and a sentence.
+
+    It may be resumed.
+    """
 
     at: float
     reason: str
@@ -126,6 +144,7 @@ Event: TypeAlias = (
     | AttemptPlanned
     | AttemptSubmitted
     | Reported
+    | StopRequested
     | AttemptLost
     | TrialEnded
     | SlotQuarantined
@@ -141,6 +160,7 @@ KINDS: Mapping[str, type[Event]] = {
         AttemptPlanned,
         AttemptSubmitted,
         Reported,
+        StopRequested,
         AttemptLost,
         TrialEnded,
         SlotQuarantined,

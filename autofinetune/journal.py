@@ -6,11 +6,12 @@ cut. One writer, the tuner; readers may open the file at any time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import Event, decode_event, encode_event
@@ -129,6 +130,28 @@ class SqliteJournal:
             ):
                 yield decode_event(kind, body)
         except (sqlite3.Error, ValueError) as error:
+            raise self._problem("cannot be read", error) from None
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """Questions to the journal as it is at one moment: yields `ask(sql, *values) -> rows`.
+
+        The table is `events(seq, kind, body)`; `body` is JSON.
+
+        Raises:
+            EnvironmentProblem: it cannot be read.
+        """
+
+        def ask(sql: str, *values: object) -> list[tuple[Any, ...]]:
+            return self._connection.execute(sql, values).fetchall()
+
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                yield ask
+            finally:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
             raise self._problem("cannot be read", error) from None
 
     def close(self) -> None:

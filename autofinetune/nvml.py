@@ -21,7 +21,8 @@ def serve() -> None:
 def read_cards() -> list[dict[str, Any]] | None:
     """What NVML tells of each card: index, uuid, name, used_bytes, total_bytes (0: not told).
 
-    A card that does not answer is left out. None without a library, a driver or any card.
+    `processes` are [pid, bytes] of those that it names. A card that does not answer is left out.
+    None without a library, a driver or any card.
     """
     try:
         import pynvml
@@ -56,7 +57,18 @@ def _read(nvml: Any, index: int) -> dict[str, Any] | None:
         "name": name,
         "used_bytes": int(getattr(memory, "used", 0)),
         "total_bytes": int(getattr(memory, "total", 0)),
+        "processes": _processes(nvml, handle),
     }
+
+
+def _processes(nvml: Any, handle: object) -> list[list[int]]:
+    """[pid, bytes]; a process that computes and draws is named by both lists, with one amount."""
+    found = {}
+    for kind in ("Compute", "Graphics"):
+        for process in _told(nvml, f"nvmlDeviceGet{kind}RunningProcesses", handle) or ():
+            if process.usedGpuMemory is not None:
+                found[int(process.pid)] = int(process.usedGpuMemory)
+    return [[pid, used] for pid, used in found.items()]
 
 
 def _told(nvml: Any, name: str, handle: object) -> Any:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from autofinetune.runner.files import REPORTS
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -66,7 +68,7 @@ class RunPaths:
         return self.trials / str(trial) / f"attempt-{attempt}"
 
     def reports(self, trial: int, attempt: int) -> Path:
-        return self.attempt_dir(trial, attempt) / "reports.jsonl"
+        return self.attempt_dir(trial, attempt) / REPORTS
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -11,15 +11,16 @@ from autofinetune.errors import AutofinetuneError, UsageError
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.space import Space, Value
-from autofinetune.state import Direction, State, Status
+from autofinetune.state import Direction, State
 from autofinetune.strategies import Known
 
 
 def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
     """The configurations in a CSV file with the names of hyperparameters in its first line.
 
-    A hyperparameter without a column, or with an empty cell, has its initial value. Columns of
-    `trials.csv` that are no hyperparameters are passed over.
+    A hyperparameter without a column, or with an empty cell, has its initial value, unless the
+    choices before it leave it out. Columns of `trials.csv` that are no hyperparameters are passed
+    over.
 
     Raises:
         UsageError: the file cannot be read, has no column of this space, or a value is not in it.
@@ -47,6 +48,14 @@ def _configuration(
     params: dict[str, Value] = {}
     for parameter in space:
         text = row.get(parameter.name)
+        if not space.is_active(parameter, params):
+            if text:
+                raise UsageError(
+                    f"--enqueue={file}, line {line}: {parameter.name} has a value, but the choice "
+                    "that it depends on is another one",
+                    "leave the cell empty",
+                )
+            continue
         try:
             params[parameter.name] = parameter.parse(text) if text else parameter.init
         except ValueError:
@@ -72,7 +81,7 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             f"--warm_start={directory} holds no run (there is no {journal.name})",
             "give the output directory of an earlier run",
         )
-    state = State()
+    state = State(direction)
     try:
         with closing(SqliteJournal(journal, read_only=True)) as events:
             state.apply_all(events.events())
@@ -85,13 +94,12 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             f"{direction.value} it",
             f"give --direction={theirs.value}, or another run",
         )
-    ended = [t for t in state.trials.values() if t.status in (Status.COMPLETED, Status.FAILED)]
+    ended = [trial for trial in state.trials.values() if trial.status.is_final]
     found = []
     for trial in ended:
         params = _fitted(trial.params, space)
         if params is not None:
-            merit = None if trial.score is None else direction.merit(trial.score)
-            found.append(Known(params, merit))
+            found.append(Known(params, state.told(trial)))
     if not found:
         raise UsageError(
             f"--warm_start={directory}: none of its {len(ended)} finished trials fits this space",
@@ -103,8 +111,11 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
 def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | None:
     if not any(parameter.name in params for parameter in space):
         return None
-    fitted = {parameter.name: params.get(parameter.name, parameter.init) for parameter in space}
+    fitted: dict[str, Value] = {}
     try:
+        for parameter in space:
+            if space.is_active(parameter, fitted):
+                fitted[parameter.name] = params.get(parameter.name, parameter.init)
         space.encode(fitted)
     except ValueError:
         return None

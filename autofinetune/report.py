@@ -6,6 +6,8 @@ the function returns. Any language can write the same lines:
     {"final": 0.93}
     {"intermediate": 0.71, "step": 3}
 
+A run may ask a trial to end early: then the file named by AUTOFINETUNE_STOP_FILE exists.
+
 Several final reports are allowed, the last finite one counts. Lines that are not such an object
 are ignored by the reader, which is why every record starts with a line break: a line torn by a
 full disk or a kill cannot swallow the next one.
@@ -18,6 +20,7 @@ import sys
 import time
 
 REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
+STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
 
 
 def report_final_result(score: float) -> None:
@@ -54,6 +57,16 @@ def report_intermediate_result(score: float, step: int | None = None) -> None:
             raise TypeError(f"step must be an integer, got {_short(step)}")
         step = whole
     _report("intermediate", score, step)
+
+
+def should_stop() -> bool:
+    """Whether this trial is asked to end early; it is ended by force a little later.
+
+    Cheap enough for every batch: one look for a file. False outside of a run. Save what is worth
+    it and leave the training loop; the last intermediate result is the trial's score.
+    """
+    path = os.environ.get(STOP_FILE_VARIABLE)
+    return path is not None and os.path.exists(path)
 
 
 def _report(kind: str, score: float, step: int | None) -> None:

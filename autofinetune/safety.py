@@ -22,7 +22,6 @@ RETRY_REASONS = (
     "spawn",
     "runner_lost",
 )
-BROKEN = "broken"  # why a run ended that failed too often
 LATER_FACTOR = 3  # once a trial has completed, this many times more failures stop the run
 _KEEP = re.compile(r"all|best|top:([1-9][0-9]{0,5})\Z")
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from autofinetune.state import State
+from autofinetune.run_state import DONE, EXHAUSTED
+from autofinetune.state import State, device_of
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,15 @@ def plan(
     if idle > 0 and left > 0 and can_ask and not exhausted and len(actions) == len(queue):
         actions.append(Ask(min(idle, left)))
     if not actions and not queue and not state.running and (left <= 0 or exhausted):
-        actions.append(Finish("done" if left <= 0 else "exhausted"))
+        actions.append(Finish(DONE if left <= 0 else EXHAUSTED))
     return actions
 
 
 def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
-    """Each trial on the first free slot, but not on one where it failed before."""
+    """Each trial on the first free slot, but not on a device where it failed before."""
     for trial in queue:
-        usable = [slot for slot in free if slot != state.trials[trial].avoid]
+        avoided = device_of(state.trials[trial].avoid)
+        usable = [slot for slot in free if device_of(slot) != avoided]
         if not usable and not state.running:
             usable = list(free)  # no other slot will ever come
         if usable:

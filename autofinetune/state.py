@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from autofinetune.events import (
     RunEnded,
     RunResumed,
     SlotQuarantined,
+    StopRequested,
     TrialCreated,
     TrialEnded,
 )
@@ -55,6 +57,7 @@ TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
     AttemptPlanned: frozenset({Status.QUEUED}),
     AttemptSubmitted: frozenset({Status.RUNNING}),
     Reported: frozenset({Status.RUNNING}),
+    StopRequested: frozenset({Status.RUNNING}),
     AttemptLost: frozenset({Status.RUNNING}),
     TrialEnded: frozenset({Status.RUNNING}),
 }
@@ -68,7 +71,7 @@ class ImpossibleEvent(ValueError):
 class Trial:
     """One execution for one candidate; it may take several attempts.
 
-    `handle` is of an attempt that runs.
+    `handle` is of an attempt that runs, `stop_reason` of one that was asked to end.
     """
 
     id: int
@@ -85,11 +88,18 @@ class Trial:
     report_offset: int = 0
     reports: int = 0
     last_report: float | None = None
+    stop_reason: str = ""
     reason: str = ""
     score: float | None = None
+    estimate: float | None = None
     seconds: float = 0.0
     has_model: bool = False
     started_at: float | None = None
+
+
+def device_of(slot: str) -> str:
+    """What slots have in common: `0` of `0.1` and `0.2`, the places of two trials on one card."""
+    return slot.partition(".")[0]
 
 
 class State:
@@ -117,6 +127,8 @@ class State:
         self.slot_failures: dict[str, int] = {}  # fast ones in a row, by slot
         self.good_slots: set[str] = set()  # where a trial has completed
         self.quarantined: dict[str, str] = {}  # slot to reason
+        self.active_seconds = 0.0  # in which a tuner was at work
+        self._last_at = math.inf
 
     @property
     def ended(self) -> int:
@@ -127,6 +139,11 @@ class State:
         """How good a trial with a score is; higher is better."""
         assert trial.score is not None
         return self.direction.merit(trial.score)
+
+    def told(self, trial: Trial) -> float | None:
+        """What a strategy learns of a trial that is over: a merit, None for a failed one."""
+        score = trial.estimate if trial.status is Status.STOPPED else trial.score
+        return None if score is None else self.direction.merit(score)
 
     def ranked(self) -> Iterator[Trial]:
         """The completed trials, best first; equal scores in order of creation.
@@ -151,6 +168,9 @@ class State:
         """
         handler = _HANDLERS[type(event)]
         handler(self, event)
+        if not isinstance(event, RunResumed):  # before that nobody was at work
+            self.active_seconds += max(0.0, event.at - self._last_at)
+        self._last_at = event.at
 
     def apply_all(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -193,7 +213,7 @@ class State:
         self.running.add(trial.id)
         self._change(
             trial, status=Status.RUNNING, attempt=event.attempt, slot=event.slot, handle=None,
-            report_offset=0, reports=0, last_report=None, started_at=event.at,
+            report_offset=0, reports=0, last_report=None, stop_reason="", started_at=event.at,
         )  # fmt: skip
 
     def _submitted(self, event: AttemptSubmitted) -> None:
@@ -207,6 +227,12 @@ class State:
             reports=trial.reports + 1,
             last_report=event.score,
         )
+
+    def _stop_requested(self, event: StopRequested) -> None:
+        trial = self._expect(event)
+        if trial.stop_reason:
+            raise ImpossibleEvent(f"trial {trial.id} was asked to stop twice")
+        self._change(trial, stop_reason=event.reason)
 
     def _attempt_lost(self, event: AttemptLost) -> None:
         trial = self._expect(event)
@@ -226,7 +252,8 @@ class State:
         self.running.remove(trial.id)
         ended = self._change(
             trial, status=status, reason=event.reason, score=event.score,
-            seconds=event.seconds, has_model=event.has_model, handle=None,
+            estimate=event.estimate, seconds=event.seconds, has_model=event.has_model,
+            handle=None,
         )  # fmt: skip
         self.busy_seconds += event.seconds
         self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
@@ -259,7 +286,13 @@ class State:
             self.fast_failures = self.slot_failures[trial.slot] = 0
 
     def _expect(
-        self, event: AttemptPlanned | AttemptSubmitted | Reported | AttemptLost | TrialEnded
+        self,
+        event: AttemptPlanned
+        | AttemptSubmitted
+        | Reported
+        | StopRequested
+        | AttemptLost
+        | TrialEnded,
     ) -> Trial:
         trial = self.trials.get(event.trial)
         if trial is None or trial.status not in TRANSITIONS[type(event)]:
@@ -281,7 +314,6 @@ class State:
         return changed
 
 
-INTERRUPTED = "interrupted"  # an attempt ended by the user, or with its tuner
 SUSPECT_SLOT = "suspect_slot"  # a failure that may be the device's: it is tried on another one
 FAST_FAILURE_S = 10.0
 
@@ -292,6 +324,7 @@ _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     AttemptPlanned: State._planned,
     AttemptSubmitted: State._submitted,
     Reported: State._reported,
+    StopRequested: State._stop_requested,
     AttemptLost: State._attempt_lost,
     TrialEnded: State._trial_ended,
     RunEnded: State._run_ended,

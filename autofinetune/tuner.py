@@ -7,18 +7,21 @@ Resuming is folding the journal and letting the strategy live through its asks a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from autofinetune.assessors import Assessor
 from autofinetune.config import Config
-from autofinetune.errors import DiskFull, EnvironmentProblem
+from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
 from autofinetune.evaluators import Evaluator
 from autofinetune.events import (
     AttemptLost,
@@ -30,29 +33,40 @@ from autofinetune.events import (
     RunEnded,
     RunResumed,
     SlotQuarantined,
+    StopRequested,
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation
+from autofinetune.executors import (
+    Attempt,
+    Executor,
+    ExitRecord,
+    JobState,
+    Key,
+    Observation,
+    Report,
+)
 from autofinetune.journal import Journal
+from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
-from autofinetune.safety import BROKEN
+from autofinetune.run_state import BROKEN, ERROR, INTERRUPTED, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
     FAST_FAILURE_S,
-    INTERRUPTED,
     SUSPECT_SLOT,
     State,
     Status,
     Trial,
+    device_of,
 )
+from autofinetune.stopping import Stopping
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.verdict import Verdict, judge
 from autofinetune.version import __version__
 
-NO_SLOT = "no_slot"  # why a run ended whose every slot is quarantined
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
 # What may be over the next time: no space, no memory for a fork, too many open files.
@@ -76,6 +90,7 @@ class World:
 
     Args:
         now: the wall clock in seconds since 1970.
+        monotonic: a clock in seconds that nobody sets.
         free_gb: GiB of free disk where the output lies.
         notice: takes a sentence for the person at the console.
         sleep: waits so many seconds.
@@ -87,6 +102,7 @@ class World:
     notice: Callable[[str], None] = lambda sentence: None
     sleep: Callable[[float], None] = lambda seconds: None
     grace_s: float = 10.0
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class Tuner:
@@ -101,6 +117,7 @@ class Tuner:
         executor: where they run.
         sinks: who is told.
         world: clock, disk and console.
+        assessor: stops hopeless trials; None lets all go on.
     """
 
     def __init__(
@@ -113,6 +130,7 @@ class Tuner:
         executor: Executor,
         sinks: SinkGuard,
         world: World,
+        assessor: Assessor | None = None,
     ) -> None:
         self.config = config
         self.paths = paths
@@ -124,17 +142,21 @@ class Tuner:
         self._sinks = sinks
         self._world = world
         self._now = world.now
+        self._stopping = Stopping(assessor, config.direction)
+        self._stop_deadlines: dict[Key, float] = {}
+        self._began = 0.0  # this life, by the monotonic clock
+        self._spent_before = 0.0  # seconds of work in earlier lives
+        self._is_begun = False
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
         self._unshown: list[Event] = []
         self._to_submit: list[int] = []
         self._can_ask = True
         self._exhausted = False
+        self._choosing_s = 0.0  # a candidate, the last time
         self._interrupts = 0
         self._cancelled = 0
-        self._paused = ""  # why no trial is started for want of space
-        self._crowded = ""  # why one that is due cannot be started at once
-        self._obstacles: dict[str, str] = {}
+        self._notices = Notices(lambda sentence: self._world.notice(sentence))
 
     @property
     def interrupted(self) -> bool:
@@ -153,25 +175,38 @@ class Tuner:
         """Begin a new run under the name `run`."""
         created = RunCreated(self._now(), run, __version__, self.config.describe())
         self._record([created])
+        self._begin()
 
     def resume(self) -> None:
-        """Bring state, strategy and views to where the journal ends, and attach to what runs.
+        """Bring state, strategy and views to where the journal ends; `run` attaches to what runs.
 
         Raises:
             EnvironmentProblem: the journal does not fit this version of the strategy.
         """
         for event in self._journal.events():
             self.state.apply(event)
+            self._stopping.apply(event)
             self._replay(event)
             self._sinks.replay(event, self.state)
+        self._spent_before = self.state.active_seconds
         self._record([RunResumed(self._now(), __version__)])
         self._to_submit = sorted(self.state.running)
-        self._submit_due()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began = self._world.monotonic()
+        self._is_begun = True
+
+    def fail(self, reason: str) -> None:
+        """Note that an error ended the run, as far as that can be noted."""
+        if self._is_begun and self.state.end_reason is None:
+            with contextlib.suppress(AutofinetuneError, OSError):
+                self._journal.append([RunEnded(self._now(), f"{ERROR}: {reason}")])
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
             candidate = Candidate(
-                event.trial, event.round, event.member, event.point, event.params
+                event.trial, event.round, event.member, event.point, event.params, event.parent
             )
             try:
                 self._strategy.restore(candidate)
@@ -196,10 +231,14 @@ class Tuner:
                 self._perform(due)
             else:
                 self._show()  # slots are busy again by now, so slow sinks keep none waiting
+                self._end_what_does_not_stop()
                 self._stop_running_where_asked()
+                if self._is_worth_asking_ahead():
+                    self._ask(1)
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
-        if reason != INTERRUPTED:
+        # Whoever stops it does not wait for space to write that down.
+        with contextlib.suppress(*([DiskFull] if self.interrupted else [])):
             self._record([RunEnded(self._now(), reason)])
         self._show()
         while self._sinks.is_waiting and not self.interrupted:
@@ -214,44 +253,79 @@ class Tuner:
         can_start = self._has_space() and not self._to_submit
         return plan(
             self.state,
-            [slot for slot in free if self._is_clear(slot)] if can_start else [],
+            self._clear(free) if can_start else [],
             max_trials=self.config.max_trials,
             can_ask=self._can_ask,
             exhausted=self._exhausted,
-            stopping=self._stopping(),
+            stopping=self._why_no_more(),
         )
 
-    def _stopping(self) -> str | None:
+    def _is_worth_asking_ahead(self) -> bool:
+        """Whether a slot that falls free would wait long for the choice of its next trial.
+
+        What is chosen now does not know the results of the trials that run, so where choosing is
+        quick beside training it is left to the last moment.
+        """
+        state = self.state
+        is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
+        return bool(
+            is_slow
+            and self.config.schedule == "async"
+            and self._can_ask
+            and not (self._exhausted or state.queued or self._why_no_more())
+            and len(state.trials) < self.config.max_trials
+        )
+
+    def _clear(self, free: Sequence[str]) -> list[str]:
+        """Usable slots, one a device: whether another trial fits is seen once that one runs."""
+        clear: dict[str, str] = {}
+        for slot in free:
+            if device_of(slot) not in clear and self._is_clear(slot):
+                clear[device_of(slot)] = slot
+        return list(clear.values())
+
+    def _beside(self, slot: str) -> list[str]:
+        """The slots of the same device, this one included."""
+        return [s for s in self._executor.slots() if device_of(s) == device_of(slot)]
+
+    def _why_no_more(self) -> str | None:
+        """Why no trial is started any more, or None."""
         if self.interrupted:
             return INTERRUPTED
         if self.state.quarantined.keys() >= set(self._executor.slots()):
             return NO_SLOT
-        return BROKEN if self.config.safety.is_broken(self.state) else None
+        if self.config.safety.is_broken(self.state):
+            return BROKEN
+        return TIMEOUT if self._is_out_of_time() and self._is_more_to_start() else None
+
+    def _is_out_of_time(self) -> bool:
+        limit = self.config.max_seconds
+        worked = self._spent_before + self._world.monotonic() - self._began
+        return limit is not None and worked >= limit
+
+    def _is_more_to_start(self) -> bool:
+        is_more_to_ask = len(self.state.trials) < self.config.max_trials and not self._exhausted
+        return bool(self.state.queued) or is_more_to_ask
 
     def _has_space(self) -> bool:
         """Whether new trials may be started; says once when that changes."""
         wanted, free = self.config.safety.min_free_gb, self._world.free_gb()
+        if free >= wanted:
+            self._notices.end("disk", "there is space again: going on")
+            return True
         reason = f"{free:.1f} GiB of disk are free, --min_free_gb={wanted:g}"
-        if free < wanted and not self._paused:
-            self._paused = reason
-            self._world.notice(f"paused: {reason}; it goes on by itself once there is space")
-        elif free >= wanted and self._paused:
-            self._paused = ""
-            self._world.notice("there is space again: going on")
-        return not self._paused
+        self._notices.begin("disk", f"paused: {reason}; it goes on by itself once there is space")
+        return False
 
     def _is_clear(self, slot: str) -> bool:
         """Whether a free slot can be used; says once what is in the way."""
         if self.interrupted:
             return False
         obstacle = self._executor.obstacle(slot)
-        if obstacle and slot not in self._obstacles:
-            self._world.notice(f"slot {slot} waits: {obstacle}")
-        elif slot in self._obstacles and not obstacle:
-            self._world.notice(f"slot {slot} can be used again")
-            del self._obstacles[slot]
         if obstacle:
-            self._obstacles[slot] = obstacle
+            self._notices.begin(f"slot {slot}", f"slot {slot} waits: {obstacle}")
+        else:
+            self._notices.end(f"slot {slot}", f"slot {slot} can be used again")
         return not obstacle
 
     def _insist(self, action: Callable[[], T]) -> T:
@@ -280,15 +354,17 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
+        began = self._world.monotonic()
         try:
             candidates = self._strategy.ask(count)
         except Exhausted:
             self._exhausted = True
             return
         self._can_ask = bool(candidates)
+        self._choosing_s = (self._world.monotonic() - began) / max(1, len(candidates))
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
-            parent = self._evaluator.parent(candidate.round, self.state)
+            parent = self._evaluator.parent(candidate, self.state)
             self._record([self._created(candidate, parent)])
 
     def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
@@ -327,17 +403,14 @@ class Tuner:
                 if self.interrupted:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
                 else:
-                    self._wait_for_room(str(error))
+                    self._notices.begin(
+                        "room", f"paused: {error}; it goes on by itself once that is over"
+                    )
                     break
             self._to_submit.pop(0)
         if not self._to_submit:
-            self._crowded = ""
+            self._notices.end("room")
         self._record(events)
-
-    def _wait_for_room(self, reason: str) -> None:
-        if not self._crowded:
-            self._world.notice(f"paused: {reason}; it goes on by itself once that is over")
-        self._crowded = reason
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""
@@ -363,14 +436,28 @@ class Tuner:
             time_limit_s=self.config.time_limit_s,
         )
         handle = self._executor.submit(attempt)
+        if trial.stop_reason:
+            self._ask_to_stop(attempt.key)
         return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
 
     def _stop_running_where_asked(self) -> None:
         wanted = min(self._interrupts, 3) - 1
+        if self.config.on_timeout == "kill" and self._is_out_of_time():
+            wanted = max(wanted, 1)
         while self._cancelled < wanted:
             self._cancelled += 1
             for trial in sorted(self.state.running):
                 self._executor.cancel((trial, self.state.trials[trial].attempt))
+
+    def _ask_to_stop(self, key: Key) -> None:
+        self._executor.request_stop(key)
+        self._stop_deadlines[key] = self._world.monotonic() + self.config.stop_grace_s
+
+    def _end_what_does_not_stop(self) -> None:
+        now = self._world.monotonic()
+        for key in [key for key, deadline in self._stop_deadlines.items() if deadline <= now]:
+            del self._stop_deadlines[key]
+            self._executor.cancel(key)
 
     # --- learning what happened -----------------------------------------------------------------
 
@@ -384,37 +471,55 @@ class Tuner:
         for event in events:
             if isinstance(event, TrialEnded):
                 self._tell(self.state.trials[event.trial])
+            elif isinstance(event, StopRequested):
+                self._ask_to_stop((event.trial, event.attempt))
 
-    def _take_reports(self, observation: Observation) -> Iterable[Reported]:
+    def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
         trial = self.state.trials[observation.key[0]]
-        count = trial.reports
+        finals, count = self._finals[trial.id], trial.reports
+        # Who is over, or has its result, needs no stop any more.
+        may_stop = observation.state is JobState.RUNNING and not trial.stop_reason
         for report in observation.reports:
             if report.kind == "final":
-                self._finals[trial.id].append(report.score)
-            elif report.offset > trial.report_offset and math.isfinite(report.score):
-                step = count if report.step is None else report.step
-                count += 1
-                yield Reported(
-                    self._now(), trial.id, trial.attempt, step, report.score, report.offset
-                )
+                finals.append(report.score)
+            elif report.offset > trial.report_offset:
+                event = self._as_event(trial, count, report)
+                if math.isfinite(report.score):
+                    count += 1
+                    self._stopping.apply(event)
+                    yield event
+                why = self._stopping.reason_to_stop(event) if may_stop and not finals else ""
+                if why:
+                    may_stop = False
+                    yield StopRequested(self._now(), trial.id, trial.attempt, why)
+
+    def _as_event(self, trial: Trial, count: int, report: Report) -> Reported:
+        step = count if report.step is None else report.step
+        return Reported(self._now(), trial.id, trial.attempt, step, report.score, report.offset)
 
     def _conclude(self, observation: Observation) -> Iterable[Event]:
         trial = self.state.trials[observation.key[0]]
         finals = self._finals.pop(trial.id)
         verdict = judge(observation.exit, finals, strict_exit=self.config.safety.strict_exit)
+        estimate = None
+        if trial.stop_reason:  # however it ended: a result would be one of half a training
+            verdict = Verdict(Status.STOPPED, trial.stop_reason, self._stopping.score(trial))
+            estimate = self._stopping.estimate(trial)
+        self._stop_deadlines.pop(observation.key, None)
         seconds = self._seconds(trial, observation.exit)
         trouble = _slot_trouble(trial, observation)
         if trouble:
-            yield SlotQuarantined(self._now(), trial.slot, trouble)
+            # Memory belongs to the card; a process that stays takes one place there.
+            for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
+                yield SlotQuarantined(self._now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
         if again:
             yield AttemptLost(self._now(), trial.id, trial.attempt, again)
             return
         status = verdict.status
         assert status is not None
-        if status is Status.COMPLETED and trial.avoid not in ("", *self.state.quarantined):
-            reason = f"trial {trial.id} failed there at once and completed on {trial.slot}"
-            yield SlotQuarantined(self._now(), trial.avoid, reason)
+        if status is Status.COMPLETED and trial.avoid:
+            yield from self._blame(trial)
         yield TrialEnded(
             at=self._now(),
             trial=trial.id,
@@ -424,7 +529,23 @@ class Tuner:
             score=verdict.score,
             seconds=seconds,
             has_model=_has_content(self.paths.model(trial.round, trial.member)),
+            estimate=estimate,
         )
+
+    def _blame(self, trial: Trial) -> Iterable[SlotQuarantined]:
+        """A trial completed that had failed elsewhere: on that device nothing more is started.
+
+        Beside the slot where it failed this means those whose own last trial failed at once; one
+        whose trials complete shows that the card works and is only crowded.
+        """
+        if device_of(trial.slot) == device_of(trial.avoid):
+            return
+        for slot in self._beside(trial.avoid):
+            is_failing = slot == trial.avoid or self.state.slot_failures.get(slot, 0) > 0
+            if is_failing and slot not in self.state.quarantined:
+                where = "there" if slot == trial.avoid else f"on {trial.avoid}"
+                reason = f"trial {trial.id} failed {where} at once and completed on {trial.slot}"
+                yield SlotQuarantined(self._now(), slot, reason)
 
     def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
         """Why this attempt does not count, or nothing."""
@@ -434,10 +555,11 @@ class Tuner:
             return ""
         if self.config.safety.may_retry(trial, verdict.reason):
             return verdict.reason
-        others = set(self._executor.slots()) - {trial.slot} - self.state.quarantined.keys()
+        beside = self._beside(trial.slot)
+        others = set(self._executor.slots()) - {*beside} - self.state.quarantined.keys()
         is_suspect = (
             seconds < FAST_FAILURE_S
-            and self.state.slot_failures.get(trial.slot, 0) > 0
+            and any(self.state.slot_failures.get(slot, 0) > 0 for slot in beside)
             and bool(others & self.state.good_slots)
             and SUSPECT_SLOT not in trial.lost
         )
@@ -450,7 +572,9 @@ class Tuner:
 
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
-        self._strategy.tell(candidate, None if trial.score is None else self.state.merit(trial))
+        if trial.has_model:
+            self._strategy.model_saved(candidate)
+        self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True
 
     def _record(self, events: Sequence[Event]) -> None:
@@ -458,6 +582,8 @@ class Tuner:
             return
         self._insist(lambda: self._journal.append(events))
         self.state.apply_all(events)
+        for event in events:
+            self._stopping.apply(event)
         self._unshown += events
 
     def _show(self) -> None:

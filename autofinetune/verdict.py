@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofinetune.executors import ExitRecord
-from autofinetune.state import INTERRUPTED, Status
+from autofinetune.run_state import INTERRUPTED
+from autofinetune.state import Status
 
 
 @dataclass(frozen=True)

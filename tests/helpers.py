@@ -9,18 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from autofinetune.assessors import create_assessor
 from autofinetune.config import Config
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import Event
 from autofinetune.executors import Attempt, MemoryExecutor, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
+from autofinetune.search import make_search
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
-from autofinetune.strategies import create_strategy
+from autofinetune.strategies import STRATEGIES, Strategy, strategy_class
 from autofinetune.tuner import Tuner, World
 
+# With which whole runs are tested; what every strategy promises is in tests/strategies.
+TYPICAL = ("hazero", "pshe2", "random")
 MIXED: dict[str, Any] = {
     "param_list": [
         {
@@ -57,6 +61,61 @@ def space_of(*kinds: str) -> Space:
     )
 
 
+def strategy_of(config: Config) -> Strategy:
+    """The strategy of a run, new."""
+    return make_search(config)
+
+
+def conditional_space(*, finite: bool = False) -> Space:
+    """Momentum for sgd only, a schedule for adam only, and warm-up for one of the schedules.
+
+    There are infinitely many configurations, or 3 with sgd, 2 with lamb, 4 with adam.
+    """
+    rate: dict[str, Any] = {"type": "float", "init_value": 0.5, "greater_than": 0, "lower_than": 1}
+    entries: list[dict[str, Any]] = [
+        {"name": "optimizer", "type": "choice", "choices": ["sgd", "lamb", "adam"]},
+        {"name": "momentum", **rate, "only_if": {"optimizer": "sgd"}},
+        {
+            "name": "schedule",
+            "type": "choice",
+            "choices": [True, 1],
+            "only_if": {"optimizer": "adam"},
+        },
+        {"name": "warmup", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 3}
+        | {"only_if": {"schedule": 1}},
+        {"name": "bias", "type": "choice", "choices": [0, 1], "only_if": {"optimizer": "lamb"}},
+    ]
+    if finite:
+        entries[1]["step"] = 0.5
+    else:
+        entries.append({"name": "lr", **rate})
+    return load_space({"param_list": entries})
+
+
+def drawn_space() -> Space:
+    """Distributions, multiples and weights; constants and structured choices beside them."""
+    return load_space(
+        {
+            "parameters": {
+                "decay": {"distribution": "log_normal", "mu": -5, "sigma": 1},
+                "share": {"distribution": "beta", "a": 2, "b": 5},
+                "width": {"distribution": "q_log_uniform_values", "min": 16, "max": 512, "q": 16},
+                "depth": {"distribution": "q_normal", "mu": 4, "sigma": 1, "q": 1},
+                "kind": {"values": ["a", "b", [1, 2]], "probabilities": [0.6, 0.3, 0.1]},
+                "epochs": {"value": 3},
+            }
+        }
+    )
+
+
+def from_init() -> list[str]:
+    """Strategies that begin with the initial values; others take what is given, or all in order.
+
+    Loads them all, with numpy, so it is called where that does no harm.
+    """
+    return [name for name in sorted(STRATEGIES) if strategy_class(name).begins_with_init]
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(
@@ -68,6 +127,7 @@ def config_of(space: Space | None = None, **fields: Any) -> Config:
         python="python",
         popsize=3,
         rounds=3,
+        schedule="round",
     )
     return dataclasses.replace(config, **fields)
 
@@ -114,25 +174,21 @@ def tuner_in_memory(
     slots: Sequence[str] = ("a", "b"),
     sinks: Sequence[Sink] = (),
 ) -> Tuner:
-    """A tuner whose trials are played; models are written below `root`."""
+    """A tuner whose trials are played, with simulated time; models are written below `root`."""
     paths = RunPaths(root)
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    strategy = create_strategy(
-        config.tuning_strategy,
-        config.space,
-        popsize=config.popsize,
-        seed=config.seed,
-        allow_repeats=evaluator.continues_models,
-    )
+    strategy = strategy_of(config)
+    executor = MemoryExecutor(slots, program)
     return Tuner(
         config,
         paths,
         journal if journal is not None else MemoryJournal(),
         strategy,
         evaluator,
-        MemoryExecutor(slots, program),
+        executor,
         SinkGuard(sinks, _raise),
-        World(Clock()),
+        World(Clock(), monotonic=lambda: executor.now),
+        create_assessor(config.assessor, config.direction.value, config.assessor_options),
     )
 
 

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
 from autofinetune.config import Config, Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.placement import Placement
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.state import Direction
-from autofinetune.strategies import STRATEGIES
+from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
 from tests.helpers import MIXED, config_of, space_of
 
 HPARAM = """\
@@ -39,7 +41,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(STRATEGIES, EVALUATORS),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -65,6 +67,8 @@ def test_the_documented_defaults(folder: Path) -> None:
     assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
     assert (config.time_limit_s, config.script_options, config.preload) == (None, None, "none")
     assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
+    assert (config.assessor, config.stop_grace_s) == ("none", 30.0)
+    assert (config.max_seconds, config.on_timeout) == (None, "drain")
     assert config.script_path == folder / "train.py"
     assert [parameter.name for parameter in config.space] == ["lr", "units"]
 
@@ -73,8 +77,13 @@ def test_every_option_is_taken(folder: Path) -> None:
     config = build(
         folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
         direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
-        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", preload="json,numpy",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", assessor="MedianStop",
+        assessor_options="start_step=3,min_completed=2", stop_grace="0", max_seconds="7200",
+        on_timeout="kill", preload="json,numpy",
     )  # fmt: skip
+    assert (config.assessor, config.stop_grace_s) == ("medianstop", 0.0)
+    assert config.assessor_options == {"start_step": "3", "min_completed": "2"}
+    assert (config.max_seconds, config.on_timeout) == (7200.0, "kill")
     assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
     assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
     assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
@@ -165,11 +174,18 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("trial_timeout", "inf", "--trial_timeout=inf must be a number of seconds above 0"),
         ("trial_timeout", [1], "--trial_timeout=[1] must be a number of seconds above 0"),
         ("trial_timeout", 10**400, "must be a number of seconds above 0"),
+        ("max_seconds", "0", "--max_seconds=0 must be a number of seconds above 0"),
+        ("stop_grace", "-1", "--stop_grace=-1 must be a number of seconds of at least 0"),
+        ("stop_grace", "nan", "--stop_grace=nan must be a number of seconds of at least 0"),
+        ("on_timeout", "wait", "--on_timeout=wait is unknown; use one of: drain, kill"),
+        ("assessor", "median", "--assessor=median is unknown; use one of: asha, curvefitting, "),
+        ("assessor_options", "eta", "'eta' is not of the form name=value"),
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
-        ("tuning_strategy", "psh2", "--tuning_strategy=psh2 is unknown; use one of: hazero, pshe2 "
-                                    "(did you mean 'pshe2'?)"),
+        ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
+                                    f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
+        ("exploit", "best", "--exploit=best is unknown; use one of: better_half, truncation"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
@@ -194,9 +210,9 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     found = mistakes(
         folder, script="no.py", param_file="no.yaml", gpu=None, popsize="0", round="x", seed="-1",
         evaluator="x", tuning_strategy="y", direction="z", trial_timeout="0", script_args=("a",),
-        warm_args="b",
+        warm_args="b", trials_per_gpu="0", gpus_per_trial="two",
     )  # fmt: skip
-    assert len(found) == 12
+    assert len(found) == 14
 
 
 def test_nothing_at_all_is_three_mistakes(folder: Path) -> None:
@@ -225,7 +241,11 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
         folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
         direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
         preload="json",
+        trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
+        assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
+        on_timeout="kill",
     ).with_script_options({"lr", "epochs"})  # fmt: skip
+    assert full.placement == Placement(2, 4, 1, 3)
     for config in (plain, full):
         described = config.describe()
         assert Config.from_description(described) == config
@@ -240,12 +260,52 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         config.describe(),
-        Names(STRATEGIES, EVALUATORS),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,
     )
     assert again == config
+
+
+def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
+    described = config_of().describe()
+    for name in Placement().describe():
+        del described[name]
+    assert Config.from_description(described) == config_of()
+
+
+def test_a_description_from_before_there_were_assessors_has_none() -> None:
+    described = config_of().describe()
+    for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
+        del described[name]
+    assert Config.from_description(described) == config_of()
+
+
+@pytest.mark.parametrize("mode", ["minimize", "Maximize"])
+def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) -> None:
+    words = f"optimize_mode={mode}"
+    config = build(folder, tuning_strategy="TPE", strategy_options=words)
+    assert config.direction.value == mode.lower()
+    build(folder, tuning_strategy="TPE", strategy_options=words, direction=mode.lower())
+    assert build(folder, strategy_options="optimize_mode=up").direction.value == "maximize"
+    other = "minimize" if mode == "Maximize" else "maximize"
+    assert mistakes(folder, strategy_options=words, direction=other) == (
+        f"--direction={other} contradicts optimize_mode={mode.lower()} of --strategy_options; "
+        "leave one of them out",
+    )
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on_as_it_began() -> None:
+    described = config_of().describe()
+    assert Config.from_description(described).members_have_models
+    del described["exploit"], described["replayed"]
+    assert Config.from_description(described).exploit == "better_half"
+    assert not Config.from_description(described).members_have_models
+
+
+def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
+    assert not config_of(repeats=2).members_have_models
 
 
 def test_a_damaged_description_is_refused() -> None:

@@ -11,8 +11,8 @@ import pytest
 from autofinetune.cli import COMMANDS
 from autofinetune.cli.options import parse_run, run_parser
 from autofinetune.defaults import DEFAULTS
-from autofinetune.space import load_space, parse_yaml, read_space
-from autofinetune.strategies import create_strategy
+from autofinetune.space import load_space, nni, parse_yaml, read_space, wandb
+from autofinetune.strategies import STRATEGIES, create_strategy, strategy_class
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -60,6 +60,27 @@ def test_the_readmes_option_table_is_the_parsers() -> None:
     for name, value in DEFAULTS.items():
         assert f"`--{name}`" in text
         assert value in ("", False) or str(value) in text
+
+
+def test_the_guide_names_every_type_and_distribution() -> None:
+    text = (ROOT / "docs/guide.md").read_text()
+    for name in (*nni.TYPES, *wandb.KEYS):
+        assert f"`{name}`" in text, name
+
+
+def test_the_guides_table_of_strategies_has_their_options() -> None:
+    guide = (ROOT / "docs/guide.md").read_text()
+    rows = re.findall(r"^\| `([a-z]+)` \| [^|]* \|(.*)\|$", guide, re.MULTILINE)
+    shown = {name: dict(re.findall(r"`(\w+)=([^`]+)`", options)) for name, options in rows}
+    assert shown.keys() >= STRATEGIES.keys() - {"hazero", "pshe2"}
+    for name in STRATEGIES.keys() & shown.keys():
+        options = {**strategy_class(name).OPTIONS}
+        del options["optimize_mode"]
+        if name == "random":
+            del options["constant_liar_type"]  # which changes nothing
+        assert shown[name].keys() == options.keys()
+        for option, text in shown[name].items():
+            assert options[option].read(text) == options[option].default
 
 
 def test_the_guides_search_loop_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

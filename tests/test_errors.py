@@ -11,6 +11,7 @@ from autofinetune.errors import (
     DirectoryBusy,
     EnvironmentProblem,
     UsageError,
+    did_you_mean,
 )
 
 
@@ -51,3 +52,10 @@ def test_a_configuration_mistake_is_bad_usage() -> None:
 )
 def test_all_mistakes_stand_below_each_other(mistakes: list[str], message: str) -> None:
     assert ConfigError("hparam.yaml", mistakes).message == message
+
+
+def test_a_near_miss_is_named_and_a_far_one_is_not() -> None:
+    known = {"float": 1, "int": 2}
+    assert did_you_mean("flaot", known) == " (did you mean 'float'?)"
+    assert did_you_mean("--rond", ["--round"], str) == " (did you mean --round?)"
+    assert did_you_mean("choice", known) == ""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.cli import main
 from autofinetune.space import Space, load_space
-from autofinetune.strategies import STRATEGIES, create_strategy
+from autofinetune.strategies import create_strategy
+from tests.helpers import from_init
 
 FOLDER = Path(__file__).parent.parent / "hparam_examples"
 FILES = sorted(FOLDER.iterdir())
@@ -25,21 +27,38 @@ def test_the_features_have_a_file_each() -> None:
     names = [path.name for path in FILES]
     assert names == [
         "choice.yaml",
+        "conditional.yaml",
+        "distributions.yaml",
         "log_scale.yaml",
+        "nni_search_space.json",
         "one_parameter.yaml",
         "paddlehub_classic.yaml",
         "scientific_numbers.yaml",
         "step.yaml",
+        "wandb_sweep.yaml",
     ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_loads_and_begins_with_a_comment(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").startswith("# ")
+    if path.suffix != ".json":  # which has no comments
+        assert path.read_text(encoding="utf-8").startswith("# ")
     assert load_space(path).dim >= 1
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_is_the_same_space_once_converted(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "hparam.yaml"
+    assert main(["convert", str(path), f"--out={out}"]) == 0
+    assert load_space(out) == load_space(path)
+    assert out.read_text().startswith(f"# Converted from {path.name}.\n")
+    notes = [f"note: {note}" for note in load_space(path).notes]
+    assert capsys.readouterr().err.splitlines() == notes
+
+
+@pytest.mark.parametrize("strategy", from_init())
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_can_be_searched_from_its_initial_values(path: Path, strategy: str) -> None:
     space = load_space(path)
@@ -102,3 +121,49 @@ def test_numbers_with_an_exponent_are_numbers() -> None:
     assert (decay["init_value"], decay["lower_than"]) == (0.01, 0.5)
     assert (steps["init_value"], steps["lower_than"]) == (1000, 2500)
     assert isinstance(steps["init_value"], int)
+
+
+def test_a_condition_holds_back_what_another_choice_needs() -> None:
+    space = load("conditional.yaml")
+    assert space.init_params == {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9}
+    assert space.decode((0.9, 0.5, 0.5, 0.9)) == {
+        "optimizer": "adam", "learning_rate": 0.01, "amsgrad": True,
+    }  # fmt: skip
+
+
+def test_distributions_are_those_in_the_comments() -> None:
+    space = load("distributions.yaml")
+    decay, smoothing, hidden, *_ = space
+    quartiles = [decay.decode(u) for u in (0.25, 0.5, 0.75)]
+    assert quartiles == pytest.approx([0.0005, 0.001, 0.002], rel=0.1)
+    assert float(str(smoothing.decode(0.9))) < 0.3
+    assert hidden.values() == [64, 100, 150, 200, 250, 300, 350, 400, 450, 500]
+    assert space.options({"kernel": "[3, 3]"}) == {"kernel": "[3, 3]", "epochs": 3}
+
+
+def test_the_space_of_nni_gives_trials_what_nni_would() -> None:
+    space = load("nni_search_space.json")
+    assert space.notes == ()
+    assert space.nest(space.init_params) == {
+        "batch_size": 32,
+        "layers": 3,
+        "hidden_size": 128.0,
+        "dropout": 0.3,
+        "weight_decay": 0.000911881965555,
+        "optimizer": {"_name": "sgd", "lr": 0.0316227766017, "momentum": 0.495},
+    }
+
+
+def test_the_sweep_gives_trials_what_wandb_would() -> None:
+    space = load("wandb_sweep.yaml")
+    assert space.notes[0].endswith("only the parameters of the sweep are read here, not program, "
+                                   "method, metric")  # fmt: skip
+    assert space.nest(space.init_params) == {
+        "learning_rate": 0.001,
+        "batch_size": 88,
+        "layers": 4,
+        "dropout": 0.25,
+        "activation": "relu",
+        "optimizer": {"name": "sgd", "decay": 0.1},
+        "epochs": 10,
+    }

@@ -15,19 +15,31 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "preload": 1, "space": 1, "events": 1.5, "paths": 1,
-    "state": 2, "journal": 2, "safety": 2.2, "config": 2.5,
-    "strategies.base": 2, "evaluators.base": 3, "executors.base": 2, "sinks.base": 2.5,
+    "notices": 0, "copying": 0, "preload": 1,
+    "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
+    "options": 1, "curves": 1, "run_state": 1,
+    "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
+    "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
+    "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
+    "executors.slots": 3.2, "executors.card_memory": 3,
     "executors.forks": 3, "executors.records": 3.2,
-    "executors.reports": 3, "strategies.rounds": 2.5,
-    "strategies.design": 2.7, "strategies.options": 1.5,
-    "evaluators": 4, "executors": 4, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "prior": 4.5, "tuner": 5,
-    "cli": 6, "cli.options": 6, "cli.preflight": 6, "__main__": 7, "": 0.5,
+    "executors.reports": 3, "strategies.population": 2.5, "strategies.members": 2.2,
+    "strategies.explore": 2.5, "strategies.turns": 2.3,
+
+    "strategies.history": 2.3, "strategies.policy": 2.3,
+    "strategies.design": 1.5, "strategies.options": 1.5,
+    "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
+    "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
+    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
+    "search": 4.5,
+    "tuner": 5,
+    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "cli.preload": 6.1,
+    "cli.run": 6.2,
+    "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
-    "runner": 0, "space": 1, "surrogate": 2, "strategies": 3,
+    "runner": 0, "space": 1, "surrogate": 2, "strategies": 3, "assessors": 3,
     "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "cli": 6.5,
 }  # fmt: skip
 ONLY_IN = {
@@ -35,6 +47,7 @@ ONLY_IN = {
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
+    "optuna": {"strategies.optuna_samplers"},
     "pynvml": {"nvml"},
     "sqlite3": {"journal"},
     "pickle": set(),
@@ -99,10 +112,11 @@ def test_imports_point_down(name: str) -> None:
 def test_plug_ins_do_not_import_each_other(name: str) -> None:
     folder, _, leaf = name.partition(".")
     shared = {
-        "base", "rounds", "design", "reports", "cards", "devices", "lease", "visualdl", "options",
-        "preflight", "forks", "records",
+        "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
+        "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
+        "members", "explore", "forks", "records",
     }  # fmt: skip
-    if folder not in ("strategies", "evaluators", "executors", "sinks") or not leaf:
+    if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return
     siblings = {t for t in own_imports(name) if t.startswith(f"{folder}.")}
     assert {t.partition(".")[2] for t in siblings} <= shared - {leaf}
@@ -145,5 +159,6 @@ def test_the_public_names_are_these() -> None:
         "__version__",
         "report_final_result",
         "report_intermediate_result",
+        "should_stop",
     ]
     assert all(hasattr(autofinetune, name) for name in autofinetune.__all__)

@@ -138,3 +138,26 @@ def test_a_write_without_space_may_be_tried_again(tmp_path: Path) -> None:
     journal.append([two])
     assert list(journal.events()) == [RunEnded(1.0, "one"), two]
     journal.close()
+
+
+def test_questions_are_answered_as_of_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    writer = SqliteJournal(path, create=True)
+    writer.append([RunEnded(1.0, "done")])
+    reader = SqliteJournal(path, read_only=True)
+    count = "SELECT count(*) FROM events WHERE kind = ?"
+    with reader.snapshot() as ask:
+        assert ask(count, "RunEnded") == [(1,)]
+        writer.append([RunEnded(2.0, "again")])
+        assert ask(count, "RunEnded") == [(1,)]
+    with reader.snapshot() as ask:
+        assert ask(count, "RunEnded") == [(2,)]
+    with (
+        pytest.raises(EnvironmentProblem, match="cannot be read: no such table"),
+        reader.snapshot() as ask,
+    ):
+        ask("SELECT * FROM no_table")
+    reader.close()
+    with pytest.raises(EnvironmentProblem, match="cannot be read"), reader.snapshot():
+        pass
+    writer.close()

@@ -16,7 +16,8 @@ from autofinetune.nvml import read_cards, serve
 
 def card(index: int, uuid: str, name: str, used: int, total: int) -> dict[str, Any]:
     return {
-        "index": index, "uuid": uuid, "name": name, "used_bytes": used, "total_bytes": total
+        "index": index, "uuid": uuid, "name": name, "used_bytes": used, "total_bytes": total,
+        "processes": [],
     }  # fmt: skip
 
 
@@ -55,6 +56,19 @@ def test_cards_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, fake)
     assert read_cards() == [card(0, "GPU-1", "H200", 1, 2), card(1, "GPU-1", "H200", 1, 2)]
     assert (fake.calls[0], fake.calls[-1]) == ("nvmlInit", "nvmlShutdown")
+
+
+def test_processes_are_named_once_with_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    def process(pid: int, used: int | None) -> SimpleNamespace:
+        return SimpleNamespace(pid=pid, usedGpuMemory=used)
+
+    fake = FakeNvml(
+        nvmlDeviceGetCount=1,
+        nvmlDeviceGetComputeRunningProcesses=[process(7, 100), process(8, None)],
+        nvmlDeviceGetGraphicsRunningProcesses=[process(7, 100), process(9, 50)],
+    )
+    install(monkeypatch, fake)
+    assert (read_cards() or [{}])[0]["processes"] == [[7, 100], [9, 50]]
 
 
 def test_names_in_bytes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

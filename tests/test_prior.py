@@ -17,8 +17,8 @@ from autofinetune.paths import RunPaths
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.space import Space, Value, load_space
 from autofinetune.state import Direction
-from autofinetune.strategies import STRATEGIES, Known, create_strategy
-from tests.helpers import MIXED, config_of, play, tuner_in_memory
+from autofinetune.strategies import Known, create_strategy
+from tests.helpers import MIXED, conditional_space, config_of, from_init, play, tuner_in_memory
 
 
 @pytest.fixture
@@ -41,6 +41,30 @@ def test_columns_are_values_and_what_is_missing_is_initial(tmp_path: Path, space
         {"lr": init["lr"], "units": 30, "optimizer": "sgd"},
         {"lr": init["lr"], "units": 40, "optimizer": init["optimizer"]},
     ]
+
+
+def test_what_is_not_active_has_no_value(tmp_path: Path) -> None:
+    space = conditional_space()
+    file = write(tmp_path / "a.csv", "optimizer,momentum,bias\nsgd,0.25,\nlamb,,1\nadam,,\n")
+    assert read_enqueued(file, space) == [
+        {"optimizer": "sgd", "momentum": 0.25, "lr": 0.5},
+        {"optimizer": "lamb", "bias": 1, "lr": 0.5},
+        {"optimizer": "adam", "schedule": True, "lr": 0.5},
+    ]
+    with pytest.raises(UsageError, match="line 2: bias has a value, but the choice"):
+        read_enqueued(write(tmp_path / "b.csv", "optimizer,bias\nsgd,1\n"), space)
+
+
+def test_earlier_trials_get_what_their_choices_need(tmp_path: Path) -> None:
+    root = earlier_run(tmp_path / "a")
+    for known in read_earlier(root, conditional_space(), Direction.MAXIMIZE):
+        wanted: dict[str, dict[str, Value]] = {
+            "sgd": {"momentum": 0.5},
+            "lamb": {"bias": 0},
+            "adam": {"schedule": True},
+        }
+        optimizer, lr = known.params["optimizer"], known.params["lr"]
+        assert known.params == {"optimizer": optimizer, **wanted[str(optimizer)], "lr": lr}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, space: Space) -> Non
             read_enqueued(tmp_path / name, space)
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", from_init())
 def test_enqueued_configurations_follow_the_initial_values(name: str, space: Space) -> None:
     common: Mapping[str, Value] = {"lr": 0.012345678901, "optimizer": "sgd"}
     given = [{**common, "units": number} for number in range(30, 36)]
@@ -156,7 +180,7 @@ def quality(params: Mapping[str, Value]) -> float:
     return -abs(lr - 0.02) * 30 - abs(units - 25) / 60
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", from_init())
 def test_an_earlier_run_of_the_same_kind_helps(name: str, space: Space) -> None:
     """Compared over seeds: the best of 12 trials with what 40 others showed, and without."""
     other = create_strategy("pshe2", space, popsize=5, seed=99)

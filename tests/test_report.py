@@ -18,9 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofinetune import report, report_final_result, report_intermediate_result
+from autofinetune import (
+    report,
+    report_final_result,
+    report_intermediate_result,
+    should_stop,
+)
 from autofinetune.executors.reports import read_reports
-from autofinetune.report import REPORT_FILE_VARIABLE
+from autofinetune.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 
 HEAVY = (
     "numpy", "yaml", "cma", "visualdl", "subprocess", "json", "logging", "sqlite3", "pynvml",
@@ -37,6 +42,20 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def scores(path: Path) -> list[float]:
     return [found.score for found in read_reports(path, 0)[0]]
+
+
+def test_a_trial_should_stop_once_the_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STOP_FILE_VARIABLE, str(tmp_path / "stop"))
+    assert not should_stop()
+    (tmp_path / "stop").touch()
+    assert should_stop()
+
+
+def test_outside_a_run_nothing_should_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(STOP_FILE_VARIABLE, raising=False)
+    assert not should_stop()
 
 
 # --- inside a run -------------------------------------------------------------------------------

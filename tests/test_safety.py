@@ -11,7 +11,14 @@ import pytest
 
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import AttemptLost, AttemptPlanned, SlotQuarantined, TrialEnded
-from autofinetune.executors import Attempt, ExitRecord, JobState, Observation, Played
+from autofinetune.executors import (
+    Attempt,
+    ExitRecord,
+    JobState,
+    MemoryExecutor,
+    Observation,
+    Played,
+)
 from autofinetune.journal import MemoryJournal
 from autofinetune.safety import RETRY_REASONS, Safety, read_safety
 from autofinetune.state import SUSPECT_SLOT, Status, Trial
@@ -194,6 +201,52 @@ def test_a_candidate_that_fails_everywhere_is_not_the_devices_fault(tmp_path: Pa
 def test_one_slot_is_never_left_without_trials(tmp_path: Path) -> None:
     tuner = run(tmp_path, sick("a"), Recorder(), slots=("a",))
     assert tuner.state.counts[Status.FAILED] == 9
+
+
+def test_a_sick_card_is_quarantined_with_all_its_places(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        failing = attempt.slot.startswith("0.") and attempt.trial > 1
+        return Played(None, returncode=1) if failing else play(attempt)
+
+    recorder = Recorder()
+    places = ("0.1", "1.1", "0.2", "1.2")
+    run(tmp_path, program, recorder, slots=places)
+    quarantined = {e.slot: e.reason for e in recorder.events if isinstance(e, SlotQuarantined)}
+    assert quarantined.keys() == {"0.1", "0.2"}
+    assert "failed there at once and completed on 1." in quarantined["0.1"]
+    avoided: dict[int, str] = {}
+    for event in recorder.events:
+        if isinstance(event, AttemptPlanned):
+            assert avoided.get(event.trial) != event.slot[0]
+        if isinstance(event, AttemptLost):
+            avoided[event.trial] = "0"
+    assert avoided
+
+
+def test_of_a_crowded_card_only_the_place_too_many_is_quarantined(tmp_path: Path) -> None:
+    recorder = Recorder()
+    run(tmp_path, sick("0.2"), recorder, slots=("0.1", "1.1", "0.2", "1.2"))
+    assert [e.slot for e in recorder.events if isinstance(e, SlotQuarantined)] == ["0.2"]
+
+
+def test_a_trial_that_completes_beside_where_it_failed_blames_nobody(tmp_path: Path) -> None:
+    """The other card has no place any more, so the trial goes back to the one it avoids."""
+
+    class Leased(MemoryExecutor):
+        def obstacle(self, slot: str) -> str:
+            return "leased" if slot == "1" and self.now > 1.5 else ""
+
+    def program(attempt: Attempt) -> Played:
+        failing = attempt.slot == "0.1" and attempt.attempt == 1
+        return Played(None, returncode=1) if failing else Played(0.5)
+
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config_of(safety=read(max_failures=0)), sinks=[recorder])
+    tuner._executor = Leased(["0.1", "1", "0.2"], program)
+    tuner.start("run")
+    tuner.run()
+    assert [e.reason for e in recorder.events if isinstance(e, AttemptLost)] != []
+    assert not [e for e in recorder.events if isinstance(e, SlotQuarantined)]
 
 
 # --- pausing ------------------------------------------------------------------------------------

@@ -61,6 +61,15 @@ def test_a_trial_waits_for_another_slot_than_the_one_where_it_failed() -> None:
     assert due(state, ["s0"]) == [Launch(0, "s0")]  # there is no other
 
 
+def test_a_trial_waits_for_another_device_than_the_one_where_it_failed() -> None:
+    state = state_with(2)
+    state.apply(AttemptPlanned(1.0, 0, 1, "0.1"))
+    state.apply(AttemptPlanned(1.0, 1, 1, "1.1"))
+    state.apply(AttemptLost(1.0, 0, 1, SUSPECT_SLOT))
+    assert due(state, ["0.1", "0.2"]) == []
+    assert due(state, ["0.2", "1.2"]) == [Launch(0, "1.2"), Ask(1)]
+
+
 def test_draining_starts_nothing_and_finishes_when_nothing_runs() -> None:
     assert due(state_with(3, 1), ["a", "b"], stopping="interrupted") == []
     assert due(state_with(3), ["a", "b"], stopping="interrupted") == [Finish("interrupted")]

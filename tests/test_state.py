@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 
 from autofinetune.events import (
@@ -12,6 +15,8 @@ from autofinetune.events import (
     Event,
     Reported,
     RunCreated,
+    RunResumed,
+    StopRequested,
     TrialCreated,
     TrialEnded,
     decode_event,
@@ -23,6 +28,7 @@ CREATED = TrialCreated(1.0, 0, 0, 0, (0.5,), {"x": 1}, None)
 PLANNED = AttemptPlanned(2.0, 0, 1, "cpu:0")
 SUBMITTED = AttemptSubmitted(3.0, 0, 1, {"pid": 1})
 REPORTED = Reported(3.0, 0, 1, 0, 0.4, 30)
+ASKED = StopRequested(3.5, 0, 1, "assessor: hopeless at step 0")
 LOST = AttemptLost(4.0, 0, 1, "runner_lost")
 
 
@@ -73,13 +79,13 @@ def test_a_lost_attempt_goes_back_to_the_queue_and_is_counted() -> None:
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "STOPPED"])
 def test_a_final_trial_never_changes_again(status: str) -> None:
     score = None if status == "FAILED" else 0.5
-    for event in (PLANNED, SUBMITTED, REPORTED, LOST, ended("COMPLETED", 1.0), CREATED):
+    for event in (PLANNED, SUBMITTED, REPORTED, ASKED, LOST, ended("COMPLETED", 1.0), CREATED):
         state = folded(CREATED, PLANNED, ended(status, score))
         with pytest.raises(ImpossibleEvent):
             state.apply(event)
 
 
-@pytest.mark.parametrize("event", [SUBMITTED, REPORTED, LOST, ended("FAILED", None)])
+@pytest.mark.parametrize("event", [SUBMITTED, REPORTED, ASKED, LOST, ended("FAILED", None)])
 def test_a_queued_trial_cannot_do_what_only_a_running_one_can(event: Event) -> None:
     with pytest.raises(ImpossibleEvent):
         folded(CREATED, event)
@@ -126,12 +132,50 @@ def test_a_stopped_trial_keeps_its_last_score_but_is_not_the_best() -> None:
     assert state.best is None
 
 
+def test_an_attempt_is_asked_to_stop_once_and_the_next_one_is_not_asked() -> None:
+    state = folded(CREATED, PLANNED, SUBMITTED, REPORTED, ASKED)
+    assert state.trials[0].stop_reason == ASKED.reason
+    with pytest.raises(ImpossibleEvent, match="twice"):
+        state.apply(ASKED)
+    state.apply_all([LOST, AttemptPlanned(5.0, 0, 2, "cpu:1")])
+    assert state.trials[0].stop_reason == ""
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_of_a_stopped_trial_a_strategy_learns_the_estimate(direction: Direction) -> None:
+    end = dataclasses.replace(ended("STOPPED", 0.5), estimate=0.75)
+    state = folded(CREATED, PLANNED, end, direction=direction)
+    assert state.told(state.trials[0]) == direction.merit(0.75)
+    assert state.trials[0].score == 0.5
+    failed = folded(CREATED, PLANNED, ended("FAILED", None), direction=direction)
+    assert failed.told(failed.trials[0]) is None
+    done = folded(CREATED, PLANNED, ended("COMPLETED", 0.5), direction=direction)
+    assert done.told(done.trials[0]) == direction.merit(0.5)
+
+
+def test_an_end_of_a_journal_without_estimates_is_read() -> None:
+    kind, body = encode_event(ended("COMPLETED", 0.5))
+    old = {name: value for name, value in json.loads(body).items() if name != "estimate"}
+    assert decode_event(kind, json.dumps(old)) == ended("COMPLETED", 0.5)
+
+
+def test_the_time_between_two_lives_is_no_work() -> None:
+    state = folded(
+        RunCreated(100.0, "r", "0", {}),
+        dataclasses.replace(CREATED, at=110.0),
+        RunResumed(5000.0, "0"),
+        dataclasses.replace(PLANNED, at=5005.0),
+        dataclasses.replace(SUBMITTED, at=4000.0),  # the clock was set back
+    )
+    assert state.active_seconds == 15.0
+
+
 def test_statuses_that_are_final() -> None:
     assert {s for s in Status if s.is_final} == {Status.COMPLETED, Status.FAILED, Status.STOPPED}
 
 
 @pytest.mark.parametrize(
-    "event", [CREATED, PLANNED, SUBMITTED, REPORTED, LOST, ended("FAILED", None)]
+    "event", [CREATED, PLANNED, SUBMITTED, REPORTED, ASKED, LOST, ended("FAILED", None)]
 )
 def test_events_survive_the_journal(event: Event) -> None:
     assert decode_event(*encode_event(event)) == event

@@ -26,10 +26,12 @@ from hypothesis.stateful import (
     rule,
 )
 
+from autofinetune.assessors import Assessor
 from autofinetune.config import Config
+from autofinetune.curves import Curve, Curves
 from autofinetune.errors import DiskFull
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import Event, Reported
+from autofinetune.events import Event, Reported, StopRequested
 from autofinetune.executors import (
     Attempt,
     Executor,
@@ -43,9 +45,9 @@ from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import State, Status
-from autofinetune.strategies import STRATEGIES, Candidate, Strategy, create_strategy
+from autofinetune.strategies import SCHEDULES, Candidate, Strategy
 from autofinetune.tuner import Tuner, World
-from tests.helpers import Clock, config_of, space_of
+from tests.helpers import TYPICAL, Clock, config_of, space_of, strategy_of
 
 Key = tuple[int, int]
 ENDS: dict[str, tuple[ExitRecord | None, tuple[float, ...]]] = {
@@ -85,6 +87,7 @@ class Job:
     slot: str
     reports: list[Report] = dataclasses.field(default_factory=list)
     is_over: bool = False
+    should_stop: bool = False
     exit: ExitRecord | None = None
 
     def report(self, kind: str, score: float) -> None:
@@ -177,6 +180,12 @@ class Machine(Executor):
     def wake(self) -> None:
         pass
 
+    def request_stop(self, key: Key) -> None:
+        written = State()
+        written.apply_all(self._disk.events())
+        assert written.trials[key[0]].stop_reason, "it is asked before that is written down"
+        self._jobs[key].should_stop = True
+
     def cancel(self, key: Key) -> None:
         self.cancelled[key] += 1
         job = self._jobs[key]
@@ -185,6 +194,13 @@ class Machine(Executor):
 
     def close(self) -> None:
         pass
+
+
+class Strict(Assessor):
+    """Stops whoever reports less than nothing."""
+
+    def assess(self, curve: Curve, curves: Curves) -> str:
+        return "below nothing" if curve.merits[-1] < 0 else ""
 
 
 class Once(Strategy):
@@ -220,25 +236,29 @@ class Run(RuleBasedStateMachine):
         self.tuner: Tuner | None = None
 
     @initialize(
-        strategy=st.sampled_from(sorted(STRATEGIES)),
+        strategy=st.sampled_from(TYPICAL),
         evaluator=st.sampled_from(sorted(EVALUATORS)),
         kinds=st.sampled_from([("float", "int"), ("small",), ("choice", "small")]),
+        schedule=st.sampled_from(SCHEDULES),
         popsize=st.integers(1, 3),
         slots=st.integers(1, 3),
         retries=st.integers(0, 1),
         failures=st.sampled_from([0, 3]),
         strict_exit=st.booleans(),
+        is_assessed=st.booleans(),
     )
     def begin(
         self,
         strategy: str,
         evaluator: str,
         kinds: tuple[str, ...],
+        schedule: str,
         popsize: int,
         slots: int,
         retries: int,
         failures: int,
         strict_exit: bool,
+        is_assessed: bool,
     ) -> None:
         safety = Safety(
             max_retries={"exit": retries, "runner_lost": 2},
@@ -249,8 +269,9 @@ class Run(RuleBasedStateMachine):
         self.slots = [f"slot{n}" for n in range(slots)]
         self.config: Config = config_of(
             space_of(*kinds), tuning_strategy=strategy, evaluator=evaluator,
-            popsize=popsize, rounds=3, safety=safety,
+            popsize=popsize, rounds=3, schedule=schedule, safety=safety,
         )  # fmt: skip
+        self.assessor = Strict("maximize") if is_assessed else None
         self.open_tuner()
         self.work()
 
@@ -260,17 +281,12 @@ class Run(RuleBasedStateMachine):
         """A new tuner over what there is: it begins the run, or goes on with it."""
         paths = RunPaths(self.root)
         evaluator = EVALUATORS[self.config.evaluator](self.config, paths)
-        self.strategy = Once(
-            create_strategy(
-                self.config.tuning_strategy, self.config.space, popsize=self.config.popsize,
-                seed=self.config.seed, allow_repeats=evaluator.continues_models,
-            )
-        )  # fmt: skip
+        self.strategy = Once(strategy_of(self.config))
         self.machine = Machine(self.jobs, self.slots, self.disk)
-        world = World(self.clock, free_gb=lambda: self.free_gb)
+        world = World(self.clock, free_gb=lambda: self.free_gb, monotonic=self.clock)
         tuner = Tuner(
             self.config, paths, self.disk, self.strategy, evaluator, self.machine,
-            SinkGuard([], self.fail), world,
+            SinkGuard([], self.fail), world, self.assessor,
         )  # fmt: skip
         self.tuner, self.end_reason = tuner, None
         with self.living():
@@ -321,6 +337,21 @@ class Run(RuleBasedStateMachine):
             self.jobs[self.running[which % len(self.running)]].report("intermediate", score)
         self.work()
 
+    @precondition(lambda self: any(self.jobs[key].should_stop for key in self.running))
+    @rule(how=st.sampled_from(sorted(ENDS)))
+    def one_that_was_asked_stops(self, how: str) -> None:
+        """By itself, with a result, or by a crash: all of it is a stop."""
+        key = next(key for key in self.running if self.jobs[key].should_stop)
+        self.jobs[key].end(how)
+        self.work()
+
+    @precondition(lambda self: bool(self.running))
+    @rule(seconds=st.integers(1, 100))
+    def time_goes_by(self, seconds: int) -> None:
+        """Who was asked to stop and has not is cancelled."""
+        self.clock.seconds += seconds
+        self.work()
+
     # --- faults ---------------------------------------------------------------------------------
 
     @precondition(lambda self: self.tuner is None or self.end_reason is not None)
@@ -369,7 +400,7 @@ class Run(RuleBasedStateMachine):
         folded.apply_all(self.disk.events())
         if self.tuner is not None:
             assert vars(self.tuner.state) == vars(folded)
-            over = {t.id: t.score for t in folded.trials.values() if t.status.is_final}
+            over = {t.id: folded.told(t) for t in folded.trials.values() if t.status.is_final}
             assert set(self.strategy.told) == set(over)
             assert self.strategy.told == over
         check_counts(folded)
@@ -379,6 +410,15 @@ class Run(RuleBasedStateMachine):
             if isinstance(event, Reported)
         ]
         assert len(reported) == len(set(reported))
+        asked = {
+            (event.trial, event.attempt)
+            for event in self.disk.events()
+            if isinstance(event, StopRequested)
+        }
+        for trial in folded.trials.values():
+            was_asked = (trial.id, trial.attempt) in asked
+            assert (trial.status is Status.STOPPED) == (was_asked and trial.status.is_final)
+            assert (trial.stop_reason != "") == was_asked
 
     def teardown(self) -> None:
         """Once the user and the disk let it, and trials end well, the run comes to its end."""

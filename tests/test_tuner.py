@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import heapq
 import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from autofinetune.config import EXPLOITS
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
     AttemptLost,
@@ -22,12 +25,13 @@ from autofinetune.events import (
 from autofinetune.executors import Attempt, JobState, MemoryExecutor, Observation, Played
 from autofinetune.executors.base import Handle
 from autofinetune.journal import MemoryJournal
+from autofinetune.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import INTERRUPTED, State, Status
-from autofinetune.strategies import STRATEGIES
-from autofinetune.tuner import NO_SLOT, RETRY_S, World
+from autofinetune.state import State, Status
+from autofinetune.tuner import RETRY_S, World
 from tests.helpers import (
+    TYPICAL,
     Clock,
     Recorder,
     config_of,
@@ -39,7 +43,7 @@ from tests.helpers import (
     tuner_in_memory,
 )
 
-ROWS = [(s, e) for s in sorted(STRATEGIES) for e in ("fulltrail", "populationbased")]
+ROWS = [(s, e) for s in TYPICAL for e in ("fulltrail", "populationbased")]
 
 
 def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
@@ -52,11 +56,14 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
     assert state.best.score == max(t.score for t in state.trials.values() if t.score is not None)
 
 
-@pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
+@pytest.mark.parametrize(
+    ("strategy", "evaluator", "exploit"),
+    [*((*row, "truncation") for row in ROWS), ("pshe2", "populationbased", "better_half")],
+)
 def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
-    tmp_path: Path, strategy: str, evaluator: str
+    tmp_path: Path, strategy: str, evaluator: str, exploit: str
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5, exploit=exploit)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
     tuner.start("run")
@@ -146,6 +153,74 @@ def test_a_slot_takes_the_next_candidate_the_moment_it_is_free(tmp_path: Path) -
     assert [slots[trial] for trial in range(6)] == ["a", "b", "b", "b", "b", "b"]
 
 
+@pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
+def test_without_rounds_a_killed_run_ends_with_every_trial_once(
+    tmp_path: Path, strategy: str, evaluator: str
+) -> None:
+    config = config_of(
+        tuning_strategy=strategy, evaluator=evaluator, rounds=5, schedule="async", popsize=2
+    )
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    places = [(round_, member) for round_ in range(5) for member in range(2)]
+    for cut in range(1, len(recorder.events), 3):
+        journal = MemoryJournal(recorder.events[:cut])
+        again = tuner_in_memory(tmp_path / "whole", config, journal=journal)
+        again.resume()
+        state = again.run()
+        assert sorted((t.round, t.member) for t in state.trials.values()) == places
+        assert state.counts[Status.COMPLETED] == 10
+
+
+@pytest.mark.parametrize("slots", [2, 3, 7])
+def test_without_rounds_no_slot_waits_while_there_are_trials_left(
+    tmp_path: Path, slots: int
+) -> None:
+    """The run takes as long as the list schedule of the same trials."""
+    rng = random.Random(slots)
+    lengths = [rng.lognormvariate(0.0, 1.0) for _ in range(30)]
+
+    def program(attempt: Attempt) -> Played:
+        return Played(score_of(attempt), seconds=lengths[attempt.trial])
+
+    config = config_of(popsize=3, rounds=10, evaluator="fulltrail", schedule="async")
+    names = [f"slot{number}" for number in range(slots)]
+    executor = MemoryExecutor(names, program)
+    tuner = tuner_in_memory(tmp_path, config, slots=names)
+    tuner._executor = executor
+    tuner.start("run")
+    tuner.run()
+    free = [0.0] * slots
+    for length in lengths:
+        heapq.heappush(free, heapq.heappop(free) + length)
+    assert executor.now == pytest.approx(max(free))
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(10.0, 1), (1e6, 0)])
+def test_the_next_trial_is_chosen_ahead_where_choosing_is_slow_beside_training(
+    tmp_path: Path, seconds: float, most: int
+) -> None:
+    config = config_of(evaluator="fulltrail", schedule="async", rounds=6)
+    tuner = tuner_in_memory(
+        tmp_path, config, program=lambda attempt: Played(score_of(attempt), seconds=seconds)
+    )
+    object.__setattr__(tuner._world, "monotonic", Clock())  # choosing takes it one second
+    queued: list[int] = []
+    poll = tuner._executor.poll
+
+    def count(wait_s: float) -> list[Observation]:
+        queued.append(len(tuner.state.queued))
+        return poll(wait_s)
+
+    tuner._executor.poll = count  # type: ignore[method-assign]
+    tuner.start("run")
+    assert tuner.run().counts[Status.COMPLETED] == 18
+    assert max(queued) == most
+    assert not most or sum(queued) > len(queued) / 2
+
+
 def test_no_more_trials_than_slots_run_at_once(tmp_path: Path) -> None:
     tuner = tuner_in_memory(tmp_path, config_of(popsize=7), slots=["a", "b", "c"])
     most = 0
@@ -163,14 +238,15 @@ def test_no_more_trials_than_slots_run_at_once(tmp_path: Path) -> None:
     assert most == 3
 
 
-def test_later_rounds_continue_models_of_the_better_half(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exploit", EXPLOITS)
+def test_later_rounds_continue_saved_models(tmp_path: Path, exploit: str) -> None:
     seen: dict[int, dict[str, str]] = {}
 
     def note(attempt: Attempt) -> Played:
         seen[attempt.trial] = options_of(attempt)
         return play(attempt)
 
-    config = config_of(script_options=("epochs",))
+    config = config_of(script_options=("epochs",), exploit=exploit)
     tuner = tuner_in_memory(tmp_path, config, program=note)
     tuner.start("run")
     state = tuner.run()
@@ -366,6 +442,69 @@ def test_a_run_ends_when_no_slot_is_left(tmp_path: Path) -> None:
     assert state.end_reason == NO_SLOT
     assert state.quarantined.keys() == {"a", "b"}
     assert state.counts[Status.COMPLETED] == 2
+
+
+def test_memory_that_stays_ends_the_use_of_its_card_only(tmp_path: Path) -> None:
+    class Keeping(MemoryExecutor):
+        """The memory of one card does not come back after its second trial."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [
+                dataclasses.replace(news, held_bytes=1) if news.key[0] == 1 else news
+                for news in super().poll(wait_s)
+            ]
+
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config_of(), sinks=[recorder])
+    tuner._executor = Keeping(["0.1", "1.1", "0.2", "1.2"], play)
+    tuner.start("run")
+    state = tuner.run()
+    assert state.counts[Status.COMPLETED] == 9
+    assert state.quarantined.keys() == {"1.1", "1.2"}
+    assert len(set(state.quarantined.values())) == 1
+
+
+def test_a_process_that_stays_ends_the_use_of_its_place_only(tmp_path: Path) -> None:
+    class Stuck(MemoryExecutor):
+        """The first trial cannot be ended."""
+
+        def poll(self, wait_s: float) -> list[Observation]:
+            return [
+                dataclasses.replace(news, exit=dataclasses.replace(news.exit, survivors=(4,)))
+                if news.key[0] == 0 and news.exit
+                else news
+                for news in super().poll(wait_s)
+            ]
+
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = Stuck(["0.1", "0.2"], play)
+    tuner.start("run")
+    assert tuner.run().quarantined.keys() == {"0.1"}
+
+
+def test_whether_a_second_trial_fits_is_asked_when_the_first_one_runs(tmp_path: Path) -> None:
+    class Small(MemoryExecutor):
+        """A card with room for one trial at a time."""
+
+        most = 0
+
+        def obstacle(self, slot: str) -> str:
+            return "full" if self._jobs else ""
+
+        def submit(self, attempt: Attempt) -> Handle:
+            handle = super().submit(attempt)
+            self.most = max(self.most, len(self._jobs))
+            return handle
+
+    executor = Small(["0.1", "0.2"], play)
+    tuner = tuner_in_memory(tmp_path, config_of())
+    tuner._executor = executor
+    notices: list[str] = []
+    tuner._world = World(Clock(), notice=notices.append)
+    tuner.start("run")
+    assert tuner.run().counts[Status.COMPLETED] == 9
+    assert executor.most == 1
+    assert notices == ["slot 0.2 waits: full"]
 
 
 def test_a_slot_with_an_obstacle_waits_and_that_is_told_once(tmp_path: Path) -> None:

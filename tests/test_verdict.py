@@ -7,7 +7,8 @@ import math
 import pytest
 
 from autofinetune.executors import ExitRecord
-from autofinetune.state import INTERRUPTED, Status
+from autofinetune.run_state import INTERRUPTED
+from autofinetune.state import Status
 from autofinetune.verdict import Verdict, judge
 
 OK = ExitRecord("exit", 0, 1.0)

@@ -7,12 +7,11 @@ are divided first: options before and after the script are ours until the first 
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import UsageError
+from autofinetune.errors import UsageError, did_you_mean
 
 DESCRIPTION = """\
 Tune the hyperparameters of train.py over the cards of this machine.
@@ -22,8 +21,13 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune run result/config.yaml   the same run again, in a new directory
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
+  autofinetune lineage result/          the hyperparameters that led to the best model
+  autofinetune replay result/           train that schedule from scratch
   autofinetune dashboard result/        show a run in the browser
+  autofinetune convert sweep.yaml       a search space of NNI or W&B as hparam.yaml
+  autofinetune status result/           how a run stands, also while it goes on
   autofinetune strategies               the search algorithms and their options
+  autofinetune assessors                what stops hopeless trials early
   autofinetune report-final 0.93        report from a script in any language
 """
 
@@ -39,7 +43,7 @@ examples:
       show what would be run; everything after -- goes to train.py
 
 exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
-lacks something, 5 the directory is in use, 130 interrupted
+lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
 """
 
 
@@ -61,8 +65,7 @@ class Parser(argparse.ArgumentParser):
         if not message.startswith("unrecognized arguments: "):
             return ""
         word = message.split()[2].partition("=")[0]
-        close = difflib.get_close_matches(word, list(self._option_string_actions), n=1)
-        return f" (did you mean {close[0]}?)" if close else ""
+        return did_you_mean(word, self._option_string_actions, str)
 
 
 def run_parser() -> Parser:
@@ -77,9 +80,35 @@ def run_parser() -> Parser:
     )
     add = _Adder(parser)
     add.value(
-        "param_file", "FILE", "hparam.yaml: the hyperparameters with their ranges (required)"
+        "param_file",
+        "FILE",
+        "the hyperparameters with their ranges: hparam.yaml, a search space of NNI (JSON or "
+        "YAML), or a sweep of W&B (required)",
     )
     add.value("gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)")
+    add.value(
+        "trials_per_gpu",
+        "K",
+        f"trials that run on a device at once (default {DEFAULTS['trials_per_gpu']})",
+    )
+    add.value(
+        "gpus_per_trial",
+        "N",
+        "devices of one trial, in the order of --gpu, with a process of train.py for each "
+        f"(default {DEFAULTS['gpus_per_trial']})",
+    )
+    add.value(
+        "ranks_per_trial",
+        "R",
+        "processes of train.py in a trial, with the environment of torchrun; 1 for a script that "
+        "uses several cards by itself (default: one a device)",
+    )
+    add.value(
+        "cpus_per_trial",
+        "C",
+        "cores of its own that each trial keeps to, with as many threads (default: any core; on "
+        "CPU slots its share of threads)",
+    )
     add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
     add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
     add.value("output_dir", "DIR", "where results go (default output_<time>)")
@@ -90,7 +119,17 @@ def run_parser() -> Parser:
         f"(default {DEFAULTS['evaluator']})",
     )
     add.value(
-        "tuning_strategy", "NAME", f"hazero or pshe2 (default {DEFAULTS['tuning_strategy']})"
+        "exploit",
+        "RULE",
+        "which models populationbased continues. truncation: each member its own, the worst take "
+        "over model and hyperparameters of the best and change them; better_half: models of the "
+        f"better half, hyperparameters from the strategy (default {DEFAULTS['exploit']})",
+    )
+    add.value(
+        "tuning_strategy",
+        "NAME",
+        "pshe2, hazero, tpe, gp, random, grid, optuna:TPESampler, ...; `autofinetune strategies` "
+        f"lists all (default {DEFAULTS['tuning_strategy']})",
     )
     add.value(
         "strategy_options",
@@ -105,12 +144,22 @@ def run_parser() -> Parser:
     )
     add.value("enqueue", "CSV", "configurations to try first, a column for each hyperparameter")
     add.value(
+        "schedule",
+        "WORD",
+        "async: a free slot gets a new trial at once; round: a round waits for the one before it, "
+        f"and equal seeds give equal searches (default {DEFAULTS['schedule']})",
+    )
+    add.value(
         "repeats",
         "N",
         "train every configuration N times and go by the mean, for noisy scores "
         f"(default {DEFAULTS['repeats']})",
     )
-    add.value("seed", "N", "makes the search repeatable (default: drawn and noted)")
+    add.value(
+        "seed",
+        "N",
+        "makes the search repeatable, with --schedule=round (default: drawn and noted)",
+    )
     add.value(
         "direction", "WORD", f"maximize or minimize the score (default {DEFAULTS['direction']})"
     )
@@ -120,6 +169,30 @@ def run_parser() -> Parser:
         "what a continued trial gets besides (default --epochs=1 where train.py --help names it)",
     )
     add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
+    add.value(
+        "assessor",
+        "NAME",
+        "stop hopeless trials early: medianstop, curvefitting, asha, hyperband or none "
+        f"(default {DEFAULTS['assessor']})",
+    )
+    add.value(
+        "assessor_options",
+        "NAME=VALUE,...",
+        "settings of the assessor; `autofinetune assessors` lists them",
+    )
+    add.value(
+        "stop_grace",
+        "SECONDS",
+        "how long a trial that the assessor stops may go on before it is ended "
+        f"(default {DEFAULTS['stop_grace']:g})",
+    )
+    add.value("max_seconds", "SECONDS", "start no trial after so much work (default: no limit)")
+    add.value(
+        "on_timeout",
+        "WHAT",
+        "when the time of --max_seconds is over, running trials finish or are ended: drain, kill "
+        f"(default {DEFAULTS['on_timeout']})",
+    )
     add.value(
         "max_retries",
         "N|PAIRS",

@@ -35,7 +35,7 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
 
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
-    needed = {parameter.name: "a hyperparameter" for parameter in config.space}
+    needed = dict.fromkeys(config.space.names, "a hyperparameter")
     needed[_SAVED_PARAMS_DIR] = "the directory in which to save the model"
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
         needed[_MODEL_PATH] = "the directory of the model to continue from"

@@ -6,22 +6,31 @@ import contextlib
 import dataclasses
 import os
 import secrets
-import shlex
 import shutil
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor, create_assessor
 from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.preflight import check_script
+from autofinetune.cli.preload import described_steps, fork_server, trial_environment
+from autofinetune.cli.words import (
+    announce,
+    broken_inside,
+    conclude,
+    say,
+    say_all,
+    show_plan,
+    shown,
+    warn,
+)
 from autofinetune.config import Config, Names, build_config
 from autofinetune.errors import (
-    AllTrialsFailed,
     AutofinetuneError,
     ConfigError,
     DirectoryBusy,
@@ -29,25 +38,22 @@ from autofinetune.errors import (
     InternalError,
     UsageError,
 )
-from autofinetune.evaluators import EVALUATORS, start_of_command
+from autofinetune.evaluators import EVALUATORS
 from autofinetune.events import RunCreated
 from autofinetune.executors import (
+    THREAD_VARIABLES,
     CardProbe,
     ForkServer,
-    Imports,
     LocalExecutor,
     Slots,
-    common_environment,
     find_slots,
 )
 from autofinetune.journal import SqliteJournal
-from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
-from autofinetune.preload import NONE, steps_of
+from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.runner.files import try_lock
-from autofinetune.safety import BROKEN
-from autofinetune.scheduler import idle_slots_per_round
+from autofinetune.search import make_search
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -57,13 +63,13 @@ from autofinetune.sinks import (
     Tables,
     VisualDL,
 )
-from autofinetune.sinks.console import last_lines
-from autofinetune.space import as_text, read_yaml
-from autofinetune.state import ImpossibleEvent, State, Status, Trial
-from autofinetune.strategies import STRATEGIES, Known, Repeated, Strategy, create_strategy
-from autofinetune.tuner import NO_SLOT, Tuner, World
+from autofinetune.space import read_yaml
+from autofinetune.state import ImpossibleEvent, State
+from autofinetune.strategies import SCHEDULES, Strategy, known_name
+from autofinetune.tuner import Tuner, World
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What an option takes the place of in the config.yaml of a run.
+_INSTEAD_OF = {"param_file": "param_list", "enqueue": "enqueued", "warm_start": "earlier"}
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
@@ -78,27 +84,51 @@ def run_command(argv: Sequence[str]) -> int:
 def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
     config = build_config(
         options,
-        Names(STRATEGIES, EVALUATORS),
+        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
-    config = _with_prior(config, options)
-    strategy = _make_strategy(config)  # its options are checked before anything is written
-    slots = find_slots(config.gpu, os.environ, probe.first_cards())
+    say_all([f"note: {note}" for note in config.space.notes])
+    paths = new_paths(options.get("output_dir"))
+    return start_config(
+        _with_prior(config, options),
+        paths,
+        probe,
+        dry_run=bool(options.get("dry_run")),
+        preflight=not options.get("skip_preflight"),
+    )
+
+
+def new_paths(output_dir: str | None) -> RunPaths:
+    """Where a new run lies; in a directory named after the time by default."""
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-    paths = RunPaths(Path(options.get("output_dir") or f"output_{stamp}").absolute())
-    if options.get("dry_run"):
-        _show_plan(config, paths, slots, strategy)
+    return RunPaths(Path(output_dir or f"output_{stamp}").absolute())
+
+
+def start_config(
+    config: Config,
+    paths: RunPaths,
+    probe: CardProbe,
+    *,
+    dry_run: bool = False,
+    preflight: bool = True,
+) -> int:
+    """Begin the run of a checked configuration; returns the exit code."""
+    # Their options are checked before anything is written.
+    strategy, assessor = _make_strategy(config), _make_assessor(config)
+    slots = _find_slots(config, config.gpu, probe)
+    if dry_run:
+        show_plan(config, paths, slots, strategy, described_steps(config))
         return 0
     _refuse_used_directory(paths)
-    _say_all(slots.notes)
-    with _fork_server(config, slots) as forks:  # it imports while the script is asked
-        if not options.get("skip_preflight"):
+    say_all(slots.notes)
+    with fork_server(config, slots) as forks:  # it imports while the script is asked
+        if preflight:
             config = check_script(config, {**os.environ, **slots.places[0].env})
         with _locked(paths):
             _refuse_used_directory(paths)  # again: another run may have been faster
-            return _work(config, paths, slots, probe, forks, strategy, is_new=True)
+            return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -106,6 +136,13 @@ def resume_command(argv: Sequence[str]) -> int:
     parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--gpu", metavar="IDS", help="other slots than the run began with")
+    for name in ("trials_per_gpu", "cpus_per_trial"):
+        spellings = (f"--{name}", f"--{name.replace('_', '-')}")
+        parser.add_argument(*spellings, metavar="N", help="another number than the run began with")
+    parser.add_argument(
+        "--max_seconds", "--max-seconds", metavar="SECONDS", type=float,
+        help="another limit than the run began with, all its work so far included",
+    )  # fmt: skip
     options = parser.parse_args(list(argv))
     paths = RunPaths(Path(options.output_dir).absolute())
     if not _holds_run(paths):
@@ -115,16 +152,18 @@ def resume_command(argv: Sequence[str]) -> int:
             f"--output_dir={options.output_dir}",
         )
     with _locked(paths):
-        config = _recorded_config(paths)
+        config = _with_placement(_recorded_config(paths), vars(options))
         if not config.script_path.is_file():
             raise UsageError(f"the script of this run is gone: {config.script_path}")
+        if options.max_seconds is not None:
+            config = dataclasses.replace(config, max_seconds=options.max_seconds)
         gpu = options.gpu or config.gpu
         with CardProbe(gpu) as probe:
-            slots = find_slots(gpu, os.environ, probe.first_cards())
-            _say_all(slots.notes)
-            with _fork_server(config, slots) as forks:
-                strategy = _make_strategy(config)
-                return _work(config, paths, slots, probe, forks, strategy, is_new=False)
+            slots = _find_slots(config, gpu, probe)
+            say_all(slots.notes)
+            with fork_server(config, slots) as forks:
+                strategy, assessor = _make_strategy(config), _make_assessor(config)
+                return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=False)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -133,11 +172,11 @@ def rebuild_command(argv: Sequence[str]) -> int:
     parser.add_argument("output_dir", help="the directory of a run")
     paths = RunPaths(Path(parser.parse_args(list(argv)).output_dir).absolute())
     if not _holds_run(paths):
-        raise UsageError(f"{_shown(paths)} holds no run", "give the output directory of a run")
+        raise UsageError(f"{shown(paths)} holds no run", "give the output directory of a run")
     with _locked(paths):
         config = _recorded_config(paths)
         state = State(config.direction)
-        guard = SinkGuard(_views(config, paths), _warn)
+        guard = SinkGuard(_views(config, paths), warn)
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
             for event in journal.events():
                 state.apply(event)
@@ -165,9 +204,23 @@ def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
             "to tune a script give it first: autofinetune train.py --param_file=" + script,
         )
     given = {key: value for key, value in options.items() if key != "script" and value}
-    if given.get("param_file"):
-        described = {key: value for key, value in described.items() if key != "param_list"}
-    return {**described, **given}
+    replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
+    return {key: value for key, value in described.items() if key not in replaced} | given
+
+
+def _with_placement(config: Config, options: Mapping[str, Any]) -> Config:
+    """What a resumed run is given otherwise than it began."""
+    given = {name: value for name, value in options.items() if value is not None}
+    mistakes: list[str] = []
+    placement = read_placement({**config.placement.describe(), **given}, mistakes.append)
+    if mistakes:
+        raise ConfigError("the command line", mistakes)
+    return dataclasses.replace(config, placement=placement)
+
+
+def _find_slots(config: Config, gpu: str, probe: CardProbe) -> Slots:
+    cores = sorted(os.sched_getaffinity(0))
+    return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
 
 
 def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
@@ -178,23 +231,16 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
     runs = []
     for name in filter(None, str(options.get("warm_start") or "").split(",")):
         earlier = read_earlier(Path(config.working_dir, name), config.space, config.direction)
-        _say(f"warm start: {len(earlier)} trials of {name} fit this space")
+        say(f"warm start: {len(earlier)} trials of {name} fit this space")
         runs.append(tuple({"params": k.params, "merit": k.merit} for k in earlier))
     return dataclasses.replace(config, earlier=tuple(runs)) if runs else config
 
 
 def _make_strategy(config: Config) -> Strategy:
-    """New, knowing what the run knows before it begins."""
+    """New; its linear algebra leaves the other cores to the trials."""
     try:
         with _one_thread():
-            strategy = create_strategy(
-                config.tuning_strategy,
-                config.space,
-                popsize=config.popsize,
-                seed=config.seed,
-                allow_repeats=EVALUATORS[config.evaluator].continues_models,
-                options=config.strategy_options,
-            )
+            return make_search(config)
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -202,10 +248,11 @@ def _make_strategy(config: Config) -> Strategy:
             f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
             "nothing was started; mend the strategy, or choose another --tuning_strategy",
         ) from error
-    strategy.enqueue(config.enqueued)
-    for run in config.earlier:
-        strategy.remember([Known(known["params"], known["merit"]) for known in run])
-    return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
+
+
+def _make_assessor(config: Config) -> Assessor | None:
+    with _one_thread():
+        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
 
 
 @contextlib.contextmanager
@@ -214,8 +261,8 @@ def _one_thread() -> Iterator[None]:
 
     The libraries look at the environment when they are loaded; the trials get it as it was.
     """
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
@@ -230,7 +277,7 @@ def _refuse_used_directory(paths: RunPaths) -> None:
     root = paths.root
     if root.exists() and not root.is_dir():
         raise UsageError(f"--output_dir {root} is a file; name a directory")
-    shown = _shown(paths)
+    directory = shown(paths)
     if _holds_run(paths):
         state = State()
         journal = SqliteJournal(paths.journal, read_only=True)
@@ -239,15 +286,16 @@ def _refuse_used_directory(paths: RunPaths) -> None:
         config = state.config
         total = config["popsize"] * config["round"] * config.get("repeats", 1)
         raise UsageError(
-            f"{shown} already holds a run ({state.ended} of {total} trials done)",
-            f"continue it with: autofinetune resume {shown}      or choose another --output_dir",
+            f"{directory} already holds a run ({state.ended} of {total} trials done)",
+            f"continue it with: autofinetune resume {directory}      "
+            "or choose another --output_dir",
         )
     ours = [paths.log_file, paths.best_model, paths.visualization, paths.round_dir(0),
             paths.trials_csv, paths.config, paths.trials]  # fmt: skip
     there = [path.name for path in ours if os.path.lexists(path) and not _is_empty(path)]
     if there:
         raise UsageError(
-            f"{shown} holds files of another run: {', '.join(there)}",
+            f"{directory} holds files of another run: {', '.join(there)}",
             "choose another --output_dir, or move them away",
         )
 
@@ -311,15 +359,16 @@ def _work(
     probe: CardProbe,
     forks: ForkServer | None,
     strategy: Strategy,
+    assessor: Assessor | None,
     *,
     is_new: bool,
 ) -> int:
     evaluator = EVALUATORS[config.evaluator](config, paths)
     executor = LocalExecutor(
         slots.places,
-        _environment(),
+        trial_environment(),
         trials_outlive_us=config.safety.on_tuner_death == "adopt",
-        find_card=probe.find,
+        look_at_cards=probe.look,
         min_free_gpu_gb=config.safety.min_free_gpu_gb,
         lease_dir=str(Path(config.working_dir, config.safety.lease_dir))
         if config.safety.lease_dir
@@ -327,33 +376,35 @@ def _work(
         forks=forks,
     )
     console = Console(config, paths, sys.stdout, len(slots.places))
-    guard = SinkGuard([console, *_views(config, paths)], _warn)
+    guard = SinkGuard([console, *_views(config, paths)], warn)
     world = World(
         now=time.time,
         free_gb=lambda: shutil.disk_usage(paths.root).free / 2**30,
-        notice=lambda sentence: _say_all([sentence]),
+        notice=lambda sentence: say_all([sentence]),
         sleep=time.sleep,
     )
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
     journal = SqliteJournal(paths.journal, create=is_empty)
-    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world)
+    tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world, assessor)
     with contextlib.ExitStack() as stack:
         for part in (journal, executor, guard):
             stack.callback(part.close)
         arrived = stack.enter_context(_signals_to(tuner))
         try:
             if is_new:
-                _announce(config, paths, len(slots.places))
+                announce(config, paths, len(slots.places))
                 tuner.start(secrets.token_hex(8))
             else:
                 tuner.resume()
             state = tuner.run()
-        except AutofinetuneError:
+        except AutofinetuneError as error:
+            tuner.fail(error.message)
             raise
         except OSError as error:
+            tuner.fail(str(error))
             raise EnvironmentProblem(
                 f"the run stopped: {error}; trials that run go on by themselves",
-                f"mend it, then: autofinetune resume {_shown(paths)}",
+                f"mend it, then: autofinetune resume {shown(paths)}",
             ) from error
         except ImpossibleEvent as error:
             raise EnvironmentProblem(
@@ -361,44 +412,17 @@ def _work(
                 "it was changed by something else; bring back a copy of it",
             ) from error
         except Exception as error:
-            raise _broken_inside(error, paths) from error
-    return _conclude(tuner, state, paths, arrived)
-
-
-def _environment() -> dict[str, str]:
-    """What trials find in their environment besides their own."""
-    return {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
-
-
-@contextlib.contextmanager
-def _fork_server(config: Config, slots: Slots) -> Iterator[ForkServer | None]:
-    """The process that imports for all trials, where `--preload` asks for one."""
-    steps, note = _steps(config)
-    if note:
-        _say(f"preload: {note}")
-    if not steps:
-        yield None
-        return
-    environ = common_environment(_environment(), [slot.env for slot in slots.places])
-    imports = Imports(config.python, config.script, config.working_dir, steps)
-    with contextlib.closing(ForkServer(imports, environ, _say)) as forks:
-        yield forks
-
-
-def _steps(config: Config) -> tuple[tuple[str, ...], str]:
-    """What `--preload` imports, and what of the script it leaves out and why."""
-    if config.preload == NONE:
-        return (), ""
-    if start_of_command(config) != (config.python, config.script):
-        return (), f"{config.script} is no Python script; its trials start as they are"
-    return steps_of(config.preload, config.script_path)
+            tuner.fail(f"{type(error).__name__}: {error}")
+            raise broken_inside(error, paths) from error
+    stopped = _SIGNALS[signal.Signals(arrived[-1])] if tuner.interrupted else 0
+    return conclude(state, paths, stopped)
 
 
 def _views(config: Config, paths: RunPaths) -> list[Sink]:
     """The sinks that follow from the journal; old models go after best_model is safe."""
     return [
         BestModel(paths),
-        KeepModels(config, paths),
+        KeepModels(config, paths, continues_models=EVALUATORS[config.evaluator].continues_models),
         Tables(config, paths),
         VisualDL(config, paths),
     ]
@@ -426,122 +450,3 @@ def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
     finally:
         for signum, old in before.items():
             signal.signal(signum, old)
-
-
-def _conclude(tuner: Tuner, state: State, paths: RunPaths, arrived: Sequence[int]) -> int:
-    shown = _shown(paths)
-    if state.best is not None:
-        _say("The final best hyperparameters:")
-        for name, value in state.best.params.items():
-            _say(f"{name}={as_text(value)}")
-        _say(f"The final best eval score is {state.best.score!r}.")
-        if state.best.has_model:
-            _say(f"The final best model parameters are saved as {shown}/best_model .")
-        else:
-            _say("The best trial saved no model, so there is no best_model.")
-        _say(f"To see the whole run: autofinetune dashboard {shown}")
-    if tuner.interrupted:
-        _say(f"Stopped. To go on: autofinetune resume {shown}")
-        return _SIGNALS[signal.Signals(arrived[-1])]
-    if state.end_reason == NO_SLOT:
-        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
-        raise EnvironmentProblem(
-            f"no slot is left that can be used: {reasons}",
-            f"mend the devices, then: autofinetune resume {shown}",
-        )
-    if state.end_reason == BROKEN:
-        raise _too_many_failures(state, paths)
-    if state.best is None:
-        raise AllTrialsFailed(
-            f"every trial failed; the logs are in {shown}/round0/",
-            "mend the script, then start again with another --output_dir",
-        )
-    return 0
-
-
-def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
-    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
-    last = max(failed, key=lambda trial: trial.id)
-    log = paths.trial_log(last.round, last.member)
-    lines = [f"  | {line}" for line in last_lines(log)[-5:]]
-    head = (
-        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
-    )
-    return AllTrialsFailed(
-        "\n".join([head, *lines, f"  full log: {log}"]),
-        f"mend it, then: autofinetune resume {_shown(paths)}      "
-        "(a run with --max_failures=0 never stops for this)",
-    )
-
-
-def _broken_inside(error: Exception, paths: RunPaths) -> InternalError:
-    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
-    trace = paths.root / "error.log"
-    with contextlib.suppress(OSError):
-        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    return InternalError(
-        f"the run stopped: {type(error).__name__}: {error}; trials that run go on by themselves",
-        f"the trace is in {trace}; once it is mended: autofinetune resume {_shown(paths)}",
-    )
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def _announce(config: Config, paths: RunPaths, slots: int) -> None:
-    many = config.repeats > 1
-    each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
-    _say(
-        f"{config.rounds} rounds of {each or f'{config.popsize} trials'} "
-        f"by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
-        f"on {slots} slot{'s' if slots != 1 else ''}; "
-        f"output in {_shown(paths)}/"
-    )
-    trials = config.popsize * config.repeats
-    idle = idle_slots_per_round(trials, slots)
-    if idle:
-        _say(
-            f"note: {trials} trials on {slots} slots leave {idle} "
-            f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
-            "choose --popsize as a multiple of the slots"
-        )
-
-
-def _say(line: str) -> None:
-    _say_all([line])
-
-
-def _warn(sentence: str) -> None:
-    _say_all([f"WARNING: {sentence}"])
-
-
-def _shown(paths: RunPaths) -> str:
-    """The output directory as a person would type it."""
-    relative = os.path.relpath(paths.root)
-    return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
-
-
-def _say_all(lines: Sequence[str]) -> None:
-    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
-    for line in lines:
-        with contextlib.suppress(OSError):
-            print(line, flush=True)
-
-
-def _show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy) -> None:
-    print("search space:")
-    for parameter in config.space:
-        entry = dict(parameter.describe())
-        name, kind = entry.pop("name"), entry.pop("type")
-        print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
-    _announce(config, paths, len(slots.places))
-    _say_all(slots.notes)
-    print("slots: " + ", ".join(slot.name for slot in slots.places))
-    steps, note = _steps(config)
-    if steps or note:
-        print("preload: " + "; ".join(filter(None, [", ".join(steps), note])))
-    evaluator = EVALUATORS[config.evaluator](config, paths)
-    print("first commands:")
-    for c in strategy.ask(config.popsize * config.repeats):
-        trial = Trial(c.id, c.round, c.member, c.params, parent=None)
-        print("  " + shlex.join(masked(evaluator.command(trial, None))))

@@ -1,25 +1,47 @@
-"""`autofinetune strategies`: the search algorithms with their options and defaults."""
+"""`autofinetune strategies`, `autofinetune assessors`: what there is, with its options."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from autofinetune.assessors import ASSESSORS, assessor_class
 from autofinetune.cli.options import Parser
+from autofinetune.options import Option
 from autofinetune.strategies import STRATEGIES, strategy_class
 
 
 def strategies_command(argv: Sequence[str]) -> int:
     """Print every strategy; returns the exit code."""
-    parser = Parser(prog="autofinetune strategies", description=__doc__, allow_abbrev=False)
-    parser.parse_args(list(argv))
+    _parse("strategies", argv)
     for name in sorted(STRATEGIES):
-        found = strategy_class(name)
-        summary = (inspect.getdoc(sys.modules[found.__module__]) or "").split("\n\n")[0]
-        print(f"{name}\n  {' '.join(summary.split())}")
-        for key, option in found.OPTIONS.items():
-            print(f"    {key}={option.default}  {option.text} ({option.allowed})")
-        print()
+        _show(name, strategy_class(name), strategy_class(name).OPTIONS)
+    print("optuna:TPESampler")
+    print("  and all other samplers of Optuna, with pip install 'autofinetune[optuna]'")
+    print("    the arguments of the sampler's constructor\n")
     print("use them as in: --tuning_strategy=hazero --strategy_options sigma=0.3,design=15")
     return 0
+
+
+def assessors_command(argv: Sequence[str]) -> int:
+    """Print every assessor; returns the exit code."""
+    _parse("assessors", argv)
+    for name in sorted(ASSESSORS):
+        _show(name, assessor_class(name), assessor_class(name).OPTIONS)
+    print("use them as in: --assessor=medianstop --assessor_options start_step=3")
+    return 0
+
+
+def _parse(command: str, argv: Sequence[str]) -> None:
+    parser = Parser(prog=f"autofinetune {command}", description=__doc__, allow_abbrev=False)
+    parser.parse_args(list(argv))
+
+
+def _show(name: str, cls: type, options: Mapping[str, Option]) -> None:
+    summary = (inspect.getdoc(sys.modules[cls.__module__]) or "").split("\n\n")[0]
+    print(f"{name}\n  {' '.join(summary.split())}")
+    for key, option in options.items():
+        also = f", also called {', '.join(option.also)}" if option.also else ""
+        print(f"    {key}={option.default}  {option.text} ({option.allowed}{also})")
+    print()

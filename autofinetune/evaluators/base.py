@@ -9,6 +9,7 @@ from autofinetune.config import Config
 from autofinetune.paths import RunPaths
 from autofinetune.space import as_text
 from autofinetune.state import State, Trial
+from autofinetune.strategies.base import Candidate
 
 
 class Evaluator(ABC):
@@ -22,15 +23,16 @@ class Evaluator(ABC):
         self.paths = paths
 
     @abstractmethod
-    def parent(self, round_: int, state: State) -> int | None:
-        """The trial whose saved model the next candidate of `round_` continues, or None."""
+    def parent(self, candidate: Candidate, state: State) -> int | None:
+        """The trial whose saved model a new candidate continues, or None."""
 
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""
         model = self.paths.model(trial.round, trial.member)
+        given = self.config.space.options(trial.params)
         words = [
             *start_of_command(self.config),
-            *(f"--{name}={as_text(value)}" for name, value in trial.params.items()),
+            *(f"--{name}={as_text(value)}" for name, value in given.items()),
             f"--saved_params_dir={model}",
             *self.config.script_args,
         ]
@@ -44,8 +46,7 @@ class Evaluator(ABC):
         config = self.config
         if config.warm_args is not None:
             return config.warm_args
-        searched = {parameter.name for parameter in config.space}
-        if "epochs" in (config.script_options or ()) and "epochs" not in searched:
+        if "epochs" in (config.script_options or ()) and "epochs" not in config.space.names:
             return ("--epochs=1",)
         return ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autofinetune.state import State
+from autofinetune.strategies.base import Candidate
 
 from .base import Evaluator
 
@@ -10,5 +11,5 @@ from .base import Evaluator
 class FullTrail(Evaluator):
     """No trial has a parent."""
 
-    def parent(self, round_: int, state: State) -> int | None:
+    def parent(self, candidate: Candidate, state: State) -> int | None:
         return None

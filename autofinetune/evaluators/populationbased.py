@@ -1,4 +1,4 @@
-"""Population-Based: after the first round, trials continue good models that were saved before."""
+"""Population-Based: trials continue good models that were saved before."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import math
 from collections import Counter
 
 from autofinetune.state import State
+from autofinetune.strategies.base import Candidate
 
 from .base import Evaluator
 
 
 class PopulationBased(Evaluator):
-    """Parents are the better half of everything completed in earlier rounds that saved a model.
+    """The parent is the one that the strategy named, or is found by the rule of the better half.
 
-    Within a round every parent gets equally many children (they differ by one at most), the best
-    parents first, so that parents beyond the first `popsize` get none. Failed trials and trials
-    that saved nothing are never parents.
+    That rule goes with any strategy: parents are the better half of everything completed in
+    earlier rounds that saved a model. Within a round every parent gets equally many children (they
+    differ by one at most), the best parents first, so that parents beyond the first `popsize` get
+    none. Failed trials and trials that saved nothing are never parents.
     """
 
     continues_models = True
 
-    def parent(self, round_: int, state: State) -> int | None:
+    def parent(self, candidate: Candidate, state: State) -> int | None:
+        if self.config.members_have_models:
+            return candidate.parent
+        round_ = candidate.round
         if round_ == 0:
             return None
         able = (t for t in state.ranked() if t.has_model and t.round < round_)

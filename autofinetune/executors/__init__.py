@@ -14,11 +14,11 @@ from .base import (
     Report,
 )
 from .cards import CardProbe
-from .devices import Slot, Slots, find_slots
 from .forks import ForkServer, Imports, common_environment
 from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
 from .preflight import HelpText, ask_for_options
+from .slots import THREAD_VARIABLES, Slot, Slots, find_slots
 
 EXECUTORS: Mapping[str, type[Executor]] = {
     "local": LocalExecutor,
@@ -27,6 +27,7 @@ EXECUTORS: Mapping[str, type[Executor]] = {
 
 __all__ = [
     "EXECUTORS",
+    "THREAD_VARIABLES",
     "Attempt",
     "CardProbe",
     "Executor",

@@ -81,7 +81,8 @@ class Report:
 class Observation:
     """News of one attempt: its state, and the reports since the last observation.
 
-    `held_bytes` is memory of its card that did not come back after its end.
+    `held_bytes` is memory of its cards that did not come back, told with the end of the last
+    trial there.
     """
 
     key: Key
@@ -96,7 +97,10 @@ class Executor(ABC):
 
     @abstractmethod
     def slots(self) -> Sequence[str]:
-        """The names of all places for one trial each, in order."""
+        """The names of all places for one trial each, in order.
+
+        Places on one device have a number behind a dot: `0.1` and `0.2`.
+        """
 
     def obstacle(self, slot: str) -> str:
         """Why no trial can be started on a free slot at present, or nothing."""
@@ -125,6 +129,14 @@ class Executor(ABC):
     @abstractmethod
     def wake(self) -> None:
         """End a `poll` under way; safe to call from a signal handler."""
+
+    def request_stop(self, key: Key) -> None:
+        """Let `should_stop()` be true in the attempt, so that it ends by itself.
+
+        Asking again, or after its end, does nothing; nor does an engine without a way to ask: what
+        does not stop is cancelled later.
+        """
+        return
 
     @abstractmethod
     def cancel(self, key: Key) -> None:

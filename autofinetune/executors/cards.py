@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
 
@@ -25,13 +26,18 @@ _PACKAGE_PARENT = str(Path(__file__).parents[2])
 
 @dataclass(frozen=True)
 class Card:
-    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told."""
+    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told.
+
+    `processes` holds (pid, bytes) of whoever uses it, as far as NVML tells: in a container it
+    tells of nobody, or numbers that mean nothing there.
+    """
 
     index: int
     uuid: str
     name: str
     used_bytes: int = 0
     total_bytes: int = 0
+    processes: tuple[tuple[int, int], ...] = ()
 
 
 class CardProbe:
@@ -63,7 +69,7 @@ class CardProbe:
         self.close()
 
     def first_cards(self) -> list[Card] | None:
-        """All cards, or None without a working driver; to be called once, before `find`.
+        """All cards, or None without a working driver; to be called once, before `look`.
 
         Raises:
             EnvironmentProblem: there is a driver, and it hangs.
@@ -80,12 +86,11 @@ class CardProbe:
             self.close()
         return answer
 
-    def find(self, uuid: str) -> Card | None:
-        """The card as it is now; None where that cannot be told."""
-        if not uuid or not self._send():
-            return None
-        found = [card for card in self._receive(PATIENCE_S) or () if card.uuid == uuid]
-        return found[0] if found else None
+    def look(self) -> dict[str, Card]:
+        """The cards as they are now, by UUID; empty where that cannot be told."""
+        if not self._send():
+            return {}
+        return {card.uuid: card for card in self._receive(PATIENCE_S) or ()}
 
     def _send(self) -> bool:
         if self._process is None or self._process.stdin is None:
@@ -112,7 +117,7 @@ class CardProbe:
                 return None  # it died: the driver took it along
             line += more
         try:
-            return [Card(**card) for card in json.loads(line)]
+            return [_card(**card) for card in json.loads(line)]
         except (TypeError, ValueError):
             return None
 
@@ -129,3 +134,7 @@ class CardProbe:
             process.wait(0.5)
         except subprocess.TimeoutExpired:
             process.returncode = 0  # no warning at collection
+
+
+def _card(processes: list[list[int]], **fields: Any) -> Card:
+    return Card(**fields, processes=tuple((pid, used) for pid, used in processes))

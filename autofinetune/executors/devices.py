@@ -1,4 +1,4 @@
-"""Turns `--gpu` into slots, each with the environment that shows a trial its own device only.
+"""Finds the devices that `--gpu` names, each with the word that shows it alone to CUDA.
 
 Card numbers count within an outer CUDA_VISIBLE_DEVICES, as CUDA itself counts. NVML lists cards
 in PCI bus order, so CUDA is told to do the same.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autofinetune.errors import UsageError
 
@@ -21,29 +21,32 @@ _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A place for one trial; `card` is the UUID of the NVIDIA card that NVML lists for it."""
+class Device:
+    """One entry of `--gpu`.
+
+    `visible` is what CUDA_VISIBLE_DEVICES must say, nothing for the processor; `card` the UUID of
+    the NVIDIA card that NVML lists for it.
+    """
 
     name: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    visible: str = ""
     card: str = ""
-
-    @property
-    def device(self) -> str:
-        """What tells its card from all others of the machine; nothing for the processor."""
-        return self.card or self.env.get("CUDA_VISIBLE_DEVICES", "")
 
 
 @dataclass(frozen=True)
-class Slots:
-    """All places of a run, and what a person should know about them."""
+class Devices:
+    """All devices of a run, and what a person should know about them.
 
-    places: tuple[Slot, ...]
+    `are_cards` is false where trials run on the processor, whatever the devices are called.
+    """
+
+    each: tuple[Device, ...]
     notes: tuple[str, ...] = ()
+    are_cards: bool = False
 
 
-def find_slots(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | None) -> Slots:
-    """The slots that `--gpu` names.
+def find_devices(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | None) -> Devices:
+    """The devices that `--gpu` names, in the given order.
 
     Args:
         gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N` or `auto`.
@@ -56,7 +59,7 @@ def find_slots(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | Non
     word = gpu.strip()
     cpu = _CPU.match(word)
     if cpu:
-        return _cpu_slots(int(cpu[1] or 1), ())
+        return _processor(int(cpu[1] or 1), ())
     outer = _outer_mask(environ)
     if word == "auto":
         return _auto(outer, cards)
@@ -66,11 +69,10 @@ def find_slots(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | Non
     return _on_cards([_Resolver(cards, outer).resolve(token) for token in tokens])
 
 
-def _cpu_slots(count: int, notes: tuple[str, ...]) -> Slots:
+def _processor(count: int, notes: tuple[str, ...]) -> Devices:
     if count < 1:
         raise UsageError("--gpu=cpu:0 has no slots; use at least cpu:1")
-    hidden = {"CUDA_VISIBLE_DEVICES": ""}
-    return Slots(tuple(Slot(f"cpu:{index}", hidden) for index in range(count)), notes)
+    return Devices(tuple(Device(f"cpu:{index}") for index in range(count)), notes)
 
 
 def _outer_mask(environ: Mapping[str, str]) -> list[str] | None:
@@ -110,33 +112,29 @@ def _no_device_twice(gpu: str, devices: Sequence[str]) -> None:
             raise UsageError(f"--gpu={gpu} names device {device} twice; name each once")
 
 
-def _auto(outer: list[str] | None, cards: Sequence[Card] | None) -> Slots:
+def _auto(outer: list[str] | None, cards: Sequence[Card] | None) -> Devices:
     visible = outer if outer is not None else [str(card.index) for card in cards or ()]
     if not cards or not visible:
-        note = "no NVIDIA card is visible: one CPU slot is used (--gpu=cpu:N gives more)"
-        return _cpu_slots(1, (note,))
+        note = "no NVIDIA card is visible: trials run on the CPU (--gpu=cpu:N gives more slots)"
+        return _processor(1, (note,))
     resolver = _Resolver(cards, None)
     return _on_cards([resolver.resolve(token) for token in visible])
 
 
-def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Slots:
+def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Devices:
     """The same command on a machine without cards: the ids are names of CPU slots."""
-    slots = []
+    devices = []
     for token in tokens:
         inner = token
         if outer is not None and token.isdigit() and int(token) < len(outer):
             inner = outer[int(token)]
-        slots.append(Slot(token, _cuda(inner)))
-    count = len(slots)
-    note = (
-        f"no NVIDIA driver found: --gpu={','.join(tokens)} gives {count} "
-        f"CPU slot{'s' if count != 1 else ''}"
-    )
-    return Slots(tuple(slots), (note,))
+        devices.append(Device(token, inner))
+    note = f"no NVIDIA driver found: trials of --gpu={','.join(tokens)} run on the CPU"
+    return Devices(tuple(devices), (note,))
 
 
-def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Slots:
-    """Slots from (token as typed, token for CUDA, card)."""
+def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Devices:
+    """Devices from (token as typed, token for CUDA, card)."""
     by_device: dict[str, str] = {}
     for token, inner, card in chosen:
         device = card.uuid if card else inner
@@ -149,10 +147,10 @@ def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Slots:
         for token, _, card in chosen
         if card is not None and card.used_bytes > _BUSY_BYTES
     ]
-    places = tuple(
-        Slot(token, _cuda(inner), card.uuid if card else "") for token, inner, card in chosen
+    devices = tuple(
+        Device(token, inner, card.uuid if card else "") for token, inner, card in chosen
     )
-    return Slots(places, tuple(notes))
+    return Devices(devices, tuple(notes), are_cards=True)
 
 
 class _Resolver:
@@ -195,10 +193,6 @@ class _Resolver:
             there = ", ".join(f"{c.index} ({c.name}, {c.uuid})" for c in self.cards) or "none"
             raise UsageError(f"--gpu={token} {why}; there are: {there}", _EXAMPLES)
         return found[0]
-
-
-def _cuda(visible: str) -> dict[str, str]:
-    return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _gib(count: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.errors import EnvironmentProblem
@@ -40,10 +41,24 @@ class Leases:
                     "name a directory that every user of the cards may write to",
                 ) from None
 
-    def take(self, device: str) -> str:
-        """Take the lease of a device, or keep it; why that is not possible now, or nothing."""
-        if self._directory is None or not device or device in self._held:
+    def take(self, devices: Sequence[str]) -> str:
+        """Take the leases of all devices, or keep them; why that is not possible now, or nothing.
+
+        It is all or none: two runs that each hold one card of a pair would wait for ever.
+        """
+        if self._directory is None:
             return ""
+        new = [device for device in devices if device not in self._held]
+        for device in new:
+            obstacle = self._take(device)
+            if obstacle:
+                for taken in new[: new.index(device)]:
+                    os.close(self._held.pop(taken))
+                return obstacle
+        return ""
+
+    def _take(self, device: str) -> str:
+        assert self._directory is not None
         path = self._directory / f"{re.sub('[^0-9A-Za-z-]', '_', device)}.lock"
         try:
             descriptor = _open(path)
@@ -53,13 +68,13 @@ class Leases:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            return f"another run uses the card: it holds {path}"
+            return f"{path} is held by another run, or by trials from before `resume`"
         self._held[device] = descriptor
         return ""
 
-    def descriptors(self, device: str) -> tuple[int, ...]:
-        """What a trial on the device must inherit."""
-        return (self._held[device],) if device in self._held else ()
+    def descriptors(self, devices: Sequence[str]) -> tuple[int, ...]:
+        """What a trial on the devices must inherit."""
+        return tuple(self._held[device] for device in devices if device in self._held)
 
     def close(self) -> None:
         """Give up our part of each lease."""

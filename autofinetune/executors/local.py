@@ -14,23 +14,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from autofinetune.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 from autofinetune.runner.cgroup import recorded_cgroup
-from autofinetune.runner.files import LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import (
+    LOCK,
+    REPORTS,
+    SPEC,
+    STARTED,
+    STOP,
+    try_lock,
+    write_atomically,
+)
 from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
+from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
+from .card_memory import CardMemory
 from .cards import Card
-from .devices import Slot
 from .forks import ForkServer
 from .lease import Leases
 from .records import read_exit, read_json
 from .reports import NO_ROOM, read_reports
+from .slots import Slot
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
 _MEMORY_PATIENCE_S = 5.0
-_MEMORY_MARGIN = 256 << 20  # bytes that other users of a card may take meanwhile
-_REPORTS = "reports.jsonl"
+_MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
 # Without `site` the start takes a third of the time; the package is found by its own place.
 START_RUNNER = (
@@ -51,6 +61,8 @@ class _Job:
     key: Key
     directory: Path
     mark: str
+    slot: str
+    cards: tuple[str, ...]
     who: dict[str, Any] | None = None
     report_offset: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -58,8 +70,6 @@ class _Job:
     pid: int | None = None
     empty_sweeps: int = 0
     is_cancelled: bool = False
-    card: str = ""
-    memory_before: int | None = None  # of the card, in bytes
     memory_deadline: float | None = None
 
 
@@ -70,8 +80,8 @@ class LocalExecutor(Executor):
         slots: the places for one trial each.
         environ: the environment of every trial, before that of its slot and its own.
         trials_outlive_us: whether trials go on when this process dies, or are ended.
-        find_card: the card with a UUID as it is now, None where that cannot be told. A slot is
-            free again only when its card's memory is back to what it was before the trial.
+        look_at_cards: the cards as they are now, by UUID; empty where that cannot be told. The
+            slots of a card are usable only when its memory is back after the last trial there.
         min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
         lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
         forks: starts runners faster where it can; its maker closes it.
@@ -86,7 +96,7 @@ class LocalExecutor(Executor):
         environ: Mapping[str, str],
         *,
         trials_outlive_us: bool = True,
-        find_card: Callable[[str], Card | None] = lambda uuid: None,
+        look_at_cards: Callable[[], Mapping[str, Card]] = dict,
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
         forks: ForkServer | None = None,
@@ -94,8 +104,10 @@ class LocalExecutor(Executor):
         self._slots = {slot.name: slot for slot in slots}
         self._environ = dict(environ)
         self._jobs: dict[Key, _Job] = {}
-        self._find_card = find_card
-        self._min_free_gpu_gb = min_free_gpu_gb
+        cards = [card for slot in slots for card in slot.cards]
+        self._are_cards_shared = len(set(cards)) < len(cards)
+        self._next_sample = 0.0
+        self._memory = CardMemory(look_at_cards, self._jobs, min_free_gpu_gb * 2**30)
         self._leases = Leases(lease_dir)
         self._forks = forks
         # The reading end goes to every runner: it closes with us, however we end.
@@ -106,16 +118,21 @@ class LocalExecutor(Executor):
         return list(self._slots)
 
     def obstacle(self, slot: str) -> str:
-        """A card that another run leases, or that has too little memory."""
-        leased = self._leases.take(self._slots[slot].device)
-        if leased or not self._min_free_gpu_gb:
-            return leased
-        card = self._find_card(self._slots[slot].card)
-        free = (card.total_bytes - card.used_bytes) / 2**30 if card else 0.0
-        if card is None or free >= self._min_free_gpu_gb:
-            return ""
-        wanted = self._min_free_gpu_gb
-        return f"{free:.1f} GiB of the card are free, --min_free_gpu_gb={wanted:g}"
+        """A card that another run leases, that has too little memory, or is still in use."""
+        place = self._slots[slot]
+        return (
+            self._earlier_trial(slot)
+            or self._leases.take(place.devices)
+            or self._memory.lack(place.cards)
+        )
+
+    def _earlier_trial(self, slot: str) -> str:
+        """Told by the names: this life of the run may divide the same devices otherwise."""
+        for job in self._jobs.values():
+            gone = "" if job.slot in self._slots else device_of(job.slot)
+            if not set(gone.split("+")).isdisjoint(device_of(slot).split("+")):
+                return f"trial {job.key[0]} of before `resume` still runs on {job.slot}"
+        return ""
 
     def submit(self, attempt: Attempt) -> Handle:
         directory = Path(attempt.directory)
@@ -123,17 +140,17 @@ class LocalExecutor(Executor):
         if job is None:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
-            job = _Job(attempt.key, directory, mark)
+            slot = self._slots.get(attempt.slot)
+            job = _Job(attempt.key, directory, mark, attempt.slot, slot.cards if slot else ())
             if (directory / STARTED).exists():
                 self._attach(job)
-            else:
-                self._start(job, attempt)
+            elif slot is not None:
+                self._start(job, slot, attempt)
+            # else a slot of an earlier life of the run: this attempt counts as lost
             self._jobs[attempt.key] = job
         return {"pid": job.pid, "directory": str(directory)}
 
-    def _start(self, job: _Job, attempt: Attempt) -> None:
-        if attempt.slot not in self._slots:
-            return  # a slot of an earlier life of the run: this attempt counts as lost
+    def _start(self, job: _Job, slot: Slot, attempt: Attempt) -> None:
         spec = {
             "run": attempt.run,
             "trial": attempt.trial,
@@ -143,20 +160,21 @@ class LocalExecutor(Executor):
             "log": attempt.log,
             "grace_s": attempt.grace_s,
             "time_limit_s": attempt.time_limit_s,
+            "ranks": slot.ranks,
+            "cpus": slot.cpus,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
-        slot = self._slots[attempt.slot]
-        job.card = slot.card
-        job.memory_before = self._used_memory(job.card)
+        self._memory.note(slot.cards)
         env = {
             **self._environ,
             **slot.env,
             **attempt.env,
             MARK_VARIABLE: job.mark,
-            "AUTOFINETUNE_REPORT_FILE": str(job.directory / _REPORTS),
+            REPORT_FILE_VARIABLE: str(job.directory / REPORTS),
+            STOP_FILE_VARIABLE: str(job.directory / STOP),
         }
         with (job.directory / "runner.log").open("ab") as log:
-            inherited = self._leases.descriptors(slot.device)
+            inherited = self._leases.descriptors(slot.devices)
             if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
                 self._spawn(job, env, log, inherited)
         with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
@@ -219,6 +237,9 @@ class LocalExecutor(Executor):
 
     def poll(self, wait_s: float) -> list[Observation]:
         self._wait(wait_s)
+        if self._are_cards_shared and self._jobs and time.monotonic() >= self._next_sample:
+            self._memory.sample()
+            self._next_sample = time.monotonic() + _MEMORY_SAMPLES_S
         found = []
         for job in list(self._jobs.values()):
             try:
@@ -257,9 +278,9 @@ class LocalExecutor(Executor):
             state = JobState.EXITED
         elif is_over:
             state = self._without_record(job)
-        held = self._held_memory(job) if state is not JobState.RUNNING else 0
-        if held and job.memory_deadline is not None and time.monotonic() < job.memory_deadline:
-            return None  # the driver gives memory back a little after the process has gone
+        held = self._memory.held(job.cards) if state is not JobState.RUNNING else 0
+        if held and self._may_come_back(job):
+            return None
         is_over = state is not JobState.RUNNING
         reports, job.report_offset = _new_reports(job, to_the_end=is_over)
         if is_over:
@@ -268,17 +289,10 @@ class LocalExecutor(Executor):
             return None
         return Observation(job.key, state, tuple(reports), record, held)
 
-    def _held_memory(self, job: _Job) -> int:
-        """Bytes of the card's memory that are not back since the trial ended."""
-        if job.memory_before is None:
-            return 0
+    def _may_come_back(self, job: _Job) -> bool:
+        """The driver gives memory back a little after the process has gone."""
         job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
-        held = (self._used_memory(job.card) or 0) - job.memory_before
-        return held if held > _MEMORY_MARGIN else 0
-
-    def _used_memory(self, uuid: str) -> int | None:
-        card = self._find_card(uuid) if uuid else None
-        return None if card is None else card.used_bytes
+        return time.monotonic() < job.memory_deadline
 
     def _without_record(self, job: _Job) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""
@@ -323,6 +337,15 @@ class LocalExecutor(Executor):
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
             os.write(self._wake_write, b"!")
 
+    def request_stop(self, key: Key) -> None:
+        job = self._jobs.get(key)
+        if job is None:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        # Without room, or without the directory, the script is not asked: it is cancelled later.
+        with contextlib.suppress(OSError):
+            os.close(os.open(job.directory / STOP, flags, 0o600))
+
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
         if job is None or job.pidfd is None:
@@ -357,7 +380,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
     """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
-    path = job.directory / _REPORTS
+    path = job.directory / REPORTS
     found, offset = read_reports(path, job.report_offset)
     before = job.report_offset
     while to_the_end and offset != before:

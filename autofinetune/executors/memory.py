@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +11,39 @@ from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observat
 
 @dataclass(frozen=True)
 class Played:
-    """What a simulated attempt does: it takes `seconds`, reports, and exits."""
+    """What a simulated attempt does: it takes `seconds`, reports, and exits.
+
+    With `step_seconds` its intermediate reports come one by one at that interval, otherwise with
+    its end. Asked to stop, it ends after `stop_seconds`; None is an attempt that never looks.
+    """
 
     final: float | None
     seconds: float = 1.0
     returncode: int = 0
     intermediate: tuple[float, ...] = ()
+    step_seconds: float = 0.0
+    stop_seconds: float | None = 0.0
+
+
+@dataclass
+class _Job:
+    played: Played
+    began: float
+    reported: int = 0
+    why: str = "exit"
+    ends_early_at: float = math.inf
+
+    @property
+    def due(self) -> float:
+        """When something happens to it next."""
+        after = self.played.seconds
+        if self.is_to_report:
+            after = (self.reported + 1) * self.played.step_seconds
+        return min(self.began + after, self.ends_early_at)
+
+    @property
+    def is_to_report(self) -> bool:
+        return self.played.step_seconds > 0 and self.reported < len(self.played.intermediate)
 
 
 class MemoryExecutor(Executor):
@@ -25,9 +52,9 @@ class MemoryExecutor(Executor):
     def __init__(self, slots: Sequence[str], program: Callable[[Attempt], Played]) -> None:
         self._names = list(slots)
         self._program = program
-        self._queue: list[tuple[float, Key]] = []
-        self._jobs: dict[Key, tuple[Played, bool]] = {}
+        self._jobs: dict[Key, _Job] = {}
         self._woken = False
+        self._is_timed = False  # somebody counts the seconds until a stop
         self.now = 0.0
 
     def slots(self) -> Sequence[str]:
@@ -35,36 +62,56 @@ class MemoryExecutor(Executor):
 
     def submit(self, attempt: Attempt) -> Handle:
         if attempt.key not in self._jobs:
-            played = self._program(attempt)
-            self._jobs[attempt.key] = played, False
-            heapq.heappush(self._queue, (self.now + played.seconds, attempt.key))
+            self._jobs[attempt.key] = _Job(self._program(attempt), self.now)
         return {"memory": list(attempt.key)}
 
     def poll(self, wait_s: float) -> list[Observation]:
-        if self._woken or not self._queue:
+        if self._woken or not self._jobs:
             self._woken = False
             return []
-        self.now, key = heapq.heappop(self._queue)
-        played, cancelled = self._jobs.pop(key)
-        scores = [("intermediate", s) for s in played.intermediate]
-        if played.final is not None and not cancelled:
-            scores.append(("final", played.final))
-        reports = [
-            Report(kind, score, None, index + 1) for index, (kind, score) in enumerate(scores)
-        ]
-        why, code = ("cancel", -15) if cancelled else ("exit", played.returncode)
-        record = ExitRecord(why, code, played.seconds)
-        return [Observation(key, JobState.EXITED, tuple(reports), record)]
+        due, key = min((job.due, key) for key, job in self._jobs.items())
+        if self._is_timed and due > self.now + wait_s:
+            self.now += wait_s
+            return []
+        self.now = max(self.now, due)
+        job = self._jobs[key]
+        if job.is_to_report and self.now < job.ends_early_at:
+            return [Observation(key, JobState.RUNNING, tuple(_reports(job, 1)))]
+        return [self._ended(key)]
+
+    def _ended(self, key: Key) -> Observation:
+        job = self._jobs.pop(key)
+        is_whole = self.now < job.ends_early_at
+        played = job.played
+        # What does not come step by step comes with the end, however early that is.
+        reports = [] if job.is_to_report else _reports(job, len(played.intermediate))
+        if is_whole and played.final is not None:
+            reports.append(Report("final", played.final, None, job.reported + 1))
+        code = -15 if job.why == "cancel" else played.returncode
+        record = ExitRecord(job.why, code, self.now - job.began)
+        return Observation(key, JobState.EXITED, tuple(reports), record)
 
     def wake(self) -> None:
         self._woken = True
 
+    def request_stop(self, key: Key) -> None:
+        if key in self._jobs:
+            job = self._jobs[key]
+            self._is_timed = True
+            if job.played.stop_seconds is not None:
+                job.ends_early_at = min(job.ends_early_at, self.now + job.played.stop_seconds)
+
     def cancel(self, key: Key) -> None:
         if key in self._jobs:
-            self._jobs[key] = self._jobs[key][0], True
-            self._queue = [(self.now if k == key else t, k) for t, k in self._queue]
-            heapq.heapify(self._queue)
+            job = self._jobs[key]
+            job.why, job.ends_early_at = "cancel", self.now
 
     def close(self) -> None:
         self._jobs.clear()
-        self._queue.clear()
+
+
+def _reports(job: _Job, count: int) -> list[Report]:
+    """The next intermediate ones."""
+    begin, job.reported = job.reported, job.reported + count
+    scores = job.played.intermediate[begin : job.reported]
+    return [Report("intermediate", score, None, n) for n, score in enumerate(scores, begin + 1)]

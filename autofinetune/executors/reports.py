@@ -28,17 +28,19 @@ def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
     """
     reports: list[Report] = []
     try:
-        data = read_regular(path, offset)
+        data = read_regular(path, max(0, offset - 1))
     except OSError as error:
         if error.errno in NO_ROOM:
             raise
         return [], offset
+    is_inside = offset > 0 and data[:1] != b"\n"  # of a line whose beginning was skipped
+    data = data[1:] if offset else data
     end = data.rfind(b"\n") + 1
     if end == 0 and len(data) >= MAX_LINE:
-        end = len(data)  # no report is that long: skip the junk instead of waiting for its end
-    for line in data[:end].splitlines(keepends=True):
+        return [], offset + len(data)  # no report is that long: do not wait for its end
+    for number, line in enumerate(data[:end].splitlines(keepends=True)):
         offset += len(line)
-        report = parse_report(line, offset)
+        report = None if is_inside and number == 0 else parse_report(line, offset)
         if report is not None:
             reports.append(report)
     return reports, offset

@@ -9,6 +9,8 @@ import stat
 from typing import Any
 
 SPEC, LOCK, STARTED, EXIT = "spec.json", "lock", "started.json", "exit.json"
+REPORTS = "reports.jsonl"
+STOP = "stop"  # where this file is, the script is asked to end
 
 
 def try_lock(path: str) -> int | None:

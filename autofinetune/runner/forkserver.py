@@ -76,6 +76,7 @@ class _Server:
         self.imported: set[int] = set()  # descriptors that the imports opened
         self.runners: dict[int, int] = {}  # pid by pidfd
         self.argv: list[str] = []
+        self.own: dict[str, str] = {}  # what the attempt, and then the trial, has besides
         self.handlers: dict[int, Any] = {}
 
     def work(self) -> None:
@@ -175,8 +176,7 @@ class _Server:
             lifeline = passed.pop(0) if request["has_lifeline"] else None
             for descriptor in passed:
                 os.set_inheritable(descriptor, True)
-            os.environ.update(request["env"])
-            self._show_environment(request["env"])
+            self._take_environment(request["env"])
             self.shown.command(f"autofinetune.runner.main {request['directory']}")
             code = main(request["directory"], lifeline, self._fork_trial)
         except _IsTrial:
@@ -207,18 +207,27 @@ class _Server:
             os.close(descriptor)
         self._tell({"errno": code})
 
-    def _show_environment(self, variables: dict[str, str]) -> None:
+    def _take_environment(self, variables: dict[str, str]) -> None:
+        """Set what is new in them, and show it."""
+        new = {name: v for name, v in variables.items() if os.environ.get(name) != v}
+        if not new:
+            return
+        os.environ.update(new)
+        self.own |= new
         mine = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         mark = {MARK_VARIABLE: os.environ.get(MARK_VARIABLE, "")}
-        self.shown.environment({**mark, **variables, **mine})
+        self.shown.environment({**mark, **self.own, **mine})
 
-    def _fork_trial(self, argv: list[str], stdin: int, output: int) -> int:
+    def _fork_trial(
+        self, argv: list[str], environ: dict[str, str], stdin: int, output: int
+    ) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, CHANGED)
         pid = os.fork()
         if pid == 0:
             for target, source in ((0, stdin), (1, output), (2, output)):
                 os.dup2(source, target)
             self.argv = argv
+            self._take_environment(environ)
             raise _IsTrial
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid

@@ -6,18 +6,19 @@ The local executor starts it in a session of its own with the attempt directory 
     lock           held by the runner and inherited by the trial: free means that nothing lives
     started.json   who runs it (pid, start time, boot); written before the command is started,
                    so an attempt is started at most once
+    reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
-SIGTERM asks for an early end: the command gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
+The command is started as `ranks` processes, all on the cores `cpus`, where the spec names them.
+
+SIGTERM asks for an early end: every rank gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
 second SIGTERM shortens the grace to nothing. `lifeline` is a descriptor whose other end the tuner
 holds: when it closes the tuner is dead, and the trial is ended too.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import json
 import os
 import select
@@ -27,8 +28,17 @@ from collections.abc import Callable
 from typing import Any
 
 from autofinetune.runner.cgroup import make_cgroup, oom_counter
-from autofinetune.runner.files import EXIT, LOCK, SPEC, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import (
+    EXIT,
+    LOCK,
+    REPORTS,
+    SPEC,
+    STARTED,
+    try_lock,
+    write_atomically,
+)
 from autofinetune.runner.log import BoundedLog
+from autofinetune.runner.output import Output
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
     become_subreaper,
@@ -37,22 +47,22 @@ from autofinetune.runner.processes import (
     marked,
     send_to,
 )
+from autofinetune.runner.ranks import Ranks
 
-REPORT_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
-_PIPE_BYTES = 1 << 20
 _SPAWN_TRIES = 20
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 CHANGED = (*_HANDLED, signal.SIGHUP)  # signals that a runner meets in its own way
+Start = Callable[[list[str], dict[str, str], int, int], int]
 
 
-def start_program(argv: list[str], stdin: int, output: int) -> int:
+def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: int) -> int:
     """Start the command as a program of its own; what is inheritable it inherits; its pid."""
     return os.posix_spawnp(
         argv[0],
         argv,
-        os.environ,
+        environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -64,14 +74,10 @@ def start_program(argv: list[str], stdin: int, output: int) -> int:
     )
 
 
-def main(
-    directory: str,
-    lifeline: int | None = None,
-    start: Callable[[list[str], int, int], int] = start_program,
-) -> int:
+def main(directory: str, lifeline: int | None = None, start: Start = start_program) -> int:
     """Run the attempt in `directory` to its end; returns the exit code of the runner itself.
 
-    `start` starts the words of a command with the given standard input and output.
+    `start` starts the words of a command with an environment, a standard input and an output.
     """
     lock = try_lock(os.path.join(directory, LOCK))
     if lock is None or os.path.exists(os.path.join(directory, STARTED)):
@@ -79,7 +85,7 @@ def main(
     with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     trial = _Trial(spec, directory, lifeline, start)
-    reports = _open_reports()
+    reports = _open_reports(directory)
     # Not durable: after a power cut nothing runs any more, whatever the file says.
     started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
     write_atomically(os.path.join(directory, STARTED), started, durable=False)
@@ -94,10 +100,10 @@ def main(
     return 0
 
 
-def _open_reports() -> int:
+def _open_reports(directory: str) -> int:
     """What the script reports can be read here even after it has deleted the file."""
-    path = os.environ.get(REPORT_VARIABLE, os.devnull)
-    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
 def _write_record(directory: str, record: dict[str, Any], reports: int) -> None:
@@ -117,7 +123,7 @@ def _bring_back(directory: str, reports: int) -> None:
     """The script deleted its own directory, and what it had reported with it."""
     os.makedirs(directory, 0o700)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    copy = os.open(os.environ.get(REPORT_VARIABLE, os.devnull), flags, 0o600)
+    copy = os.open(os.path.join(directory, REPORTS), flags, 0o600)
     try:
         os.lseek(reports, 0, os.SEEK_SET)
         while data := os.read(reports, 1 << 20):
@@ -139,15 +145,24 @@ def _patiently(start: Callable[..., int], *args: Any) -> int:
     return start(*args)
 
 
+def _keep_to(cpus: list[int]) -> None:
+    """The cores of this process, and so of all that it starts; none mean any."""
+    try:
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        raise OSError(error.errno, f"the cores {cpus} cannot be used") from None
+
+
 class _Trial:
-    """One command and everything below it; time is monotonic throughout."""
+    """One command, as one process or several ranks, and everything below it.
+
+    The first rank that fails ends the others, which would wait for it, and its end is the
+    trial's. Time is monotonic throughout.
+    """
 
     def __init__(
-        self,
-        spec: dict[str, Any],
-        directory: str,
-        lifeline: int | None,
-        start: Callable[[list[str], int, int], int],
+        self, spec: dict[str, Any], directory: str, lifeline: int | None, start: Start
     ) -> None:
         self.spec = spec
         self.lifeline = lifeline
@@ -155,17 +170,18 @@ class _Trial:
         self.mark = os.environ.get(MARK_VARIABLE, "")
         self.grace_s = float(spec["grace_s"])
         self.why = "exit"
-        self.status: int | None = None
+        self.is_ending = False
+        self.status = 0  # of the first rank that failed
         self.asked = 0  # how many signals asked for the end
         self.taken = 0  # how many of them were acted upon
-        self.pid = 0
+        self.pids: set[int] = set()  # of the ranks that live
         self.cgroup = make_cgroup(self.mark)
         self.oom_kills = oom_counter(self.cgroup)
         self.is_subreaper = become_subreaper()
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
+        self.output = Output(self.log)
         self.deadline: float | None = None
         self.wake = self._catch_signals()
-        self.output: int | None = None
 
     def _catch_signals(self) -> int:
         """Signals become bytes in a pipe that `_wait` watches beside the output."""
@@ -184,15 +200,21 @@ class _Trial:
     def run(self, lock: int) -> dict[str, Any]:
         """Start the command and stay with it to the end; the exit record without its length."""
         kills_before = self.oom_kills()
-        self._spawn(lock)
+        try:
+            self._spawn(lock)
+        except OSError:
+            self._until_gone(KILL_PATIENCE_S, kill=True)  # ranks that were started already
+            self.output.close()
+            raise
         limit = self.spec.get("time_limit_s")
         self.deadline = None if limit is None else time.monotonic() + float(limit)
-        while not self._reap():
+        while self._reap():
+            if self.status and not self.is_ending:
+                self._end("exit")
             self._wait()
-        assert self.status is not None
         leftovers, survivors = self._clear_tree()
-        self._drain()
-        self.log.close()
+        self.output.close()
+        self.ranks.close()
         oom_kills = self.oom_kills() - kills_before
         self.cgroup.remove()
         return {
@@ -207,32 +229,36 @@ class _Trial:
     def _spawn(self, lock: int) -> None:
         os.chdir(self.spec["cwd"])
         os.set_inheritable(lock, True)
-        self.output, printed = os.pipe2(os.O_CLOEXEC)
-        with contextlib.suppress(OSError):  # a user's limit of pipe memory; the default will do
-            fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        os.set_blocking(self.output, False)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        _keep_to(self.spec.get("cpus", ()))
+        self.ranks = Ranks(self.spec.get("ranks", 1), self.mark)
+        for rank, environ in enumerate(self.ranks.environments()):
+            self._spawn_rank(rank, environ)
+
+    def _spawn_rank(self, rank: int, environ: dict[str, str]) -> None:
         argv = [str(word) for word in self.spec["argv"]]
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        printed = self.output.pipe(rank)
         try:
-            self.pid = _patiently(self.start, argv, null, printed)
+            pid = _patiently(self.start, argv, environ, null, printed)
         finally:
             os.close(printed)
             os.close(null)
+        self.pids.add(pid)
         # After the start, which it would delay; what the command forks before is found anyway.
-        self.cgroup.add(self.pid)
+        self.cgroup.add(pid)
 
     def _wait(self) -> None:
         """Wait for output, a signal, the tuner's death or the deadline, and act on it."""
         poller = select.poll()
-        for descriptor in (self.wake, self.output, self.lifeline):
+        for descriptor in (self.wake, self.lifeline, *self.output.pipes):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
         left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         ready = [
             descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000)
         ]
-        if self.output in ready:
-            self._pump()
+        for pipe in set(self.output.pipes).intersection(ready):
+            self.output.pump(pipe)
         if self.wake in ready:
             os.read(self.wake, 4096)
         if self.taken < self.asked:
@@ -246,35 +272,17 @@ class _Trial:
             self._end("timeout")
 
     def _end(self, why: str) -> None:
-        if self.why == "exit":
+        if not self.is_ending:
+            self.is_ending = True
             self.why = why
             self.deadline = time.monotonic() + self.grace_s
-            send_to([self.pid], signal.SIGTERM)
+            send_to(self.pids, signal.SIGTERM)
         else:  # asked already: patience is over
             self.deadline = None
             self._kill_all(self._living())
 
-    def _pump(self) -> bool:
-        """Take what was printed; false when there is nothing more for now or for ever."""
-        if self.output is None:
-            return False
-        try:
-            data = os.read(self.output, _PIPE_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            os.close(self.output)
-            self.output = None
-            return False
-        self.log.write(data)
-        return True
-
-    def _drain(self) -> None:
-        while self._pump():
-            pass
-
     def _reap(self) -> bool:
-        """Collect every dead child; true once the command itself is among them."""
+        """Collect every dead child; whether a rank still lives."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -282,9 +290,10 @@ class _Trial:
                 break
             if pid == 0:
                 break
-            if pid == self.pid:
-                self.status = status
-        return self.status is not None
+            if pid in self.pids:
+                self.pids.remove(pid)
+                self.status = self.status or status
+        return bool(self.pids)
 
     # --- what the command leaves behind ---------------------------------------------------------
 
@@ -303,7 +312,7 @@ class _Trial:
         while (left := self._living()) and time.monotonic() < end:
             if kill:
                 self._kill_all(left)
-            self._drain()
+            self.output.drain()
             select.select([self.wake], [], [], 0.02)
         return left
 

@@ -50,6 +50,15 @@ def descendants(root: int) -> list[int]:
     return below
 
 
+def lineage(pid: int) -> list[int]:
+    """A living process and those above it, up to where they are seen; empty for a dead one."""
+    line: list[int] = []
+    while pid and (found := _stat(pid)) is not None:
+        line.append(pid)
+        pid = found[0]
+    return line
+
+
 def marked(mark: str) -> list[int]:
     """Living processes whose environment carries exactly this mark, ourselves left out."""
     wanted = f"{MARK_VARIABLE}={mark}".encode()

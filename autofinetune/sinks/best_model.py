@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import Any
 
+from autofinetune.copying import copy_model
 from autofinetune.events import Event
 from autofinetune.paths import RunPaths, write_atomically
 from autofinetune.state import State, Trial
@@ -97,15 +97,6 @@ class BestModel(Sink):
             self._paths.best_model.rename(self._old)
 
 
-def copy_model(source: Path, target: Path) -> None:
-    """Copy a directory tree and put it on disk: links as links, no pipes, sockets or devices."""
-    shutil.copytree(source, target, symlinks=True, ignore=_special_files)
-    for folder, _, names in os.walk(target, topdown=False):
-        for path in [*(Path(folder, name) for name in names), Path(folder)]:
-            if not path.is_symlink():
-                _sync(path)
-
-
 def describe_files(root: Path) -> dict[str, Any]:
     """Relative path to size and SHA-256 of every regular file, in order of their paths."""
     found: dict[str, Any] = {}
@@ -120,28 +111,12 @@ def describe_files(root: Path) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def _special_files(folder: str, names: list[str]) -> list[str]:
-    def is_special(name: str) -> bool:
-        mode = os.lstat(Path(folder, name)).st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
-
-    return [name for name in names if is_special(name)]
-
-
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_tree(path: Path) -> None:

@@ -19,6 +19,7 @@ from autofinetune.events import (
     TrialEnded,
 )
 from autofinetune.paths import RunPaths
+from autofinetune.run_state import EXHAUSTED
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 
@@ -62,7 +63,7 @@ class Console(Sink):
             self._say(f"resumed: {done}, {len(state.running)} were running")
         elif isinstance(event, SlotQuarantined):
             self._say(f"WARNING: slot {event.slot} gets no more trials: {event.reason}")
-        elif isinstance(event, RunEnded) and event.reason == "exhausted":
+        elif isinstance(event, RunEnded) and event.reason == EXHAUSTED:
             self._say("every configuration of the search space was tried; nothing is left to do")
 
     def flush(self, state: State) -> None:
@@ -76,7 +77,7 @@ class Console(Sink):
     def _ended(self, trial: Trial, state: State) -> None:
         result = trial.reason if trial.score is None else f"score {trial.score:.6g}"
         line = f"{_name(trial)}  {trial.status.value}  {result}  {trial.seconds:.1f} s"
-        if trial.status is Status.COMPLETED and trial.reason:
+        if trial.score is not None and trial.reason:
             line += f"  ({trial.reason})"
         self._say(f"{line}  [{self._progress(state)}]")
         if trial.status is Status.FAILED:

@@ -101,7 +101,8 @@ class Tables(Sink):
         return buffer.getvalue()
 
     def _values(self, trial: Trial) -> list[str]:
-        return [as_text(trial.params[name]) for name in self._names]
+        params = trial.params
+        return [as_text(params[name]) if name in params else "" for name in self._names]
 
     def _log(self, state: State, trials: Sequence[Trial]) -> str:
         lines = ["The final best hyperparameters:"]
@@ -109,7 +110,7 @@ class Tables(Sink):
         if best is None:
             lines.append("none: no trial has completed")
         else:
-            lines += [f"{name}\t:\t{as_text(best.params[name])}" for name in self._names]
+            lines += [f"{name}\t:\t{as_text(value)}" for name, value in best.params.items()]
             lines.append(f"The final best eval score is {best.score!r}.")
             lines.append(
                 "The final best model parameters are saved as ./best_model ."

@@ -85,7 +85,7 @@ class VisualDL(Sink):
 
     def _write_trial(self, trial: Trial, at: float) -> None:
         folder = self._root / "trials" / f"r{trial.round:03d}_p{trial.member}"
-        values = {_column(p.name): _cell(p, trial.params[p.name]) for p in self._config.space}
+        values = {_column(p.name): _cell(p, value) for p, value in self._values(trial)}
         metrics = [] if trial.score is None else [_METRIC]
         with self._writer(folder, "trial") as writer:
             if trial.score is not None:
@@ -99,11 +99,14 @@ class VisualDL(Sink):
     def _numbers(self, trial: Trial) -> Mapping[str, float]:
         """Scalars by name; a hyperparameter that is called like a score steps aside."""
         return {
-            f"hparam.{p.name}" if p.name in _SCORE_TAGS else p.name: p.as_number(
-                trial.params[p.name]
-            )
-            for p in self._config.space
+            f"hparam.{p.name}" if p.name in _SCORE_TAGS else p.name: p.as_number(value)
+            for p, value in self._values(trial)
         }
+
+    def _values(self, trial: Trial) -> list[tuple[Parameter, Value]]:
+        """Of what was active in the trial."""
+        params = trial.params
+        return [(p, params[p.name]) for p in self._config.space if p.name in params]
 
     @contextlib.contextmanager
     def _writer(self, folder: Path, name: str, **options: Any) -> Iterator[Any]:

@@ -1,11 +1,16 @@
 """The search space: parameters, the unit cube, and the readers of its file formats."""
 
-from .hparam_file import load_space, read_space
-from .parameters import Parameter, Value, as_text
+from .choices import ChoiceParameter, Constant
+from .formats import load_space, read_space
+from .parameters import Condition, DiscreteParameter, Parameter, Value, as_text
 from .space import Space
 from .yaml_file import Document, dump_yaml, parse_yaml, read_yaml
 
 __all__ = [
+    "ChoiceParameter",
+    "Condition",
+    "Constant",
+    "DiscreteParameter",
     "Document",
     "Parameter",
     "Space",

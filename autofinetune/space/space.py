@@ -1,19 +1,50 @@
-"""The search space: all hyperparameters in order, and the unit cube they span."""
+"""All hyperparameters together: the unit cube they span."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
-from .parameters import Parameter, Value
+from .base import Condition, Parameter, Value
+from .choices import ChoiceParameter, Constant
+
+INACTIVE = 0.5  # the coordinate that says nothing
 
 
 @dataclass(frozen=True)
 class Space:
-    """An ordered set of parameters. A point has shape `(dim,)`, each coordinate in [0, 1]."""
+    """An ordered set of parameters. A point has shape `(dim,)`, each coordinate in [0, 1].
+
+    A parameter with a condition comes after the choice that it depends on, and a configuration
+    holds active parameters only.
+
+    Args:
+        constants: what every trial gets besides; they are no part of points and configurations.
+        notes: what a reader of the file should know about how it was read.
+
+    Raises:
+        ValueError: a name stands twice, or a condition names no earlier choice.
+    """
 
     parameters: tuple[Parameter, ...]
+    constants: tuple[Constant, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        names = {constant.name for constant in self.constants}
+        for parameter in self:
+            condition = parameter.condition
+            if parameter.name in names:
+                raise ValueError(f"{parameter.name} stands twice")
+            if condition and not 0 <= condition.index < sizes.get(condition.parent, 0):
+                raise ValueError(f"{parameter.name} depends on no earlier choice: {condition}")
+            names.add(parameter.name)
+            if isinstance(parameter, ChoiceParameter):
+                sizes[parameter.name] = parameter.size
 
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self.parameters)
@@ -22,30 +53,151 @@ class Space:
     def dim(self) -> int:
         return len(self.parameters)
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """The number of distinct configurations; None when any parameter is continuous."""
-        sizes = [parameter.size for parameter in self]
-        return math.prod(size for size in sizes if size is not None) if None not in sizes else None
+        below: dict[Condition | None, int] = {}  # of the parameters under each condition
+        for parameter in reversed(self.parameters):  # children come before their choice
+            count = parameter.size
+            if count is None:
+                return None
+            if parameter.name in self.parents:
+                options = (Condition(parameter.name, index) for index in range(count))
+                count = sum(below.get(option, 1) for option in options)
+            below[parameter.condition] = count * below.get(parameter.condition, 1)
+        return below.get(None, 1)
 
-    @property
-    def init_params(self) -> dict[str, Value]:
-        """The initial values."""
-        return {parameter.name: parameter.init for parameter in self}
+    @cached_property
+    def parents(self) -> Mapping[str, ChoiceParameter]:
+        """The choices on which others depend, by name."""
+        named = {p.name: p for p in self if isinstance(p, ChoiceParameter)}
+        return {p.condition.parent: named[p.condition.parent] for p in self if p.condition}
+
+    @cached_property
+    def init_params(self) -> Mapping[str, Value]:
+        """The initial values of the parameters that are active with them."""
+        return self._configuration(parameter.init for parameter in self)
 
     @property
     def init_point(self) -> tuple[float, ...]:
         """The coordinates of the initial values."""
         return self.encode(self.init_params)
 
+    def is_active(self, parameter: Parameter, params: Mapping[str, Value]) -> bool:
+        """Whether the choices in `params` leave `parameter` something to do."""
+        condition = parameter.condition
+        if condition is None:
+            return True
+        parent = condition.parent
+        return parent in params and self.parents[parent].index(params[parent]) == condition.index
+
+    def active(self, point: Sequence[float]) -> tuple[bool, ...]:
+        """Which parameters are active at `point`, both of shape `(dim,)`."""
+        params = self.decode(point)
+        return tuple(parameter.name in params for parameter in self)
+
     def decode(self, point: Sequence[float]) -> dict[str, Value]:
         """The configuration at `point`, which has shape `(dim,)`."""
-        return {p.name: p.decode(float(u)) for p, u in zip(self, point, strict=True)}
+        return self._configuration(
+            parameter.decode(float(u)) for parameter, u in zip(self, point, strict=True)
+        )
 
     def encode(self, params: Mapping[str, Value]) -> tuple[float, ...]:
-        """The point of a configuration; raises ValueError for a value outside the space."""
-        return tuple(parameter.encode(params[parameter.name]) for parameter in self)
+        """The point of a configuration, with `INACTIVE` for what is not active.
+
+        Raises:
+            ValueError: a value is outside the space.
+            KeyError: an active parameter has no value.
+        """
+        return tuple(
+            parameter.encode(params[parameter.name])
+            if self.is_active(parameter, params)
+            else INACTIVE
+            for parameter in self
+        )
+
+    def key(self, params: Mapping[str, Value]) -> tuple[Value, ...]:
+        """Equal for equal configurations only; a choice counts by its place (1 == True)."""
+        return tuple(
+            p.index(params[p.name]) if isinstance(p, ChoiceParameter) else params[p.name]
+            for p in self
+            if p.name in params
+        )
+
+    def configurations(self) -> Iterator[dict[str, Value]]:
+        """Every configuration, the last parameter varying fastest; ValueError if continuous."""
+        values = [parameter.values() for parameter in self]
+        params: dict[str, Value] = {}
+
+        def options(place: int) -> Iterator[dict[str, Value]]:
+            parameter = self.parameters[place]
+            if not self.is_active(parameter, params):
+                return iter([{}])
+            return ({parameter.name: value} for value in values[place])
+
+        left = [options(0)]  # of each parameter up to one
+        while left:
+            place = len(left) - 1
+            params.pop(self.parameters[place].name, None)
+            option = next(left[-1], None)
+            if option is None:
+                left.pop()
+            else:
+                params.update(option)
+                if place + 1 < self.dim:
+                    left.append(options(place + 1))
+                else:
+                    yield dict(params)
 
     def describe(self) -> dict[str, object]:
         """The same space as the content of an hparam.yaml."""
-        return {"param_list": [dict(parameter.describe()) for parameter in self]}
+        return {"param_list": [self.describe_one(part) for part in (*self, *self.constants)]}
+
+    def describe_one(self, part: Parameter | Constant) -> dict[str, object]:
+        """The entry of `param_list` that defines a parameter or constant of this space."""
+        entry = dict(part.describe())
+        condition = part.condition if isinstance(part, Parameter) else None
+        if condition:
+            parent = self.parents[condition.parent]
+            entry["only_if"] = {parent.name: parent.choices[condition.index]}
+        if part.path:
+            entry["path"] = list(part.path)
+        return entry
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The options that trials get, constants included."""
+        return tuple(part.name for part in (*self, *self.constants))
+
+    def options(self, params: Mapping[str, Value]) -> dict[str, Any]:
+        """Name to value of all that a trial gets on its command line."""
+        return {**params, **{constant.name: constant.value for constant in self.constants}}
+
+    def nest(self, params: Mapping[str, Value]) -> dict[str, Any]:
+        """A configuration as the format in which the space is written hands it to a trial.
+
+        NNI's nested choices become {"_name": ..., child: value}, its choices of layers and inputs
+        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings; lists and
+        mappings among the choices become themselves.
+        """
+        nested: dict[str, Any] = {}
+        for parameter in self:
+            if parameter.name in params:
+                _put(nested, parameter, parameter.given(params[parameter.name]))
+        for constant in self.constants:
+            _put(nested, constant, constant.value)
+        return nested
+
+    def _configuration(self, values: Iterable[Value]) -> dict[str, Value]:
+        params: dict[str, Value] = {}
+        for parameter, value in zip(self, values, strict=True):
+            if self.is_active(parameter, params):
+                params[parameter.name] = value
+        return params
+
+
+def _put(nested: dict[str, Any], part: Parameter | Constant, value: Any) -> None:
+    *outer, last = part.path or (part.name,)
+    for key in outer:
+        nested = nested.setdefault(key, {})
+    nested[last] = copy.deepcopy(value)

@@ -1,4 +1,4 @@
-"""YAML as people expect it: plain data with line numbers, and nothing that surprises.
+"""YAML, and JSON as a part of it: plain data with line numbers, and nothing that surprises.
 
 PyYAML's own loader reads `1e-5` as a string, `1:30` as 90, `no` as False, keeps the last of two
 equal keys and follows aliases for ever. This one builds the data from the parser's events:
@@ -29,6 +29,8 @@ _SPECIAL = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
 _NON_FINITE = re.compile(r"([+-]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
+# How JSON, unlike YAML, writes a character beyond 16 bits; a backslash before it is a pair itself.
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -78,7 +80,10 @@ def parse_yaml(data: bytes, source: str) -> Document:
         line = data.count(b"\n", 0, error.start) + 1
         mistake = f"{source}:{line}:1 not UTF-8 text; save it as UTF-8"
         raise ConfigError(source, [mistake]) from None
+    if text.lstrip()[:1] in ("{", "["):
+        text = _SURROGATES.sub(_character, text)
     builder = _Builder(source)
+    language = "JSON" if source.endswith(".json") else "YAML"
     try:
         loader = _LOADER(text)
         try:
@@ -89,12 +94,18 @@ def parse_yaml(data: bytes, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise builder.mistake(place, f"not valid YAML: {error.problem or error.context}") from None
+        why = error.problem or error.context
+        raise builder.mistake(place, f"not valid {language}: {why}") from None
     except (yaml.YAMLError, ValueError) as error:
         why = getattr(error, "reason", None) or "unreadable character"
-        raise builder.mistake(_place_of_control(text), f"not valid YAML: {why}") from None
+        raise builder.mistake(_place_of_control(text), f"not valid {language}: {why}") from None
     builder.places.setdefault((), (1, 1))
     return Document(source, builder.value, builder.places)
+
+
+def _character(pair: re.Match[str]) -> str:
+    units = bytes.fromhex(pair[2] + pair[3])
+    return pair[1] + units.decode("utf-16-be")
 
 
 def dump_yaml(value: Any) -> str:

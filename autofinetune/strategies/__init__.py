@@ -12,18 +12,33 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.space import Space
 
-from .base import Candidate, Exhausted, Known, Strategy
+from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
 from .options import Option, read_options
 from .repeated import Repeated
+from .replay import Replay
 
 # Named, not imported: numpy and cma are loaded only when a search begins.
 STRATEGIES: Mapping[str, str] = {
+    "anneal": "autofinetune.strategies.anneal:Anneal",
+    "batch": "autofinetune.strategies.batch:Batch",
+    "evolution": "autofinetune.strategies.evolution:Evolution",
+    "gp": "autofinetune.strategies.gp:GPTuner",
+    "grid": "autofinetune.strategies.grid:GridSearch",
     "hazero": "autofinetune.strategies.hazero:HAZero",
+    "metis": "autofinetune.strategies.metis:Metis",
+    "pbt": "autofinetune.strategies.pbt:PBT",
+    "ppo": "autofinetune.strategies.ppo:PPO",
     "pshe2": "autofinetune.strategies.pshe2:PSHE2",
+    "random": "autofinetune.strategies.random_search:RandomSearch",
+    "tpe": "autofinetune.strategies.tpe:TPE",
 }
+
+# Names of the form `optuna:TPESampler`: what makes a class of the second part.
+FAMILIES: Mapping[str, str] = {"optuna": "autofinetune.strategies.optuna_samplers:of_sampler"}
+ALIASES: Mapping[str, str] = {"gridsearch": "grid"}
 
 
 def create_strategy(
@@ -34,37 +49,65 @@ def create_strategy(
     seed: int,
     allow_repeats: bool = False,
     options: Mapping[str, object] | None = None,
+    schedule: str = "async",
+    rounds: int | None = None,
 ) -> Strategy:
-    """Make the strategy called `name`, in any case.
+    """Make the strategy called `name`, see `known_name`.
 
     Raises:
         UsageError: there is no such strategy, or it has no such option.
-        ValueError: popsize or seed is out of range.
+        ValueError: popsize, seed or schedule is out of range.
     """
-    return strategy_class(name)(space, popsize, seed, allow_repeats, options)
+    return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)
+
+
+def known_name(name: str) -> str:
+    """How `STRATEGIES` spells a name, which may be in any case and end in "Tuner".
+
+    Those of `FAMILIES` keep their second part, which is not looked up.
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    family, colon, rest = name.partition(":")
+    if colon and family.lower() in FAMILIES:
+        return f"{family.lower()}:{rest}"
+    plain = name.lower().removesuffix("tuner")
+    plain = ALIASES.get(plain, plain)
+    if plain not in STRATEGIES:
+        raise UsageError(
+            f"--tuning_strategy={name} is unknown; use one of: {', '.join(STRATEGIES)}"
+            + did_you_mean(plain, [*STRATEGIES, *ALIASES])
+        )
+    return plain
 
 
 def strategy_class(name: str) -> type[Strategy]:
-    """The class of the strategy called `name`, in any case; raises UsageError for others."""
-    target = STRATEGIES.get(name.lower())
-    if target is None:
-        raise UsageError(
-            f"strategy {name!r} is unknown; use one of: {', '.join(sorted(STRATEGIES))}"
-        )
-    module, _, attribute = target.partition(":")
-    cls: type[Strategy] = getattr(importlib.import_module(module), attribute)
+    """The class of the strategy called `name`, see `known_name`.
+
+    Raises:
+        UsageError: there is none.
+        EnvironmentProblem: the package that it needs is not installed.
+    """
+    family, colon, rest = known_name(name).partition(":")
+    module, _, attribute = (FAMILIES if colon else STRATEGIES)[family].partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    cls: type[Strategy] = found(rest) if colon else found
     return cls
 
 
 __all__ = [
+    "SCHEDULES",
     "STRATEGIES",
     "Candidate",
     "Exhausted",
     "Known",
     "Option",
     "Repeated",
+    "Replay",
     "Strategy",
     "create_strategy",
+    "known_name",
     "read_options",
     "strategy_class",
 ]

@@ -12,6 +12,7 @@ from autofinetune.space import Space, Value
 
 from .options import Option, read_options
 
+SCHEDULES = ("async", "round")
 BEST_OF_EARLIER = 3  # configurations of each earlier run that are tried again
 
 
@@ -20,7 +21,8 @@ class Candidate:
     """A configuration to try.
 
     `id` counts from 0 over the run, `member` is the place in the population, `point` has shape
-    `(dim,)` in the unit cube and `params` is what train.py gets.
+    `(dim,)` in the unit cube and `params` is what train.py gets. A strategy that trains a
+    population names the candidate whose saved model this one continues: `parent`.
     """
 
     id: int
@@ -28,6 +30,7 @@ class Candidate:
     member: int
     point: tuple[float, ...]
     params: Mapping[str, Value]
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,18 @@ class Strategy(ABC):
         allow_repeats: ask known configurations again once a finite space is used up (a trial that
             continues another one is worth it) instead of raising `Exhausted`.
         options: values for some of `OPTIONS`, as text or numbers.
+        schedule: `async` gives candidates at any time; `round` gives those of a round once all of
+            the round before are told, and depends on no order of tells.
+        rounds: how many candidates each member gets, None for no limit.
 
     Raises:
-        ValueError: popsize or seed is out of range.
+        ValueError: popsize, seed or schedule is out of range.
         UsageError: an option is unknown or its value is not allowed.
     """
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {}
+    begins_with_init: ClassVar[bool] = True
+    """Whether the initial values are tried before anything else."""
 
     def __init__(
         self,
@@ -67,6 +75,8 @@ class Strategy(ABC):
         seed: int,
         allow_repeats: bool = False,
         options: Mapping[str, object] | None = None,
+        schedule: str = "async",
+        rounds: int | None = None,
     ) -> None:
         if popsize < 1:
             raise ValueError(f"popsize must be at least 1, got {popsize}")
@@ -75,12 +85,19 @@ class Strategy(ABC):
         self.space = space
         self.popsize = popsize
         self.seed = seed
+        if schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
         self.allow_repeats = allow_repeats
+        self.schedule = schedule
+        self.rounds = rounds
         self.enqueued: list[Mapping[str, Value]] = []
-        self.options: dict[str, Any] = read_options(
-            type(self).__name__, self.OPTIONS, options or {}
-        )
+        self.options: dict[str, Any] = self.read_options(options or {})
         self._set_up()
+
+    @classmethod
+    def read_options(cls, given: Mapping[str, object]) -> dict[str, Any]:
+        """A value for every option; raises UsageError for what is unknown or not allowed."""
+        return read_options(cls.__name__, cls.OPTIONS, given)
 
     def _set_up(self) -> None:  # noqa: B027  not every strategy has something to begin with
         """Begin: the arguments are checked and stand in attributes."""
@@ -95,7 +112,8 @@ class Strategy(ABC):
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
         """Ask these first, right after the initial values; to be called before any `ask`."""
         for params in configurations:
-            if params != self.space.init_params and params not in self.enqueued:
+            is_first = self.begins_with_init and params == self.space.init_params
+            if not is_first and params not in self.enqueued:
                 self.enqueued.append(params)
 
     def remember(self, earlier: Sequence[Known]) -> None:
@@ -130,6 +148,9 @@ class Strategy(ABC):
         Raises:
             ValueError: the candidate cannot come at this place.
         """
+
+    def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies care
+        """Note that the trial of an asked candidate saved a model; comes before its `tell`."""
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .rounds import Array
+Array = NDArray[np.float64]
 
 
 class Design:
-    """Low-discrepancy points for the first rounds: at least `trials` and at least dim + 3,
-    or none with `trials` 0.
+    """Low-discrepancy points for the first candidates: whole rounds of `popsize`, at least
+    `trials` and at least dim + 3, or none with `trials` 0.
 
     The additive recurrence u_i = (shift + i a) mod 1 with a_j = g^-(j+1), where g is the positive
     root of g^(dim + 1) = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
@@ -17,22 +18,20 @@ class Design:
     """
 
     def __init__(self, dim: int, popsize: int, seed: int, trials: int) -> None:
-        self._popsize = popsize
-        self._rounds = -(-max(trials, dim + 3) // popsize) if trials else 0
+        self._count = -(-max(trials, dim + 3) // popsize) * popsize if trials else 0
         root = 2.0
         for _ in range(64):  # a contraction: converges to the last bit
             root = (1.0 + root) ** (1.0 / (dim + 1.0))
         self._steps = root ** -np.arange(1.0, dim + 1.0)
         self._shift = np.random.default_rng([seed, 2**32]).random(dim)
 
-    def covers(self, round_: int) -> bool:
-        """Whether the candidates of this round come from the design."""
-        return round_ < self._rounds
+    def covers(self, number: int) -> bool:
+        """Whether the candidate of this number comes from the design."""
+        return number < self._count
 
-    def points(self, round_: int) -> Array:
-        """The points of a round, shape `(popsize, dim)`."""
-        numbers = np.arange(round_ * self._popsize, (round_ + 1) * self._popsize)
-        return np.asarray((self._shift + numbers[:, None] * self._steps) % 1.0)
+    def point(self, number: int) -> Array:
+        """Point number `number` of the sequence, which goes on for ever; shape `(dim,)`."""
+        return np.asarray((self._shift + number * self._steps) % 1.0)
 
 
 def reflect(q: Array) -> Array:

@@ -20,7 +20,7 @@ equal-scored trials needs:
 * none of the package's stopping criteria applies: rounds of equal scores are no reason to stop;
 * one hyperparameter is searched in a plane whose second coordinate is ignored, since the update
   of C needs two;
-* random numbers come from (seed, round) alone and never from numpy's global generator.
+* random numbers come from the seed and counts alone and never from numpy's global generator.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.space import Parameter
-
-from .design import Design, reflect
+from .base import Candidate
+from .design import reflect
 from .options import Option
-from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
+from .population import POPULATION_OPTIONS, Population
+from .turns import Array
 
 SMALLEST_GENERATION = 4
 WIDER = 2.5  # a third of the proposals are drawn so many times wider
@@ -53,15 +53,14 @@ _NEVER_STOP = {
 }
 
 
-class HAZero(RoundStrategy):
+class HAZero(Population):
     """CMA-ES over rounds of `popsize`; see the module docstring."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         "sigma": Option(0.25, "first step size, in units of each parameter's range", 0.001, 1.0),
-        "design": Option(10, "trials spread over the space before the first generation", 0, 1000),
         "surrogate": Option("on", "screens samples by all finished trials", words=("on", "off")),
         "samples": Option(600, "samples of the distribution that are screened", 8, 100_000),
-        **SURROGATE_OPTIONS,
+        **POPULATION_OPTIONS,
     }
 
     def _set_up(self) -> None:
@@ -69,78 +68,96 @@ class HAZero(RoundStrategy):
         rounds = -(-SMALLEST_GENERATION // self.popsize)
         self._normals = _Normals()
         self._generation = rounds * self.popsize
+        self._updates = 0  # of the distribution
+        self._updated_at = 0  # the number of candidates then
         self._samples: Array = np.empty((0, self.space.dim))
-        self._sampled_round = -1
+        self._blocks = 0  # how often it was sampled since
         self._told: list[tuple[Array, float]] = []
-        self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
         self._evolution: Any = None  # made when it is needed: the package takes long to load
 
     @property
+    def _can_choose(self) -> bool:
+        return True  # by its distribution alone, if need be
+
+    @property
     def _is_screened(self) -> bool:
-        return self.options["surrogate"] == "on" and len(self._screen) > 0
+        return bool(self.options["surrogate"] == "on")
 
-    def _choose(self, rng: np.random.Generator) -> Array:
-        if self._design.covers(self._round):
-            return self._design.points(self._round)
+    def _note(self, candidate: Candidate) -> None:
+        self._begin(candidate.id)
+
+    def _begin(self, number: int) -> None:
+        """The best trial of the design, as far as it is known, is where the search begins."""
+        if self._evolution is None and not self._design.covers(number):
+            is_known = len(self._screen) > 0 and self._design.covers(0)
+            start = self._screen.best_point() if is_known else np.array(self.space.init_point)
+            self._evolution = self._new_evolution(start)
+            self._updated_at = number
+
+    def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
+        self._begin(self._number)
         samples = self._sample()
-        if not self._is_screened:
-            return samples[: self.popsize].copy()
-        return self._pick_members(lambda member: samples, *self._reach())
+        if not self._is_screened or not len(self._screen):
+            return np.array(samples[(self._number - self._updated_at) % self._generation])
+        return self._pick(samples, *self._reach())
 
-    def _learn(self, points: Array, merits: Array) -> None:
-        self._screen.add(points, merits)
-        if self._design.covers(self._round):
-            if not self._design.covers(self._round + 1):
-                self._evolution = self._new_evolution(self._screen.best_point())
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        super()._learn(candidate, merit)
+        if self._design.covers(candidate.id):
             return
-        self._sample()
-        self._told += zip(_padded(points), merits.tolist(), strict=True)
+        self._told.append((_padded(np.array([candidate.point]))[0], merit))
         if len(self._told) < self._generation:
             return
         told, self._told = self._told, []
         losses = _losses(np.array([merit for _, merit in told]))
         if losses is None:
             return
+        self._sample()  # cma wants to be asked before it is told
+        # As if it had never seen the points, which is so for those of an earlier life.
+        self._evolution.sent_solutions.clear()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cma misses samples that were moved to untried places
+            warnings.simplefilter("ignore")  # it misses them
             self._evolution.tell([vector for vector, _ in told], losses)
+        self._updates += 1
+        self._updated_at, self._blocks = self._number, 0
         if self._deviations().max() < CONVERGED:
             self._generation *= 2
-            self._evolution = self._new_evolution(self.rng.random(self.space.dim))
+            rng = np.random.default_rng([self.seed, self._updates, 2**32])
+            self._evolution = self._new_evolution(rng.random(self.space.dim))
 
     def _sample(self) -> Array:
-        """Samples of the distribution, `(n, dim)`; cma must be asked once in every round."""
-        if self._sampled_round == self._round:
-            return self._samples
-        self._sampled_round = self._round
-        if self._evolution is None:
-            self._evolution = self._new_evolution(np.array(self.space.init_point))
-        self._normals.rng = self.rng
-        count = self.options["samples"] if self._is_screened else self.popsize
-        samples = np.array(self._evolution.ask(count))[:, : self.space.dim]
-        if self._is_screened:
-            wide = reflect(self._mean() + WIDER * (samples[::2] - self._mean()))
-            samples = np.vstack([samples, wide])
-        self._samples = self._with_margin(samples)
+        """Samples of the distribution, `(n, dim)`, fresh ones for every generation of candidates.
+
+        None are left out, since cma gives the first of a distribution in another way.
+        """
+        while self._blocks <= (self._number - self._updated_at) // self._generation:
+            rng = np.random.default_rng([self.seed, self._updates, self._blocks])
+            self._normals.rng = rng
+            count = self.options["samples"] if self._is_screened else self._generation
+            samples = np.array(self._evolution.ask(count))[:, : self.space.dim]
+            if self._is_screened:
+                wide = reflect(self._mean() + WIDER * (samples[::2] - self._mean()))
+                samples = np.vstack([samples, wide])
+            self._samples = self._with_margin(samples, rng)
+            self._blocks += 1
         return self._samples
 
-    def _with_margin(self, samples: Array) -> Array:
+    def _with_margin(self, samples: Array, rng: np.random.Generator) -> Array:
         """No discrete value may die out: each sample leaves the mean's cell now and then.
 
         The idea of Hamano et al., "CMA-ES with Margin", GECCO 2022: a probability of at least
         1 / (popsize dim) for each discrete coordinate, here by moving the coordinate itself.
         """
-        rng = np.random.default_rng([self.seed, self._round, 2**32])
         mean = self._mean()
         for axis, parameter in enumerate(self.space):
-            size = parameter.size
-            if size is None or size < 2:
-                continue
             here = parameter.decode(float(mean[axis]))
+            beside = parameter.neighbours(float(mean[axis]))
+            if not beside:
+                continue
             leave = rng.random(len(samples)) < 1.0 / (self.popsize * self.space.dim)
             for row in np.flatnonzero(leave):
                 if parameter.decode(float(samples[row, axis])) == here:
-                    samples[row, axis] = _beside(parameter, float(mean[axis]), rng)
+                    samples[row, axis] = rng.choice(beside)
         return samples
 
     def _mean(self) -> Array:
@@ -163,7 +180,7 @@ class HAZero(RoundStrategy):
             "randn": self._normals,
             "verbose": -9,
         }
-        if self.options["surrogate"] == "on":
+        if self._is_screened:
             options["CMA_mirrors"] = 0  # the surrogate chooses, so samples need not come in pairs
         place = _padded(start[None, :])[0]
         return _cma().CMAEvolutionStrategy(place, self.options["sigma"], options | _NEVER_STOP)
@@ -184,24 +201,13 @@ def _cma() -> Any:
     return cma
 
 
-def _beside(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
-    """The coordinate of another value: of any other choice, or of the next one up or down."""
-    values = parameter.values()
-    here = values.index(parameter.decode(u))
-    if parameter.type_name == "choice":
-        others = [place for place in range(len(values)) if place != here]
-    else:
-        others = [place for place in (here - 1, here + 1) if 0 <= place < len(values)]
-    return parameter.encode(values[int(rng.choice(others))])
-
-
 def _padded(points: Array) -> Array:
     """Points of one coordinate get a second one, which is ignored."""
     return points if points.shape[1] > 1 else np.hstack([points, np.full_like(points, 0.5)])
 
 
 class _Normals:
-    """The source of normal numbers given to cma: `(n, dim)` from the generator of the round."""
+    """The source of normal numbers given to cma: `(n, dim)` from a generator that is put in."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)

@@ -36,9 +36,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from .design import Design, reflect
+from .base import Candidate
+from .design import reflect
 from .options import Option
-from .rounds import SURROGATE_OPTIONS, Array, RoundStrategy
+from .population import POPULATION_OPTIONS, Population
+from .turns import Array
 
 NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
@@ -46,7 +48,7 @@ BEST_NEAR = 5
 KEEP_AXIS = (1.0, 0.5, 0.25)  # each member draws one: how likely a coordinate is perturbed
 
 
-class PSHE2(RoundStrategy):
+class PSHE2(Population):
     """Damped Hamiltonian moves in a learned potential; see the module docstring."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
@@ -54,9 +56,8 @@ class PSHE2(RoundStrategy):
         "friction": Option(3.0, "what momentum loses", 0.0, 100.0),
         "noise_first": Option(0.175, "e_first, in units of the whole range", 0.0, 1.0),
         "noise_last": Option(0.025, "e_last, in units of the whole range", 0.0, 1.0),
-        "design": Option(10, "trials spread over the space before members move", 1, 1000),
         "copies": Option(600, "trajectories of a member that are compared", 8, 100_000),
-        **SURROGATE_OPTIONS,
+        **POPULATION_OPTIONS,
     }
 
     def _set_up(self) -> None:
@@ -66,26 +67,22 @@ class PSHE2(RoundStrategy):
         self._p = np.zeros(shape)
         self._own_best = np.full(shape, 0.5)
         self._own_merit = np.full(self.popsize, -np.inf)
-        self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
 
-    def _choose(self, rng: np.random.Generator) -> Array:
-        if self._design.covers(self._round):
-            return self._design.points(self._round)
-        return self._pick_members(
-            lambda member: np.vstack([self._trajectories(member, rng), self._elsewhere(rng)])
+    def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
+        return self._pick(
+            np.vstack([self._trajectories(round_, member, rng), self._elsewhere(round_, rng)])
         )
 
-    def _learn(self, points: Array, merits: Array) -> None:
-        self._screen.add(points, merits)
-        members = len(points)
-        if self._round:
-            self._p[:members] = (points - self._q[:members]) / self.options["step"]
-        self._q[:members] = points
-        better = np.flatnonzero(np.nan_to_num(merits, nan=-np.inf) > self._own_merit[:members])
-        self._own_best[better] = points[better]
-        self._own_merit[better] = merits[better]
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        super()._learn(candidate, merit)
+        member, point = candidate.member, np.array(candidate.point)
+        if candidate.round:
+            self._p[member] = (point - self._q[member]) / self.options["step"]
+        self._q[member] = point
+        if merit > self._own_merit[member]:
+            self._own_best[member], self._own_merit[member] = point, merit
 
-    def _trajectories(self, member: int, rng: np.random.Generator) -> Array:
+    def _trajectories(self, round_: int, member: int, rng: np.random.Generator) -> Array:
         """Where copies of a member may go, `(copies, dim)`."""
         shape = (self.options["copies"], self.space.dim)
         step, friction = self.options["step"], self.options["friction"]
@@ -94,18 +91,18 @@ class PSHE2(RoundStrategy):
         own = self._own_best[member] if np.isfinite(self._own_merit[member]) else best
         spring_own, spring_all = rng.uniform(0.0, 2.0, (2, *shape))
         force = spring_own * (q - own) + spring_all * (q - best)
-        momentum = (p - step * force) / (1.0 + friction * step / self._round)
-        return reflect(q + step * momentum + self._noise(shape, rng))
+        momentum = (p - step * force) / (1.0 + friction * step / max(1, round_))
+        return reflect(q + step * momentum + self._noise(shape, round_, rng))
 
-    def _elsewhere(self, rng: np.random.Generator) -> Array:
+    def _elsewhere(self, round_: int, rng: np.random.Generator) -> Array:
         """Points all over the cube, and near the best trials: no place is out of reach."""
         shape = (self.options["copies"] // 2, self.space.dim)
         best = self._screen.best_points(BEST_NEAR)
-        near = best[rng.integers(len(best), size=shape[0])] + self._noise(shape, rng)
+        near = best[rng.integers(len(best), size=shape[0])] + self._noise(shape, round_, rng)
         return np.vstack([rng.random(shape), reflect(near)])
 
-    def _noise(self, shape: tuple[int, int], rng: np.random.Generator) -> Array:
-        later = max(0, self._round - 1)
+    def _noise(self, shape: tuple[int, int], round_: int, rng: np.random.Generator) -> Array:
+        later = max(0, round_ - 1)
         first, last = self.options["noise_first"], self.options["noise_last"]
         size = last + (first - last) * NOISE_DECAY**later
         scale = size * np.exp(NOISE_SPREAD * rng.standard_normal((shape[0], 1)))

@@ -15,7 +15,10 @@ class Repeated(Strategy):
     """
 
     def __init__(self, inner: Strategy, repeats: int) -> None:
-        super().__init__(inner.space, inner.popsize * repeats, inner.seed, inner.allow_repeats)
+        super().__init__(
+            inner.space, inner.popsize * repeats, inner.seed, inner.allow_repeats,
+            schedule=inner.schedule, rounds=inner.rounds,
+        )  # fmt: skip
         self.inner = inner
         self.repeats = repeats
         self._left: list[Candidate] = []
@@ -40,6 +43,7 @@ class Repeated(Strategy):
         return given
 
     def restore(self, candidate: Candidate) -> None:
+        candidate = dataclasses.replace(candidate, parent=None)  # which is not chosen here
         if not self._left:
             number, rest = divmod(candidate.id, self.repeats)
             member, beside = divmod(candidate.member, self.repeats)

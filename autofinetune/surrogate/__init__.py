@@ -1,7 +1,22 @@
 """What finished trials say about untried ones: features, a Gaussian process, and its use."""
 
+from .by_value import OrderedFeatures
 from .features import Features
 from .gp import LENGTH, GaussianProcess, fit
-from .screen import TAIL, Screen
+from .screen import TAIL, Screen, standardized
+from .utility import log_improvement, log_probability, uncertainty, upper_bound
 
-__all__ = ["LENGTH", "TAIL", "Features", "GaussianProcess", "Screen", "fit"]
+__all__ = [
+    "LENGTH",
+    "TAIL",
+    "Features",
+    "GaussianProcess",
+    "OrderedFeatures",
+    "Screen",
+    "fit",
+    "log_improvement",
+    "log_probability",
+    "standardized",
+    "uncertainty",
+    "upper_bound",
+]

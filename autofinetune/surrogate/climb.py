@@ -32,7 +32,8 @@ def climb(
     """Points `(k, dim)`, none of lower value than the one of `points` that it came from.
 
     Ordered parameters are first moved together as if all were continuous; then those of few
-    values step one at a time as long as that is better; then the smooth ones settle.
+    values step one at a time as long as that is better; then the smooth ones settle. What is not
+    active at a point stays.
 
     Args:
         box: where smooth parameters may be moved to.
@@ -61,6 +62,8 @@ def _ascend(
     fixed = features(points)
     columns = features.columns[free]
     shape = (len(points), len(columns))
+    active = features.active(points)[:, free]
+    low, high = (np.where(active, edge[free], fixed[:, columns]).ravel() for edge in box)
 
     def negative(flat: Array) -> tuple[float, Array]:
         x = fixed.copy()
@@ -70,14 +73,14 @@ def _ascend(
 
     done = minimize(
         negative,
-        np.clip(points, box.low, box.high)[:, free].ravel(),
+        np.clip(points[:, free].ravel(), low, high),
         jac=True,
         method="L-BFGS-B",
-        bounds=list(zip(box.low[free], box.high[free], strict=True)) * shape[0],
+        bounds=list(zip(low, high, strict=True)),
         options={"maxiter": ITERATIONS},
     )
     moved = points.copy()
-    moved[:, free] = done.x.reshape(shape)
+    moved[:, free] = np.where(active, done.x.reshape(shape), points[:, free])
     return moved
 
 

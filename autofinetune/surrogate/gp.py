@@ -1,10 +1,11 @@
-"""A Gaussian process with a Matern 5/2 kernel and one length scale a feature.
+"""A Gaussian process with a Matern kernel and one length scale a feature.
 
     k(x, x') = s^2 (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r),   r^2 = sum_j (x_j - x'_j)^2 / l_j^2
 
+for the smoothness nu = 5/2, s^2 (1 + sqrt(3) r) exp(-sqrt(3) r) for 3/2 and s^2 exp(-r) for 1/2,
 with independent noise of variance v on every observation (Rasmussen and Williams, "Gaussian
-Processes for Machine Learning", 2006, equations 2.25, 2.26, 4.17, 5.8, 5.9). Hyperparameters are
-the maximum of their posterior under wide log-normal priors, found by L-BFGS.
+Processes for Machine Learning", 2006, equations 2.25, 2.26, 4.14, 4.17, 5.8, 5.9). Hyperparameters
+are the maximum of their posterior under wide log-normal priors, found by L-BFGS.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
-_SQRT5 = 5.0**0.5
+_SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
+NU = 2.5
 _JITTER = 1e-8
 # Means and deviations of the priors on log l, log s^2 and log v.
 LENGTH, LENGTH_SPREAD = 2.0, 0.6  # in four dimensions
@@ -37,11 +39,12 @@ class GaussianProcess:
     theta: Array
     lower: Array
     alpha: Array
+    nu: float = NU
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Posterior mean and standard deviation (without noise) at features `(m, width)`."""
         signal = float(np.exp(self.theta[-2]))
-        cross = _kernel(_scaled_distances(x, self.x, self.theta), signal)
+        cross, _ = self._kernel(x, self.x)
         mean = cross @ self.alpha
         solved = solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
         variance = signal - np.einsum("ij,ij->j", solved, solved)
@@ -50,13 +53,10 @@ class GaussianProcess:
     def slopes(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
         signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
-        distance = _scaled_distances(x, self.x, self.theta)
-        decay = np.exp(-_SQRT5 * distance)
-        cross = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+        cross, slope = self._kernel(x, self.x)
         solved = cho_solve((self.lower, True), cross.T, check_finite=False).T
         variance = np.maximum(signal - np.einsum("ij,ij->i", cross, solved), 1e-12)
         deviation = np.sqrt(variance)
-        slope = -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay  # of k by r^2 / 2
 
         def gradient(weights: Array) -> Array:
             """Of sum_i weights_i k(x, x_i), for weights `(m, n)`."""
@@ -67,14 +67,39 @@ class GaussianProcess:
         deviation_slope = -gradient(solved) / deviation[:, None]
         return cross @ self.alpha, deviation, mean_slope, deviation_slope
 
+    def covariance(self, x: Array, other: Array) -> Array:
+        """Posterior covariance at features `(m, width)` and `(k, width)`; shape `(m, k)`."""
+        known = self._kernel(other, self.x)[0]
+        solved = cho_solve((self.lower, True), known.T, check_finite=False)
+        return np.asarray(self._kernel(x, other)[0] - self._kernel(x, self.x)[0] @ solved)
 
-def condition(x: Array, y: Array, theta: Array) -> GaussianProcess:
+    def surprise(self) -> Array:
+        """How far each target lies from what all others say, in deviations, `(n,)`.
+
+        Rasmussen and Williams, equation 5.12.
+        """
+        inverse = cho_solve((self.lower, True), np.eye(len(self.x)), check_finite=False)
+        return np.asarray(self.alpha / np.sqrt(np.diag(inverse)))
+
+    def _kernel(self, x: Array, other: Array) -> tuple[Array, Array]:
+        distances = _scaled_distances(x, other, self.theta)
+        return _kernel_and_slope(distances, float(np.exp(self.theta[-2])), self.nu)
+
+
+def condition(x: Array, y: Array, theta: Array, nu: float = NU) -> GaussianProcess:
     """The process with given hyperparameters on observations `y` `(n,)`."""
-    lower: Array = np.linalg.cholesky(_covariance(x, theta)).astype(np.float64)
-    return GaussianProcess(x, theta, lower, cho_solve((lower, True), y, check_finite=False))
+    lower: Array = np.linalg.cholesky(_covariance(x, theta, nu)).astype(np.float64)
+    return GaussianProcess(x, theta, lower, cho_solve((lower, True), y, check_finite=False), nu)
 
 
-def fit(x: Array, y: Array, iterations: int = 50, length: float = LENGTH) -> GaussianProcess:
+def fit(
+    x: Array,
+    y: Array,
+    iterations: int = 50,
+    length: float = LENGTH,
+    nu: float = NU,
+    noise: float | None = None,
+) -> GaussianProcess:
     """Fit hyperparameters to observations and condition on them.
 
     Args:
@@ -82,24 +107,28 @@ def fit(x: Array, y: Array, iterations: int = 50, length: float = LENGTH) -> Gau
         y: targets with mean near 0 and deviation near 1, shape `(n,)`.
         iterations: of the optimiser at most.
         length: the median of the prior of length scales in four dimensions.
+        nu: the smoothness of the kernel, 0.5, 1.5 or 2.5.
+        noise: its variance where it is known; otherwise it is fitted, too.
     """
     width = x.shape[1]
+    noise_mean = NOISE_MEAN if noise is None else np.log(noise)
     prior = np.concatenate(
-        [np.full(width, _length_mean(width, length)), [SIGNAL_MEAN, NOISE_MEAN]]
+        [np.full(width, _length_mean(width, length)), [SIGNAL_MEAN, noise_mean]]
     )
     spread = np.concatenate([np.full(width, LENGTH_SPREAD), [SIGNAL_SPREAD, NOISE_SPREAD]])
     squares = (x[:, None, :] - x[None, :, :]) ** 2
-    bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], _BOUNDS[2]]
+    noise_bounds = _BOUNDS[2] if noise is None else (noise_mean, noise_mean)
+    bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], noise_bounds]
     found = minimize(
         _negative_log_posterior,
         np.clip(prior, [low for low, _ in bounds], [high for _, high in bounds]),
-        args=(squares, y, prior, spread),
+        args=(squares, y, prior, spread, nu),
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
         options={"maxiter": iterations},
     )
-    return condition(x, y, found.x)
+    return condition(x, y, found.x, nu)
 
 
 def _length_mean(width: int, length: float) -> float:
@@ -108,15 +137,13 @@ def _length_mean(width: int, length: float) -> float:
 
 
 def _negative_log_posterior(
-    theta: Array, squares: Array, y: Array, prior: Array, spread: Array
+    theta: Array, squares: Array, y: Array, prior: Array, spread: Array, nu: float = NU
 ) -> tuple[float, Array]:
     """Value and gradient; `squares` is `(n, n, width)`."""
     n, width = len(y), squares.shape[2]
     inverse = np.exp(-2.0 * theta[:width])
-    signal, noise = np.exp(theta[width]), np.exp(theta[width + 1])
-    distance = np.sqrt(np.maximum(squares @ inverse, 0.0))
-    decay = np.exp(-_SQRT5 * distance)
-    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+    signal, noise = float(np.exp(theta[width])), np.exp(theta[width + 1])
+    kernel, slope = _kernel_and_slope(np.sqrt(np.maximum(squares @ inverse, 0.0)), signal, nu)
     covariance = kernel + (noise + _JITTER) * np.eye(n)
     away = (theta - prior) / spread
     try:
@@ -126,16 +153,15 @@ def _negative_log_posterior(
     alpha = cho_solve((lower, True), y, check_finite=False)
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
     weight = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)
-    slope = signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay * weight
     gradient = np.empty_like(theta)
-    gradient[:width] = 0.5 * inverse * np.einsum("ij,ijk->k", slope, squares)
+    gradient[:width] = -0.5 * inverse * np.einsum("ij,ijk->k", slope * weight, squares)
     gradient[width] = 0.5 * np.sum(weight * kernel)
     gradient[width + 1] = 0.5 * noise * np.trace(weight)
     return float(value), gradient + away / spread
 
 
-def _covariance(x: Array, theta: Array) -> Array:
-    kernel = _kernel(_scaled_distances(x, x, theta), float(np.exp(theta[-2])))
+def _covariance(x: Array, theta: Array, nu: float) -> Array:
+    kernel, _ = _kernel_and_slope(_scaled_distances(x, x, theta), float(np.exp(theta[-2])), nu)
     return np.asarray(kernel + (np.exp(theta[-1]) + _JITTER) * np.eye(len(x)))
 
 
@@ -146,7 +172,14 @@ def _scaled_distances(a: Array, b: Array, theta: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
-def _kernel(distance: Array, signal: float) -> Array:
-    return np.asarray(
-        signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * np.exp(-_SQRT5 * distance)
-    )
+def _kernel_and_slope(distance: Array, signal: float, nu: float) -> tuple[Array, Array]:
+    """k at r = `distance`, and its derivative by r^2 / 2; of the shape of `distance`."""
+    if nu == 0.5:
+        kernel = signal * np.exp(-distance)
+        return kernel, -kernel / np.maximum(distance, _JITTER)  # which has a pole at 0
+    if nu == 1.5:
+        decay = np.exp(-_SQRT3 * distance)
+        return signal * (1.0 + _SQRT3 * distance) * decay, -3.0 * signal * decay
+    decay = np.exp(-_SQRT5 * distance)
+    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
+    return kernel, -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay

@@ -1,7 +1,7 @@
 """Chooses the most promising of many proposed points by what finished trials say.
 
 Scores are standardised after the bad tail was drawn in, so that an outlier bends nothing; a failed
-trial counts as the worst. Points are judged by log expected
+trial counts as the worst. Points are judged by a utility, as a rule by log expected
 improvement (Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian
 Optimization", NeurIPS 2023) over the best posterior mean among the finished trials. A point that
 was chosen, but has no result yet, counts as if it had its posterior mean as its result.
@@ -13,25 +13,30 @@ different runs need not have the same level: configurations tried in both show t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 from autofinetune.space import Space
 
 from .climb import Box, climb
 from .features import Features
-from .gp import LENGTH, GaussianProcess, condition, fit
+from .gp import LENGTH, NU, GaussianProcess, condition, fit
+from .utility import Utility, log_improvement
 
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
+_MOST_KEPT = 10 * MOST_TRIALS  # of which it is made
 MOST_OF_A_SOURCE = 100
 CLIMBS = 3  # proposals from which log expected improvement is climbed
+FAR = 1.96
+STRANGE = 2.33
 _FIT_WORK = 6000  # iterations times trials
 _SAME = 1e-9
 TAIL = 3.0
 _HUGE = 2.0**400
-_LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
+_AT_ONCE = 8192  # points whose promise is found out together, for the sake of memory
 
 
 class Screen:
@@ -41,37 +46,80 @@ class Screen:
         space: that of the points.
         length: how smooth scores are expected to be, see `gp.fit`.
         tail: how much of the bad scores is told apart, see `standardized`.
+        nu, noise: of the process, see `gp.fit`.
+        features: how the process sees points.
     """
 
-    def __init__(self, space: Space, length: float = LENGTH, tail: float = TAIL) -> None:
-        self._features = Features(space)
+    def __init__(
+        self,
+        space: Space,
+        length: float = LENGTH,
+        tail: float = TAIL,
+        nu: float = NU,
+        noise: float | None = None,
+        features: Callable[[Space], Features] = Features,
+    ) -> None:
+        self._features = features(space)
         self._length = length
         self._tail = tail
+        self._nu = nu
+        self._noise = noise
+        self._utility: Utility = log_improvement
         self._sources: list[tuple[Array, Array]] = []
         self._points = np.empty((0, space.dim))
         self._merits = np.empty(0)
+        self._count = 0  # of finished trials, whether they are kept or not
         self._gp: GaussianProcess | None = None
+        self._theta: Array | None = None
+        self._fitted = 0  # to how many trials
         self._y: Array = np.empty(0)
         self._best = 0.0
         self._demand = 0.0
 
     def __len__(self) -> int:
-        return len(self._merits)
+        return self._count
 
     def add(self, points: Array, merits: Array) -> None:
         """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
-        self._points = np.vstack([self._points, points])
+        self._points = np.vstack([self._points, self._features.settled(points)])
         self._merits = np.concatenate([self._merits, merits])
-        self._gp = None
+        self._count += len(merits)
+        if len(self._merits) > _MOST_KEPT:
+            kept = _most_telling(self._merits, 2 * MOST_TRIALS)
+            self._points, self._merits = self._points[kept], self._merits[kept]
 
     def add_source(self, points: Array, merits: Array) -> None:
         """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
         chosen = _most_telling(merits, MOST_OF_A_SOURCE)
         self._sources.append((points[chosen], standardized(merits, self._tail)[chosen]))
 
-    def begin(self) -> None:
-        """Fit to everything finished; forgets the points that were only chosen."""
-        chosen = _most_telling(self._merits, MOST_TRIALS)
+    def begin(self, pending: Array | None = None, period: int = 1) -> None:
+        """Learn from everything finished, and from points without a result.
+
+        Args:
+            pending: `(n, dim)`, points that count as if their posterior means were their results.
+            period: every so many results the hyperparameters are fitted anew, which takes longest.
+        """
+        # A function of the results alone: there is nothing to restore.
+        period = min(period, MOST_TRIALS)
+        fitted = self._count // period * period or self._count
+        if self._theta is None or self._fitted != fitted:
+            x, y, _ = self._data(fitted)
+            # From the prior on, for the same reason.
+            iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
+            self._gp = fit(x, y, iterations, self._length, self._nu, self._noise)
+            self._theta, self._fitted = self._gp.theta, fitted
+        x, self._y, own = self._data(self._count)
+        self._gp = condition(x, self._y, self._theta, self._nu)
+        mean, _ = self._gp.predict(x[:own])
+        self._best = float(mean.max())
+        if pending is not None and len(pending):
+            self._pend(pending)
+
+    def _data(self, count: int) -> tuple[Array, Array, int]:
+        """Features and targets of the first `count` trials and the sources; how many are ours."""
+        newer = self._count - count
+        chosen = _most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
         xs, ys = [self._own(points)], [y]
         for number, (known, merits) in enumerate(self._sources):
@@ -79,12 +127,7 @@ class Screen:
             x[:, self._features.width + number] = 1.0
             xs.append(x)
             ys.append(merits + _difference(points, y, known, merits))
-        x, self._y = np.vstack(xs), np.concatenate(ys)
-        # From the prior on: an earlier fit would be state to restore.
-        iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
-        self._gp = fit(x, self._y, iterations, self._length)
-        mean, _ = self._gp.predict(xs[0])
-        self._best = float(mean.max())
+        return np.vstack(xs), np.concatenate(ys), len(points)
 
     def _own(self, points: Array) -> Array:
         """Features of points as trials of this run, `(n, width + sources)`."""
@@ -98,54 +141,86 @@ class Screen:
         """
         self._demand = improvement
 
-    def log_improvement(self, points: Array) -> Array:
-        """Log expected improvement at `points` `(m, dim)`; shape `(m,)`."""
+    def judge_by(self, utility: Utility) -> None:
+        """Judge points from now on by another utility than log expected improvement."""
+        self._utility = utility
+
+    def promise(self, points: Array) -> Array:
+        """The utility at `points` `(m, dim)`; shape `(m,)`."""
         assert self._gp is not None
-        mean, deviation = self._gp.predict(self._own(points))
-        return log_expected_improvement(mean, deviation, self._best + self._demand)
+        found = []
+        for first in range(0, len(points), _AT_ONCE):
+            mean, deviation = self._gp.predict(self._own(points[first : first + _AT_ONCE]))
+            found.append(self._utility(mean, deviation, self._best + self._demand)[0])
+        return np.concatenate(found)
 
     def climb(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
-        """The tops of log expected improvement beside `points`, `(k, dim)`.
+        """The tops of the utility beside `points`, `(k, dim)`.
 
         Ordered parameters stay between `low` and `high`, `(dim,)`, by default the whole cube.
         """
         dim = points.shape[1]
         box = Box(np.zeros(dim) if low is None else low, np.ones(dim) if high is None else high)
-        return climb(points, self._features, box, self.log_improvement, self._slope)
+        return climb(points, self._features, box, self.promise, self._slope)
 
     def _slope(self, x: Array) -> tuple[Array, Array]:
-        """Log expected improvement and its gradient at features `(m, width)`."""
+        """The utility and its gradient at features `(m, width)`."""
         assert self._gp is not None
         x = np.hstack([x, np.zeros((len(x), len(self._sources)))])
         mean, deviation, mean_slope, deviation_slope = self._gp.slopes(x)
         target = self._best + self._demand
-        value = log_expected_improvement(mean, deviation, target)
+        value, by_z, by_log = self._utility(mean, deviation, target)
         z = (mean - target) / deviation
-        # d log(deviation h(z)), where h = phi + z Phi and h' = Phi
-        ratio = np.exp(np.clip(log_ndtr(z) - (value - np.log(deviation)), -700.0, 700.0))
         z_slope = (mean_slope - z[:, None] * deviation_slope) / deviation[:, None]
-        return value, deviation_slope / deviation[:, None] + ratio[:, None] * z_slope
+        gradient = by_log[:, None] * (deviation_slope / deviation[:, None])
+        return value, gradient + by_z[:, None] * z_slope
 
-    def pick(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
-        """The best top beside the foremost of `points` `(m, dim)`, now pending; `(dim,)`."""
-        order = np.argsort(-self.log_improvement(points), kind="stable")
-        tops = self.climb(points[order[:CLIMBS]], low, high)
-        return np.asarray(tops[self.choose(tops)])
+    def pick(
+        self,
+        points: Array,
+        low: Array | None = None,
+        high: Array | None = None,
+        climbs: int = CLIMBS,
+    ) -> Array:
+        """The best top beside the `climbs` foremost of `points` `(m, dim)`; shape `(dim,)`."""
+        order = np.argsort(-self.promise(points), kind="stable")
+        tops = self.climb(points[order[:climbs]], low, high)
+        return np.asarray(tops[int(np.argmax(self.promise(tops)))])
 
-    def choose(self, points: Array) -> int:
-        """The index of the best point, which from now on counts as pending."""
-        index = int(np.argmax(self.log_improvement(points)))
-        self.pend(points[index])
-        return index
+    def gain(self, point: Array, others: Array) -> float:
+        """How much a result at `point` `(dim,)` would raise the highest mean at `others`.
 
-    def pend(self, point: Array) -> None:
-        """Count a point as if its posterior mean were its result."""
+        The mean over two results, FAR deviations above and below what is expected there.
+        """
         assert self._gp is not None
-        x = self._own(point[None, :])
-        mean, _ = self._gp.predict(x)
+        x, at = self._own(others), self._own(point[None, :])
+        x = np.vstack([x, at])
+        _, deviation = self._gp.predict(at)
+        before = self._gp.predict(x)[0]
+        variance = deviation[0] ** 2 + np.exp(self._gp.theta[-1])
+        move = self._gp.covariance(x, at)[:, 0] * FAR * deviation[0] / variance
+        after = [(before + move).max(), (before - move).max()]
+        return float(np.mean(after) - before.max())
+
+    def doubtful(self) -> Array:
+        """Finished points with results that all others contradict, `(n, dim)`."""
+        assert self._gp is not None
+        chosen = _most_telling(self._merits, MOST_TRIALS)
+        strange = np.abs(self._gp.surprise()[: len(chosen)]) > STRANGE
+        return np.asarray(self._points[chosen[strange]])
+
+    def _pend(self, points: Array) -> None:
+        assert self._gp is not None
+        x = self._own(points)
+        mean, _ = self._gp.predict(x)  # which adding one of them would not change for the others
         self._y = np.append(self._y, mean)
-        self._best = max(self._best, float(mean[0]))
-        self._gp = condition(np.vstack([self._gp.x, x]), self._y, self._gp.theta)
+        self._best = max(self._best, float(mean.max()))
+        self._gp = condition(np.vstack([self._gp.x, x]), self._y, self._gp.theta, self._nu)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it has begun."""
+        return self._gp is not None
 
     @property
     def noise(self) -> float:
@@ -207,20 +282,3 @@ def standardized(merits: Array, tail: float = TAIL) -> Array:
         values = np.maximum(values, median - tail * (best - median))
     spread = float(values.std())
     return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros(len(values)))
-
-
-def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """Log of E[max(0, f - best)] for f ~ N(mean, deviation^2), stable far below `best`."""
-    z = (mean - best) / deviation
-    near = z > -1.0
-    result = np.empty_like(z)
-    density = np.exp(-0.5 * z[near] ** 2 - _LOG_ROOT_2PI)
-    result[near] = np.log(density + z[near] * np.exp(log_ndtr(z[near])))
-    far = z[~near]
-    # log(phi(z) + z Phi(z)) = log phi(z) + log1p(z Phi(z) / phi(z))
-    ratio = log_ndtr(far) + 0.5 * far**2 + _LOG_ROOT_2PI
-    small = far < -1e3
-    inner = np.where(small, -2.0 * np.log(np.abs(far)), 0.0)
-    inner[~small] = np.log1p(np.clip(-np.abs(far[~small]) * np.exp(ratio[~small]), -1 + 1e-16, 0))
-    result[~near] = -0.5 * far**2 - _LOG_ROOT_2PI + inner
-    return np.asarray(result + np.log(deviation))

@@ -6,6 +6,7 @@
     python -m benchmarks.search_quality doc --yahpo=DIR      docs/search_quality.md, with plots
     python -m benchmarks.search_quality bbob                 pure CMA-ES: hazero against cma
     python -m benchmarks.search_quality speed                seconds per suggestion
+    python -m benchmarks.search_quality schedules --yahpo=DIR    async against round
     python -m benchmarks.search_quality scales --yahpo=DIR   fills scales.json
     python -m benchmarks.search_quality tables               fills tables/ with real trainings
 
@@ -27,7 +28,20 @@ import os
 import sys
 from pathlib import Path
 
-from . import build_tables, cells, doc, methods, pure_cma, runner, scales, speed, tasks, text
+from . import (
+    build_tables,
+    cells,
+    doc,
+    methods,
+    pure_cma,
+    runner,
+    scales,
+    schedules,
+    speed,
+    tasks,
+    text,
+    yahpo,
+)
 
 
 def _words(value: str) -> list[str]:
@@ -42,7 +56,8 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "command", choices=("run", "report", "doc", "bbob", "speed", "scales", "tables")
+        "command",
+        choices=["run", "report", "doc", "bbob", "speed", "schedules", "scales", "tables"],
     )
     parser.add_argument("--yahpo", type=Path, default=os.environ.get("YAHPO_DATA"))
     parser.add_argument("--cache", type=Path, default=Path("search_quality.jsonl"))
@@ -70,6 +85,13 @@ def main() -> int:
         scales.make(data)
         return 0
     chosen = tasks.select(options.tasks, data)
+    if options.command == "schedules":
+        if data is None:
+            parser.error("schedules needs --yahpo=DIR: the lengths of trials are LCBench's")
+        lcbench = [name for name in chosen if name.startswith(yahpo.FAMILY)]
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        schedules.run(data, lcbench, seeds, options.cache.with_suffix(".schedules.json"))
+        return 0
     if options.command == "run":
         failed = runner.run(
             options.cache,

@@ -1,6 +1,6 @@
 """Every method by name. A peer's package is imported only when the method is made.
 
-`pshe2` and `hazero` are this project's; options of theirs follow the name:
+Those of the table of strategies are this project's; options of theirs follow the name:
 `hazero:surrogate=off,other=3`.
 """
 
@@ -21,10 +21,9 @@ from autofinetune.strategies import STRATEGIES, Exhausted, create_strategy
 
 from .method import PARALLEL, Asked, Method
 
-OURS = tuple(sorted(STRATEGIES))
+OURS = tuple(sorted(set(STRATEGIES) - {"batch"}))  # which has nothing to go through here
 # name: the module of the class, the class, the package it needs, arguments of the class
 _OTHERS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
-    "random": ("methods", "Random", "numpy", {}),
     "sobol": ("methods", "Sobol", "scipy", {}),
     "paddlehub-hazero": ("classic", "ClassicHAZero", "cma", {}),
     "paddlehub-pshe2": ("classic", "ClassicPSHE2", "numpy", {}),
@@ -89,52 +88,23 @@ class Ours(Method):
             self._strategy.tell(one.token, score)
 
 
-class _Points(Method):
-    """Points of the unit cube, the initial values first; results are ignored."""
+class Sobol(Method):
+    """A scrambled Sobol sequence, the initial values first; results are ignored."""
 
     def __init__(self, space: Space, trials: int, seed: int) -> None:
-        self._space = space
-        self._is_first = True
-
-    def _points(self, n: int) -> list[list[float]]:
-        raise NotImplementedError
-
-    def ask(self, n: int) -> Sequence[Asked]:
-        points = self._points(n)
-        if self._is_first:
-            points[0] = list(self._space.init_point)
-            self._is_first = False
-        return [Asked(self._space.decode(point)) for point in points]
-
-    def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
-        return
-
-
-class Random(_Points):
-    """Uniform on each parameter's own scale."""
-
-    def __init__(self, space: Space, trials: int, seed: int) -> None:
-        super().__init__(space, trials, seed)
-        self._rng = np.random.default_rng(seed)
-
-    def _points(self, n: int) -> list[list[float]]:
-        points: list[list[float]] = self._rng.random((n, self._space.dim)).tolist()
-        return points
-
-
-class Sobol(_Points):
-    """A scrambled Sobol sequence."""
-
-    def __init__(self, space: Space, trials: int, seed: int) -> None:
-        super().__init__(space, trials, seed)
         from scipy.stats import qmc
 
         # The generator's argument has another name before scipy 1.15.
         named = "rng" if "rng" in inspect.signature(qmc.Sobol).parameters else "seed"
         make_sobol = functools.partial(qmc.Sobol, space.dim, scramble=True, bits=30)
         sobol: Any = make_sobol(**{named: np.random.default_rng(seed)})
+        self._space = space
         self._rest: list[list[float]] = sobol.random_base2(math.ceil(math.log2(trials))).tolist()
+        self._rest[0] = list(space.init_point)
 
-    def _points(self, n: int) -> list[list[float]]:
+    def ask(self, n: int) -> Sequence[Asked]:
         points, self._rest = self._rest[:n], self._rest[n:]
-        return points
+        return [Asked(self._space.decode(point)) for point in points]
+
+    def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
+        return

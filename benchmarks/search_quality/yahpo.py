@@ -33,8 +33,8 @@ _INPUTS = (
     "max_units",
     "max_dropout",
 )
-_EPOCHS = 52
-_VAL_ACCURACY = 1  # the column of the network's output
+EPOCHS = 52
+_SECONDS, _VAL_ACCURACY = 0, 1  # columns of the network's output
 
 
 def _range(
@@ -89,16 +89,31 @@ def _codes(data: Path) -> dict[str, int]:
 
 def inputs(configurations: Sequence[Params]) -> NDArray[np.float32]:
     """What the network is given, `(n, 8)`."""
-    rows = [[{"epoch": _EPOCHS, **params}[name] for name in _INPUTS] for params in configurations]
+    rows = [[{"epoch": EPOCHS, **params}[name] for name in _INPUTS] for params in configurations]
     return np.array(rows, np.float32)
 
 
 def scores(data: Path, instance: str, x: NDArray[np.float32]) -> NDArray[np.float64]:
     """Accuracies in percent, `(n,)`."""
+    return _predict(data, instance, x)[:, _VAL_ACCURACY]
+
+
+def seconds(data: Path, instance: str, params: Params) -> float:
+    """How long the training took."""
+    return float(_predict(data, instance, inputs([params]))[0, _SECONDS])
+
+
+def _predict(data: Path, instance: str, x: NDArray[np.float32]) -> NDArray[np.float64]:
     category = np.full((len(x), 1), _codes(data)[instance], np.int32)
     (found,) = _session(data).run(None, {"x_cat": category, "x_cont": x})
-    return np.asarray(found[:, _VAL_ACCURACY], np.float64)
+    return np.asarray(found, np.float64)
 
 
 def evaluate(data: Path, instance: str, params: Params) -> float:
     return float(scores(data, instance, inputs([params]))[0])
+
+
+def learning_curve(data: Path, instance: str, params: Params) -> NDArray[np.float64]:
+    """The accuracy in percent after each of the epochs, `(52,)`."""
+    epochs = [{**params, "epoch": epoch} for epoch in range(1, EPOCHS + 1)]
+    return scores(data, instance, inputs(epochs))

@@ -7,13 +7,11 @@ import random
 import subprocess
 from collections.abc import Callable, Sequence
 
-from autofinetune.strategies import STRATEGIES
 from tests.faults.harness import STEPS, FaultRun, Life, Tally, kill_at_step, wait_until
 
-from .pool import Bench, outcome_of, shares
+from .pool import SEARCHES, Bench, outcome_of, shares
 from .rows import Outcome
 
-NAMES = list(STRATEGIES)
 KILLS_PER_UNIT = 10
 STRIDE = 4
 _PATIENCE = 2  # so many runs of a stride must have come to their end without meeting the call
@@ -32,7 +30,7 @@ def kill_at_random_instants(bench: Bench, unit: tuple[int, int]) -> Outcome:
     rng = random.Random(seed)
     total = Outcome()
     while total.done["kills"] < kills:
-        strategy = NAMES[(seed + total.done["runs"]) % len(NAMES)]
+        strategy = SEARCHES[(seed + total.done["runs"]) % len(SEARCHES)]
         run = bench.run(strategy=strategy, seed=rng.randrange(2**31), rounds=3)
         run.plan({"*": {"seconds": 0.05}})
         total.add(_kill_until_over(run, kills - total.done["kills"], rng, f"unit {seed}"))
@@ -98,7 +96,7 @@ def kill_at_steps(bench: Bench, unit: tuple[str, str, int, int, int]) -> Outcome
 
 
 def table_units(count: int, seed: int) -> list[tuple[str, int]]:
-    return [(strategy, seed + n) for n in range(count) for strategy in NAMES]
+    return [(strategy, seed + n) for n in range(count) for strategy in SEARCHES]
 
 
 def five_kills(bench: Bench, unit: tuple[str, int]) -> Outcome:

@@ -14,7 +14,7 @@ from typing import Any
 from tests.faults.harness import STEPS
 
 from . import files, kills, long_runs, powercuts, trees
-from .pool import RUN_KINDS, Bench, spread
+from .pool import RUN_KINDS, SEARCHES, Bench, spread
 from .rows import MOST_EXAMPLES, Outcome, Row, commit, machine, today
 
 ALL = 1_000_000  # more than any run makes durable steps
@@ -148,7 +148,7 @@ def tell_soak(outcome: Outcome, order: Order) -> tuple[str, str]:
 
 def tell_tables(outcome: Outcome, order: Order) -> tuple[str, str]:
     done = outcome.done
-    return f"{done['runs']:,} runs, {done['kills']:,} kills, {' and '.join(kills.NAMES)}", ""
+    return f"{done['runs']:,} runs, {done['kills']:,} kills, {' and '.join(SEARCHES)}", ""
 
 
 def tell_gaps(outcome: Outcome, order: Order) -> tuple[str, str]:
@@ -167,7 +167,7 @@ def tell_gaps(outcome: Outcome, order: Order) -> tuple[str, str]:
 
 
 def strategies(order: Order) -> Sequence[str]:
-    return kills.NAMES[:1] if order.is_quick else kills.NAMES
+    return SEARCHES[:1] if order.is_quick else SEARCHES
 
 
 # --- the table ----------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ PARTS: Sequence[Part] = (
         files.result_files, tell_files,
     ),
     Part(
-        "soak", "a long run without surrogate: what the tuner holds after a warm-up and at the end",
+        "soak", "a long run without surrogate: what a tuner holds after a warm-up and at the end",
         2000, 20_000, "trials",
         ("limits passed", "failed trials", "orphans"),
         f"{long_runs.MOST_GROWTH_MIB:.0f} MiB more, descriptors and threads no more, no zombies",

@@ -31,6 +31,7 @@ KINDS = {
     **dict.fromkeys(("I5", "I6", "I7", "I8", "I9"), "wrong files"),
 }
 FAILED = "failed resumes"  # what no invariant covers: the way on failed, or led elsewhere
+SEARCHES = ("hazero", "pshe2")  # the strategies of the runs
 RUN_KINDS = [*dict.fromkeys(KINDS.values()), FAILED]
 
 

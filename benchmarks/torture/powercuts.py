@@ -11,15 +11,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from autofinetune.strategies import STRATEGIES
 from tests.faults.harness import DEADLINE_S, FaultRun, Tally, wait_until
 
-from .pool import Bench, outcome_of, shares
+from .pool import SEARCHES, Bench, outcome_of, shares
 from .rows import Outcome
 
 IMAGE_MIB = 32
 CUTS_PER_UNIT = 5
-NAMES = list(STRATEGIES)
 
 
 def units(count: int, seed: int) -> list[tuple[int, int]]:
@@ -31,7 +29,7 @@ def power_cuts(bench: Bench, unit: tuple[int, int]) -> Outcome:
     tally = Tally()
     rng = random.Random(seed)
     while tally.faults < count:
-        strategy = NAMES[(seed + tally.runs) % len(NAMES)]
+        strategy = SEARCHES[(seed + tally.runs) % len(SEARCHES)]
         run = bench.run(strategy=strategy, seed=rng.randrange(2**31), rounds=3)
         for image, lines in cut(run, rng, count - tally.faults):
             tally.faults += 1

@@ -111,7 +111,7 @@ def test_a_search_is_repeatable_and_stays_in_the_space(method: str) -> None:
     first, again = (cells.run(TASK, method, 3, 20) for _ in range(2))
     assert first.scores == again.scores
     assert len(first.scores) == 20 and len(first.seconds) == 20 // PARALLEL
-    if not method.startswith("paddlehub"):
+    if not method.startswith("paddlehub") and method != "grid":
         assert first.scores[0] == -0.1  # the initial values
 
 

@@ -13,7 +13,8 @@ from autofinetune.errors import UsageError
 
 VALUES = (
     "param_file", "gpu", "popsize", "round", "output_dir", "evaluator", "tuning_strategy", "seed",
-    "direction", "warm_args", "trial_timeout",
+    "direction", "warm_args", "trial_timeout", "trials_per_gpu", "gpus_per_trial",
+    "ranks_per_trial", "cpus_per_trial",
 )  # fmt: skip
 FLAGS = ("skip_preflight", "dry_run")
 
@@ -214,7 +215,7 @@ def test_help_tells_the_documented_defaults() -> None:
     assert "candidates a round (default 5)" in text
     assert "rounds (default 10)" in text
     assert "(default populationbased)" in text
-    assert "hazero or pshe2 (default pshe2)" in text
+    assert "`autofinetune strategies` lists all (default pshe2)" in text
     assert "exit codes: 0 done, 2 bad usage" in text
 
 

@@ -51,7 +51,7 @@ def test_a_run_leaves_every_file_of_the_contract(workplace: Workplace) -> None:
     best = max(rows(workplace.root), key=lambda row: float(row["score"]))
     model = out / f"round{best['round']}/model-{best['member']}"
     assert not filecmp.dircmp(model, out / "best_model").diff_files
-    assert "no NVIDIA driver found: --gpu=0,1 gives 2 CPU slots" in done.out
+    assert "no NVIDIA driver found: trials of --gpu=0,1 run on the CPU" in done.out
     assert f"The final best eval score is {best['score']}." in done.out
     assert "autofinetune dashboard result" in done.out
 
@@ -75,7 +75,10 @@ def test_each_slot_has_its_own_device(workplace: Workplace) -> None:
 
 @pytest.mark.parametrize("strategy", ["hazero", "PSHE2"])
 def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str) -> None:
-    words = ("--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3")
+    words = (
+        "--evaluator=fulltrail", f"--tuning_strategy={strategy}", "--popsize=2", "--round=3",
+        "--schedule=round",
+    )  # fmt: skip
     for out in ("one", "two"):
         done = workplace.run(
             "train.py", "--param_file", "hparam.yaml", "--gpu=cpu", "--seed=7",
@@ -86,11 +89,31 @@ def test_the_same_seed_gives_the_same_table(workplace: Workplace, strategy: str)
 
 
 def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
-    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3")
+    words = ("--evaluator=fulltrail", "--popsize=2", "--round=2", "--seed=3", "--schedule=round")
     assert workplace.tune(*words, out="one").code == 0
     done = workplace.run("run", "one/config.yaml", "--output_dir=two")
     assert done.code == 0, done.err
     assert table(workplace.root, "one") == table(workplace.root, "two")
+
+
+def test_an_entry_of_config_yaml_that_does_not_fit_is_named_unless_it_is_replaced(
+    workplace: Workplace,
+) -> None:
+    (workplace.root / "first.csv").write_text("lr,units\n0.02,30\n")
+    words = ("--popsize=2", "--round=1", "--enqueue=first.csv")
+    assert workplace.tune(*words, out="one").code == 0
+    config = workplace.root / "one/config.yaml"
+    text = config.read_text()
+    assert "units: 30" in text
+    config.write_text(text.replace("units: 30", "units: 3000"))
+    again = ("run", "one/config.yaml", "--output_dir=two")
+    done = workplace.run(*again)
+    assert done.code == 2
+    assert "enqueued[0]: 3000 is not a value of units" in done.err
+    assert "Traceback" not in done.err
+    assert not (workplace.root / "two").exists()
+    assert workplace.run(*again, "--enqueue=first.csv").code == 0
+    assert rows(workplace.root, "two")[1]["units"] == "30"
 
 
 def test_minimize_turns_the_search_round(workplace: Workplace) -> None:
@@ -186,7 +209,7 @@ def test_dry_run_shows_the_plan_and_runs_nothing(workplace: Workplace) -> None:
     done = workplace.tune("--popsize=6", "--dry-run", "--seed=1", "max_seq_len", "9")
     assert done.code == 0
     assert "lr: float, init_value 0.001, lower_than 0.05, greater_than 5e-05" in done.out
-    assert "slots: 0, 1" in done.out
+    assert "slot 0: devices 0\nslot 1: devices 1\n" in done.out
     commands = [line for line in done.out.splitlines() if "train.py" in line]
     assert len(commands) == 6
     assert "--lr=0.001 --units=16 --saved_params_dir=" in commands[0]
@@ -204,8 +227,67 @@ def test_the_dry_run_names_the_commands_that_are_then_run(workplace: Workplace) 
         assert f"--lr={row['lr']} --units={row['units']} " in line
 
 
+NNI = """\
+{"lr": {"_type": "loguniform", "_value": [1e-4, 0.1]},
+ "net": {"_type": "choice", "_value": [
+   {"_name": "wide", "units": {"_type": "randint", "_value": [16, 65]}}, {"_name": "deep"}]}}
+"""
+SWEEP = """\
+program: train.py
+parameters:
+  lr: {distribution: log_uniform_values, min: 1e-4, max: 0.1}
+  epochs: {value: 2}
+  net:
+    parameters:
+      kind: {values: [wide, deep]}
+      wide: {parameters: {units: {min: 16, max: 64}}}
+"""
+ANY_NET = """
+import argparse
+from autofinetune import report_final_result
+parser = argparse.ArgumentParser()
+for name in ("lr", "net", "net.kind", "net.wide.units", "epochs", "saved_params_dir"):
+    parser.add_argument(f"--{name}")
+given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+print(sorted(given))
+report_final_result(-float(given["lr"]) + ("net.wide.units" in given))
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "names", "note"),
+    [
+        ("space.json", NNI, {"lr", "net", "net.wide.units"}, None),
+        ("sweep.yaml", SWEEP, {"lr", "epochs", "net.kind", "net.wide.units"},
+         "/sweep.yaml:1:10 only the parameters of the sweep are read here, not program\n"),
+    ],
+)  # fmt: skip
+def test_spaces_of_other_formats_are_run_and_resumed(
+    workplace: Workplace, file: str, text: str, names: set[str], note: str | None
+) -> None:
+    (workplace.root / file).write_text(text)
+    (workplace.root / "train.py").write_text(ANY_NET)
+    words = ("train.py", f"--param_file={file}", "--gpu=cpu:2", "--output_dir=result")
+    common = ("--popsize=4", "--round=2", "--evaluator=fulltrail", "--seed=1")
+    planned = workplace.run(*words, *common, "--dry-run")
+    assert "net.wide.units: int, init_value 40, lower_than 64, greater_than 16" in planned.out
+    done = workplace.run(*words, *common)
+    assert done.code == 0, done.err
+    assert (note in done.out) if note else ("note:" not in done.out)
+    for row in rows(workplace.root):
+        log = workplace.root / f"result/round{row['round']}/log-{row['member']}.info"
+        left_out = {"net.wide.units"} if row.get("net") == "deep" else set()
+        wanted = sorted(names - left_out | {"saved_params_dir"})
+        assert log.read_text().splitlines() == [str(wanted)]
+        assert (row["net.wide.units"] == "") == bool(left_out)
+    assert workplace.run("resume", "result").code == 0
+    again = workplace.run("run", "result/config.yaml", "--output_dir=again")
+    assert again.code == 0, again.err
+    assert rows(workplace.root, "again")[0]["lr"] == rows(workplace.root)[0]["lr"]
+
+
 def test_planned_idle_slots_are_told(workplace: Workplace) -> None:
-    done = workplace.tune("--popsize=3", "--round=1")
+    done = workplace.tune("--popsize=3", "--round=1", "--schedule=round")
     assert "3 trials on 2 slots leave 1 slot idle at the end of each round" in done.out
 
 
@@ -267,7 +349,8 @@ def held(workplace: Workplace, *words: str) -> subprocess.Popen[str]:
     """A run of six trials whose trials wait for the file `go`; two of them have started."""
     process = workplace.start(
         "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--popsize=3", "--round=2",
-        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", *words, "--", "--hold=go",
+        "--seed=1", "--output_dir=result", "--evaluator=fulltrail", "--schedule=round", *words,
+        "--", "--hold=go",
     )  # fmt: skip
     wait_until(lambda: len(workplace.ledger("start")) == 2)
     return process
@@ -287,8 +370,9 @@ def until_line(process: subprocess.Popen[str], text: str) -> None:
 
 def whole_table(workplace: Workplace) -> list[tuple[str, ...]]:
     done = workplace.tune(
-        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", out="whole"
-    )
+        "--popsize=3", "--round=2", "--seed=1", "--evaluator=fulltrail", "--schedule=round",
+        out="whole",
+    )  # fmt: skip
     assert done.code == 0
     return table(workplace.root, "whole")
 

@@ -12,9 +12,14 @@ from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.paths import RunPaths
 from autofinetune.space import Value, load_space
 from autofinetune.state import Direction, State, Trial
+from autofinetune.strategies import Candidate
 from tests.helpers import config_of
 
 OUT = RunPaths(Path("/out"))
+
+
+def candidate(round_: int, parent: int | None = None) -> Candidate:
+    return Candidate(9, round_, 0, (0.5,), {}, parent)
 
 
 def evaluator_of(name: str, **fields: object) -> Evaluator:
@@ -23,6 +28,16 @@ def evaluator_of(name: str, **fields: object) -> Evaluator:
 
 def trial_of(params: dict[str, Value]) -> Trial:
     return Trial(7, 2, 1, params, None)
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
+    sweep = {"epochs": {"value": 4}, "opt": {"parameters": {"lr": {"value": [1, "a"]}}}}
+    space = load_space({"parameters": {"x": {"min": 0.0, "max": 1.0}, **sweep}})
+    evaluator = evaluator_of(name, space=space, script_options=("epochs",))
+    words = evaluator.command(trial_of({"x": 0.5}), None)[2:]
+    assert words[:3] == ("--x=0.5", "--epochs=4", "--opt.lr=[1, 'a']")
+    assert evaluator.warm_args() == ()  # a constant is not overruled
 
 
 def finished(
@@ -40,10 +55,10 @@ def finished(
 
 def parents(state: State, count: int) -> list[int | None]:
     """The parents of the next round, recorded one after the other as in a run."""
-    evaluator = evaluator_of("populationbased", popsize=count)
+    evaluator = evaluator_of("populationbased", popsize=count, exploit="better_half")
     chosen = []
     for member in range(count):
-        parent = evaluator.parent(1, state)
+        parent = evaluator.parent(candidate(1), state)
         state.apply(TrialCreated(1.0, 100 + member, 1, member, (0.5,), {}, parent))
         chosen.append(parent)
     return chosen
@@ -68,11 +83,18 @@ def test_the_command_has_every_value_and_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(EVALUATORS))
 def test_the_first_round_has_no_parents(name: str) -> None:
-    assert evaluator_of(name).parent(0, finished([0.5])) is None
+    assert evaluator_of(name).parent(candidate(0), finished([0.5])) is None
 
 
 def test_fulltrail_never_has_parents() -> None:
-    assert evaluator_of("fulltrail").parent(3, finished([0.5, 0.7])) is None
+    assert evaluator_of("fulltrail").parent(candidate(3, 1), finished([0.5, 0.7])) is None
+
+
+def test_the_strategy_names_the_parent_unless_a_configuration_is_trained_several_times() -> None:
+    state = finished([0.5, 0.7])
+    assert evaluator_of("populationbased").parent(candidate(1, 0), state) == 0
+    assert evaluator_of("populationbased", repeats=2).parent(candidate(1, 0), state) == 1
+    assert evaluator_of("populationbased", exploit="better_half").parent(candidate(1), state) == 1
 
 
 def test_the_better_half_is_spread_evenly_best_first() -> None:

@@ -24,6 +24,8 @@ def nvmlDeviceGetHandleByIndex(index): return index
 def nvmlDeviceGetMemoryInfo(handle): return Memory()
 def nvmlDeviceGetUUID(handle): return f"GPU-{{handle}}"
 def nvmlDeviceGetName(handle): return "A100"
+class Process: pid, usedGpuMemory = 7, 5
+def nvmlDeviceGetComputeRunningProcesses(handle): return [Process()] * handle
 """
 Make = Callable[[str], CardProbe]
 
@@ -46,12 +48,10 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 def test_cards_are_listed_and_found(probe: Make) -> None:
     with probe("pass") as one:
-        expected = [Card(n, f"GPU-{n}", "A100", 1, 2) for n in range(2)]
+        expected = [Card(n, f"GPU-{n}", "A100", 1, 2, ((7, 5),) * n) for n in range(2)]
         assert one.first_cards() == expected
-        assert one.find("GPU-1") == expected[1]
-        assert one.find("GPU-7") is None
-        assert one.find("") is None
-    assert one.find("GPU-1") is None
+        assert one.look() == {"GPU-0": expected[0], "GPU-1": expected[1]}
+    assert one.look() == {}
 
 
 def test_no_library_and_a_broken_driver_are_no_driver(
@@ -65,8 +65,8 @@ def test_no_library_and_a_broken_driver_are_no_driver(
 def test_a_driver_that_takes_its_caller_along_is_no_driver(probe: Make) -> None:
     one = probe("os.kill(os.getpid(), signal.SIGKILL)")
     assert one.first_cards() is None
-    assert one.find("GPU-0") is None
-    assert one.find("GPU-0") is None
+    assert one.look() == {}
+    assert one.look() == {}
 
 
 def test_a_driver_that_takes_its_caller_along_later_is_not_asked_again(
@@ -76,13 +76,13 @@ def test_a_driver_that_takes_its_caller_along_later_is_not_asked_again(
     one = probe(f"os.path.exists({str(sick)!r}) and os.kill(os.getpid(), signal.SIGKILL)")
     assert one.first_cards()
     sick.touch()
-    assert one.find("GPU-0") is None
+    assert one.look() == {}
     process = one._process
     assert process is not None
     assert process.wait() == -signal.SIGKILL
-    assert one.find("GPU-0") is None
+    assert one.look() == {}
     assert one._process is None
-    assert one.find("GPU-0") is None
+    assert one.look() == {}
 
 
 def test_a_driver_that_hangs_at_the_start_is_told(
@@ -101,8 +101,8 @@ def test_a_driver_that_hangs_later_is_not_asked_again(
     one = probe(f"os.path.exists({str(tmp_path / 'sick')!r}) and signal.pause()")
     assert one.first_cards()
     (tmp_path / "sick").touch()
-    assert one.find("GPU-0") is None
-    assert one.find("GPU-0") is None
+    assert one.look() == {}
+    assert one.look() == {}
 
 
 def test_an_answer_that_is_no_list_of_cards_is_none(probe: Make) -> None:

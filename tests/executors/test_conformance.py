@@ -26,7 +26,7 @@ from tests.forking import DEADLINE_S, server
 
 # The same little trial for every executor: `report`, `exit` and `wait` are its options.
 TRIAL = """
-import os, signal, sys
+import os, signal, sys, time
 options = dict(word[2:].split("=", 1) for word in sys.argv[1:])
 for name in ("intermediate", "final"):
     if name in options:
@@ -34,6 +34,9 @@ for name in ("intermediate", "final"):
             file.write('{"%s": %s}\\n' % (name, options[name]))
 if "wait" in options:
     signal.pause()
+if "until_stop" in options:
+    while not os.path.exists(os.environ["AUTOFINETUNE_STOP_FILE"]):
+        time.sleep(0.005)
 sys.exit(int(options.get("exit", 0)))
 """
 FORKED = "local, forked"
@@ -43,9 +46,10 @@ def played(attempt: Attempt) -> Played:
     options = dict(word[2:].split("=", 1) for word in attempt.argv[2:])
     return Played(
         final=float(options["final"]) if "final" in options else None,
-        seconds=1e9 if "wait" in options else 1.0,
+        seconds=1e9 if {"wait", "until_stop"} & options.keys() else 1.0,
         returncode=int(options.get("exit", 0)),
         intermediate=(float(options["intermediate"]),) if "intermediate" in options else (),
+        stop_seconds=None if "wait" in options else 0.0,
     )
 
 
@@ -170,6 +174,29 @@ def test_a_cancelled_attempt_ends_as_cancelled(bench: Bench) -> None:
 
 def test_cancelling_what_is_not_there_does_nothing(bench: Bench) -> None:
     bench.executor.cancel((5, 1))
+
+
+def test_an_attempt_that_looks_ends_when_it_should_stop(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0, "--until_stop=1", "--exit=7"))
+    bench.executor.request_stop((0, 1))
+    bench.executor.request_stop((0, 1))
+    record = bench.until_over(1)[0, 1][-1].exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 7)
+
+
+def test_an_attempt_that_does_not_look_can_still_be_cancelled(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(0, "--wait=1"))
+    bench.executor.request_stop((0, 1))
+    assert bench.executor.poll(0.01) == []
+    bench.executor.cancel((0, 1))
+    record = bench.until_over(1)[0, 1][-1].exit
+    assert record is not None
+    assert record.why == "cancel"
+
+
+def test_asking_what_is_not_there_to_stop_does_nothing(bench: Bench) -> None:
+    bench.executor.request_stop((5, 1))
 
 
 def test_wake_ends_a_poll(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from autofinetune.errors import UsageError
 from autofinetune.executors.cards import Card
-from autofinetune.executors.devices import Slots, find_slots
+from autofinetune.executors.devices import Devices, find_devices
 
 GIB = 1 << 30
 CARDS = [
@@ -19,22 +19,22 @@ CARDS = [
 ]
 
 
-def slots(gpu: str, mask: str | None = None, cards: Sequence[Card] | None = CARDS) -> Slots:
+def devices(gpu: str, mask: str | None = None, cards: Sequence[Card] | None = CARDS) -> Devices:
     environ = {} if mask is None else {"CUDA_VISIBLE_DEVICES": mask}
-    return find_slots(gpu, environ, cards)
+    return find_devices(gpu, environ, cards)
 
 
-def names(found: Slots) -> list[str]:
-    return [slot.name for slot in found.places]
+def names(found: Devices) -> list[str]:
+    return [device.name for device in found.each]
 
 
-def visible(found: Slots) -> list[str]:
-    return [slot.env["CUDA_VISIBLE_DEVICES"] for slot in found.places]
+def visible(found: Devices) -> list[str]:
+    return [device.visible for device in found.each]
 
 
 def refusal(gpu: str, mask: str | None = None, cards: Sequence[Card] | None = CARDS) -> str:
     with pytest.raises(UsageError) as caught:
-        slots(gpu, mask, cards)
+        devices(gpu, mask, cards)
     return caught.value.message
 
 
@@ -72,18 +72,18 @@ def refusal(gpu: str, mask: str | None = None, cards: Sequence[Card] | None = CA
         ("auto", "1,²", ["1"]),
     ],
 )
-def test_each_slot_shows_its_own_card_only(
+def test_each_device_is_shown_to_cuda_as_it_must_be(
     gpu: str, mask: str | None, expected: list[str]
 ) -> None:
-    found = slots(gpu, mask)
+    found = devices(gpu, mask)
     assert visible(found) == expected
-    assert {slot.env["CUDA_DEVICE_ORDER"] for slot in found.places} == {"PCI_BUS_ID"}
+    assert found.are_cards
 
 
-def test_a_slot_is_named_as_the_card_was_typed() -> None:
-    assert names(slots("1,0", "2,3")) == ["1", "0"]
-    assert names(slots("GPU-b,03")) == ["GPU-b", "3"]
-    assert names(slots("auto", "2,3")) == ["2", "3"]
+def test_a_device_is_named_as_the_card_was_typed() -> None:
+    assert names(devices("1,0", "2,3")) == ["1", "0"]
+    assert names(devices("GPU-b,03")) == ["GPU-b", "3"]
+    assert names(devices("auto", "2,3")) == ["2", "3"]
 
 
 def test_the_outer_mask_is_kept_to() -> None:
@@ -157,10 +157,10 @@ def test_a_driver_without_cards_says_so() -> None:
 
 
 def test_a_card_in_use_is_told() -> None:
-    assert slots("0,2,3").notes == (
+    assert devices("0,2,3").notes == (
         "card 2 (H200): 90.0 of 140.0 GiB are in use by others",
     )  # fmt: skip
-    assert slots("0", "2").notes == ("card 0 (H200): 90.0 of 140.0 GiB are in use by others",)
+    assert devices("0", "2").notes == ("card 0 (H200): 90.0 of 140.0 GiB are in use by others",)
 
 
 # --- without cards ------------------------------------------------------------------------------
@@ -172,10 +172,10 @@ def test_a_card_in_use_is_told() -> None:
 )
 @pytest.mark.parametrize("cards", [CARDS, [], None])
 @pytest.mark.parametrize("mask", [None, "", "2,3"])
-def test_cpu_slots_hide_every_card(
+def test_on_the_processor_every_card_is_hidden(
     gpu: str, expected: list[str], cards: list[Card] | None, mask: str | None
 ) -> None:
-    found = slots(gpu, mask, cards)
+    found = devices(gpu, mask, cards)
     assert names(found) == expected
     assert set(visible(found)) == {""}
     assert found.notes == ()
@@ -188,10 +188,10 @@ def test_cpu_slots_hide_every_card(
 def test_auto_without_a_visible_card_is_one_cpu_slot(
     mask: str | None, cards: list[Card] | None
 ) -> None:
-    found = slots("auto", mask, cards)
+    found = devices("auto", mask, cards)
     assert names(found) == ["cpu:0"]
     assert found.notes == (
-        "no NVIDIA card is visible: one CPU slot is used (--gpu=cpu:N gives more)",
+        "no NVIDIA card is visible: trials run on the CPU (--gpu=cpu:N gives more slots)",
     )
 
 
@@ -209,13 +209,9 @@ def test_auto_without_a_visible_card_is_one_cpu_slot(
 def test_the_same_command_runs_without_a_driver(
     gpu: str, mask: str | None, expected: list[str]
 ) -> None:
-    found = slots(gpu, mask, None)
+    found = devices(gpu, mask, None)
     assert names(found) == gpu.split(",")
     assert visible(found) == expected
     (note,) = found.notes
-    plural = "s" if "," in gpu else ""
-    count = len(expected)
-    assert note == f"no NVIDIA driver found: --gpu={gpu} gives {count} CPU slot{plural}"
-
-
-# --- NVML ---------------------------------------------------------------------------------------
+    assert note == f"no NVIDIA driver found: trials of --gpu={gpu} run on the CPU"
+    assert not found.are_cards

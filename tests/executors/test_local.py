@@ -25,8 +25,9 @@ from autofinetune.executors import (
     local,
     records,
 )
+from autofinetune.executors.base import Handle
 from autofinetune.executors.cards import Card
-from autofinetune.runner.files import EXIT, STARTED
+from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked
 from tests import forking
 from tests.forking import ready_server, until_over, wait_until
@@ -61,6 +62,14 @@ def attempt_of(root: Path, code: str, *words: str, **fields: object) -> Attempt:
     fields["log"] = str(root / "log")
     attempt = forking.attempt_of(root, code, *words)
     return dataclasses.replace(attempt, **fields)  # type: ignore[arg-type]
+
+
+def submit_until_ready(executor: LocalExecutor, attempt: Attempt) -> Handle:
+    """Start an attempt and wait until its command has printed `ready`."""
+    handle = executor.submit(attempt)
+    log = Path(attempt.log)
+    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    return handle
 
 
 def open_files() -> int:
@@ -176,9 +185,7 @@ def test_a_cancelled_trial_may_save_in_its_grace(executor: LocalExecutor, tmp_pa
         "signal.signal(15, save)\nprint('ready', flush=True)\nsignal.pause()"
     )
     attempt = attempt_of(tmp_path, code)
-    executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    submit_until_ready(executor, attempt)
     executor.cancel(attempt.key)
     until_over(executor)
     assert (tmp_path / "saved").exists()
@@ -194,6 +201,40 @@ def test_a_trial_over_its_time_limit_is_ended(executor: LocalExecutor, tmp_path:
     assert marked(mark_of(attempt)) == []
 
 
+UNTIL_STOP = """
+import os, time
+print("ready", flush=True)
+while not os.path.exists(os.environ["AUTOFINETUNE_STOP_FILE"]):
+    time.sleep(0.005)
+"""
+
+
+def test_what_was_started_by_a_tuner_that_is_gone_can_be_asked_to_stop(
+    make: Make, executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, UNTIL_STOP)
+    first = make()
+    submit_until_ready(first, attempt)
+    first.close()
+    executor.submit(attempt)
+    executor.request_stop(attempt.key)
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 0)
+
+
+def test_a_request_without_a_place_for_it_is_passed_over(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, "print('ready', flush=True); import signal; signal.pause()")
+    submit_until_ready(executor, attempt)
+    (Path(attempt.directory) / STOP).symlink_to(tmp_path / "elsewhere")
+    executor.request_stop(attempt.key)
+    assert not (tmp_path / "elsewhere").exists()
+    executor.cancel(attempt.key)
+    until_over(executor)
+
+
 def test_a_new_executor_attaches_to_what_runs(
     make: Make, executor: LocalExecutor, tmp_path: Path
 ) -> None:
@@ -204,9 +245,7 @@ def test_a_new_executor_attaches_to_what_runs(
     )
     attempt = attempt_of(tmp_path, code)
     first = make()
-    first.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    submit_until_ready(first, attempt)
     first.close()
     executor.submit(attempt)
     (tmp_path / "go").touch()
@@ -233,9 +272,7 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     os.kill(handle["pid"], signal.SIGKILL)
     news = until_over(executor)
     assert news.state is JobState.LOST
@@ -393,9 +430,7 @@ def test_a_dead_runner_whose_directory_was_deleted_is_lost(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     os.kill(handle["pid"], signal.SIGKILL)
     shutil.rmtree(attempt.directory)
     assert until_over(executor).state is JobState.LOST
@@ -405,9 +440,7 @@ def test_a_dead_runner_whose_directory_was_deleted_is_lost(
 def test_trials_end_with_the_tuner_where_they_are_to(make: Make, tmp_path: Path) -> None:
     executor = make(trials_outlive_us=False)
     attempt = attempt_of(tmp_path, "import signal; print('ready', flush=True); signal.pause()")
-    handle = executor.submit(attempt)
-    log = tmp_path / "log"
-    wait_until(lambda: log.exists() and "ready" in log.read_text())
+    handle = submit_until_ready(executor, attempt)
     runner = identity(handle["pid"])
     executor.close()
     wait_until(lambda: not is_alive(runner))
@@ -549,11 +582,11 @@ def test_a_report_behind_megabytes_of_junk_is_found(
 def on_a_card(make: Make, tmp_path: Path, readings: list[int]) -> Observation:
     """Run a trial on a card whose used memory is read so; the last reading stays."""
 
-    def find(uuid: str) -> Card:
-        assert uuid == "GPU-1"
-        return Card(0, uuid, "A", readings.pop(0) if len(readings) > 1 else readings[0])
+    def look() -> dict[str, Card]:
+        used = readings.pop(0) if len(readings) > 1 else readings[0]
+        return {"GPU-1": Card(0, "GPU-1", "A", used)}
 
-    executor = make([Slot("a", {}, "GPU-1")], find_card=find)
+    executor = make([Slot("a", {}, ("GPU-1",))], look_at_cards=look)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -577,9 +610,9 @@ def test_memory_that_stays_is_told(
 def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
     used = [70 << 30]
     executor = LocalExecutor(
-        [Slot("0", {}, "GPU-1"), Slot("1", {}, "GPU-2")],
+        [Slot("0", {}, ("GPU-1",)), Slot("1", {}, ("GPU-2",))],
         {},
-        find_card=lambda uuid: Card(0, uuid, "A", used[0], 80 << 30) if uuid == "GPU-1" else None,
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 << 30)},
         min_free_gpu_gb=20,
     )
     assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
@@ -598,8 +631,129 @@ def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     one.submit(attempt_of(tmp_path, wait, slot="0"))
     one.close()  # as when its tuner is killed
-    assert "another run uses the card" in two.obstacle("0")
+    assert "is held by another run" in two.obstacle("0")
     (tmp_path / "go").touch()
     while two.obstacle("0"):
         os.sched_yield()
     two.close()
+
+
+# --- cards that several trials share, trials of several ranks -----------------------------------
+
+WAIT = "import os, time\nwhile not os.path.exists('go{}'): time.sleep(0.005)"
+PLACES = [Slot("0.1", {}, ("GPU-1",)), Slot("0.2", {}, ("GPU-1",))]
+GIB = 1 << 30
+
+
+def waiting(root: Path, number: int, slot: str) -> Attempt:
+    """A trial that ends once there is a file of its number."""
+    directory = str(root / f"attempt-{number}")
+    return attempt_of(root, WAIT.format(number), trial=number, slot=slot, directory=directory)
+
+
+def test_memory_of_a_shared_card_is_judged_when_its_last_trial_has_ended(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autofinetune.executors.local._MEMORY_PATIENCE_S", 0.05)
+    used = [GIB]
+    executor = make(
+        PLACES,
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 * GIB)},
+    )
+    for number, slot in enumerate(["0.1", "0.2"]):
+        executor.submit(waiting(tmp_path, number, slot))
+    used[0] = 21 * GIB
+    held = {}
+    for number in (1, 0):
+        (tmp_path / f"go{number}").touch()
+        over = until_over(executor)
+        held[over.key[0]] = over.held_bytes
+    assert held == {1: 0, 0: 20 * GIB}
+    executor.close()
+
+
+def test_a_second_trial_waits_until_the_card_has_room_for_it(make: Make, tmp_path: Path) -> None:
+    used = [0]
+    executor = make(
+        PLACES,
+        look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 * GIB)},
+    )
+    assert executor.poll(0.0) == []  # nothing runs, and nobody is asked
+    executor.submit(waiting(tmp_path, 0, "0.1"))
+    assert executor.obstacle("0.2") == ""
+    used[0] = 50 * GIB
+    executor._next_sample = 0.0
+    assert executor.poll(0.0) == []
+    used[0] = 40 * GIB  # the peak is remembered
+    assert executor.obstacle("0.2") == (
+        "30.0 GiB of the card will be left beside its 1 running, and each trial may need 50.0 "
+        "(as one has used)"
+    )
+    used[0] = 0
+    (tmp_path / "go0").touch()
+    until_over(executor)
+    assert executor.obstacle("0.2") == ""
+    executor.close()
+
+
+def test_one_run_leases_a_card_for_all_its_places(make: Make, tmp_path: Path) -> None:
+    one, two = (make(PLACES, lease_dir=str(tmp_path / "leases")) for _ in range(2))
+    assert one.obstacle("0.2") == one.obstacle("0.1") == ""
+    assert "is held by another run" in two.obstacle("0.1")
+    one.close()
+    assert two.obstacle("0.1") == ""
+    two.close()
+
+
+@pytest.mark.parametrize(("before", "now"), [("0", "0.1"), ("0+1", "1"), ("0+1.2", "0.2")])
+def test_devices_that_are_divided_otherwise_after_a_resume_wait_for_what_runs_there(
+    make: Make, tmp_path: Path, before: str, now: str
+) -> None:
+    first = make([Slot(before)])
+    first.submit(waiting(tmp_path, 3, before))
+    wait_until((tmp_path / "attempt-3" / STARTED).exists)
+    first.close()
+    executor = make([Slot(now), Slot("2.1")])
+    executor.submit(waiting(tmp_path, 3, before))
+    assert executor.obstacle(now) == f"trial 3 of before `resume` still runs on {before}"
+    assert executor.obstacle("2.1") == ""
+    (tmp_path / "go3").touch()
+    until_over(executor)
+    assert executor.obstacle(now) == ""
+    executor.close()
+
+
+def test_a_trial_is_as_many_processes_on_as_many_cores_as_its_slot_says(
+    make: Make, tmp_path: Path
+) -> None:
+    core = min(os.sched_getaffinity(0))
+    code = (
+        "import os\nassert os.sched_getaffinity(0) == {%d}\nopen('rank' + os.environ['RANK'], 'w')"
+    )
+    executor = make([Slot("a", cpus=(core,), ranks=3)])
+    executor.submit(attempt_of(tmp_path, code % core))
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("exit", 0)
+    assert {path.name for path in tmp_path.glob("rank*")} == {"rank0", "rank1", "rank2"}
+    executor.close()
+
+
+def test_cancelling_asks_all_ranks_and_then_ends_them(make: Make, tmp_path: Path) -> None:
+    code = (
+        "import os, signal\nrank = os.environ['RANK']\n"
+        "signal.signal(15, lambda *_: open('asked' + rank, 'w'))\n"
+        "open('ready' + rank, 'w')\nwhile True: signal.pause()"
+    )
+    executor = make([Slot("a", ranks=2)])
+    attempt = attempt_of(tmp_path, code, grace_s=1000.0)
+    executor.submit(attempt)
+    wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2)
+    executor.cancel(attempt.key)
+    wait_until(lambda: len(list(tmp_path.glob("asked*"))) == 2)
+    executor.cancel(attempt.key)
+    record = until_over(executor).exit
+    assert record is not None
+    assert (record.why, record.returncode) == ("cancel", -signal.SIGKILL)
+    assert marked(mark_of(attempt)) == []
+    executor.close()

@@ -162,6 +162,17 @@ def test_junk_without_a_line_end_is_passed_over(path: Path) -> None:
 NUMBER = re.compile(rb"[-+.\w]+")
 
 
+def test_the_end_of_a_line_too_long_to_read_at_once_is_no_report(path: Path) -> None:
+    for length in (MAX_LINE, MAX_CHUNK - 8, MAX_CHUNK, MAX_CHUNK + 1):
+        path.write_bytes(b"x" * length)
+        _, offset = read_reports(path, 0)
+        with path.open("ab") as file:
+            file.write(b'{"final": 0.7}\n{"final": 0.5}\n')
+        assert [found.score for found in read_reports(path, offset)[0]] == [0.5]
+    path.write_bytes(b"x" * (MAX_CHUNK - 5) + b'{"final": 0.7}\n')
+    assert read_all(path) == []
+
+
 def damage(chance: random.Random, junk: bytes | None = None) -> bytes:
     data = bytearray(ORIGINAL)
     for _ in range(chance.choice([1, 1, 2, 5])):

@@ -315,6 +315,7 @@ class FaultRun:
     nursery: Nursery | None = None
     strategy: str = "pshe2"
     evaluator: str = "populationbased"
+    schedule: str = "round"  # of which runs can be compared with each other
     popsize: int = 2
     rounds: int = 2
     seed: int = 1
@@ -385,6 +386,7 @@ class FaultRun:
             "train.py", "--param_file=hparam.yaml", f"--gpu={self.gpu}",
             f"--popsize={self.popsize}", f"--round={self.rounds}", f"--seed={self.seed}",
             f"--tuning_strategy={self.strategy}", f"--evaluator={self.evaluator}",
+            f"--schedule={self.schedule}",
             f"--output_dir={self.out}", "--skip-preflight", "--min_free_gb=0", *self.options,
         ]  # fmt: skip
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from autofinetune.events import AttemptPlanned, Event, TrialEnded
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
+from autofinetune.run_state import ERROR, INTERRUPTED
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.space import read_yaml
 from autofinetune.state import Direction, State, Status, Trial
@@ -250,8 +251,10 @@ def _exit_code(facts: Facts) -> Iterator[str]:
     state = facts.state
     if state.end_reason in ("done", "exhausted"):
         wanted = {0} if state.best is not None else {3}
+    elif state.end_reason == INTERRUPTED:
+        wanted = {129, 130, 143}
     elif state.end_reason is not None:
-        wanted = {3}
+        wanted = {3, 4} if state.end_reason.startswith(f"{ERROR}:") else {3}
     else:
         wanted = {4, 129, 130, 143}
     if facts.code not in wanted:

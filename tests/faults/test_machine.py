@@ -202,7 +202,7 @@ def test_F55_a_second_run_on_the_same_card_waits_and_says_why(
         first = run.start()
         wait_until(lambda: run.lines("start"))
         second = other.start()
-        wait_until(lambda: "slot 0 waits: another run uses the card" in other.console)
+        wait_until(lambda: "is held by another run" in other.console)
         first.send_signal(signal.SIGKILL)
         first.wait(DEADLINE_S)
         assert not other.lines("start")  # the trial of the first run holds the card

@@ -5,27 +5,32 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
+from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 
 
-def run(directory: Path) -> int:
-    command = [*START_RUNNER, str(directory), _PACKAGE_PARENT]
-    env = {**os.environ, main.REPORT_VARIABLE: str(directory / "reports")}
+def run(directory: Path, before: str = "") -> int:
+    """Run the attempt; `before` is code that its runner begins with."""
+    start = [*START_RUNNER[:-1], f"{before}\n{START_RUNNER[-1]}"]
+    command = [*start, str(directory), _PACKAGE_PARENT]
+    env = {**os.environ, REPORT_FILE_VARIABLE: str(directory / files.REPORTS)}
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=env).returncode
 
 
-def write_spec(directory: Path, *argv: str, cwd: Path | None = None) -> None:
+def write_spec(directory: Path, *argv: str, cwd: Path | None = None, **fields: Any) -> None:
     cwd = cwd or directory
     spec = {"argv": list(argv), "cwd": str(cwd), "log": str(cwd / "log"), "grace_s": 1}
-    (directory / files.SPEC).write_text(json.dumps(spec))
+    (directory / files.SPEC).write_text(json.dumps(spec | fields))
 
 
 def test_an_attempt_is_started_at_most_once(tmp_path: Path) -> None:
@@ -152,7 +157,7 @@ def test_reports_and_record_come_back_into_a_deleted_directory(tmp_path: Path) -
     write_spec(directory, "sh", "-c", script, cwd=tmp_path)
     assert run(directory) == 0
     assert read_record(directory)["returncode"] == 0
-    assert (directory / "reports").read_text() == "one\n"
+    assert (directory / files.REPORTS).read_text() == "one\n"
 
 
 def test_where_all_trials_were_replaced_nothing_is_written(tmp_path: Path) -> None:
@@ -211,3 +216,116 @@ def test_patience_ends(waits: list[float]) -> None:
     with pytest.raises(PermissionError):
         main._patiently(refuse, errno.EPERM)
     assert len(waits) == 20
+
+
+# --- several ranks ------------------------------------------------------------------------------
+
+
+def run_ranks(directory: Path, script: str, ranks: int = 2, **fields: Any) -> dict[str, object]:
+    """The exit record of a trial whose ranks are this shell script."""
+    write_spec(directory, "sh", "-c", script, ranks=ranks, **fields)
+    assert run(directory) == 0
+    return read_record(directory)
+
+
+def test_ranks_are_told_apart_and_share_one_log(tmp_path: Path) -> None:
+    record = run_ranks(tmp_path, "echo $RANK of $WORLD_SIZE at $MASTER_ADDR", ranks=3)
+    assert (record["why"], record["returncode"], record["leftovers"]) == ("exit", 0, 0)
+    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+        "0 of 3 at 127.0.0.1",
+        "[rank 1] 1 of 3 at 127.0.0.1",
+        "[rank 2] 2 of 3 at 127.0.0.1",
+    ]
+
+
+def test_one_process_is_no_rank(tmp_path: Path) -> None:
+    run_ranks(tmp_path, "echo ${RANK-none} ${MASTER_PORT-none}", ranks=1)
+    assert (tmp_path / "log").read_text() == "none none\n"
+
+
+def test_the_trial_ends_with_its_last_rank(tmp_path: Path) -> None:
+    script = (
+        "[ $RANK = 0 ] && touch done && exit; until [ -e done ]; do sleep 0.01; done; echo late"
+    )
+    assert run_ranks(tmp_path, script)["returncode"] == 0
+    assert (tmp_path / "log").read_text() == "[rank 1] late\n"
+
+
+@pytest.mark.parametrize("guilty", [0, 1])
+@pytest.mark.parametrize(("end", "code"), [("exit 7", 7), ("kill -9 $$", -9)])
+def test_the_first_rank_that_fails_ends_the_others(
+    tmp_path: Path, guilty: int, end: str, code: int
+) -> None:
+    script = (
+        f"if [ $RANK = {guilty} ]; then until [ -e ready ]; do sleep 0.01; done; {end}; fi; "
+        "trap 'exit 0' TERM; touch ready; while :; do sleep 0.01; done"
+    )
+    record = run_ranks(tmp_path, script, grace_s=1000)
+    assert (record["why"], record["returncode"]) == ("exit", code)
+
+
+def test_a_rank_that_does_not_follow_the_failed_one_is_killed(tmp_path: Path) -> None:
+    script = (
+        "[ $RANK = 1 ] && until [ -e ready ]; do sleep 0.01; done && exit 7; "
+        "trap 'echo asked' TERM; touch ready; while :; do sleep 0.01; done"
+    )
+    record = run_ranks(tmp_path, script, grace_s=0.2)
+    assert (record["why"], record["returncode"]) == ("exit", 7)
+    assert (tmp_path / "log").read_text() == "asked\n"
+
+
+def test_the_time_limit_holds_for_all_ranks(tmp_path: Path) -> None:
+    record = run_ranks(tmp_path, "exec sleep 1000", time_limit_s=0.2, grace_s=1000)
+    assert (record["why"], record["returncode"]) == ("timeout", -signal.SIGTERM)
+
+
+def test_what_ranks_leave_behind_is_ended(tmp_path: Path) -> None:
+    record = run_ranks(tmp_path, "setsid sleep 1000 & sleep 1000 &")
+    assert (record["returncode"], record["survivors"]) == (0, [])
+    assert isinstance(record["leftovers"], int)
+    assert record["leftovers"] >= 4
+
+
+ONE_FORK = """
+import errno, os
+spawn, started = os.posix_spawnp, []
+def once(*args, **options):
+    if started:
+        raise PermissionError(errno.EPERM, "no more than one")
+    started.append(spawn(*args, **options))
+    return started[0]
+os.posix_spawnp = once
+"""
+
+
+def test_where_not_all_ranks_can_be_started_none_is_left(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh", "-c", "echo $$ > pid; exec sleep 1000", ranks=2)
+    assert run(tmp_path, ONE_FORK) == 0
+    record = read_record(tmp_path)
+    assert (record["why"], record["returncode"]) == ("spawn", None)
+    assert "no more than one" in str(record["error"])
+    lock = files.try_lock(str(tmp_path / files.LOCK))
+    assert lock is not None  # which the rank has inherited
+    os.close(lock)
+
+
+# --- cores --------------------------------------------------------------------------------------
+
+
+def test_all_ranks_keep_to_the_cores_of_the_trial(tmp_path: Path) -> None:
+    core = max(os.sched_getaffinity(0))
+    code = "import os; print(os.sched_getaffinity(0))"
+    write_spec(tmp_path, sys.executable, "-c", code, ranks=2, cpus=[core])
+    assert run(tmp_path) == 0
+    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+        f"[rank 1] {{{core}}}",
+        f"{{{core}}}",
+    ]
+
+
+def test_cores_that_are_not_there_are_told(tmp_path: Path) -> None:
+    write_spec(tmp_path, "true", cpus=[1000])
+    assert run(tmp_path) == 0
+    record = read_record(tmp_path)
+    assert record["why"] == "spawn"
+    assert "the cores [1000] cannot be used" in str(record["error"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
 from autofinetune.sinks import BestModel
-from autofinetune.sinks.best_model import copy_model, describe_files
+from autofinetune.sinks.best_model import describe_files
 from autofinetune.state import State
 from tests.helpers import Recorder, config_of, options_of, tuner_in_memory
 
@@ -98,18 +97,3 @@ def test_a_complete_copy_is_kept_on_resume(tmp_path: Path) -> None:
     before = (tmp_path / "best_model").stat().st_ino
     BestModel(RunPaths(tmp_path)).flush(state)
     assert (tmp_path / "best_model").stat().st_ino == before
-
-
-def test_pipes_are_left_out_and_links_stay_links(tmp_path: Path) -> None:
-    source = tmp_path / "model"
-    source.mkdir()
-    (source / "weights").write_text("w")
-    (source / "last").symlink_to("weights")
-    (source / "outside").symlink_to("/etc/passwd")
-    os.mkfifo(source / "pipe")
-    copy_model(source, tmp_path / "copy")
-    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [
-        "last", "outside", "weights",
-    ]  # fmt: skip
-    assert (tmp_path / "copy/outside").is_symlink()
-    assert list(describe_files(tmp_path / "copy")) == ["weights"]

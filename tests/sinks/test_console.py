@@ -7,10 +7,12 @@ import os
 import pty
 from pathlib import Path
 
+from autofinetune.events import AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
 from autofinetune.sinks import Console
 from autofinetune.sinks.console import last_lines
+from autofinetune.state import State
 from tests.helpers import config_of, play, space_of, tuner_in_memory
 
 
@@ -59,6 +61,24 @@ def test_a_result_before_a_bad_exit_is_shown_as_such(tmp_path: Path) -> None:
     text = run(tmp_path, lambda attempt: Played(0.5, returncode=1))
     assert "COMPLETED  score 0.5" in text
     assert "(exit_after_result:exit:1)" in text
+
+
+def test_a_stopped_trial_is_shown_with_its_score_and_its_reason(tmp_path: Path) -> None:
+    text = io.StringIO()
+    config = config_of(popsize=2, rounds=1)
+    console = Console(config, RunPaths(tmp_path), text, 1)
+    state = State()
+    reason = "assessor: worse than the median of 5 trials at step 7"
+    events: list[Event] = [
+        TrialCreated(1.0, 0, 0, 0, (0.5,), {"lr": 0.1}, None),
+        AttemptPlanned(2.0, 0, 1, "a"),
+        TrialEnded(3.0, 0, 1, "STOPPED", reason, 0.25, 1.0, False, 0.5),
+    ]
+    state.apply_all(events)
+    console.handle(events[-1], state)
+    line = text.getvalue()
+    assert line.startswith("round 0  trial 0 (member 0)  STOPPED  score 0.25  1.0 s  (assessor: ")
+    assert "best none" in line
 
 
 def test_a_space_that_is_used_up_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
 from autofinetune.safety import read_safety
@@ -16,9 +17,22 @@ from autofinetune.state import State
 from tests.helpers import config_of, options_of, play, tuner_in_memory
 
 
-def run(root: Path, keep: str, *, evaluator: str = "populationbased", best: bool = True) -> State:
+def run(
+    root: Path,
+    keep: str,
+    *,
+    evaluator: str = "populationbased",
+    best: bool = True,
+    exploit: str = "better_half",
+    rounds: int = 4,
+    schedule: str = "round",
+    slots: tuple[str, ...] = ("a", "b"),
+) -> State:
     safety = read_safety({"keep_models": keep}, print)
-    config = config_of(popsize=3, rounds=4, evaluator=evaluator, safety=safety)
+    config = config_of(
+        popsize=3, rounds=rounds, evaluator=evaluator, safety=safety, exploit=exploit,
+        schedule=schedule,
+    )  # fmt: skip
     paths = RunPaths(root)
     sinks: list[Sink] = [BestModel(paths)] if best else []
 
@@ -28,7 +42,14 @@ def run(root: Path, keep: str, *, evaluator: str = "populationbased", best: bool
         return play(attempt)
 
     tuner = tuner_in_memory(
-        root, config, program=program, sinks=[*sinks, KeepModels(config, paths)]
+        root,
+        config,
+        program=program,
+        slots=slots,
+        sinks=[
+            *sinks,
+            KeepModels(config, paths, continues_models=EVALUATORS[evaluator].continues_models),
+        ],
     )
     tuner.start("run")
     return tuner.run()
@@ -47,8 +68,16 @@ def test_all_keeps_all(tmp_path: Path) -> None:
     assert kept(tmp_path, run(tmp_path, "all")) == list(range(12))
 
 
-@pytest.mark.parametrize("evaluator", ["fulltrail", "populationbased"])
-@pytest.mark.parametrize(("keep", "count"), [("best", 3), ("top:2", 3), ("top:5", 5)])
+@pytest.mark.parametrize(
+    ("evaluator", "keep", "count"),
+    [
+        ("fulltrail", "best", 1),
+        ("fulltrail", "top:2", 2),
+        ("populationbased", "best", 3),
+        ("populationbased", "top:2", 3),
+        ("populationbased", "top:5", 5),
+    ],
+)
 def test_the_best_and_all_possible_parents_stay(
     tmp_path: Path, keep: str, count: int, evaluator: str
 ) -> None:
@@ -57,6 +86,18 @@ def test_the_best_and_all_possible_parents_stay(
     assert state.best is not None
     model = RunPaths(tmp_path).model(state.best.round, state.best.member)
     assert describe_files(model) == describe_files(tmp_path / "best_model")
+
+
+@pytest.mark.parametrize("slots", [("a",), ("a", "b"), ("a", "b", "c", "d", "e")])
+@pytest.mark.parametrize("schedule", ["async", "round"])
+def test_members_find_the_models_that_they_go_on_with(
+    tmp_path: Path, schedule: str, slots: tuple[str, ...]
+) -> None:
+    """`run` looks for each parent's model when its child starts."""
+    state = run(tmp_path, "best", exploit="truncation", rounds=12, schedule=schedule, slots=slots)
+    assert sum(trial.parent is not None for trial in state.trials.values()) > 20
+    assert kept(tmp_path, state)[0] == 0
+    assert len(kept(tmp_path, state)) <= (6 if schedule == "async" else 12)
 
 
 def test_directories_stay(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import Tables
 from autofinetune.sinks.tables import CSV_COLUMNS
 from autofinetune.space import load_space, read_yaml
-from tests.helpers import config_of, play, tuner_in_memory
+from tests.helpers import conditional_space, config_of, play, tuner_in_memory
 
 
 def run(root: Path, config: Config, program: object = play) -> list[dict[str, str]]:
@@ -81,6 +81,21 @@ def test_a_hyperparameter_named_like_a_column_keeps_its_own(tmp_path: Path) -> N
     assert rows[0]["round"] == "0"
     assert rows[0]["hparam.round"] == "2"
     assert rows[0]["x"] == "2"
+
+
+def test_what_is_not_active_is_an_empty_cell(tmp_path: Path) -> None:
+    config = config_of(conditional_space(), popsize=2, rounds=6)
+    rows = run(tmp_path, config, lambda attempt: Played(float(attempt.trial)))
+    lines = (tmp_path / "log_file.txt").read_text().splitlines()
+    head = lines.index(next(line for line in lines if line.startswith("optimizer\tmomentum")))
+    names = lines[head].split("\t")
+    best = [line.split("\t")[0] for line in lines[1 : head - 2]]
+    assert best == [name for name in names[:6] if rows[-1][name]]
+    for row, line in zip(rows, lines[head + 1 :], strict=True):
+        assert (row["momentum"] != "") == (row["optimizer"] == "sgd")
+        assert (row["bias"] != "") == (row["optimizer"] == "lamb")
+        assert line.split("\t")[:6] == [row[name] for name in names[:6]]
+    assert {row["optimizer"] for row in rows} == {"sgd", "lamb", "adam"}
 
 
 def test_words_with_commas_quotes_and_line_breaks_survive(tmp_path: Path) -> None:

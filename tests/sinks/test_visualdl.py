@@ -22,7 +22,7 @@ from autofinetune.sinks import SinkGuard, VisualDL
 from autofinetune.sinks.visualdl import import_visualdl
 from autofinetune.space import Space, load_space
 from autofinetune.state import Direction, State
-from tests.helpers import Recorder, config_of, options_of, play, tuner_in_memory
+from tests.helpers import Recorder, conditional_space, config_of, options_of, play, tuner_in_memory
 
 ALL_KINDS: list[dict[str, Any]] = [
     {"name": "lr", "type": "float", "init_value": 0.001, "greater_than": 1e-5, "lower_than": 0.1,
@@ -164,6 +164,17 @@ def test_the_table_has_numbers_as_floats_and_other_choices_as_words(tmp_path: Pa
     assert log.hparams() == (INITIAL, ["trial/eval_value"])
     assert log.scalars("trial/eval_value") == [(0, 0.0)]
     assert "text" not in log.tags
+
+
+def test_what_is_not_active_is_absent(tmp_path: Path) -> None:
+    config = config_of(conditional_space(), popsize=2, rounds=1)
+    log = written(tmp_path, config)
+    values = {"optimizer": "sgd", "momentum": 0.5, "lr": 0.5}
+    assert log("trials/r000_p0").hparams()[0] == values
+    tags = [*values, "eval_value"]
+    assert log("pop_0").tags["scalar"] == [f"population_transformation/{tag}" for tag in tags]
+    tags = [*values, "best_eval_value"]
+    assert log("").tags["scalar"] == [f"hyperparameter_tuning/{tag}" for tag in tags]
 
 
 def test_a_failed_trial_is_in_the_table_without_a_metric(tmp_path: Path) -> None:

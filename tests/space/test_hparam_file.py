@@ -11,10 +11,15 @@ import pytest
 
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Parameter, Space, load_space, parse_yaml, read_space
+from autofinetune.space.distributions import Beta, Normal, Uniform
 from autofinetune.space.parameters import (
     ChoiceParameter,
+    Condition,
+    Constant,
+    DrawnParameter,
     FloatParameter,
     IntParameter,
+    QuantizedParameter,
     SteppedFloatParameter,
 )
 
@@ -112,7 +117,7 @@ def test_what_is_switched_off_is_as_if_absent(absent: str) -> None:
     assert only(f"{FLOAT}, {absent}") == only(FLOAT)
 
 
-@pytest.mark.parametrize("name", ["a", "_", "learning-rate", "model.lr", "LR_2", "n" * 64])
+@pytest.mark.parametrize("name", ["a", "_", "learning-rate", "model.lr", "LR_2", "n" * 128])
 def test_names(name: str) -> None:
     assert only(f"name: {name}, type: choice, choices: [1]").name == name
 
@@ -156,15 +161,17 @@ def float_with(**changes: str | None) -> str:
         ({"name": "$(id)"}, "2:11 param_list[0]", "name '$(id)' cannot be an option"),
         ({"name": '"a\\n"'}, "2:11 param_list[0]", r"name 'a\n' cannot be an option"),
         ({"name": "größe"}, "2:11 param_list[0]", "name 'größe' cannot be an option"),
-        ({"name": "n" * 65}, "2:11 param_list[0]", f"name '{'n' * 56}... cannot be an option"),
+        ({"name": "n" * 129}, "2:11 param_list[0]", f"name '{'n' * 56}... cannot be an option"),
         ({"name": "[a]"}, "2:11 param_list[0]", "name ['a'] cannot be an option"),
         ({"name": "help"}, "2:11 param_list[0] help", "name 'help' is an option that"),
         ({"name": "model_path"}, "2:11 ", "name 'model_path' is an option that"),
         ({"name": "saved_params_dir"}, "2:11 ", "name 'saved_params_dir' is an option"),
         ({"type": None}, "2:5 ", "type is missing; use one of: float, int, choice"),
-        ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, choice "
+        ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, "
+                                     "choice, constant, layer_choice, input_choice "
                                      "(did you mean 'float'?)"),
-        ({"type": "Float"}, "3:11 ", "type 'Float' is unknown; use one of: float, int, choice "
+        ({"type": "Float"}, "3:11 ", "type 'Float' is unknown; use one of: float, int, "
+                                     "choice, constant, layer_choice, input_choice "
                                      "(did you mean 'float'?)"),
         ({"type": "uniform"}, "3:11 ", "type 'uniform' is unknown; use one of"),
         ({"type": "[float]"}, "3:11 ", "type ['float'] is unknown"),
@@ -208,7 +215,8 @@ def float_with(**changes: str | None) -> str:
         ({"step": "0.1", "log": "true"}, "7:11 ", "step cannot be combined with log: true"),
         ({"step": "0.2"}, "4:17 ", "init_value (0.1) is not on the grid greater_than + k * step"),
         ({"lgo": "true"}, "7:10 ", "key 'lgo' is unknown for type float; allowed: name, type, "
-         "init_value, lower_than, greater_than, log, step (did you mean 'log'?)"),
+         "init_value, lower_than, greater_than, log, step, round_to, "
+         "clip, distribution, only_if, path (did you mean 'log'?)"),
         ({"greater_then": "1"}, "7:19 ", "key 'greater_then' is unknown for type float"),
         ({"choices": "[1]"}, "7:14 ", "key 'choices' is unknown for type float"),
         ({"7": "1"}, "7:8 ", "key '7' is unknown for type float"),
@@ -218,6 +226,177 @@ def test_a_mistake_in_a_float(changes: dict[str, str | None], place: str, why: s
     (mistake,) = mistakes(float_with(**changes))
     assert mistake.startswith(place)
     assert f": {why}" in mistake
+
+
+@pytest.mark.parametrize(
+    ("keys", "parameter"),
+    [
+        ("type: float, init_value: 0, distribution: normal, mean: 1, deviation: 2",
+         DrawnParameter("x", Normal(1.0, 2.0), 0.0)),
+        ("type: float, init_value: 1, distribution: normal, mean: 1, deviation: 2, log: true",
+         DrawnParameter("x", Normal(1.0, 2.0, log=True), 1.0)),
+        ("type: float, init_value: 0.5, distribution: beta, a: 1, b: 2",
+         DrawnParameter("x", Beta(1.0, 2.0), 0.5)),
+        ("type: int, init_value: 3, distribution: normal, mean: 1, deviation: 2",
+         QuantizedParameter("x", Normal(1.0, 2.0), 1.0, clip=False, init=3, type_name="int")),
+        ("type: float, init_value: 3, distribution: normal, mean: 1, deviation: 2, round_to: 1.5",
+         QuantizedParameter("x", Normal(1.0, 2.0), 1.5, clip=False, init=3.0)),
+        ("type: float, init_value: 2, greater_than: 2, lower_than: 10, round_to: 5",
+         QuantizedParameter("x", Uniform(2.0, 10.0), 5.0, clip=True, init=2.0)),
+        ("type: int, init_value: 0, greater_than: 1.5, lower_than: 10, round_to: 5, clip: false",
+         QuantizedParameter("x", Uniform(1.5, 10.0), 5.0, clip=False, init=0, type_name="int")),
+        ("type: float, init_value: 2, greater_than: 2, lower_than: 10, distribution: uniform",
+         FloatParameter("x", 2.0, 10.0, 2.0)),
+        ("type: choice, choices: [a, b], probabilities: [0.9, 0.1], init_value: b",
+         ChoiceParameter("x", ("a", "b"), "b", weights=(0.9, 0.1))),
+        ("type: choice, choices: [[1], {a: 2}], init_value: {a: 2}",
+         ChoiceParameter("x", ("[1]", "{'a': 2}"), "{'a': 2}", written=([1], {"a": 2}))),
+        ("type: layer_choice, choices: [a, b], init_value: b",
+         ChoiceParameter("x", ("a", "b"), "b", kind="layer_choice")),
+        ("type: input_choice, choices: [a], n_chosen: [0, 1], init_value: null",
+         ChoiceParameter("x", ("a", None), None, written=("a",), kind="input_choice")),
+        ("type: constant, value: [1, {a: null}]",
+         ChoiceParameter("x", ("[1, {'a': None}]",), "[1, {'a': None}]",
+                         written=([1, {"a": None}],))),
+        ("type: choice, choices: [1, 2], path: [outer, inner]",
+         ChoiceParameter("x", (1, 2), 1, path=("outer", "inner"))),
+    ],
+)  # fmt: skip
+def test_every_type_and_distribution_loads(keys: str, parameter: Parameter) -> None:
+    assert repr(only(f"name: x, {keys}")) == repr(parameter)
+
+
+def test_constants_are_no_parameters() -> None:
+    space = read(f"param_list:\n- {{name: c, type: constant, value: 3}}\n- {{{FLOAT}}}\n")
+    assert (space.dim, space.names, space.constants) == (1, ("lr", "c"), (Constant("c", 3),))
+
+
+BETWEEN = "type: float, init_value: 0.5, greater_than: 0, lower_than: 1"
+NORMAL = "type: float, init_value: 0, distribution: normal, mean: 0, deviation: 1"
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (f"{BETWEEN}, distribution: nromal", "distribution 'nromal' is unknown; use one of: "
+         "uniform, normal, beta (did you mean 'normal'?)"),
+        (f"{BETWEEN}, distribution: [beta]", "distribution ['beta'] is unknown"),
+        (f"{BETWEEN}, mean: 0", "key 'mean' is unknown for type float; allowed: name, type, init"),
+        (f"{NORMAL}, step: 1", "key 'step' is unknown for distribution normal; allowed: name, "),
+        (f"{NORMAL}, clip: true", "key 'clip' is unknown for distribution normal"),
+        (NORMAL.replace("deviation: 1", "deviation: 0"), "deviation must be above 0, found 0.0"),
+        (NORMAL.replace(", deviation: 1", ""), "deviation is missing; give a number"),
+        (NORMAL.replace("init_value: 0, ", ""), "init_value is missing; give a number"),
+        (NORMAL.replace("0,", ".nan,", 1), "init_value must be finite, found nan"),
+        (f"{NORMAL}, log: 1", "log must be true or false, found 1"),
+        (f"{NORMAL}, round_to: 0", "round_to must be above 0, found 0.0"),
+        (f"{NORMAL}, round_to: null", "round_to must be a number, found None"),
+        (f"{BETWEEN}, round_to: 0.2",
+         "init_value (0.5) is no multiple of round_to (0.2) in the range"),
+        (f"{BETWEEN}, round_to: 0.5, step: 0.5",
+         "step cannot be combined with round_to; leave out one of them"),
+        (f"{BETWEEN}, round_to: 1e-17", "round_to (1e-17) is too fine to tell numbers up to 1.0 "),
+        (f"{BETWEEN}, clip: false", "clip says what round_to does at the bounds; give both or"),
+        (f"{BETWEEN}, round_to: 0.5, clip: 1", "clip must be true or false, found 1"),
+        ("type: int, init_value: 2, greater_than: 0.5, lower_than: 9, round_to: 2",
+         "bounds of type int must be whole numbers, or clip: false"),
+        ("type: int, init_value: 2, greater_than: 0, lower_than: 9, round_to: 0.5",
+         "round_to must be a whole number for type int, found 0.5"),
+        ("type: float, init_value: 0.5, distribution: beta, a: 1, b: -1",
+         "b must be above 0, found -1.0"),
+        ("type: choice, choices: [a, b], probabilities: [1]",
+         "probabilities must be a list of 2 numbers, one for each choice, found [1]"),
+        ("type: choice, choices: [a, b], probabilities: [0, 1], init_value: a",
+         "init_value 'a' must be one of the choices: 'b'"),
+        ("type: layer_choice, choices: [a], n_chosen: 1",
+         "key 'n_chosen' is unknown for type layer_choice"),
+        ("type: input_choice, choices: [a], n_chosen: 3", "n_chosen must be 0, 1 or [0, 1]"),
+        ("type: layer_choice, choices: [[a]]", "choices[0] must be a word or number"),
+        ("type: constant", "value is missing"),
+        ("type: constant, value: .inf", "value must be finite, found inf"),
+        ("type: constant, value: 1, init_value: 1", "key 'init_value' is unknown for type const"),
+        ("type: choice, choices: [1], path: x", "path must be a list of keys, found 'x'"),
+        ("type: choice, choices: [1], path: []", "path must be a list of keys, found []"),
+        ("type: choice, choices: [1], path: [1]", "path must be a list of keys, found [1]"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_distribution_or_a_special_choice(keys: str, why: str) -> None:
+    (mistake,) = mistakes(f"param_list:\n- {{name: x, {keys}}}\n")
+    assert mistake.startswith("2:")
+    assert f"param_list[0] x: {why}" in mistake
+
+
+@pytest.mark.parametrize(
+    ("keys", "rival"),
+    [
+        ("type: constant, value: 1, path: [a]", "a"),
+        ("type: constant, value: 1, path: [a, x]", "a"),
+        ("type: constant, value: 1, path: [o]", "i"),
+        ("type: constant, value: 1, path: [o, i, x]", "i"),
+        ("type: choice, choices: [1], path: [o, i], only_if: {a: 2}", "i"),
+        ("type: choice, choices: [1], path: [o, j, k], only_if: {a: 1}", "j"),
+    ],
+)
+def test_two_values_for_one_place_are_refused(keys: str, rival: str) -> None:
+    text = """\
+param_list:
+- {name: a, type: choice, choices: [1, 2]}
+- {name: i, type: choice, choices: [1], path: [o, i]}
+- {name: j, type: choice, choices: [1], path: [o, j], only_if: {a: 1}}
+"""
+    (mistake,) = mistakes(f"{text}- {{name: x, {keys}}}\n")
+    assert mistake.startswith("5:3 x: its path [")
+    assert mistake.endswith(f"is also that of {rival}")
+
+
+def test_values_that_never_come_together_may_have_one_place() -> None:
+    space = read("""\
+param_list:
+- {name: a, type: choice, choices: [1, 2]}
+- {name: b, type: choice, choices: [3], path: [o], only_if: {a: 1}}
+- {name: c, type: choice, choices: [4], path: [o, i], only_if: {a: 2}}
+""")
+    assert [space.nest(params) for params in space.configurations()] == [
+        {"a": 1, "o": 3}, {"a": 2, "o": {"i": 4}},
+    ]  # fmt: skip
+
+
+CHOICE = "param_list:\n- {name: c, type: choice, choices: [sgd, 1]}\n"
+
+
+@pytest.mark.parametrize(
+    ("only_if", "why"),
+    [
+        ("sgd", "only_if must be one choice and its value, as in {optimizer: sgd}, found 'sgd'"),
+        ("{}", "only_if must be one choice and its value"),
+        ("{c: sgd, d: 1}", "only_if must be one choice and its value"),
+        ("{d: sgd}", "only_if names 'd', which must be a choice that stands further up"),
+        ("{x: sgd}", "only_if names 'x', which must be a choice that stands further up"),
+        ("{c: adam}", "'adam' is no choice of c: 'sgd', 1"),
+        ("{c: true}", "True is no choice of c"),
+        ("{c: [sgd]}", "['sgd'] is no choice of c"),
+    ],
+)
+def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
+    (mistake,) = mistakes(f"{CHOICE}- {{{FLOAT}, only_if: {only_if}}}\n")
+    assert mistake.startswith("3:")
+    assert f"param_list[1] lr: {why}" in mistake
+
+
+def test_a_name_that_stands_twice_takes_no_condition_along() -> None:
+    text = f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{name: c, type: constant, value: 1}}\n"
+    (mistake,) = mistakes(text)
+    assert mistake == "4:10 param_list[2] c: 'c' stands twice; each name once"
+
+
+def test_a_condition_on_a_faulty_choice_is_no_second_mistake() -> None:
+    (mistake,) = mistakes(f"{CHOICE.replace('[sgd, 1]', '[]')}- {{{FLOAT}, only_if: {{c: sgd}}}}")
+    assert "choices must be a list" in mistake
+
+
+def test_conditions_load() -> None:
+    space = read(f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{{INT}, only_if: null}}\n")
+    assert [p.condition for p in space] == [None, Condition("c", 1), None]
 
 
 @pytest.mark.parametrize(
@@ -251,8 +430,10 @@ def test_a_mistake_in_an_int(changes: dict[str, str | None], line: int, why: str
         ("choices: []", "2:36 param_list[0] c: choices must be a list with at least one value"),
         ("choices: sgd", "choices must be a list with at least one value"),
         ("choices: {a: 1}", "choices must be a list with at least one value"),
-        ("choices: [a, [b]]", "choices[1] must be a word, number or true/false"),
-        ("choices: [a, {b: 1}]", "choices[1] must be a word, number or true/false"),
+        ("choices: [a, [.nan]]", "choices[1] must be finite, found nan"),
+        ("choices: [a, {b: .inf}]", "choices[1] must be finite, found inf"),
+        ("choices: [[1], [1]]", "choices[1] [1] stands twice"),
+        ("choices: ['[1]', [1]]", "choices[1] [1] stands twice"),
         ("choices: [1.0, .nan]", "choices[1] must be finite, found nan"),
         ("choices: [.inf]", "choices[0] must be finite, found inf"),
         ("choices: [a, b, a]", "choices[2] 'a' stands twice"),
@@ -266,7 +447,7 @@ def test_a_mistake_in_an_int(changes: dict[str, str | None], line: int, why: str
         ("choices: [0, 1], init_value: true", "init_value True must be one of the choices: 0, 1"),
         ("choices: [1], init_value: [1]", "init_value [1] must be one of the choices: 1"),
         ("choices: [1], log: true", "key 'log' is unknown for type choice; allowed: name, type, "
-                                    "init_value, choices"),
+                                    "init_value, choices, probabilities, only_if, path"),
         ("choices: [1], choice: [1]", "(did you mean 'choices'?)"),
     ],
 )  # fmt: skip
@@ -346,18 +527,20 @@ more: 1
     assert mistakes(text) == [
         "24:7 key 'more' is unknown here; only param_list is allowed",
         "7:10 param_list[0] lr: key 'lgo' is unknown for type float; allowed: name, type, "
-        "init_value, lower_than, greater_than, log, step (did you mean 'log'?)",
+        "init_value, lower_than, greater_than, log, step, round_to, "
+        "clip, distribution, only_if, path (did you mean 'log'?)",
         "5:19 param_list[0] lr: greater_than must be finite, found nan",
         "6:16 param_list[0] lr: lower_than must be a number, found None",
         "4:17 param_list[0] lr: init_value must be a number, found 'abc'",
         "8:11 param_list[1]: name '1x' cannot be an option; use letters, digits, '_', '.', '-', "
-        "beginning with a letter or '_', at most 64 characters",
+        "beginning with a letter or '_', at most 128 characters",
+        "11:19 param_list[1]: greater_than (9) must be below lower_than (3)",
         "10:17 param_list[1]: init_value must be a whole number for type int, found 1.5",
         "13:5 param_list[2]: must be a mapping with name, type, init_value, ...",
-        "15:11 param_list[3] opt: type 'choise' is unknown; use one of: float, int, choice "
-        "(did you mean 'choice'?)",
-        "18:14 param_list[4] sched: choices[1] 'a' stands twice",
-        "18:14 param_list[4] sched: choices[2] must be finite, found inf",
+        "15:11 param_list[3] opt: type 'choise' is unknown; use one of: float, int, choice, "
+        "constant, layer_choice, input_choice (did you mean 'choice'?)",
+        "18:18 param_list[4] sched: choices[1] 'a' stands twice",
+        "18:21 param_list[4] sched: choices[2] must be finite, found inf",
         "22:19 param_list[5] lr: greater_than (9) must be below lower_than (3)",
         "19:11 param_list[5] lr: 'lr' stands twice; each name once",
     ]

@@ -335,6 +335,30 @@ def test_the_size_counts_the_values(parameter: Parameter) -> None:
         assert len(parameter.values()) == parameter.size
 
 
+@untimed
+@given(st.one_of(int_parameters(), log_int_parameters(most=60), stepped_parameters()), units)
+def test_neighbours_are_one_step_down_and_up(parameter: Parameter, u: float) -> None:
+    values = parameter.values()
+    here = values.index(parameter.decode(u))
+    beside = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
+    assert parameter.neighbours(u) == [parameter.encode(value) for value in beside]
+
+
+def test_neighbours_of_a_choice_are_all_others_and_a_float_has_none() -> None:
+    parameter = ChoiceParameter("c", ("a", 1, None), "a")
+    assert [parameter.decode(u) for u in parameter.neighbours(0.5)] == ["a", None]
+    assert ChoiceParameter("c", ("a",), "a").neighbours(0.5) == []
+    assert FloatParameter("x", 0.0, 1.0, 0.5).neighbours(0.5) == []
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_neighbours_among_very_many_values_are_found_at_once(log: bool) -> None:
+    parameter = IntParameter("n", 1, 2**40, 1, log)
+    here = 2**30
+    found = [parameter.decode(u) for u in parameter.neighbours(parameter.encode(here))]
+    assert found == [here - 1, here + 1]
+
+
 def test_a_number_is_its_own_place_in_a_plot() -> None:
     assert IntParameter("n", 1, 7, 2).as_number(5) == 5.0
     assert FloatParameter("x", 0.0, 1.0, 0.5).as_number(0.25) == 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofinetune.space import Space, dump_yaml, load_space, parse_yaml, read_space
+from autofinetune.space import Space, Value, dump_yaml, load_space, parse_yaml, read_space
+from autofinetune.space.parameters import ChoiceParameter, Condition, FloatParameter
+from tests.helpers import conditional_space
+from tests.space.round_trips import check, points
 
 AMBIGUOUS = [
     "1e-5", "true", "null", "~", "", "0x10", " a ", "a: b", "no", "1:30", "<<", "- a", "#", ".nan",
@@ -83,28 +87,83 @@ def choice_entries(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def drawn_entries(draw: st.DrawFn) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": draw(st.sampled_from(["int", "float"]))}
+    if draw(st.booleans()):
+        log = draw(st.booleans())
+        entry |= {"distribution": "normal", "mean": draw(st.floats(-5, 5)), "log": log}
+        entry |= {"deviation": draw(st.floats(0.1, 2)), "init_value": 1}
+    else:
+        entry |= {"distribution": "beta", "a": draw(st.floats(0.5, 5)), "init_value": 1}
+        entry |= {"b": draw(st.floats(0.5, 5))}
+    if draw(st.booleans()):
+        entry["round_to"] = 1
+    log_ = entry.get("log")
+    if (entry["type"] == "int" or "round_to" in entry) and not log_ and "mean" in entry:
+        entry["init_value"] = round(entry["mean"])
+    elif log_ and (entry["type"] == "int" or "round_to" in entry):
+        entry["init_value"] = round(math.exp(entry["mean"]))
+    return entry
+
+
+@st.composite
+def multiple_entries(draw: st.DrawFn) -> dict[str, Any]:
+    low, width = draw(st.integers(-50, 50)), draw(st.integers(1, 100))
+    quantum = draw(st.integers(1, 150))
+    clip = draw(st.booleans())
+    kind = draw(st.sampled_from(["int", "float"]))
+    init = round((low + width / 2) / quantum) * quantum
+    if clip:
+        init = min(max(init, low), low + width)
+    return {
+        "type": kind,
+        "init_value": init,
+        "greater_than": low,
+        "lower_than": low + width,
+        "round_to": quantum,
+        "clip": clip,
+    }
+
+
+@st.composite
+def special_choice_entries(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["choice", "layer_choice", "input_choice", "constant"]))
+    if kind == "constant":
+        return {"type": kind, "value": draw(st.lists(choices, max_size=2))}
+    if kind == "choice":
+        count = draw(st.integers(1, 4))
+        weights = [1 / count] * count
+        return {"type": kind, "choices": list(range(count)), "probabilities": weights}
+    written = draw(st.lists(st.sampled_from(["", "a", "b"]), min_size=1, max_size=3))
+    n_chosen = {"n_chosen": draw(st.sampled_from([0, 1, [0, 1]]))}
+    return {"type": kind, "choices": written} | (n_chosen if kind == "input_choice" else {})
+
+
+@st.composite
 def spaces(draw: st.DrawFn) -> Space:
     entry = float_entries() | int_entries() | stepped_entries() | choice_entries()
+    entry |= drawn_entries() | multiple_entries() | special_choice_entries()
     named = draw(st.dictionaries(names, entry, min_size=1, max_size=5))
-    return load_space({"param_list": [{"name": name, **e} for name, e in named.items()]})
-
-
-def same(one: Space, other: Space) -> bool:
-    """Equal with equal types: `==` alone takes 1, 1.0 and True for one value."""
-    return one == other and repr(one) == repr(other)
+    entries: list[dict[str, Any]] = []
+    for name, e in named.items():
+        parents = [
+            (other["name"], v)
+            for other in entries
+            if other["type"] == "choice"
+            for v in other.get("choices", ())
+        ]
+        parent, value = draw(st.sampled_from([(None, None), *parents]))
+        condition = {} if parent is None else {"only_if": {parent: value}}
+        entries.append({"name": name, **e, **condition})
+    return load_space({"param_list": entries})
 
 
 @untimed
-@given(spaces())
-def test_a_description_loads_as_the_same_space(space: Space) -> None:
-    assert same(load_space(space.describe()), space)
-
-
-@untimed
-@given(spaces())
-def test_a_space_survives_its_file(space: Space) -> None:
-    written = dump_yaml(space.describe()).encode()
-    assert same(read_space(parse_yaml(written, "hparam.yaml")), space)
+@given(spaces(), st.data())
+def test_a_space_survives_its_description_and_its_points(
+    space: Space, data: st.DataObject
+) -> None:
+    check(space, data.draw(points(space)))
 
 
 @pytest.mark.parametrize("text", AMBIGUOUS)
@@ -119,16 +178,22 @@ def test_an_ambiguous_word_stays_a_word_in_a_file(text: str) -> None:
 def test_points_and_params_translate(space: Space, data: st.DataObject) -> None:
     point = data.draw(st.tuples(*[st.floats(0.0, 1.0)] * space.dim))
     params = space.decode(point)
-    assert list(params) == [parameter.name for parameter in space]
+    active = space.active(point)
+    assert list(params) == [p.name for p, here in zip(space, active, strict=True) if here]
     back = space.encode(params)
     assert len(back) == space.dim
     assert all(0.0 <= u <= 1.0 for u in back)
+    assert [u for u, here in zip(back, active, strict=True) if not here] == [0.5] * active.count(
+        False
+    )
+    assert space.active(back) == active
 
 
 @untimed
 @given(spaces())
 def test_the_initial_point_lies_in_the_cube(space: Space) -> None:
-    assert set(space.init_params) == {parameter.name for parameter in space}
+    assert set(space.init_params) <= {parameter.name for parameter in space}
+    assert all(p.name in space.init_params for p in space if p.condition is None)
     assert all(0.0 <= u <= 1.0 for u in space.init_point)
 
 
@@ -152,3 +217,84 @@ def test_params_outside_the_space_are_refused() -> None:
     for value in (2, 1.0, math.nan, None):
         with pytest.raises(ValueError, match="is not a value of a"):
             space.encode({"a": value})
+
+
+# --- conditions ---------------------------------------------------------------------------------
+
+
+def test_a_configuration_holds_what_its_choices_leave_active() -> None:
+    space = conditional_space()
+    assert space.init_params == {"optimizer": "sgd", "momentum": 0.5, "lr": 0.5}
+    middle = 0.5
+    assert space.decode((0.5, 0.1, 0.9, 0.9, 0.9, middle)) == {
+        "optimizer": "lamb", "bias": 1, "lr": 0.5,
+    }  # fmt: skip
+    adam = (5 / 6, 0.1, 0.9, 0.9, 0.9, middle)
+    assert space.decode(adam) == {"optimizer": "adam", "schedule": 1, "warmup": 3, "lr": 0.5}
+    assert space.active(adam) == (True, False, True, True, False, True)
+    assert space.encode(space.decode(adam)) == (5 / 6, 0.5, 0.75, 5 / 6, 0.5, 0.5)
+    # True is not 1, though Python holds them for equal.
+    assert "warmup" not in space.decode((0.9, 0.1, 0.1, 0.9, 0.9, middle))
+
+
+def test_what_is_not_active_is_passed_over() -> None:
+    space = conditional_space()
+    params: dict[str, Value] = {"optimizer": "lamb", "bias": 0, "lr": 0.5, "momentum": 77}
+    assert space.encode(params) == (0.5, 0.5, 0.5, 0.5, 0.25, 0.5)
+    with pytest.raises(KeyError, match="bias"):
+        space.encode({"optimizer": "lamb", "lr": 0.5})
+
+
+def test_the_size_counts_distinct_configurations() -> None:
+    assert conditional_space().size is None
+    space = conditional_space(finite=True)
+    everything = list(space.configurations())
+    assert everything == [
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "sgd", "momentum": 0.5},
+        {"optimizer": "sgd", "momentum": 1.0},
+        {"optimizer": "lamb", "bias": 0},
+        {"optimizer": "lamb", "bias": 1},
+        {"optimizer": "adam", "schedule": True},
+        {"optimizer": "adam", "schedule": 1, "warmup": 1},
+        {"optimizer": "adam", "schedule": 1, "warmup": 2},
+        {"optimizer": "adam", "schedule": 1, "warmup": 3},
+    ]
+    assert space.size == len(everything) == len({space.key(params) for params in everything})
+
+
+def test_the_last_parameter_varies_fastest_and_a_range_has_no_end() -> None:
+    entry = {"type": "int", "init_value": 1, "greater_than": 1, "lower_than": 2}
+    space = load_space({"param_list": [{"name": "a", **entry}, {"name": "b", **entry}]})
+    assert [tuple(params.values()) for params in space.configurations()] == [
+        (1, 1), (1, 2), (2, 1), (2, 2),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="continuous"):
+        next(conditional_space().configurations())
+
+
+@untimed
+@given(spaces())
+def test_the_configurations_are_as_many_as_the_size(space: Space) -> None:
+    if space.size is None or space.size > 2000:
+        return
+    keys = [space.key(params) for params in space.configurations()]
+    assert len(keys) == len(set(keys)) == space.size
+    for params in itertools.islice(space.configurations(), 50):
+        assert space.key(space.decode(space.encode(params))) == space.key(params)
+
+
+def test_a_long_chain_of_conditions_is_counted() -> None:
+    chain = [ChoiceParameter("c0", (0, 1), 0)]
+    for i in range(1, 3000):
+        chain.append(ChoiceParameter(f"c{i}", (0, 1), 0, condition=Condition(f"c{i - 1}", 1)))
+    assert Space(tuple(chain)).size == 3001
+
+
+@pytest.mark.parametrize("condition", [Condition("c", 2), Condition("c", -1), Condition("d", 0)])
+def test_a_condition_on_nothing_is_refused(condition: Condition) -> None:
+    choice = ChoiceParameter("c", (0, 1), 0)
+    with pytest.raises(ValueError, match="x depends on no earlier choice"):
+        Space((choice, FloatParameter("x", 0.0, 1.0, 0.5, condition=condition)))
+    with pytest.raises(ValueError, match="c stands twice"):
+        Space((choice, choice))

@@ -23,7 +23,7 @@ def updates(strategy: HAZero) -> int:
 def test_a_generation_has_at_least_four_members(popsize: int, generation: int) -> None:
     strategy = HAZero(space_of("float", "float"), popsize, seed=0)
     design = 0
-    while strategy._design.covers(strategy._round + 1):
+    while strategy._design.covers(strategy._number):
         for candidate in strategy.ask(popsize):
             strategy.tell(candidate, -sum(candidate.point))
         design += popsize
@@ -36,6 +36,15 @@ def test_a_generation_has_at_least_four_members(popsize: int, generation: int) -
             <= asked // generation
             <= strategy._evolution.countiter
         )
+
+
+@pytest.mark.parametrize("popsize", [1, 2])
+def test_a_small_population_goes_on_without_a_surrogate(popsize: int) -> None:
+    strategy = HAZero(space_of("float", "float"), popsize, seed=0, options={"surrogate": "off"})
+    for _ in range(60):
+        for candidate in strategy.ask(1):
+            strategy.tell(candidate, -sum((u - 0.9) ** 2 for u in candidate.point))
+    assert updates(strategy) > 8
 
 
 def test_the_mean_moves_towards_the_better_half() -> None:

@@ -12,13 +12,16 @@ KNOWN = {
     "size": Option(0.5, "how large", 0.0, 1.0),
     "count": Option(3, "how many", 1),
     "mode": Option("on", "whether", words=("on", "off")),
+    "again": Option(True, "whether"),
 }
 
 
 def test_defaults_and_given_values_have_the_type_of_the_default() -> None:
-    assert read_options("x", KNOWN, {}) == {"size": 0.5, "count": 3, "mode": "on"}
-    given = {"size": "1", "count": "7", "mode": "off"}
-    assert read_options("x", KNOWN, given) == {"size": 1.0, "count": 7, "mode": "off"}
+    assert read_options("x", KNOWN, {}) == {"size": 0.5, "count": 3, "mode": "on", "again": True}
+    given: dict[str, object] = {"size": "1", "count": "7", "mode": "OFF", "again": "False"}
+    wanted = {"size": 1.0, "count": 7, "mode": "off", "again": False}
+    assert read_options("x", KNOWN, given) == wanted
+    assert read_options("x", KNOWN, {"again": True, "size": 1})["again"] is True
     assert read_options("x", KNOWN, {"size": 0.25, "count": 2})["size"] == 0.25
 
 
@@ -30,6 +33,7 @@ def test_defaults_and_given_values_have_the_type_of_the_default() -> None:
         ("count", "0", "must be a whole number of at least 1"),
         ("count", "1.5", "must be a whole number"),
         ("mode", "maybe", "must be on or off"),
+        ("again", "maybe", "must be true or false"),
         ("sise", "1", "did you mean 'size'"),
         ("zzz", "1", "has no option 'zzz'"),
     ],

@@ -42,12 +42,14 @@ def test_the_member_that_polishes_follows_the_learned_potential() -> None:
 
 def test_members_are_of_different_temper_and_take_turns_when_few() -> None:
     many, few = (PSHE2(space_of("float", "float"), popsize, seed=2) for popsize in (7, 2))
-    many.ask(1)
-    assert many.demands[0] == 0.0
-    assert many.demands == sorted(set(many.demands))
-    seen: set[float] = set()
-    for _ in range(5):
-        for candidate in few.ask(2):
-            few.tell(candidate, 0.5)
-        seen.update(few.demands)
+    demands = []
+    for _ in range(7):
+        demands.append(many._demand)
+        many.ask(1)
+    assert demands[0] == 0.0
+    assert demands == sorted(set(demands))
+    seen = set()
+    for _ in range(10):
+        seen.add(few._demand)
+        few.ask(1)
     assert len(seen) == 5

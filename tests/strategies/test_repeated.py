@@ -12,7 +12,7 @@ SPACE = space_of("float", "int")
 
 
 def inner(seed: int = 0) -> Strategy:
-    return create_strategy("pshe2", SPACE, popsize=3, seed=seed)
+    return create_strategy("pshe2", SPACE, popsize=3, seed=seed, schedule="round")
 
 
 def test_each_configuration_comes_so_often_with_numbers_of_its_own() -> None:

@@ -10,16 +10,25 @@ from scipy.optimize import check_grad
 from scipy.stats import norm
 
 from autofinetune.space import Space, load_space
-from autofinetune.strategies.rounds import NOISY
-from autofinetune.surrogate import Features, Screen, fit
+from autofinetune.strategies.population import NOISY
+from autofinetune.surrogate import (
+    Features,
+    OrderedFeatures,
+    Screen,
+    fit,
+    log_improvement,
+    log_probability,
+    uncertainty,
+    upper_bound,
+)
 from autofinetune.surrogate.gp import _negative_log_posterior, condition
 from autofinetune.surrogate.screen import (
     MOST_TRIALS,
     _most_telling,
-    log_expected_improvement,
     standardized,
 )
-from tests.helpers import space_of
+from autofinetune.surrogate.utility import Utility, log_expected_improvement
+from tests.helpers import conditional_space, space_of
 
 
 def smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,11 +120,29 @@ def test_the_screen_prefers_the_region_of_good_trials() -> None:
     points = rng.random((30, 2))
     screen.add(points, -((points - 0.6) ** 2).sum(axis=1))
     screen.begin()
-    chosen = list(rng.random((500, 2)))
-    first = chosen[screen.choose(np.array(chosen))]
+    proposals = rng.random((500, 2))
+    first = screen.pick(proposals)
     assert np.abs(first - 0.6).max() < 0.2
-    second = chosen[screen.choose(np.array(chosen))]
-    assert (first != second).any()
+    before = screen.promise(first[None, :])
+    screen.begin(first[None, :])
+    assert (screen.promise(first[None, :]) < before).all()
+    assert (screen.pick(proposals) != first).any()
+
+
+def test_hyperparameters_are_fitted_every_so_many_results_whenever_it_is_asked() -> None:
+    points = np.random.default_rng(3).random((23, 2))
+    early, late = (Screen(space_of("float", "float")) for _ in range(2))
+    for count, point in enumerate(points):
+        for screen in (early, late):
+            screen.add(point[None, :], valley(point[None, :]))
+        if count > 7:
+            early.begin(points[:1], period=5)
+    late.begin(points[:1], period=5)
+    assert (early.promise(points) == late.promise(points)).all()
+    fitted_to_all = Screen(space_of("float", "float"))
+    fitted_to_all.add(points, valley(points))
+    fitted_to_all.begin(points[:1])
+    assert (fitted_to_all.promise(points) != late.promise(points)).any()
 
 
 def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
@@ -129,7 +156,22 @@ def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
     assert merits[chosen].max() == merits.max()
     assert chosen[-1] == 999
     screen.begin()
-    assert np.isfinite(screen.log_improvement(points[:5])).all()
+    assert np.isfinite(screen.promise(points[:5])).all()
+
+
+def test_old_trials_that_say_nothing_more_are_forgotten() -> None:
+    rng = np.random.default_rng(4)
+    points = rng.random((5000, 2))
+    screen = Screen(space_of("float", "float"))
+    for place in range(0, 5000, 7):
+        part = points[place : place + 7]
+        screen.add(part, valley(part))
+    assert len(screen) == 5000
+    assert len(screen._merits) <= 3000
+    assert (screen.best_point() == points[int(np.argmax(valley(points)))]).all()
+    screen.begin(period=64)
+    assert (screen._points[-1] == points[-1]).all()
+    assert np.isfinite(screen.promise(points[:5])).all()
 
 
 def valley(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,7 +210,7 @@ def test_climbing_never_goes_down_nor_out_of_the_box(kinds: tuple[str, ...]) -> 
     found = screen.climb(starts)
     assert found.shape == starts.shape
     assert ((found >= 0.0) & (found <= 1.0)).all()
-    assert (screen.log_improvement(found) >= screen.log_improvement(starts)).all()
+    assert (screen.promise(found) >= screen.promise(starts)).all()
     low, high = np.full(space.dim, 0.2), np.full(space.dim, 0.3)
     inside = screen.climb(0.2 + 0.1 * starts, low, high)
     moved = screen._features.smooth
@@ -181,9 +223,31 @@ def test_the_higher_the_demand_the_further_away_is_what_promises() -> None:
     for demand in (0.0, 1.0):
         screen.demand(demand)
         found = screen.climb(np.random.default_rng(8).random((20, 2)))
-        best = found[int(np.argmax(screen.log_improvement(found)))]
+        best = found[int(np.argmax(screen.promise(found)))]
         distances.append(float(np.linalg.norm(best - 0.6)))
     assert distances[0] < distances[1]
+
+
+def test_what_is_not_active_has_no_influence() -> None:
+    space = conditional_space()
+    features, rng = Features(space), np.random.default_rng(13)
+    one, other = rng.random((2, 200, space.dim))
+    active = features.active(one)
+    assert active.tolist() == [list(space.active(point)) for point in one]
+    mixed = np.where(active, one, other)
+    assert (features(mixed) == features(one)).all()
+    assert (features.settled(mixed) == features.settled(one)).all()
+    settled = [space.encode(space.decode(point)) for point in features.settled(one)]
+    assert np.abs(features(np.array(settled)) - features(one)).max() < 1e-9
+    for point in one[:20]:
+        beside = features.neighbours(point)
+        assert all(space.decode(there) != space.decode(point) for there in beside)
+    screen = fitted(space)
+    found = screen.climb(one[:20])
+    here = features.active(found)
+    still = ~here & ~active[:20]
+    assert (found[still] == one[:20][still]).all()
+    assert not (found == one[:20]).all()
 
 
 def test_neighbours_differ_in_one_discrete_parameter() -> None:
@@ -209,6 +273,43 @@ def test_cells_of_logarithmic_integers_are_those_of_the_parameter() -> None:
     points = np.random.default_rng(10).random((200, 1))
     middles = [space.encode(space.decode(point))[0] for point in points]
     assert Features(space)(points)[:, 0] == pytest.approx(middles)
+
+
+def test_cells_of_all_kinds_are_those_of_the_parameter() -> None:
+    spec = {"values": ["a", "b", "c"], "probabilities": [0.7, 0.2, 0.1]}
+    space = load_space(
+        {
+            "parameters": {
+                "c": spec,
+                "q": {"distribution": "q_uniform", "min": 2, "max": 10, "q": 3},
+                "n": {"distribution": "q_log_normal", "q": 2},
+                "k": {"distribution": "normal"},
+            }
+        }
+    )
+    features = Features(space)
+    points = np.random.default_rng(10).random((300, 4))
+    settled = [space.encode(space.decode(point)) for point in points]
+    few = [0, 1, 2, 3, 5]  # n has too many values, so that it is as good as continuous
+    expected = features(np.array(settled))[:, few]
+    assert features(points)[:, few] == pytest.approx(expected, abs=1e-9)
+    assert len(np.unique(features(points)[:, :3], axis=0)) == 3
+    assert features.smooth.tolist() == [False, False, True, True]
+
+
+def test_a_choice_with_weights_decides_what_is_active() -> None:
+    space = load_space(
+        {
+            "param_list": [
+                {"name": "c", "type": "choice", "choices": [1, 2], "probabilities": [0.9, 0.1]},
+                {"name": "x", "type": "choice", "choices": [3, 4], "only_if": {"c": 1}},
+            ]
+        }
+    )
+    points = np.random.default_rng(10).random((100, 2))
+    active = Features(space).active(points)
+    assert active.tolist() == [list(space.active(point)) for point in points]
+    assert active[:, 1].sum() > 75
 
 
 def test_noise_is_noticed_and_the_incumbent_is_the_best_in_the_mean() -> None:
@@ -241,3 +342,79 @@ def test_an_earlier_run_counts_as_far_as_it_is_alike() -> None:
         errors.append(float(np.linalg.norm(found[int(np.argmax(mean))] - 0.6)))
     assert errors[1] < 0.15
     assert errors[1] <= errors[0]
+
+
+# --- other kernels and utilities ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nu", [0.5, 1.5])
+def test_other_kernels_have_the_right_gradients(nu: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((12, 2))
+    y = smooth(x)
+    squares = (x[:, None, :] - x[None, :, :]) ** 2
+    prior, spread = np.array([0.0, 0.0, 0.0, -6.0]), np.ones(4)
+
+    def posterior(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        return _negative_log_posterior(theta, squares, y, prior, spread, nu)
+
+    for theta in rng.normal(-0.5, 0.5, (4, 4)):
+        difference = check_grad(lambda t: posterior(t)[0], lambda t: posterior(t)[1], theta)
+        assert difference < 1e-4 * (1 + np.abs(posterior(theta)[1]).max())
+
+
+def test_noise_that_is_known_is_not_fitted() -> None:
+    x = np.random.default_rng(0).random((15, 2))
+    y = smooth(x)
+    assert fit(x, y, noise=0.3).theta[-1] == pytest.approx(np.log(0.3))
+    assert fit(x, y).theta[-1] != pytest.approx(np.log(0.3))
+
+
+@pytest.mark.parametrize(
+    "utility", [log_improvement, log_probability, upper_bound(2.0), uncertainty]
+)
+def test_the_derivatives_of_a_utility_are_its_own(utility: Utility) -> None:
+    best, step = 0.4, 1e-6
+    mean, deviation = np.array([-2.0, 0.1, 0.5, 3.0]), np.array([0.2, 1.0, 0.5, 2.0])
+    _, by_z, by_log = utility(mean, deviation, best)
+
+    def at(z_step: float, log_step: float) -> NDArray[np.float64]:
+        z = (mean - best) / deviation + z_step
+        other = deviation * np.exp(log_step)
+        return utility(best + z * other, other, best)[0]
+
+    assert by_z == pytest.approx((at(step, 0) - at(-step, 0)) / 2 / step, rel=1e-4, abs=1e-6)
+    assert by_log == pytest.approx((at(0, step) - at(0, -step)) / 2 / step, rel=1e-4, abs=1e-6)
+
+
+def test_the_covariance_and_the_surprise_are_those_of_the_process() -> None:
+    x = np.random.default_rng(0).random((10, 2))
+    y = smooth(x)
+    gp = fit(x, (y - y.mean()) / y.std(), noise=0.01)
+    at = np.random.default_rng(1).random((3, 2))
+    covariance = gp.covariance(at, at)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(gp.predict(at)[1])
+    assert covariance == pytest.approx(covariance.T)
+    wrong = (y - y.mean()) / y.std()
+    wrong[4] += 5.0
+    assert int(np.argmax(np.abs(condition(x, wrong, gp.theta).surprise()))) == 4
+
+
+def test_what_is_unknown_and_good_is_worth_most_to_know() -> None:
+    screen = Screen(space_of("float"), length=0.1)
+    points = np.array([[0.0], [0.1], [0.2], [0.7], [0.8], [0.9]])
+    screen.add(points, np.sin(9 * points[:, 0]))
+    screen.begin()
+    known, unknown = (screen.gain(np.array([u]), points) for u in (0.8, 0.45))
+    assert 0.0 <= known < 0.01 < unknown
+
+
+def test_a_choice_among_numbers_is_seen_in_their_order() -> None:
+    entry = {"name": "size", "type": "choice", "choices": [512, 32, 1024, 64], "init_value": 64}
+    words = {"name": "kind", "type": "choice", "choices": ["a", "b", "c"]}
+    space = load_space({"param_list": [entry, words]})
+    ordered, plain = OrderedFeatures(space), Features(space)
+    points = np.array([space.encode({"size": size, "kind": "b"}) for size in (32, 64, 512, 1024)])
+    assert ordered(points)[:, 0] == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert (ordered(points)[:, 1:4] == 0).all()
+    assert (ordered(points)[:, 4:] == plain(points)[:, 4:]).all()

@@ -1,0 +1,57 @@
+"""The seam of everything that stops hopeless trials: a decision made of recorded reports alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from autofinetune.curves import Curve, Curves
+from autofinetune.errors import UsageError
+from autofinetune.options import Option, read_options
+
+OPTIMIZE_MODE: Mapping[str, Option] = {
+    "optimize_mode": Option(
+        "", "as --direction, which need not be said again", words=("maximize", "minimize")
+    )
+}
+
+
+class Assessor(ABC):
+    """Judges a running trial after each of its reports. It keeps nothing: the curves tell all.
+
+    Args:
+        direction: `maximize` or `minimize`, that of the run.
+        options: values for some of `OPTIONS`, as text or numbers. `OPTIONS` must contain
+            `OPTIMIZE_MODE`.
+
+    Raises:
+        UsageError: an option is unknown, its value is not allowed, or `optimize_mode` is not the
+            direction.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
+
+    def __init__(self, direction: str, options: Mapping[str, object] | None = None) -> None:
+        self.options: dict[str, Any] = read_options(
+            type(self).__name__,
+            self.OPTIONS,
+            options or {},
+            flag="assessor_options",
+            command="assessors",
+        )
+        mode = self.options["optimize_mode"]
+        if mode not in ("", direction):
+            raise UsageError(
+                f"--assessor_options optimize_mode={mode} contradicts --direction={direction}",
+                "leave optimize_mode out, or give the direction that is meant",
+            )
+
+    @abstractmethod
+    def assess(self, curve: Curve, curves: Curves) -> str:
+        """Why a trial is to be stopped after its last report, or nothing.
+
+        Args:
+            curve: of the trial, with at least one report; it is among the running ones.
+            curves: of all trials with which it may be compared.
+        """

@@ -1,0 +1,185 @@
+"""`autofinetune lineage` and `replay`: what led to a model, and to train that once more."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autofinetune.cli.options import Parser
+from autofinetune.cli.run import new_paths, start_config
+from autofinetune.cli.words import say, say_all, shown, warn
+from autofinetune.config import Config
+from autofinetune.errors import AllTrialsFailed, UsageError
+from autofinetune.events import RunCreated
+from autofinetune.executors import CardProbe
+from autofinetune.journal import SqliteJournal
+from autofinetune.lineage import ancestors, chain_of, changes, effective_number
+from autofinetune.paths import RunPaths
+from autofinetune.space import Value, as_text
+from autofinetune.state import Direction, State, Status, Trial
+
+
+def lineage_command(argv: Sequence[str]) -> int:
+    """Print the schedule of hyperparameters that led to a model; returns the exit code."""
+    parser = Parser(
+        prog="autofinetune lineage",
+        description="Print the trials that led to the best model, with what changed on the way.",
+        allow_abbrev=False,
+    )
+    _add_run_and_trial(parser)
+    options = parser.parse_args(list(argv))
+    state = read_state(options.run)
+    chain = chain_of(state, _chosen(state, options.trial))
+    say(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch to it")
+    say_all(table_of(chain))
+    _tell_ancestors(state)
+    return 0
+
+
+def replay_command(argv: Sequence[str]) -> int:
+    """Train the schedule that led to a model from scratch; returns the exit code."""
+    parser = Parser(
+        prog="autofinetune replay",
+        description="Train the trials that led to the best model once more, one after the other, "
+        "the first one from scratch, and compare the scores.",
+        allow_abbrev=False,
+    )
+    _add_run_and_trial(parser)
+    parser.add_argument("--output_dir", "--output-dir", dest="to", metavar="DIR",
+                        help="where results go (default output_<time>)")  # fmt: skip
+    parser.add_argument("--gpu", metavar="IDS", help="another slot than the first of the run")
+    options = parser.parse_args(list(argv))
+    state = read_state(options.run)
+    chain = chain_of(state, _chosen(state, options.trial))
+    config = replay_of(Config.from_description(state.config), chain)
+    if options.gpu:
+        config = dataclasses.replace(config, gpu=options.gpu)
+    if not config.script_path.is_file():
+        raise UsageError(f"the script of this run is gone: {config.script_path}")
+    say(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
+    paths = new_paths(options.to)
+    with CardProbe(config.gpu) as probe:
+        code = start_config(config, paths, probe, preflight=False)
+    return code or _compare(chain, paths)
+
+
+def _add_run_and_trial(parser: Parser) -> None:
+    parser.add_argument("run", metavar="OUTPUT_DIR", help="the directory of a run")
+    parser.add_argument("trial", nargs="?", metavar="TRIAL",
+                        help="a number in trials.csv (default: the best trial)")  # fmt: skip
+
+
+def read_state(directory: str) -> State:
+    """What happened so far in the run that lies in `directory`; it may still be going on.
+
+    Raises:
+        UsageError: there is no run.
+        EnvironmentProblem: its journal cannot be read.
+    """
+    file = RunPaths(Path(directory)).journal
+    state: State | None = None
+    if file.is_file() and file.stat().st_size:
+        with contextlib.closing(SqliteJournal(file, read_only=True)) as journal:
+            for event in journal.events():
+                if isinstance(event, RunCreated):
+                    state = State(Direction(event.config["direction"]))
+                assert state is not None
+                state.apply(event)
+    if state is None:
+        raise UsageError(
+            f"{directory} holds no run (there is no {file.name} with events)",
+            "give the output directory of a run",
+        )
+    return state
+
+
+def _chosen(state: State, number: str | None) -> Trial:
+    """The trial of this number, or the best one."""
+    if number is None:
+        if state.best is None:
+            raise UsageError(
+                "no trial of this run has completed, so nothing led to a best model",
+                "name a trial by its number in trials.csv",
+            )
+        return state.best
+    trial = state.trials.get(int(number)) if number.isdecimal() else None
+    if trial is None:
+        raise UsageError(
+            f"this run has no trial {number!r}",
+            f"give a number from 0 to {len(state.trials) - 1}, as in trials.csv"
+            if state.trials
+            else "it has begun no trial yet",
+        )
+    return trial
+
+
+def table_of(chain: Sequence[Trial]) -> list[str]:
+    """A line for each trial: where it stands, its score, and what changed; with a heading."""
+    rows = [("round", "member", "trial", "score", "hyperparameters that changed")]
+    before: Mapping[str, Value] = {}
+    for trial in chain:
+        new = changes(before, trial.params)
+        words = (f"{name}={'(none)' if name not in trial.params else as_text(value)}"
+                 for name, value in new.items())  # fmt: skip
+        place = (str(trial.round), str(trial.member), str(trial.id))
+        rows.append((*place, _score(trial), " ".join(words) or "-"))
+        before = trial.params
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        "  ".join(
+            [*(cell.rjust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]
+        )
+        for row in rows
+    ]
+
+
+def _score(trial: Trial) -> str:
+    return trial.status.value if trial.score is None else repr(trial.score)
+
+
+def _tell_ancestors(state: State) -> None:
+    shares = ancestors(state)
+    members = sum(shares.values())
+    if members < 2:
+        return
+    number = effective_number(shares)
+    beginnings = f"{len(shares)} trial{'s' if len(shares) != 1 else ''}"
+    say(f"the {members} members descend from {beginnings} from scratch "
+        f"(effectively {number:.1f})")  # fmt: skip
+    if len(shares) == 1:
+        warn(
+            "the whole population descends from one trial, so that other beginnings were given "
+            "up; a larger --popsize, or more training for each trial (--warm_args), keeps more"
+        )
+
+
+def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
+    """The run that trains this chain once more and nothing else."""
+    return dataclasses.replace(
+        config,
+        popsize=1,
+        rounds=len(chain),
+        repeats=1,
+        evaluator="populationbased",
+        exploit="truncation",
+        enqueued=(),
+        earlier=(),
+        replayed=tuple(trial.params for trial in chain),
+    )
+
+
+def _compare(chain: Sequence[Trial], paths: RunPaths) -> int:
+    """Tell the score of the last replayed trial beside the recorded one; returns the exit code."""
+    trials = read_state(str(paths.root)).trials
+    last = trials[max(trials)]
+    if len(trials) < len(chain) or last.status is not Status.COMPLETED:
+        why = last.reason or "it saved no model to go on with"
+        raise AllTrialsFailed(
+            f"the replay ended at trial {last.id + 1} of {len(chain)}: {why}",
+            f"see {paths.trial_log(last.round, last.member)}",
+        )
+    say(f"replayed score {_score(last)}, recorded score {_score(chain[-1])}")
+    say(f"the model is in {shown(RunPaths(paths.model(last.round, last.member)))}")
+    return 0

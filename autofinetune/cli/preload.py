@@ -1,0 +1,47 @@
+"""`--preload` in a run: what is imported once, and the process that does so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from autofinetune.cli.words import say
+from autofinetune.config import Config
+from autofinetune.evaluators import start_of_command
+from autofinetune.executors import ForkServer, Imports, Slots, common_environment
+from autofinetune.preload import NONE, steps_of
+
+
+def trial_environment() -> dict[str, str]:
+    """What trials find in their environment besides their own."""
+    return {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
+
+
+@contextlib.contextmanager
+def fork_server(config: Config, slots: Slots) -> Iterator[ForkServer | None]:
+    """The process that imports for all trials, where `--preload` asks for one."""
+    steps, note = _steps(config)
+    if note:
+        say(f"preload: {note}")
+    if not steps:
+        yield None
+        return
+    environ = common_environment(trial_environment(), [slot.env for slot in slots.places])
+    imports = Imports(config.python, config.script, config.working_dir, steps)
+    with contextlib.closing(ForkServer(imports, environ, say)) as forks:
+        yield forks
+
+
+def described_steps(config: Config) -> str:
+    """The steps, and what of the script is left out and why; nothing without `--preload`."""
+    steps, note = _steps(config)
+    return "; ".join(filter(None, [", ".join(steps), note]))
+
+
+def _steps(config: Config) -> tuple[tuple[str, ...], str]:
+    if config.preload == NONE:
+        return (), ""
+    if start_of_command(config) != (config.python, config.script):
+        return (), f"{config.script} is no Python script; its trials start as they are"
+    return steps_of(config.preload, config.script_path)

@@ -1,0 +1,79 @@
+"""`autofinetune status`: how a run stands, also while a tuner is at work on it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from autofinetune.cli.options import Parser
+from autofinetune.errors import UsageError
+from autofinetune.journal import SqliteJournal
+from autofinetune.overview import Overview, RunningTrial, look
+from autofinetune.paths import RunPaths
+from autofinetune.space import as_text
+
+
+def status_command(argv: Sequence[str]) -> int:
+    """Print how a run stands; returns the exit code."""
+    parser = Parser(prog="autofinetune status", description=__doc__, allow_abbrev=False)
+    parser.add_argument("output_dir", help="the directory of the run")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    options = parser.parse_args(list(argv))
+    paths = RunPaths(Path(options.output_dir))
+    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
+        raise UsageError(
+            f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
+            "give the output directory of a run",
+        )
+    is_alive = _is_locked(paths.lock)  # before the journal: what ends meanwhile has said so there
+    with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
+        found = look(journal, is_tuner_alive=is_alive)
+    print(json.dumps(_as_json(found)) if options.json else _as_text(found, time.time()))
+    return 0
+
+
+def _is_locked(lock: Path) -> bool:
+    """Whether somebody holds the lock; looked up, for taking it would stop a tuner's start."""
+    try:
+        there = lock.stat()
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    device = there.st_dev
+    name = f"{os.major(device):02x}:{os.minor(device):02x}:{there.st_ino}"
+    return any(line.split()[1] == "FLOCK" and name in line.split() for line in lines)
+
+
+def _as_json(found: Overview) -> dict[str, object]:
+    return {**dataclasses.asdict(found), "state": found.state.value}
+
+
+def _as_text(found: Overview, now: float) -> str:
+    counts = ", ".join(f"{n} {status}" for status, n in found.counts.items() if n)
+    total = sum(found.counts.values())
+    lines = [
+        found.state.value + (f": {found.reason}" if found.reason else ""),
+        f"{total} of {found.max_trials} trials created" + (f": {counts}" if counts else ""),
+    ]
+    if found.best is not None:
+        values = ", ".join(f"{name}={as_text(value)}" for name, value in found.best.params.items())
+        lines.append(f"best: {found.best.score!r} by trial {found.best.trial}: {values}")
+    else:
+        lines.append("best: none, no trial has completed")
+    lines += [f"slot {one.slot}: {_at_work(one, now)}" for one in found.running]
+    lines += [
+        f"slot {slot} gets no more trials: {reason}" for slot, reason in found.quarantined.items()
+    ]
+    return "\n".join(lines)
+
+
+def _at_work(one: RunningTrial, now: float) -> str:
+    text = f"trial {one.trial}, attempt {one.attempt}, for {max(0.0, now - one.since):.0f} s"
+    if one.score is not None:
+        text += f", {one.score:.6g} at step {one.step}"
+    return text + (f", asked to stop ({one.stop_reason})" if one.stop_reason else "")

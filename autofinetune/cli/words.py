@@ -1,0 +1,164 @@
+"""What a run says at the console: its plan, its beginning, its end, and why it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import traceback
+from collections.abc import Sequence
+
+from autofinetune.config import Config
+from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import Slots
+from autofinetune.masking import masked
+from autofinetune.paths import RunPaths
+from autofinetune.run_state import BROKEN, NO_SLOT, TIMEOUT
+from autofinetune.scheduler import idle_slots_per_round
+from autofinetune.sinks.console import last_lines
+from autofinetune.space import as_text
+from autofinetune.state import State, Status, Trial
+from autofinetune.strategies import Strategy
+
+EXIT_TIMEOUT = 6
+
+
+def announce(config: Config, paths: RunPaths, slots: int) -> None:
+    """What is about to be done, on how many slots."""
+    many = config.repeats > 1
+    each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
+    say(
+        f"{config.rounds} rounds of {each or f'{config.popsize} trials'} "
+        f"by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
+        f"on {slots} slot{'s' if slots != 1 else ''}; "
+        f"output in {shown(paths)}/"
+    )
+    trials = config.popsize * config.repeats
+    idle = idle_slots_per_round(trials, slots)
+    if idle and config.schedule == "round":
+        say(
+            f"note: {trials} trials on {slots} slots leave {idle} "
+            f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
+            "choose --popsize as a multiple of the slots"
+        )
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    say_all([line])
+
+
+def warn(sentence: str) -> None:
+    """Print a sentence as a warning."""
+    say_all([f"WARNING: {sentence}"])
+
+
+def shown(paths: RunPaths) -> str:
+    """The output directory as a person would type it."""
+    relative = os.path.relpath(paths.root)
+    return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
+
+
+def say_all(lines: Sequence[str]) -> None:
+    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
+    for line in lines:
+        with contextlib.suppress(OSError):
+            print(line, flush=True)
+
+
+def show_plan(
+    config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
+) -> None:
+    """What `--dry_run` prints: the space, the slots and the commands of the first round."""
+    print("search space:")
+    for part in (*config.space, *config.space.constants):
+        entry = config.space.describe_one(part)
+        name, kind = entry.pop("name"), entry.pop("type")
+        print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+    announce(config, paths, len(slots.places))
+    say_all(slots.notes)
+    say_all(list(slots.describe()))
+    if preload:
+        say(f"preload: {preload}")
+    evaluator = EVALUATORS[config.evaluator](config, paths)
+    print("first commands:")
+    for c in strategy.ask(config.popsize * config.repeats):
+        trial = Trial(c.id, c.round, c.member, c.params, parent=None)
+        print("  " + shlex.join(masked(evaluator.command(trial, None))))
+
+
+def conclude(state: State, paths: RunPaths, stopped: int) -> int:
+    """Tell what came of the run; returns the exit code.
+
+    Args:
+        stopped: the exit code for the signal that stopped the run, or 0.
+
+    Raises:
+        AllTrialsFailed: there is no score, or too many trials failed at once.
+        EnvironmentProblem: no slot is left.
+    """
+    directory = shown(paths)
+    if state.best is not None:
+        say("The final best hyperparameters:")
+        for name, value in state.best.params.items():
+            say(f"{name}={as_text(value)}")
+        say(f"The final best eval score is {state.best.score!r}.")
+        if state.best.has_model:
+            say(f"The final best model parameters are saved as {directory}/best_model .")
+        else:
+            say("The best trial saved no model, so there is no best_model.")
+        say(f"To see the whole run: autofinetune dashboard {directory}")
+    if stopped:
+        say(f"Stopped. To go on: autofinetune resume {directory}")
+        return stopped
+    if state.end_reason == NO_SLOT:
+        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
+        raise EnvironmentProblem(
+            f"no slot is left that can be used: {reasons}",
+            f"mend the devices, then: autofinetune resume {directory}",
+        )
+    if state.end_reason == BROKEN:
+        raise _too_many_failures(state, paths)
+    if state.end_reason == TIMEOUT:
+        total = state.config["popsize"] * state.config["round"] * state.config.get("repeats", 1)
+        say(
+            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of {total} "
+            f"trials are done. To go on: autofinetune resume {directory} --max_seconds=<more>"
+        )
+        return EXIT_TIMEOUT
+    if state.best is None:
+        stopped_early = state.counts[Status.STOPPED]
+        raise AllTrialsFailed(
+            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
+            if stopped_early
+            else f"every trial failed; the logs are in {directory}/round0/",
+            "mend the script, then start again with another --output_dir",
+        )
+    return 0
+
+
+def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
+    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
+    last = max(failed, key=lambda trial: trial.id)
+    log = paths.trial_log(last.round, last.member)
+    lines = [f"  | {line}" for line in last_lines(log)[-5:]]
+    head = (
+        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
+    )
+    return AllTrialsFailed(
+        "\n".join([head, *lines, f"  full log: {log}"]),
+        f"mend it, then: autofinetune resume {shown(paths)}      "
+        "(a run with --max_failures=0 never stops for this)",
+    )
+
+
+def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
+    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
+    trace = paths.root / "error.log"
+    with contextlib.suppress(OSError):
+        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return InternalError(
+        f"the run stopped: {type(error).__name__}: {error}; trials that run go on by themselves",
+        f"the trace is in {trace}; once it is mended: autofinetune resume {shown(paths)}",
+    )

@@ -1,0 +1,92 @@
+"""The settings of a plug-in: what there is, what is allowed, and how text becomes a value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autofinetune.errors import UsageError, did_you_mean
+
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting. It has the type of its default: yes or no, a whole number, a number or a word.
+
+    `least` and `most` bound numbers, both included; `words` are all that a word may be, in lower
+    case. `also` are names that other tools give the same setting.
+    """
+
+    default: bool | int | float | str
+    text: str
+    least: float = -math.inf
+    most: float = math.inf
+    words: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What a person may give, in words."""
+        if isinstance(self.default, bool):
+            return "true or false"
+        if self.words:
+            return " or ".join(self.words)
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if math.isfinite(self.least) and math.isfinite(self.most):
+            return f"{kind} from {self.least:g} to {self.most:g}"
+        return f"{kind} of at least {self.least:g}" if math.isfinite(self.least) else kind
+
+    def read(self, value: object) -> bool | int | float | str:
+        """The value that text or a number stands for; raises ValueError."""
+        text = str(value).strip().lower()
+        if isinstance(self.default, bool):
+            if text not in _BOOLS:
+                raise ValueError(text)
+            return _BOOLS[text]
+        if isinstance(self.default, str):
+            if text not in self.words:
+                raise ValueError(text)
+            return text
+        number = int(text) if isinstance(self.default, int) else float(text)
+        if not self.least <= number <= self.most or not math.isfinite(number):
+            raise ValueError(text)
+        return number
+
+
+def read_options(
+    owner: str,
+    known: Mapping[str, Option],
+    given: Mapping[str, object],
+    *,
+    flag: str = "strategy_options",
+    command: str = "strategies",
+) -> dict[str, Any]:
+    """A value for every known option.
+
+    Args:
+        owner: whose options they are, as messages name it.
+        flag: the option of the command line that gave them.
+        command: the command that lists them.
+
+    Raises:
+        UsageError: an unknown option, or a value that is not allowed.
+    """
+    tip = f"autofinetune {command}   lists all options"
+    values: dict[str, Any] = {name: option.default for name, option in known.items()}
+    names = {alias: name for name, option in known.items() for alias in (name, *option.also)}
+    for name, value in given.items():
+        if name not in names:
+            guess = did_you_mean(name, names)
+            raise UsageError(
+                f"--{flag} {name}={value}: {owner} has no option {name!r}{guess}", tip
+            )
+        try:
+            values[names[name]] = known[names[name]].read(value)
+        except ValueError:
+            raise UsageError(
+                f"--{flag} {name}={value}: {name} must be {known[names[name]].allowed}", tip
+            ) from None
+    return values

@@ -1,0 +1,200 @@
+"""How a run stands, read from its journal beside a tuner at work, without folding every event.
+
+The questions are put to the database, which answers them for a hundred thousand trials in less
+than a second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from autofinetune.journal import SqliteJournal
+from autofinetune.run_state import RunState, run_state
+from autofinetune.state import Direction, Status
+
+Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]
+Ended: TypeAlias = "tuple[Any, ...]"  # (trial, status, score)
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial at work: since when (seconds since 1970), and its last report if there is one."""
+
+    trial: int
+    attempt: int
+    slot: str
+    since: float
+    step: int | None = None
+    score: float | None = None
+    stop_reason: str = ""
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial of a run; with repeats one of the configuration with the best mean."""
+
+    trial: int
+    score: float
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A run at one moment. `counts` has every `Status`; `quarantined` maps slots to reasons."""
+
+    run: str
+    state: RunState
+    reason: str
+    max_trials: int
+    counts: Mapping[str, int]
+    best: BestTrial | None
+    running: Sequence[RunningTrial]
+    quarantined: Mapping[str, str]
+    created_at: float
+    last_event_at: float
+
+
+def look(journal: SqliteJournal, *, is_tuner_alive: bool) -> Overview:
+    """The run in a journal with at least its first event.
+
+    Args:
+        is_tuner_alive: whether a tuner is at work on it.
+
+    Raises:
+        EnvironmentProblem: the journal cannot be read.
+    """
+    with journal.snapshot() as ask:
+        return _look(ask, is_tuner_alive)
+
+
+def _look(ask: Ask, is_tuner_alive: bool) -> Overview:
+    ((created,),) = ask("SELECT body FROM events ORDER BY seq LIMIT 1")
+    ((last,),) = ask("SELECT body FROM events ORDER BY seq DESC LIMIT 1")
+    begun = json.loads(created)
+    config = begun["config"]
+    ended = _ended(ask)
+    unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
+    running = _running(ask, unfinished)
+    by_status = Counter(status for _, status, _ in ended)
+    by_status[Status.RUNNING.value] = len(running)
+    by_status[Status.QUEUED.value] = len(unfinished) - len(running)
+    end_reason, quarantined = _last_life(ask)
+    state, reason = run_state(end_reason, has_begun=bool(ended or running))
+    if end_reason is None and not is_tuner_alive:
+        state = RunState.ERROR
+        reason = "its tuner is gone: it was killed, or the machine went down"
+    repeats = config.get("repeats", 1)
+    return Overview(
+        run=begun["run"],
+        state=state,
+        reason=reason,
+        max_trials=config["popsize"] * config["round"] * repeats,
+        counts={status.value: by_status[status.value] for status in Status},
+        best=_best(ask, ended, Direction(config["direction"]), repeats),
+        running=running,
+        quarantined=quarantined,
+        created_at=begun["at"],
+        last_event_at=json.loads(last)["at"],
+    )
+
+
+def _ended(ask: Ask) -> list[Ended]:
+    return ask(
+        "SELECT json_extract(body, '$.trial'), json_extract(body, '$.status'),"
+        " json_extract(body, '$.score') FROM events WHERE kind = 'TrialEnded'"
+    )
+
+
+def _created(ask: Ask) -> int:
+    """How many trials there are: their numbers count from 0, in the order of their creation."""
+    rows = ask(
+        "SELECT json_extract(body, '$.trial') FROM events WHERE kind = 'TrialCreated'"
+        " ORDER BY seq DESC LIMIT 1"
+    )
+    return 1 + int(rows[0][0]) if rows else 0
+
+
+def _last_life(ask: Ask) -> tuple[str | None, dict[str, str]]:
+    """Why the run ended, if it did, and its quarantined slots: since it was taken up last."""
+    end_reason: str | None = None
+    quarantined: dict[str, str] = {}
+    for kind, body in ask(
+        "SELECT kind, body FROM events"
+        " WHERE kind IN ('RunResumed', 'RunEnded', 'SlotQuarantined') ORDER BY seq"
+    ):
+        event = json.loads(body)
+        if kind == "RunResumed":
+            end_reason, quarantined = None, {}
+        elif kind == "RunEnded":
+            end_reason = event["reason"]
+        else:
+            quarantined[event["slot"]] = event["reason"]
+    return end_reason, quarantined
+
+
+def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
+    """Those of the unfinished trials whose last attempt was neither lost nor is to be planned."""
+    if not unfinished:
+        return []
+    found: dict[int, RunningTrial] = {}
+    for kind, body in ask(
+        "SELECT kind, body FROM events WHERE seq > ?"
+        " AND kind IN ('AttemptPlanned', 'AttemptLost', 'Reported', 'StopRequested')"
+        f" AND json_extract(body, '$.trial') IN ({','.join(map(str, sorted(unfinished)))})"
+        " ORDER BY seq",
+        _place(ask, min(unfinished)),
+    ):
+        event = json.loads(body)
+        trial = event["trial"]
+        if kind == "AttemptPlanned":
+            found[trial] = RunningTrial(trial, event["attempt"], event["slot"], event["at"])
+        elif kind == "AttemptLost":
+            del found[trial]
+        elif kind == "Reported":
+            found[trial] = replace(found[trial], step=event["step"], score=event["score"])
+        else:
+            found[trial] = replace(found[trial], stop_reason=event["reason"])
+    return sorted(found.values(), key=lambda trial: trial.slot)
+
+
+def _place(ask: Ask, trial: int) -> int:
+    """Where the creation of a trial stands in the journal, by halving: numbers grow with it."""
+    ((low, high),) = ask("SELECT min(seq), max(seq) FROM events")
+    while low < high:
+        middle = (low + high + 1) // 2
+        rows = ask(
+            "SELECT seq, json_extract(body, '$.trial') FROM events"
+            " WHERE seq >= ? AND kind = 'TrialCreated' ORDER BY seq LIMIT 1",
+            middle,
+        )
+        if rows and rows[0][1] <= trial:
+            low = rows[0][0]
+        else:
+            high = middle - 1
+    return int(low)
+
+
+def _best(
+    ask: Ask, ended: Sequence[Ended], direction: Direction, repeats: int
+) -> BestTrial | None:
+    """As `State.best`: of the configuration with the best mean, once all of it is over."""
+    counts = Counter(trial // repeats for trial, *_ in ended) if repeats > 1 else {}
+    groups: dict[int, list[tuple[float, int]]] = {}
+    for trial, status, score in ended:
+        number = trial // repeats
+        if status == Status.COMPLETED.value and counts.get(number, repeats) == repeats:
+            groups.setdefault(number, []).append((direction.merit(score), -trial))
+    if not groups:
+        return None
+    group = max(groups.values(), key=lambda group: (_mean(group), *max(group)))
+    merit, negative = max(group)
+    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, -negative))
+    return BestTrial(-negative, direction.merit(merit), json.loads(body)["params"])
+
+
+def _mean(group: Sequence[tuple[float, int]]) -> float:
+    return sum(merit for merit, _ in group) / len(group)

@@ -1,0 +1,84 @@
+"""Reads the configurations and trials in a config.yaml, which a person may have edited."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from autofinetune.errors import ConfigError
+from autofinetune.space import Space, Value
+
+MOST_SHOWN = 5  # of the mistakes in one list
+_TIP = "write values that the search space allows, or take the entry out"
+T = TypeVar("T")
+
+
+def recorded_configurations(
+    value: object, space: Space, name: str = "enqueued"
+) -> tuple[Mapping[str, Value], ...]:
+    """The list called `name`: each entry has a value for every active hyperparameter.
+
+    Raises:
+        ConfigError: it is no list, or entries in it do not fit the space.
+    """
+    return _each(name, value, lambda entry: _configuration(entry, space))
+
+
+def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any], ...], ...]:
+    """The list `earlier`: for each earlier run the list of its trials, as {"params", "merit"}.
+
+    A merit is a finite number, higher is better, or None for a failed trial.
+
+    Raises:
+        ConfigError: it is no list of lists, or entries in one of them do not fit the space.
+    """
+    runs = _each("earlier", value, lambda run: run)
+    return tuple(
+        _each(f"earlier[{index}]", run, lambda entry: _trial(entry, space))
+        for index, run in enumerate(runs)
+    )
+
+
+def _each(where: str, value: object, read: Callable[[Any], T]) -> tuple[T, ...]:
+    """What `read` makes of each entry; it raises ValueError for one that cannot be."""
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(where, [f"{where}: must be a list, found {value!r:.200}"], _TIP)
+    found, mistakes = [], []
+    for index, entry in enumerate(value):
+        try:
+            found.append(read(entry))
+        except ValueError as error:
+            mistakes.append(f"{where}[{index}]: {error}")
+    if mistakes:
+        hidden = len(mistakes) - MOST_SHOWN
+        mistakes[MOST_SHOWN:] = [f"and {hidden} more entries"] if hidden > 0 else []
+        raise ConfigError(where, mistakes, _TIP)
+    return tuple(found)
+
+
+def _trial(entry: object, space: Space) -> Mapping[str, Any]:
+    if not isinstance(entry, Mapping) or set(entry) != {"params", "merit"}:
+        raise ValueError(f"must be a mapping of params and merit, found {entry!r:.200}")
+    merit = entry["merit"]
+    is_number = isinstance(merit, (int, float)) and not isinstance(merit, bool)
+    if merit is not None and not (is_number and abs(merit) <= sys.float_info.max):
+        raise ValueError(f"merit must be a finite number or null, found {merit!r:.200}")
+    return {"params": _configuration(entry["params"], space), "merit": merit}
+
+
+def _configuration(entry: object, space: Space) -> Mapping[str, Value]:
+    """In the order of the space, and with whole numbers for ints, as a strategy chooses them."""
+    found: dict[str, Value] = {}
+    if isinstance(entry, Mapping):
+        for parameter in space:
+            name = parameter.name
+            if name in entry and space.is_active(parameter, found):
+                parameter.encode(entry[name])
+                found[name] = int(entry[name]) if parameter.type_name == "int" else entry[name]
+    names = [parameter.name for parameter in space if space.is_active(parameter, found)]
+    if not isinstance(entry, Mapping) or set(entry) != set(names):
+        raise ValueError(
+            f"must have a value for {', '.join(names)} and nothing else, found {entry!r:.200}"
+        )
+    return found

@@ -1,0 +1,149 @@
+"""Reads one parameter: its name, what it depends on, and which fields its type has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from autofinetune.errors import did_you_mean
+
+from .base import Condition, Parameter
+from .choices import INPUT, LAYER, ChoiceParameter, Constant, label_of
+from .fields import NAME, Entry, Fields, Findings, short
+from .read_choice import read_choice, read_constant
+from .read_range import read_range
+
+Known = Mapping[str, "Parameter | Constant | None"]
+
+RESERVED = ("saved_params_dir", "model_path", "help")
+_TYPES = ("float", "int", "choice", "constant", LAYER, INPUT)
+_COMMON = ("name", "type", "init_value")
+_PLACE = ("only_if", "path")
+_UNIFORM = ("lower_than", "greater_than", "log", "step", "round_to", "clip", "distribution")
+_KEYS = {
+    "uniform": (*_COMMON, *_UNIFORM, *_PLACE),
+    "normal": (*_COMMON, "distribution", "mean", "deviation", "log", "round_to", *_PLACE),
+    "beta": (*_COMMON, "distribution", "a", "b", "round_to", *_PLACE),
+    "choice": (*_COMMON, "choices", "probabilities", *_PLACE),
+    LAYER: (*_COMMON, "choices", *_PLACE),
+    INPUT: (*_COMMON, "choices", "n_chosen", *_PLACE),
+    "constant": ("name", "type", "value", *_PLACE),
+}
+_DISTRIBUTIONS = ("uniform", "normal", "beta")
+
+
+def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | Constant | None:
+    """The parameter, which may depend on a choice `before` it; None with mistakes.
+
+    Args:
+        before: what was read so far by name, None for an entry with mistakes.
+    """
+    fields = Fields(entry, findings)
+    if entry.keys is None:
+        fields.mistake(None, "must be a mapping with name, type, init_value, ...")
+        return None
+    _check_name(fields)
+    kind = _kind(fields)
+    if kind is None:
+        return None
+    if not _check_keys(fields, kind):
+        return None
+    condition, path = _condition(fields, before), _path(fields)
+    found: Parameter | Constant | None
+    if kind == "constant":
+        found = read_constant(fields)
+    elif kind in ("float", "int"):
+        found = read_range(fields, kind)
+    else:
+        found = read_choice(fields, kind)
+    if found is None or fields.failed:
+        return None
+    if isinstance(found, Constant):
+        if condition is None:
+            return replace(found, path=path)
+        found = found.as_choice()  # one that not every trial gets
+    return replace(found, condition=condition, path=path)
+
+
+def _check_name(fields: Fields) -> None:
+    name = fields.keys.get("name")
+    if "name" not in fields.keys:
+        fields.mistake(None, "name is missing")
+    elif not isinstance(name, str) or not NAME.match(name):
+        fields.mistake(
+            "name",
+            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', "
+            "beginning with a letter or '_', at most 128 characters",
+        )
+    elif name in RESERVED:
+        fields.mistake("name", f"name {name!r} is an option that autofinetune itself passes")
+
+
+def _kind(fields: Fields) -> str | None:
+    kind = fields.keys.get("type")
+    if "type" not in fields.keys:
+        fields.mistake(None, f"type is missing; use one of: {', '.join(_TYPES)}")
+    elif not isinstance(kind, str) or kind not in _TYPES:
+        fields.mistake("type", f"type {short(kind)} is unknown; use one of: "
+                       f"{', '.join(_TYPES)}{did_you_mean(str(kind)[:60], _TYPES)}")  # fmt: skip
+    else:
+        return kind
+    return None
+
+
+def _check_keys(fields: Fields, kind: str) -> bool:
+    """Tells of keys that have no meaning; False if it cannot be known which have one."""
+    what = kind
+    if kind in ("float", "int"):
+        what = fields.keys.get("distribution", "uniform")
+        if what not in _DISTRIBUTIONS:
+            fields.mistake(
+                "distribution",
+                f"distribution {short(what)} is unknown; use one of: {', '.join(_DISTRIBUTIONS)}"
+                f"{did_you_mean(str(what)[:60], _DISTRIBUTIONS)}",
+            )
+            return False
+    for key in fields.keys:
+        if key not in _KEYS[what]:
+            of = f"type {kind}" if what in (kind, "uniform") else f"distribution {what}"
+            fields.mistake(
+                key,
+                f"key {short(key)} is unknown for {of}; allowed: "
+                f"{', '.join(_KEYS[what])}{did_you_mean(str(key)[:60], _KEYS[what])}",
+            )
+    return True
+
+
+def _condition(fields: Fields, before: Known) -> Condition | None:
+    given = fields.keys.get("only_if")
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or len(given) != 1:
+        fields.mistake("only_if", "only_if must be one choice and its value, as in "
+                       f"{{optimizer: sgd}}, found {short(given)}")  # fmt: skip
+        return None
+    ((name, value),) = given.items()
+    parent = before.get(name)
+    if parent is None and name in before:
+        fields.failed = True  # its own mistakes are told already
+        return None
+    if not isinstance(parent, ChoiceParameter):
+        fields.mistake("only_if", f"only_if names {short(name)}, which must be a choice that "
+                       "stands further up")  # fmt: skip
+        return None
+    try:
+        return Condition(parent.name, parent.index(label_of(value)))
+    except ValueError:
+        choices = ", ".join(map(short, parent.choices))
+        fields.mistake("only_if", f"{short(value)} is no choice of {name}: {choices}")
+        return None
+
+
+def _path(fields: Fields) -> tuple[str, ...]:
+    path = fields.keys.get("path")
+    if path is None:
+        return ()
+    if not isinstance(path, list) or not path or not all(isinstance(key, str) for key in path):
+        fields.mistake("path", f"path must be a list of keys, found {short(path)}")
+        return ()
+    return tuple(path)

@@ -1,0 +1,98 @@
+"""The formats of search spaces, told apart by what stands in them, and read with one set of rules.
+
+All mistakes in a file are told at once, each with file, line and column and in its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autofinetune.errors import ConfigError
+
+from .base import Parameter
+from .choices import Constant
+from .entry import read_entry
+from .fields import Entry, Findings, short
+from .hparam_file import hparam_entries
+from .nni import is_nni, nni_entries
+from .space import Space
+from .wandb import is_sweep, sweep_entries
+from .yaml_file import Document, Path_, read_yaml
+
+
+def load_space(source: str | Path | Mapping[str, Any]) -> Space:
+    """Load a search space: hparam.yaml, NNI's JSON or YAML, or the parameters of a W&B sweep.
+
+    Args:
+        source: the file, or what would stand in it.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: one or more mistakes, each with file, line, column and what to do.
+    """
+    if isinstance(source, Mapping):
+        return read_space(Document("search space", source, {}))
+    return read_space(read_yaml(Path(source)))
+
+
+def read_space(document: Document) -> Space:
+    """The space that a parsed document describes; raises ConfigError with all its mistakes."""
+    findings = Findings(document)
+    found: dict[str, Parameter | Constant | None] = {}  # None for one with mistakes
+    places: dict[str, Path_] = {}
+    for entry in _entries_of(document.value)(document.value, findings):
+        parameter = read_entry(entry, found, findings)
+        name = entry.keys and entry.keys.get("name")
+        if isinstance(name, str):
+            if name in found:
+                place = entry.places.get("name", (*entry.path, "name"))
+                findings.mistake(
+                    place, f"{entry.label}: {short(name)} stands twice; each name once"
+                )
+            found[name] = parameter
+            places[name] = entry.path
+    parameters = [p for p in found.values() if isinstance(p, Parameter)]
+    constants = [c for c in found.values() if isinstance(c, Constant)]
+    _check_paths([*parameters, *constants], places, findings)
+    if findings.mistakes:
+        raise ConfigError(document.source, findings.mistakes)
+    if not parameters:  # there is one configuration, and something must stand for it
+        parameters.append(constants.pop(0).as_choice())
+    return Space(tuple(parameters), tuple(constants), tuple(findings.notes))
+
+
+def _check_paths(
+    parts: Sequence[Parameter | Constant], places: Mapping[str, Path_], findings: Findings
+) -> None:
+    """Two values stand at one place, or one inside the other, only if they never come together."""
+    needs: dict[str, dict[str, int]] = {}  # what the choices must be for each part
+    leaves: dict[tuple[str, ...], list[str]] = {}
+    inner: dict[tuple[str, ...], list[str]] = {}  # places that hold more than a value
+    for part in parts:
+        condition = part.condition if isinstance(part, Parameter) else None
+        mine = needs[part.name] = (
+            {**needs.get(condition.parent, {}), condition.parent: condition.index}
+            if condition
+            else {}
+        )
+        path = part.path or (part.name,)
+        above = [path[:length] for length in range(1, len(path))]
+        rivals = leaves.get(path, []) + inner.get(path, [])
+        rivals += [name for place in above for name in leaves.get(place, ())]
+        for rival in rivals:
+            theirs = needs[rival]
+            if all(theirs.get(parent, index) == index for parent, index in mine.items()):
+                why = f"{part.name}: its path {short(list(path))} is also that of {rival}"
+                findings.mistake(places[part.name], why)
+                break
+        leaves.setdefault(path, []).append(part.name)
+        for place in above:
+            inner.setdefault(place, []).append(part.name)
+
+
+def _entries_of(value: Any) -> Callable[[Any, Findings], Iterator[Entry]]:
+    if is_nni(value):
+        return nni_entries
+    return sweep_entries if is_sweep(value) else hparam_entries

@@ -1,0 +1,140 @@
+"""Numbers between two bounds: any, or in steps from the lower one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from .base import DiscreteParameter, Parameter, Value, exact, is_number, rounded
+from .distributions import Uniform, into_unit, ratio
+
+
+@dataclass(frozen=True)
+class FloatParameter(Parameter):
+    """A real number in [low, high], on a linear or a logarithmic scale."""
+
+    name: str
+    low: float
+    high: float
+    init: float
+    log: bool = False
+    type_name = "float"
+
+    def decode(self, u: float) -> float:
+        return min(max(rounded(self._uniform.quantile(u)), self.low), self.high)
+
+    def encode(self, value: Value) -> float:
+        if not is_number(value) or not self.low <= float(value) <= self.high:
+            raise self._reject(value)
+        return self._uniform.share(value)
+
+    @cached_property
+    def _uniform(self) -> Uniform:
+        return Uniform(self.low, self.high, self.log)
+
+    def describe(self) -> Mapping[str, object]:
+        return _range_entry(self) | ({"log": True} if self.log else {})
+
+
+@dataclass(frozen=True)
+class SteppedFloatParameter(DiscreteParameter):
+    """low, low + step, ... up to high, in exact decimal arithmetic (never 0.30000000000004)."""
+
+    name: str
+    low: float
+    high: float
+    init: float
+    step: float
+    type_name = "float"
+
+    @property
+    def size(self) -> int:
+        return int((exact(self.high) - exact(self.low)) / exact(self.step)) + 1
+
+    def at(self, index: int) -> float:
+        return float(exact(self.low) + index * exact(self.step))
+
+    def decode(self, u: float) -> float:
+        return self.at(self.cell(u))
+
+    def index(self, value: Value) -> int:
+        if not is_number(value):
+            raise self._reject(value)
+        index = round((exact(value) - exact(self.low)) / exact(self.step))
+        if not 0 <= index < self.size or self.at(index) != value:
+            raise self._reject(value)
+        return index
+
+    def describe(self) -> Mapping[str, object]:
+        return _range_entry(self) | {"step": self.step}
+
+
+@dataclass(frozen=True)
+class IntParameter(DiscreteParameter):
+    """low, low + step, ... up to high; with `log` the cells are as wide as on a log scale."""
+
+    name: str
+    low: int
+    high: int
+    init: int
+    log: bool = False
+    step: int = 1
+    type_name = "int"
+
+    @property
+    def size(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
+    def at(self, index: int) -> int:
+        return self.low + index * self.step
+
+    def index(self, value: Value) -> int:
+        if not is_number(value) or value != int(value) or not self.low <= value <= self.high:
+            raise self._reject(value)
+        index, beside = divmod(int(value) - self.low, self.step)
+        if beside:
+            raise self._reject(value)
+        return index
+
+    def edge(self, index: int) -> float:
+        if not self.log or index in (0, self.size):
+            return super().edge(index)
+        low, high = self._log_bounds()
+        return ratio(math.log(self.at(index) - 0.5) - low, high - low)
+
+    def cell(self, u: float) -> int:
+        if not self.log:
+            return super().cell(u)
+        low, high = self._log_bounds()
+        value = round(math.exp(low + into_unit(u) * (high - low)))
+        return min(max(value, self.low), self.high) - self.low
+
+    def decode(self, u: float) -> int:
+        return self.at(self.cell(u))
+
+    def middle(self, index: int) -> float:
+        if not self.log:
+            return super().middle(index)
+        low, high = self._log_bounds()
+        return ratio(math.log(self.at(index)) - low, high - low)
+
+    def _log_bounds(self) -> tuple[float, float]:
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
+
+    def describe(self) -> Mapping[str, object]:
+        extra: dict[str, object] = {"log": True} if self.log else {}
+        return _range_entry(self) | extra | ({"step": self.step} if self.step != 1 else {})
+
+
+def _range_entry(
+    parameter: FloatParameter | SteppedFloatParameter | IntParameter,
+) -> dict[str, object]:
+    return {
+        "name": parameter.name,
+        "type": parameter.type_name,
+        "init_value": parameter.init,
+        "lower_than": parameter.high,
+        "greater_than": parameter.low,
+    }

@@ -1,0 +1,143 @@
+"""Reads the fields of choices and constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .base import Value
+from .choices import INPUT, ChoiceParameter, Constant, label_of
+from .fields import Fields, short
+
+_NONE_OR_ONE = [0, 1]
+_SURE = 1e-6  # how far the sum of probabilities may be from 1
+
+
+def read_constant(fields: Fields) -> Constant | None:
+    """A value for every trial."""
+    if "value" not in fields.keys:
+        fields.mistake(None, "value is missing")
+        return None
+    value = fields.keys["value"]
+    problem = _problem(value)
+    if problem:
+        fields.mistake("value", f"{fields.word('value')} {problem}")
+        return None
+    return Constant(fields.keys.get("name", ""), value)
+
+
+def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
+    """One of the three kinds of choices; an `input_choice` of no input is a constant."""
+    name, written = fields.keys.get("name", ""), fields.keys.get("choices")
+    optional = False
+    if kind == INPUT:
+        chosen = fields.keys.get("n_chosen", 1)
+        if chosen == 0 and chosen is not False:
+            return Constant(name, [])
+        optional = chosen == _NONE_OR_ONE
+        if not optional and (chosen != 1 or chosen is True):
+            fields.mistake("n_chosen", f"n_chosen must be 0, 1 or [0, 1], found {short(chosen)}")
+    if not isinstance(written, list) or not written:
+        word = fields.word("choices")
+        fields.mistake("choices", f"{word} must be a list with at least one value")
+        return None
+    _check(fields, kind, written)
+    weights = _weights(fields, len(written))
+    if fields.failed:
+        return None
+    if weights:
+        never = [short(v) for v, weight in zip(written, weights, strict=True) if not weight]
+        if never:
+            fields.note("probabilities", f"never drawn and left out: {', '.join(never)}")
+        written = [v for v, weight in zip(written, weights, strict=True) if weight]
+        weights = tuple(filter(None, weights))
+    choices = tuple(map(label_of, written))
+    if len({(type(value), value) for value in choices}) < len(choices):
+        choices = tuple(f"{value}#{index}" for index, value in enumerate(choices))
+    if optional:
+        choices = (*choices, None)
+    given = fields.keys.get("init_value", choices[0])
+    found = ChoiceParameter(
+        name,
+        choices,
+        label_of(given),
+        weights,
+        () if choices == tuple(written) and kind != INPUT else tuple(written),
+        kind,
+    )
+    try:
+        found.index(found.init)
+    except ValueError:
+        fields.mistake(
+            "init_value",
+            f"init_value {short(given)} must be one of the choices: "
+            f"{', '.join(map(short, choices))}",
+        )
+    return found
+
+
+def _check(fields: Fields, kind: str, written: list[Any]) -> None:
+    seen: set[tuple[type, Value]] = set()
+    for index, value in enumerate(written):
+        label = label_of(value)
+        problem = _problem(value)
+        if problem is None and kind != "choice" and label is not value:
+            problem = "must be a word or number"
+        elif problem is None and kind == "choice" and (type(label), label) in seen:
+            problem = f"{short(value)} stands twice"
+        if problem:
+            fields.mistake("choices", f"{fields.word('choices')}[{index}] {problem}", index)
+        seen.add((type(label), label))
+
+
+def _weights(fields: Fields, count: int) -> tuple[float, ...]:
+    given = fields.keys.get("probabilities")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or len(given) != count:
+        fields.mistake(
+            "probabilities",
+            f"probabilities must be a list of {count} numbers, one for each choice, found "
+            f"{short(given)}",
+        )
+        return ()
+    for index, weight in enumerate(given):
+        is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight <= 1:
+            fields.mistake(
+                "probabilities",
+                f"probabilities[{index}] must be a number from 0 to 1, found {short(weight)}",
+                index,
+            )
+    if fields.failed:
+        return ()
+    total = math.fsum(given)
+    if abs(total - 1.0) > _SURE:
+        fields.mistake("probabilities", f"the sum of the probabilities must be 1, found {total:g}")
+    return tuple(map(float, given))
+
+
+def _problem(value: Any) -> str | None:
+    """What keeps a value from being handed to a trial."""
+    if isinstance(value, Mapping):
+        inner = [_problem(part) for pair in value.items() for part in pair]
+        return next(filter(None, inner), None)
+    if isinstance(value, list):
+        return next(filter(None, map(_problem, value)), None)
+    if isinstance(value, str):
+        return (
+            None if _is_argument(value) else f"{short(value)} cannot be an argument of a command"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be finite, found {value}"
+    if value is not None and not isinstance(value, (int, float)):
+        return "must be a word, number, true/false, list or mapping"
+    return None
+
+
+def _is_argument(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,58 @@
+"""Batch: the listed configurations in order, and then it ends.
+
+The list is that of `--enqueue`; without one it is every configuration of a finite space, such as
+the values of a single choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import ClassVar
+
+import numpy as np
+
+from autofinetune.errors import UsageError
+from autofinetune.space import Value
+
+from .base import Candidate, Exhausted, Known
+from .options import OPTIMIZE_MODE, Option
+from .turns import Turns
+
+
+class Batch(Turns):
+    """Nothing is chosen, and the initial values have no part in it."""
+
+    OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
+    begins_with_init = False
+
+    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
+        """Take the list.
+
+        Raises:
+            UsageError: there is no list, and the space is not finite.
+        """
+        super().enqueue(configurations)
+        self._check_list()
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        """An earlier run adds nothing to the list."""
+
+    def _check_list(self) -> None:
+        if not self.enqueued and self.space.size is None:
+            raise UsageError(
+                "the strategy batch has no list of configurations",
+                "give one with --enqueue=FILE.csv, or a search space of a single choice",
+            )
+
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        self._check_list()
+        if self.enqueued:
+            raise Exhausted
+        listed = islice(self.space.configurations(), self._number, None)
+        for params in listed:
+            return self.space.encode(params)
+        raise Exhausted
+
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        pass

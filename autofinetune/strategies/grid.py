@@ -1,0 +1,132 @@
+"""Grid search: every combination, and finer and finer ones where a parameter is continuous.
+
+A choice or a whole number has all its values from the beginning; any other parameter begins with
+the middle of its range (in the unit interval), and whenever all combinations were asked, every
+interval between its points is halved. A new point that has the value of the one beside it is left
+out, and the search ends when no interval holds another value. The last parameter varies fastest,
+and parameters that are not active stay out. The order is that of NNI's grid search (since 2.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from autofinetune.space import Parameter, Space, Value
+from autofinetune.space.space import INACTIVE
+
+from .base import Candidate, Exhausted
+from .options import OPTIMIZE_MODE, Option
+from .turns import Turns
+
+_NARROWEST = 2.0**-40  # of an interval: values are rounded to twelve digits
+
+
+class GridSearch(Turns):
+    """All combinations in order; see the module docstring."""
+
+    OPTIONS: ClassVar[Mapping[str, Option]] = {
+        **OPTIMIZE_MODE,
+        "grid_points": Option(
+            0, "evenly spaced values of a continuous parameter, then it ends; 0: ever more", 0
+        ),
+    }
+    begins_with_init = False
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        self._points = combinations(self.space, self.options["grid_points"])
+
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        for point in self._points:
+            if not self._is_seen(point):
+                return point
+        raise Exhausted
+
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        pass
+
+
+def combinations(space: Space, grid_points: int = 0) -> Iterator[tuple[float, ...]]:
+    """Points `(dim,)` in the order of the search, without end if `space` is continuous.
+
+    Args:
+        grid_points: how many values a continuous parameter has, 0 for ever more.
+    """
+    axes = [_Axis(parameter, grid_points) for parameter in space]
+    while any(axis.has_news for axis in axes):
+        yield from _vectors(space, axes)
+        while _refine(axes) and not any(axis.has_news for axis in axes):
+            pass  # an interval may have to be halved several times to give a value
+
+
+def _refine(axes: Sequence[_Axis]) -> bool:
+    """Halve the intervals of all of them; whether there is more to find."""
+    return any(list(map(_Axis.refine, axes)))
+
+
+def _vectors(
+    space: Space,
+    axes: Sequence[_Axis],
+    point: tuple[float, ...] = (),
+    params: Mapping[str, Value] | None = None,
+    is_new: bool = False,
+) -> Iterator[tuple[float, ...]]:
+    """All combinations that begin with `point` and have something new."""
+    params = params or {}
+    place = len(point)
+    if place == space.dim:
+        if is_new:
+            yield point
+        return
+    parameter, axis = space.parameters[place], axes[place]
+    if not space.is_active(parameter, params):
+        yield from _vectors(space, axes, (*point, INACTIVE), params, is_new)
+        return
+    for number, u in enumerate(axis.points):
+        chosen = {**params, parameter.name: parameter.decode(u)}
+        yield from _vectors(space, axes, (*point, u), chosen, is_new or number >= axis.old)
+
+
+class _Axis:
+    """The points of one parameter, in the order in which they came, and what may be halved."""
+
+    def __init__(self, parameter: Parameter, grid_points: int) -> None:
+        self._parameter = parameter
+        self.old = 0  # so many points were there the time before
+        self._intervals: list[tuple[float, float]] = []
+        self.points = [0.5]
+        if parameter.type_name in ("choice", "int"):
+            self.points = [parameter.encode(value) for value in parameter.values()]
+        elif grid_points:
+            values = parameter.values() if parameter.size else None
+            even = np.linspace(0.0, 1.0, grid_points) if grid_points > 1 else np.array([0.5])
+            self.points = [parameter.encode(v) for v in values] if values else even.tolist()
+        else:
+            self._intervals = [(0.0, 0.5), (0.5, 1.0)]
+
+    @property
+    def has_news(self) -> bool:
+        return self.old < len(self.points)
+
+    def refine(self) -> bool:
+        """Halve all intervals; whether any may hold more values afterwards, or gave one now."""
+        self.old = len(self.points)
+        halves: list[tuple[float, float]] = []
+        for low, high in self._intervals:
+            middle = (low + high) / 2
+            left, right = self._differ(low, middle), self._differ(middle, high)
+            # 0 and 1 themselves are no points, so a value of theirs is not there yet.
+            if (left or low == 0.0) and (right or high == 1.0):
+                self.points.append(middle)
+            halves += [(low, middle)] * left + [(middle, high)] * right
+        size = self._parameter.size
+        is_complete = size is not None and len(self.points) >= size
+        is_fine = any(high - low < _NARROWEST for low, high in halves)
+        self._intervals = [] if is_complete or is_fine else halves
+        return self.has_news or bool(self._intervals)
+
+    def _differ(self, low: float, high: float) -> bool:
+        return self._parameter.decode(low) != self._parameter.decode(high)

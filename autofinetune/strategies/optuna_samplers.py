@@ -1,0 +1,220 @@
+"""Samplers of Optuna: `optuna:TPESampler` and so on, with the arguments of their constructors.
+
+Optuna's study is asked and told like any other strategy. It is restored by asking it again, since
+only so do its samplers get back to where they were; where one then chooses otherwise (on another
+machine, or in another version), the recorded configuration is put in the place of its own. A
+failed trial counts as the worst score until then, as most samplers leave failed ones out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from autofinetune.errors import EnvironmentProblem, UsageError, did_you_mean
+from autofinetune.space import Parameter, Value
+from autofinetune.space.parameters import ChoiceParameter
+
+from .base import Candidate, Strategy
+from .options import OPTIMIZE_MODE, Option
+from .turns import Turns
+
+_DRAWS = 8  # of a sampler, until a configuration was not asked before
+_RANGE = {"name", "type", "init_value", "lower_than", "greater_than", "log"}
+_WORDS: Mapping[str, object] = {"true": True, "false": False, "none": None, "null": None}
+
+
+def of_sampler(name: str) -> type[Strategy]:
+    """The strategy by the sampler of this name, in any case.
+
+    Raises:
+        EnvironmentProblem: Optuna is not installed.
+        UsageError: it has no such sampler.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise EnvironmentProblem(
+            f"--tuning_strategy=optuna:{name} needs the package optuna, which is not installed",
+            "pip install 'autofinetune[optuna]'",
+        )
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    known = {n.lower(): n for n in optuna.samplers.__all__ if n.endswith("Sampler")}
+    found = known.get(name.lower())
+    if found is None:
+        raise UsageError(
+            f"--tuning_strategy=optuna:{name}: Optuna {optuna.__version__} has no such sampler"
+            f"{did_you_mean(name, known.values())}",
+            f"its samplers are: {', '.join(sorted(known.values()))}",
+        )
+    made: type[Strategy] = type(
+        f"optuna:{found}", (OptunaSampler,), {"sampler": getattr(optuna.samplers, found)}
+    )
+    return made
+
+
+class OptunaSampler(Turns):
+    """A study with one sampler; see the module docstring."""
+
+    OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
+    sampler: ClassVar[Any]
+
+    @classmethod
+    def read_options(cls, given: Mapping[str, object]) -> dict[str, Any]:
+        known = [name for name in inspect.signature(cls.sampler).parameters if name != "seed"]
+        options = {name: _read(value) for name, value in given.items()}
+        options.pop("optimize_mode", None)
+        for name in options:
+            if name not in known:
+                raise UsageError(
+                    f"--strategy_options {name}={given[name]}: {cls.__name__} has no option "
+                    f"{name!r}{did_you_mean(name, known)}",
+                    f"the arguments of its constructor are: {', '.join(known)}",
+                )
+        return options
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        import optuna
+
+        arguments = dict(self.options)
+        if "seed" in inspect.signature(self.sampler).parameters:
+            arguments["seed"] = self.seed % 2**32
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is experimental or on its way out
+                sampler = self.sampler(**arguments)
+        except Exception as error:  # whatever a sampler has against its arguments
+            raise UsageError(
+                f"{type(self).__name__} cannot be made with {self.options}: {error}",
+                "see its page on optuna.readthedocs.io",
+            ) from None
+        self._optuna = optuna
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._drawn: Any = None  # the trial of the study that becomes the next candidate
+        self._trials: dict[int, int] = {}  # of the study, for candidates without a result
+        self._merits: dict[tuple[Value, ...], float] = {}
+
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        self._drawn, point = self._draw()
+        return self._untried(np.array(point), rng)
+
+    def _note(self, candidate: Candidate) -> None:
+        trial, self._drawn = self._drawn, None
+        if trial is None and candidate.id >= len(self._given):
+            trial, _ = self._draw()
+        if trial is not None and self._params(trial) != candidate.params:
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            trial = None
+        if trial is None:
+            trial = self._put(candidate.params)
+        self._trials[candidate.id] = trial.number
+
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        number = self._trials.pop(candidate.id)
+        if np.isnan(merit):
+            merit = min(self._merits.values(), default=np.nan)
+        else:
+            self._merits[self.space.key(candidate.params)] = merit
+        self._tell(number, merit)
+
+    def _tell(self, trial: Any, merit: float) -> None:
+        if np.isnan(merit):
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(trial, merit)
+
+    # --- one trial of the study -----------------------------------------------------------------
+
+    def _draw(self) -> tuple[Any, tuple[float, ...]]:
+        """A trial of the study and its point; known ones are told what they came to."""
+        for attempt in range(_DRAWS):
+            trial = self._ask()
+            params = self._params(trial)
+            key = self.space.key(params)
+            if key not in self._seen or self._all_seen or attempt == _DRAWS - 1:
+                break
+            self._tell(trial, self._merits.get(key, np.nan))
+        return trial, self.space.encode(params)
+
+    def _ask(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trial = self._study.ask()
+            params: dict[str, Value] = {}
+            for parameter in self.space:
+                if self.space.is_active(parameter, params):
+                    params[parameter.name] = _suggest(trial, parameter)
+        return trial
+
+    def _put(self, params: Mapping[str, Value]) -> Any:
+        """A trial of the study for a configuration that it did not choose."""
+        named = {p.name: p for p in self.space}
+        self._study.enqueue_trial({k: _suggestion(named[k], v) for k, v in params.items()})
+        return self._ask()
+
+    def _params(self, trial: Any) -> dict[str, Value]:
+        """The configuration of a trial of the study, as a candidate has it."""
+        params: dict[str, Value] = {}
+        for parameter in self.space:
+            if parameter.name in trial.params:
+                value = _value(parameter, trial.params[parameter.name])
+                params[parameter.name] = value
+        return self.space.decode(self.space.encode(params))
+
+
+def _suggest(trial: Any, parameter: Parameter) -> Value:
+    """The value that a trial of the study takes for `parameter`."""
+    name, entry = parameter.name, parameter.describe()
+    if isinstance(parameter, ChoiceParameter):
+        return _value(parameter, trial.suggest_categorical(name, range(parameter.size)))
+    if _is_range(parameter):
+        suggest = trial.suggest_int if parameter.type_name == "int" else trial.suggest_float
+        log = bool(entry.get("log"))
+        return _value(
+            parameter, suggest(name, entry["greater_than"], entry["lower_than"], log=log)
+        )
+    return _value(parameter, trial.suggest_float(name, 0.0, 1.0))
+
+
+def _value(parameter: Parameter, suggestion: Any) -> Value:
+    """What a suggestion of Optuna means."""
+    value: Value
+    if isinstance(parameter, ChoiceParameter):
+        value = parameter.choices[suggestion]
+        return value
+    value = suggestion if _is_range(parameter) else parameter.decode(suggestion)
+    return value
+
+
+def _suggestion(parameter: Parameter, value: Value) -> Value:
+    """What Optuna is to suggest for a value."""
+    if isinstance(parameter, ChoiceParameter):
+        return parameter.index(value)
+    return value if _is_range(parameter) else parameter.encode(value)
+
+
+def _is_range(parameter: Parameter) -> bool:
+    """Whether it is one of Optuna's own ranges, which its samplers know best.
+
+    Anything else is a number of [0, 1] to them.
+    """
+    return not isinstance(parameter, ChoiceParameter) and parameter.describe().keys() <= _RANGE
+
+
+def _read(value: object) -> object:
+    """The Python value that a word stands for."""
+    text = str(value).strip()
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text

@@ -1,0 +1,122 @@
+"""PBT: members go on as they are, and the worst take over what good ones do, changed a bit.
+
+Each candidate is one step of one of `population_size` members. Before a step the members are
+ranked by the score of their last one. One of the worst ceil(fraction * population_size) continues
+a random one of the best as many instead of itself, with its configuration, in which each parameter
+is drawn anew with the probability `resample_probability`, and otherwise moved up or down: a
+continuous one by `factor` of its range, any other by one value. A member whose step failed has
+nothing to continue and always does so. All others keep their configuration.
+
+The schedule is that of Jaderberg et al., "Population Based Training of Neural Networks", arXiv
+1711.09846: no member waits for the others. The moves are those of NNI's PBT tuner. Where trials do
+not continue others, a configuration that was tried before is moved in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from autofinetune.space import Parameter
+
+from .base import Candidate
+from .options import OPTIMIZE_MODE, Option
+from .turns import Array, Turns
+
+
+class Step(NamedTuple):
+    """What a member does next: the trial that it continues, and whether it is changed."""
+
+    member: int
+    source: Candidate | None
+    is_changed: bool
+
+
+class PBT(Turns):
+    """Asynchronous population based training; see the module docstring.
+
+    `parents` holds the trial that each candidate continues, by their numbers, None at the start.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Option]] = {
+        **OPTIMIZE_MODE,
+        "population_size": Option(10, "members of the population", 1, 99_999),
+        "factor": Option(0.2, "how far a continuous parameter moves, in its range", 0.0, 1.0),
+        "resample_probability": Option(0.25, "how often it is drawn anew instead", 0.0, 1.0),
+        "fraction": Option(0.2, "share of the members that follow others, or lead", 0.0, 0.5),
+    }
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        size = self.options["population_size"]
+        self._steps = dict.fromkeys(range(size), 0)  # asked so far
+        self._last: dict[int, Candidate] = {}  # finished step of each member
+        self._merits: dict[int, float] = {}  # its result, -inf if it failed
+        self._at_work: dict[int, int] = {}  # the member of each candidate without a result
+        self.parents: dict[int, int | None] = {}
+
+    def _note(self, candidate: Candidate) -> None:
+        step = self._step(candidate.id)
+        self._steps[step.member] += 1
+        self._at_work[candidate.id] = step.member
+        self.parents[candidate.id] = step.source.id if step.source else None
+
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        member = self._at_work.pop(candidate.id)
+        self._last[member] = candidate
+        self._merits[member] = -math.inf if math.isnan(merit) else merit
+
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        step = self._step(self._number)
+        if step.source is None:
+            return self._fresh(lambda: rng.random(self.space.dim))
+        source = np.array(step.source.point)
+        if step.is_changed:
+            return self._settled(self._changed(step.source, rng), rng)
+        return self._settled(source, rng)
+
+    def _settled(self, point: Array, rng: np.random.Generator) -> Sequence[float]:
+        return point.tolist() if self.allow_repeats else self._untried(point, rng)
+
+    def _step(self, number: int) -> Step:
+        """Of the candidate of this number, by the results until now."""
+        busy = set(self._at_work.values())
+        free = [member for member in self._steps if member not in busy] or list(self._steps)
+        member = min(free, key=lambda member: self._steps[member])
+        if member not in self._last:
+            return Step(member, None, False)
+        ranked = sorted(self._merits, key=lambda other: -self._merits[other])
+        count = math.ceil(self.options["fraction"] * len(self._steps))
+        # Never the same ones as leaders and followers, while few have results.
+        alive = [other for other in ranked if self._merits[other] > -math.inf]
+        has_failed = member not in alive
+        leaders = alive[: max(min(count, len(ranked) // 2), int(has_failed))]
+        follows = has_failed or member in ranked[max(len(ranked) - count, len(ranked) // 2) :]
+        if not follows or not leaders:
+            return Step(member, None if has_failed else self._last[member], False)
+        rng = np.random.default_rng([self.seed, number, 1])
+        return Step(member, self._last[leaders[int(rng.integers(len(leaders)))]], True)
+
+    def _changed(self, source: Candidate, rng: np.random.Generator) -> Array:
+        point = rng.random(self.space.dim)  # what becomes active is drawn from its whole range
+        for place, parameter in enumerate(self.space):
+            if parameter.name in source.params:
+                is_drawn = rng.random() < self.options["resample_probability"]
+                moved = self._moved(parameter, source.point[place], bool(rng.random() < 0.5))
+                point[place] = point[place] if is_drawn else moved
+        return point
+
+    def _moved(self, parameter: Parameter, u: float, up: bool) -> float:
+        """One step up or down, no further than the end."""
+        if parameter.size is None:
+            way = self.options["factor"] if up else -self.options["factor"]
+            return float(min(max(u + way, 0.0), 1.0))
+        if parameter.type_name == "choice":  # its values in the order in which they stand
+            values = [parameter.encode(value) for value in parameter.values()]
+            here = values.index(parameter.encode(parameter.decode(u)))
+            return values[min(max(here + (1 if up else -1), 0), len(values) - 1)]
+        beside = [v for v in parameter.neighbours(u) if (v > u) == up]
+        return beside[0] if beside else u

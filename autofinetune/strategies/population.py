@@ -1,0 +1,95 @@
+"""What the strategies with a population share: first a design, then what a surrogate chooses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from autofinetune.surrogate import LENGTH, TAIL, Screen
+
+from .base import Candidate, Known
+from .design import Design
+from .options import Option
+from .turns import Array, Turns
+
+NOISY = 0.05  # share of noise in the variance of the scores
+AGAIN_EVERY = 3
+_TEMPERS = 5
+_LEAST_DEMAND = 0.05  # in units of the most
+POPULATION_OPTIONS: Mapping[str, Option] = {
+    "design": Option(10, "trials spread over the space before the search begins", 0, 1000),
+    "length": Option(LENGTH, "how smooth scores are expected to be, in ranges", 0.01, 100.0),
+    "tail": Option(TAIL, "how much of the bad scores is told apart, in best - median", 0.1, 1e6),
+    "demand": Option(0.2, "the most improvement a member looks for, in deviations", 0.0, 10.0),
+}
+
+
+class Population(Turns):
+    """After what is given comes a space-filling design, then what `_choose` makes of the results.
+
+    `OPTIONS` must contain `POPULATION_OPTIONS`.
+    """
+
+    def _set_up(self) -> None:
+        super()._set_up()
+        self._screen = Screen(self.space, self.options["length"], self.options["tail"])
+        self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
+
+    @abstractmethod
+    def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
+        """The next point of a member, `(dim,)`, when there are results to choose by.
+
+        `self._number` is the candidate's.
+        """
+
+    def _learn(self, candidate: Candidate, merit: float) -> None:
+        self._screen.add(np.array([candidate.point]), np.array([merit]))
+
+    @property
+    def _can_choose(self) -> bool:
+        """Whether `_choose` has what it needs; until then the design goes on."""
+        return len(self._screen) > 0
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        super().remember(earlier)
+        self._screen.add_source(*self._as_arrays(earlier))
+
+    def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
+        if self._design.covers(self._number) or not self._can_choose:
+            point = self._design.point(self._number)
+        else:
+            point = self._choose(round_, member, rng)
+            if self._is_time_to_look_again(round_, member):
+                return tuple(self._screen.incumbent().tolist())
+        return self._untried(np.clip(point, 0.0, 1.0), rng)
+
+    def _pick(
+        self, proposals: Array, low: Array | None = None, high: Array | None = None
+    ) -> Array:
+        """What promises most among and beside `proposals` `(n, dim)`; shape `(dim,)`.
+
+        Args:
+            low, high: the box that is not left, `(dim,)` each; the whole cube by default.
+        """
+        self._screen.begin(self._pending(), self.popsize)
+        self._screen.demand(self._demand)
+        return self._screen.pick(proposals, low, high)
+
+    def _is_time_to_look_again(self, round_: int, member: int) -> bool:
+        """Every few rounds, train the supposed best once more if scores are noisy."""
+        is_turn = member == self.popsize - 1 and round_ % AGAIN_EVERY == 0
+        return is_turn and self._screen.is_fitted and self._screen.noise > NOISY
+
+    @property
+    def _demand(self) -> float:
+        """How much improvement the next candidate looks for, in deviations of all scores.
+
+        The first of some members polishes the best, the last one looks furthest away; in a
+        population of fewer than `_TEMPERS` members these take turns.
+        """
+        cycle = max(_TEMPERS, self.popsize)
+        most = self.options["demand"]
+        tempers = [0.0, *(most * np.geomspace(_LEAST_DEMAND, 1.0, cycle - 1))]
+        return float(tempers[self._number % cycle])

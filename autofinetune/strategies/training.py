@@ -1,0 +1,225 @@
+"""Population-based training: weights and hyperparameters of good members spread to the others.
+
+After Jaderberg et al., "Population Based Training of Neural Networks", arXiv 1711.09846, with
+truncation selection. A member's next trial continues the member's own last model with the same
+hyperparameters, except that a member among the worst takes over (exploit) the model *and* the
+hyperparameters of one drawn from the best, and changes the latter (explore; see `explore.py`).
+
+What is different here, and why:
+
+* Training that is young looks worse than training that went on for long, so two members are
+  compared by the scores of their chains (a trial, its parent, its parent's parent, ...) at the age
+  of the younger chain, counted in trials. A chain of fewer than `GRACE` trials is not replaced.
+* What is best after one more trial is not what is best in the end. To meet this greed a member
+  among the worst starts from scratch now and then, with what another strategy proposes; that
+  strategy proposes the first population too, and is told the scores of such starts only.
+* A member that did not improve for `WINDOW` trials changes its own hyperparameters and goes on.
+* A member whose trial failed or saved nothing continues one of the best models of all rounds.
+* A parent has always saved a model. A script that saves none is searched as if every trial were
+  trained from scratch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autofinetune.space import Value
+
+from .base import Candidate, Known, Strategy
+from .explore import Explorer, Place
+from .members import Members
+
+SHARE = 0.25  # of the members are the worst, and as many the best
+GRACE = 2
+WINDOW = 2
+FRESH = 0.25  # how often a member among the worst starts from scratch
+FRESH_UNTIL = 0.5  # of the rounds: later there is no time left to catch up
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A finished trial that may be continued, and what led to it.
+
+    `merits` holds a score for each trial from scratch to this one, higher is better.
+    """
+
+    candidate: Candidate
+    merits: tuple[float, ...]
+
+    @property
+    def age(self) -> int:
+        """How many trials are in it."""
+        return len(self.merits)
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether none of the last `WINDOW` trials was better than the one before them."""
+        before = self.merits[-WINDOW - 1 : -WINDOW]
+        return bool(before) and max(self.merits[-WINDOW:]) <= before[0]
+
+
+class PopulationTraining(Members):
+    """Trains `popsize` members; see the module docstring.
+
+    Args:
+        fresh: a new strategy with a population of one and the schedule `async`, which may ask
+            configurations again: it proposes what is trained from scratch.
+        popsize, schedule, rounds: as for every strategy.
+    """
+
+    def __init__(
+        self, fresh: Strategy, popsize: int, schedule: str, rounds: int | None = None
+    ) -> None:
+        super().__init__(
+            fresh.space, popsize, fresh.seed, fresh.allow_repeats, schedule=schedule, rounds=rounds
+        )
+        self.fresh = fresh
+        self._starts: dict[int, Candidate] = {}  # of `fresh`, that have no result, by our number
+        self._start_count = 0
+        self._saved: set[int] = set()  # who has a model and is not learned yet
+        self._parents: dict[int, Chain] = {}  # of the candidates that are not learned yet
+        self._chains: dict[int, Chain] = {}  # which members can go on with
+        self._learned: dict[int, int] = {}  # the newest learned trial of each member
+        self._archive: list[Chain] = []  # the best `popsize` of all, best first
+        self._few = max(1, round(SHARE * popsize))
+        self._explorer = Explorer(fresh.space)
+
+    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
+        self.fresh.enqueue(configurations)
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        self.fresh.remember(earlier)
+
+    # --- what happened --------------------------------------------------------------------------
+
+    def restore(self, candidate: Candidate) -> None:
+        if candidate.parent is not None and self._find(candidate.parent) is None:
+            raise ValueError(
+                f"candidate {candidate.id} cannot come here: trial {candidate.parent} has no "
+                "model that may be continued now"
+            )
+        super().restore(candidate)
+
+    def _take(self, candidate: Candidate) -> None:
+        super()._take(candidate)
+        if candidate.parent is None:
+            if candidate.id not in self._starts:  # of an earlier life
+                number = self._start_count
+                start = dataclasses.replace(candidate, id=number, round=number, member=0)
+                self.fresh.restore(start)
+                self._starts[candidate.id] = start
+            self._start_count += 1
+        else:
+            parent = self._find(candidate.parent)
+            assert parent is not None
+            self._parents[candidate.id] = parent
+
+    def model_saved(self, candidate: Candidate) -> None:
+        self._saved.add(candidate.id)
+
+    def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
+        for candidate, merit in results:
+            place = self._place(candidate)
+            self._explorer.learn(place, merit)
+            if candidate.parent is None:
+                self.fresh.tell(self._starts.pop(candidate.id), merit)
+            before = self._parents.pop(candidate.id).merits if candidate.parent is not None else ()
+            has_model = candidate.id in self._saved
+            self._saved.discard(candidate.id)
+            chain = Chain(candidate, (*before, merit)) if merit is not None and has_model else None
+            self._move_on(candidate, chain)
+
+    def _move_on(self, candidate: Candidate, chain: Chain | None) -> None:
+        """Note where a member is; a trial that others of the same member overtook is no place."""
+        member = candidate.member
+        if candidate.id > self._learned.get(member, -1):
+            self._learned[member] = candidate.id
+            self._chains.pop(member, None)
+            if chain is not None:
+                self._chains[member] = chain
+        if chain is not None:
+            self._archive.append(chain)
+            self._archive.sort(key=lambda one: (-one.merits[-1], one.candidate.id))
+            del self._archive[self.popsize :]
+
+    def _find(self, trial: int) -> Chain | None:
+        """The chain that ends in a trial which may be continued now."""
+        chains = [*self._chains.values(), *self._archive]
+        return next((chain for chain in chains if chain.candidate.id == trial), None)
+
+    def _place(self, candidate: Candidate) -> Place:
+        parent = self._parents.get(candidate.id)
+        return Place(candidate.point, 1 + (parent.age if parent else 0))
+
+    # --- the next candidate ---------------------------------------------------------------------
+
+    def _next(self, member: int) -> Candidate:
+        rng = np.random.default_rng([self.seed, self._number, 1])
+        chain = self._chains.get(member)
+        if not (self._archive and self._counts[member]):
+            return self._from_scratch(member)
+        if chain is None or member in self._busy:
+            return self._changed(member, _draw(self._archive, rng), rng)
+        ranking = self._ranking()
+        if chain.age < GRACE or member not in ranking[-self._few :]:
+            return self._own(member, chain, rng)
+        if self._has_time(member) and rng.random() < FRESH:
+            return self._from_scratch(member)
+        best = [self._chains[other] for other in ranking[: self._few]]
+        return self._changed(member, _draw(best, rng), rng)
+
+    def _own(self, member: int, chain: Chain, rng: np.random.Generator) -> Candidate:
+        if chain.has_stalled:
+            return self._changed(member, chain, rng)
+        own = chain.candidate
+        return self._child(member, own, own.point, own.params)
+
+    def _has_time(self, member: int) -> bool:
+        return self.rounds is None or self._counts[member] < FRESH_UNTIL * self.rounds
+
+    def _ranking(self) -> list[int]:
+        """The members that can go on, best first: who beats more others at equal age."""
+
+        def key(member: int) -> tuple[float, float, int]:
+            chain = self._chains[member]
+            lead = sum(_compare(chain, other) for other in self._chains.values())
+            return -lead, -chain.merits[-1], member
+
+        return sorted(self._chains, key=key)
+
+    def _from_scratch(self, member: int) -> Candidate:
+        (start,) = self.fresh.ask(1)
+        number, round_ = self._number, self._counts[member]
+        self._starts[number] = start
+        return dataclasses.replace(start, id=number, round=round_, member=member)
+
+    def _changed(self, member: int, parent: Chain, rng: np.random.Generator) -> Candidate:
+        """Continues the model of `parent` with other hyperparameters."""
+        start = Place(parent.candidate.point, parent.age + 1)
+        pending = [self._place(candidate) for candidate in self._unlearned.values()]
+        point = self._explorer.change(start, pending, self.popsize, rng)
+        return self._child(member, parent.candidate, point, self.space.decode(point))
+
+    def _child(
+        self,
+        member: int,
+        parent: Candidate,
+        point: tuple[float, ...],
+        params: Mapping[str, Value],
+    ) -> Candidate:
+        return Candidate(self._number, self._counts[member], member, point, params, parent.id)
+
+
+def _compare(one: Chain, other: Chain) -> int:
+    """1, 0 or -1: whether the first chain was better, as good or worse at equal age."""
+    age = min(one.age, other.age) - 1
+    a, b = one.merits[age], other.merits[age]
+    return (a > b) - (a < b)
+
+
+def _draw(chains: Sequence[Chain], rng: np.random.Generator) -> Chain:
+    return chains[int(rng.integers(len(chains)))]
