@@ -1,6 +1,7 @@
 """How much of the cards' time is training? Each part prints what it measured.
 
     python -m benchmarks.throughput busy [--slots=4,16] [--trials=200] [--mean=4]
+    python -m benchmarks.throughput first_line [--module=torch] [--trials=40]
     python -m benchmarks.throughput overhead [--trials=100] [--optuna=PY] [--ray=PY] [--nni=PY]
     python -m benchmarks.throughput flat [--trials=10000]
     python -m benchmarks.throughput gpu
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import busy, flat, gpu, overhead
+from . import busy, first_line, flat, gpu, overhead
 
 
 def main() -> int:
@@ -23,10 +24,11 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=("busy", "overhead", "flat", "gpu"))
+    parser.add_argument("part", choices=("busy", "first_line", "overhead", "flat", "gpu"))
     parser.add_argument("--slots", default="4,16")
     parser.add_argument("--trials", type=int)
     parser.add_argument("--mean", type=float, default=4.0, help="seconds of a trial")
+    parser.add_argument("--module", default="torch")
     parser.add_argument("--seed", type=int, default=0)
     for peer in overhead.PEERS:
         parser.add_argument(f"--{peer}", metavar="PY")
@@ -34,6 +36,8 @@ def main() -> int:
     if options.part == "busy":
         for slots in map(int, options.slots.split(",")):
             print(busy.measure(slots, options.trials or 200, options.mean, options.seed))
+    elif options.part == "first_line":
+        print(first_line.measure(options.module, options.trials or 40))
     elif options.part == "overhead":
         given = {name: getattr(options, name) for name in overhead.PEERS if getattr(options, name)}
         print(overhead.measure(options.trials or 100, given))

@@ -1,4 +1,4 @@
-"""With real CUDA contexts: two trials a card, killed in the middle.
+"""With real CUDA contexts: two trials a card, PyTorch preloaded, killed in the middle.
 
 Says so where there is no card or no PyTorch for it.
 """
@@ -55,7 +55,7 @@ def _command(root: Path, *words: str) -> list[str]:
     (root / "hparam.yaml").write_text(HPARAM)
     return [
         sys.executable, "-m", "autofinetune", "train.py", "--param_file=hparam.yaml", "--gpu=0",
-        "--trials_per_gpu=2", "--skip-preflight", "--evaluator=fulltrail",
+        "--trials_per_gpu=2", "--preload=torch", "--skip-preflight", "--evaluator=fulltrail",
         "--output_dir=result", "--popsize=4", *words,
     ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def _whole() -> str:
         time.sleep(2.0)
         after = used_mib()
     return (
-        f"20 trials of 1 s, two at a time ({machine()}): exit code "
+        f"20 trials of 1 s, two at a time, torch preloaded ({machine()}): exit code "
         f"{done.returncode}, {seconds:.0f} s; memory of the card {before} MiB before, "
         f"{after} after"
     )

@@ -122,6 +122,9 @@ def measure(trials: int, pythons: Mapping[str, str], repeats: int = 3) -> str:
         for name, words in {
             "autofinetune": ("--tuning_strategy=hazero", "--strategy_options=surrogate=off"),
             "autofinetune, pshe2": (),
+            "autofinetune, preload": (
+                "--tuning_strategy=hazero", "--strategy_options=surrogate=off", "--preload=json",
+            ),
         }.items():  # fmt: skip
             with tempfile.TemporaryDirectory() as directory:
                 span = ours(Path(directory), trials, words)

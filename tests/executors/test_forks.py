@@ -257,6 +257,26 @@ def test_what_does_not_fit_is_left_out_of_what_others_see(root: Path) -> None:
         assert log_of(attempt) == "20000 False True True\n"
 
 
+def test_ranks_are_forks_each_with_an_environment_of_its_own(root: Path) -> None:
+    code = (
+        "import os, sys; seen = open('/proc/self/environ').read().split(chr(0)); "
+        "rank = os.environ['RANK']; fds = sorted(map(int, os.listdir('/proc/self/fd')))[:-1]; "
+        "print(rank, 'autofinetune.runner.forkserver' in sys.modules, 'RANK=' + rank in seen, "
+        "'AUTOFINETUNE_MARK=' + os.environ['AUTOFINETUNE_MARK'] in seen, "
+        "os.environ['WORLD_SIZE'], os.getsid(0) == os.getpid(), len(fds))"
+    )
+    slots = [Slot("a", ranks=2)]
+    with (
+        ready_server(root, slots=slots) as made,
+        contextlib.closing(LocalExecutor(slots, dict(os.environ), forks=made)) as executor,
+    ):
+        attempt = attempt_of(root, code)
+        executor.submit(attempt)
+        assert until_over(executor).state is JobState.EXITED
+    lines = [f"{rank} True True True 2 True 4" for rank in range(2)]  # 0, 1, 2 and the lock
+    assert sorted(log_of(attempt).splitlines()) == sorted([lines[0], f"[rank 1] {lines[1]}"])
+
+
 def test_libraries_behave_as_in_a_script(root: Path) -> None:
     code = (
         "import sys, numpy as np, sklearn.linear_model as l; x = np.arange(20.).reshape(10, 2); "
