@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
-COVERED = journal notices nvml placement safety scheduler state stopping tuner verdict
+COVERED = journal notices nvml placement safety scheduler state stopping trials tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
     $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks lease local records reports slots)
 

@@ -17,7 +17,7 @@ LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
     "notices": 0, "copying": 0, "preload": 1,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
-    "options": 1, "curves": 1, "run_state": 1,
+    "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,
