@@ -19,7 +19,7 @@ from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
 
-OWN_OPTIONS = ("saved_params_dir", "model_path")
+SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 ON_TIMEOUT = ("drain", "kill")
 EXPLOITS = ("truncation", "better_half")
@@ -37,7 +37,8 @@ class Config:
     ended by force `stop_grace_s` later. After `max_seconds` of work no trial is created any more,
     and `on_timeout` (drain, kill) says what becomes of those that run. `exploit` says which models
     are continued where models are. With `replayed` nothing is searched: these configurations are
-    trained one after the other, each with the model of the one before.
+    trained one after the other, each with the model of the one before. By `nni_wire` the script
+    gets its hyperparameters by NNI's calls and no options for them.
     """
 
     script: str
@@ -69,6 +70,7 @@ class Config:
     on_timeout: str = DEFAULTS["on_timeout"]
     exploit: str = DEFAULTS["exploit"]
     replayed: tuple[Mapping[str, Value], ...] = ()
+    nni_wire: bool = DEFAULTS["nni_wire"]
 
     @property
     def members_have_models(self) -> bool:
@@ -115,6 +117,7 @@ class Config:
             "stop_grace": self.stop_grace_s,
             "max_seconds": self.max_seconds,
             "on_timeout": self.on_timeout,
+            "nni_wire": self.nni_wire,
             **self.safety.describe(),
             **self.placement.describe(),
             "working_dir": self.working_dir,
@@ -157,6 +160,7 @@ class Config:
             on_timeout=described.get("on_timeout", DEFAULTS["on_timeout"]),
             exploit=described.get("exploit", "better_half"),
             replayed=tuple(described.get("replayed", ())),
+            nni_wire=described.get("nni_wire", False),
         )
 
 
@@ -190,7 +194,9 @@ def build_config(
     checker = _Checker(options, names, working_dir)
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
-    evaluator = checker.one_of("evaluator", names.evaluators)
+    nni_wire = checker.flag("nni_wire")
+    # NNI trains every trial from scratch, and its scripts load no model.
+    evaluator = checker.one_of("evaluator", names.evaluators, "fulltrail" if nni_wire else None)
     exploit = checker.one_of("exploit", EXPLOITS)
     strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
@@ -249,6 +255,7 @@ def build_config(
         on_timeout=on_timeout,
         exploit=exploit,
         replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
+        nni_wire=nni_wire,
     )
 
 
@@ -318,8 +325,14 @@ class _Checker:
             self.mistakes.append(f"--{key}={value} must be a number of seconds {least}")
         return number
 
-    def one_of(self, key: str, allowed: Collection[str]) -> str:
-        value = str(self.options.get(key) or DEFAULTS[key])
+    def flag(self, key: str) -> bool:
+        value = self.options.get(key)
+        if not (value is None or isinstance(value, bool)):
+            self.mistakes.append(f"--{key}={value} must be true or false")
+        return value is True
+
+    def one_of(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
+        value = str(self.options.get(key) or default or DEFAULTS[key])
         name = value.lower()
         if name not in allowed:
             self.mistakes.append(

@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     "assessor": "none",
     "stop_grace": 30.0,
     "on_timeout": "drain",
+    "nni_wire": False,
 }
 
 

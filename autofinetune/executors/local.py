@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 from autofinetune.runner.cgroup import recorded_cgroup
 from autofinetune.runner.files import (
     EXIT,
@@ -34,6 +33,7 @@ from autofinetune.state import device_of
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 from .card_memory import CardMemory
 from .cards import Card
+from .hand_over import hand_over
 from .lease import Leases
 from .reports import NO_ROOM, read_regular, read_reports
 from .slots import Slot
@@ -163,10 +163,8 @@ class LocalExecutor(Executor):
         env = {
             **self._environ,
             **slot.env,
-            **attempt.env,
+            **hand_over(attempt, job.directory),
             MARK_VARIABLE: job.mark,
-            REPORT_FILE_VARIABLE: str(job.directory / REPORTS),
-            STOP_FILE_VARIABLE: str(job.directory / STOP),
         }
         with (job.directory / "runner.log").open("ab") as log, _signals_blocked():
             job.process = subprocess.Popen(

@@ -70,6 +70,58 @@ def test_a_report(line: str, expected: tuple[str, float, int | None]) -> None:
     assert found == Report(*expected, 7)
 
 
+def frame(record: object) -> bytes:
+    """As NNI's trial side writes it: what is said and a line end, after their length."""
+    said = json.dumps(record).encode() + b"\n"
+    return b"ME%06d%b" % (len(said), said)
+
+
+def metric(kind: str, value: object, sequence: object = 0) -> bytes:
+    record = {"parameter_id": 7, "trial_job_id": "7", "type": kind, "sequence": sequence}
+    return frame({**record, "value": json.dumps(value)})
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (metric("PERIODICAL", 0.71, 3), ("intermediate", 0.71, 3)),
+        (metric("FINAL", 2), ("final", 2.0, 0)),
+        (metric("FINAL", {"default": 0.5, "loss": [1]}), ("final", 0.5, 0)),
+        (metric("FINAL", math.inf), ("final", math.inf, 0)),
+        (metric("PERIODICAL", 0.5, "3"), ("intermediate", 0.5, None)),
+        (frame({"type": "FINAL", "value": 0.25}), ("final", 0.25, None)),
+        (metric("FINAL", 0.9)[:40] + metric("FINAL", 0.5), ("final", 0.5, 0)),
+    ],
+)
+def test_a_result_by_the_wire_of_nni(line: bytes, expected: tuple[str, float, int | None]) -> None:
+    assert parse_report(line, 7) == Report(*expected, 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        frame({"type": "REQUEST_PARAMETER", "sequence": 0, "parameter_index": 1}),
+        frame({"type": ["FINAL"], "value": "1"}),
+        frame({"type": "FINAL"}),
+        frame({"type": "FINAL", "value": "["}),
+        frame({"type": "FINAL", "value": "[" * 20_000}),
+        metric("FINAL", None),
+        metric("FINAL", True),
+        metric("FINAL", "abc"),
+        metric("FINAL", [0.5]),
+        metric("FINAL", {"loss": 0.5}),
+        metric("FINAL", {"default": {"default": 1}}),
+        metric("FINAL", 0.5)[:-2] + b"\n",
+        metric("FINAL", 0.5).replace(b"ME0", b"ME1"),
+        b"ME000003[1]\n",
+        b"ME000002{\n",
+        b"ME\n",
+    ],
+)
+def test_what_is_no_result_by_the_wire_of_nni(line: bytes) -> None:
+    assert parse_report(line, 0) is None
+
+
 def test_nan_is_a_score() -> None:
     for line in (b'{"final": "nan"}', b'{"final": NaN}'):
         found = parse_report(line, 0)
