@@ -7,7 +7,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def reports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+def reports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name, value in IN_A_TRIAL.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(REPORT_FILE_VARIABLE, str(tmp_path / "reports"))

@@ -225,14 +225,14 @@ def test_the_end_of_a_line_too_long_to_read_at_once_is_no_report(path: Path) -> 
     assert read_all(path) == []
 
 
-def damage(chance: random.Random, junk: bytes | None = None) -> bytes:
-    data = bytearray(ORIGINAL)
+def damage(chance: random.Random, junk: bytes | None = None, data: bytes = ORIGINAL) -> bytes:
+    damaged = bytearray(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
-        at = chance.randrange(len(data))
+        at = chance.randrange(len(damaged))
         length = chance.choice([1, 1, 1, 2, 8])
         new = junk * length if junk else chance.randbytes(length)
-        data[at : at + chance.choice([0, length])] = new
-    return bytes(data)
+        damaged[at : at + chance.choice([0, length])] = new
+    return bytes(damaged)
 
 
 def read_each(path: Path, versions: Iterable[bytes]) -> Iterator[set[str]]:
@@ -259,6 +259,18 @@ def test_a_damaged_file_holds_no_score_that_does_not_stand_in_it(
     path: Path, thousand: int
 ) -> None:
     versions = [damage(random.Random(1000 * thousand + index)) for index in range(1000)]
+    for data, found in zip(versions, read_each(path, versions), strict=True):
+        assert found <= numbers_in(data)
+
+
+def test_a_damaged_wire_of_nni_holds_no_score_that_does_not_stand_in_it(path: Path) -> None:
+    original = b"".join(
+        metric("FINAL" if index % 2 else "PERIODICAL", {"default": score}, index)
+        for index, score in enumerate(WRITTEN)
+    )
+    path.write_bytes(original)
+    assert [repr(score) for _, score, _ in read(path)] == [repr(score) for score in WRITTEN]
+    versions = [damage(random.Random(index), data=original) for index in range(2000)]
     for data, found in zip(versions, read_each(path, versions), strict=True):
         assert found <= numbers_in(data)
 
