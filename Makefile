@@ -7,7 +7,7 @@ DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
 COVERED = journal notices nvml placement safety scheduler state stopping tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices lease local reports slots)
+    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices hand_over lease local reports slots)
 
 .PHONY: demo demo-text test coverage lint bench faults torture clean
 
