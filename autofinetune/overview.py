@@ -182,18 +182,22 @@ def _best(
     ask: Ask, ended: Sequence[Ended], direction: Direction, repeats: int
 ) -> BestTrial | None:
     """As `State.best`: of the configuration with the best mean, once all of it is over."""
-    counts = Counter(trial // repeats for trial, *_ in ended) if repeats > 1 else {}
-    groups: dict[int, list[tuple[float, int]]] = {}
-    for trial, status, score in ended:
-        number = trial // repeats
-        if status == Status.COMPLETED.value and counts.get(number, repeats) == repeats:
-            groups.setdefault(number, []).append((direction.merit(score), -trial))
-    if not groups:
+    completed = Status.COMPLETED.value
+    sign = direction.merit(1.0)
+    merits = {trial: sign * score for trial, status, score in ended if status == completed}
+    if repeats > 1:
+        counts = Counter(trial // repeats for trial, *_ in ended)
+        merits = {t: merit for t, merit in merits.items() if counts[t // repeats] == repeats}
+        groups: dict[int, list[tuple[float, int]]] = {}
+        for trial, merit in merits.items():
+            groups.setdefault(trial // repeats, []).append((merit, -trial))
+        group = max(groups.values(), key=lambda group: (_mean(group), *max(group)), default=[])
+        merits = {-negative: merit for merit, negative in group}
+    if not merits:
         return None
-    group = max(groups.values(), key=lambda group: (_mean(group), *max(group)))
-    merit, negative = max(group)
-    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, -negative))
-    return BestTrial(-negative, direction.merit(merit), json.loads(body)["params"])
+    trial = max(merits, key=lambda trial: (merits[trial], -trial))
+    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, trial))
+    return BestTrial(trial, sign * merits[trial], json.loads(body)["params"])
 
 
 def _mean(group: Sequence[tuple[float, int]]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +72,11 @@ class RunPaths:
         return self.attempt_dir(trial, attempt) / REPORTS
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replace a file in one step: readers see the old content or the new, never a part."""
     partial = path.with_name(f".{path.name}.tmp")
     with partial.open("wb") as file:
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

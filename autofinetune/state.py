@@ -6,7 +6,6 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -24,21 +23,9 @@ from autofinetune.events import (
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.space import Value
+from autofinetune.trials import Status, Trial, Trials
 
-
-class Status(str, Enum):
-    """Where a trial is in its life."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
-
-    @property
-    def is_final(self) -> bool:
-        return self in (Status.COMPLETED, Status.FAILED, Status.STOPPED)
+__all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial", "device_of"]
 
 
 class Direction(str, Enum):
@@ -67,43 +54,13 @@ class ImpossibleEvent(ValueError):
     """An event that cannot follow the ones before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One execution for one candidate; it may take several attempts.
-
-    `handle` is of an attempt that runs, `stop_reason` of one that was asked to end.
-    """
-
-    id: int
-    round: int
-    member: int
-    params: Mapping[str, Value]
-    parent: int | None
-    status: Status = Status.QUEUED
-    attempt: int = 0
-    lost: tuple[str, ...] = ()  # the reasons of the attempts that did not count
-    avoid: str = ""  # the slot on which it failed before
-    slot: str = ""
-    handle: Mapping[str, Any] | None = None
-    report_offset: int = 0
-    reports: int = 0
-    last_report: float | None = None
-    stop_reason: str = ""
-    reason: str = ""
-    score: float | None = None
-    estimate: float | None = None
-    seconds: float = 0.0
-    has_model: bool = False
-    started_at: float | None = None
-
-
 def device_of(slot: str) -> str:
     """What slots have in common: `0` of `0.1` and `0.2`, the places of two trials on one card."""
     return slot.partition(".")[0]
 
 
 class State:
-    """All trials of a run and what is counted over them; each event costs constant time."""
+    """All trials of a run and what is counted over them; an event costs next to nothing."""
 
     def __init__(self, direction: Direction = Direction.MAXIMIZE) -> None:
         self.direction = direction
@@ -111,15 +68,14 @@ class State:
         self.config: Mapping[str, Any] = {}
         self.created_at: float | None = None
         self.end_reason: str | None = None
-        self.trials: dict[int, Trial] = {}
+        self.trials = Trials()
         self.queued: set[int] = set()
         self.running: set[int] = set()
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.ended_by_round: dict[int, int] = {}
         self._rounds: dict[int, list[int]] = {}  # trials in order of creation
         self._models: dict[int, int] = {}  # how many completed trials of a round saved one
-        # Completed trials by (-mean merit of its configuration, -merit, trial), sorted.
-        self._order: list[tuple[float, float, int]] = []
+        self._order: list[int] = []  # completed trials, see `ranked`
         self._repeats = 1
         self.best: Trial | None = None
         self.busy_seconds = 0.0
@@ -150,11 +106,15 @@ class State:
 
         With repeats they are ordered by the mean of their configuration once all of it is done.
         """
-        return (self.trials[trial] for *_, trial in self._order)
+        return map(self.trials.__getitem__, self._order)
 
     def in_round(self, round_: int) -> list[Trial]:
         """The trials of one round in order of creation."""
         return [self.trials[trial] for trial in self._rounds.get(round_, ())]
+
+    def by_round(self) -> Iterator[Trial]:
+        """All trials, round by round."""
+        return (trial for round_ in sorted(self._rounds) for trial in self.in_round(round_))
 
     def models_before(self, round_: int) -> int:
         """How many completed trials of earlier rounds saved a model."""
@@ -200,9 +160,7 @@ class State:
     def _trial_created(self, event: TrialCreated) -> None:
         if event.trial in self.trials:
             raise ImpossibleEvent(f"trial {event.trial} was created twice")
-        self.trials[event.trial] = Trial(
-            event.trial, event.round, event.member, event.params, event.parent
-        )
+        self.trials.put(Trial(event.trial, event.round, event.member, event.params, event.parent))
         self._rounds.setdefault(event.round, []).append(event.trial)
         self.queued.add(event.trial)
         self.counts[Status.QUEUED] += 1
@@ -264,16 +222,25 @@ class State:
 
     def _rank(self, ended: Trial) -> None:
         """Put the trials of a configuration in order when the last of them is over."""
-        first = ended.id - ended.id % self._repeats
-        together = [self.trials.get(first + number) for number in range(self._repeats)]
-        over = [trial for trial in together if trial is not None and trial.status.is_final]
+        over = [trial for trial in self._together(ended.id) if trial.status.is_final]
         done = [trial for trial in over if trial.status is Status.COMPLETED]
         if len(over) < self._repeats or not done:
             return
-        mean = sum(map(self.merit, done)) / len(done)
         for trial in done:
-            bisect.insort(self._order, (-mean, -self.merit(trial), trial.id))
-        self.best = self.trials[self._order[0][-1]]
+            bisect.insort(self._order, trial.id, key=self._place)
+        self.best = self.trials[self._order[0]]
+
+    def _place(self, number: int) -> tuple[float, float, int]:
+        """By what completed trials are ordered: mean of the configuration, own merit, number."""
+        done = [t for t in self._together(number) if t.status is Status.COMPLETED]
+        mean = sum(map(self.merit, done)) / len(done)
+        return -mean, -self.merit(self.trials[number]), number
+
+    def _together(self, number: int) -> list[Trial]:
+        """The trials of one configuration, as far as they are created."""
+        first = number - number % self._repeats
+        numbers = range(first, first + self._repeats)
+        return [self.trials[number] for number in numbers if number in self.trials]
 
     def _count_failures(self, trial: Trial) -> None:
         if trial.status is not Status.FAILED:
@@ -308,7 +275,7 @@ class State:
 
     def _change(self, trial: Trial, **fields: Any) -> Trial:
         changed = dataclasses.replace(trial, **fields)
-        self.trials[trial.id] = changed
+        self.trials.put(changed)
         self.counts[trial.status] -= 1
         self.counts[changed.status] += 1
         return changed

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import functools
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from typing import TypeVar
 
 from autofinetune.assessors import Assessor
 from autofinetune.config import Config
+from autofinetune.endings import Endings
 from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
 from autofinetune.evaluators import Evaluator
 from autofinetune.events import (
@@ -32,7 +32,6 @@ from autofinetune.events import (
     RunCreated,
     RunEnded,
     RunResumed,
-    SlotQuarantined,
     StopRequested,
     TrialCreated,
     TrialEnded,
@@ -40,7 +39,6 @@ from autofinetune.events import (
 from autofinetune.executors import (
     Attempt,
     Executor,
-    ExitRecord,
     JobState,
     Key,
     Observation,
@@ -53,16 +51,12 @@ from autofinetune.run_state import BROKEN, ERROR, INTERRUPTED, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
-    FAST_FAILURE_S,
-    SUSPECT_SLOT,
     State,
-    Status,
     Trial,
     device_of,
 )
 from autofinetune.stopping import Stopping
 from autofinetune.strategies import Candidate, Exhausted, Strategy
-from autofinetune.verdict import Verdict, judge
 from autofinetune.version import __version__
 
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
@@ -143,6 +137,14 @@ class Tuner:
         self._world = world
         self._now = world.now
         self._stopping = Stopping(assessor, config.direction)
+        self._endings = Endings(
+            config.safety,
+            paths,
+            self.state,
+            self._slots,
+            self._stopping,
+            self._now,
+        )
         self._stop_deadlines: dict[Key, float] = {}
         self._began = 0.0  # this life, by the monotonic clock
         self._spent_before = 0.0  # seconds of work in earlier lives
@@ -157,6 +159,9 @@ class Tuner:
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
+
+    def _slots(self) -> Sequence[str]:
+        return self._executor.slots()
 
     @property
     def interrupted(self) -> bool:
@@ -249,7 +254,7 @@ class Tuner:
     def _due(self) -> list[Action]:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
         taken |= self.state.quarantined.keys()
-        free = [slot for slot in self._executor.slots() if slot not in taken]
+        free = [slot for slot in self._slots() if slot not in taken]
         can_start = self._has_space() and not self._to_submit
         return plan(
             self.state,
@@ -284,15 +289,11 @@ class Tuner:
                 clear[device_of(slot)] = slot
         return list(clear.values())
 
-    def _beside(self, slot: str) -> list[str]:
-        """The slots of the same device, this one included."""
-        return [s for s in self._executor.slots() if device_of(s) == device_of(slot)]
-
     def _why_no_more(self) -> str | None:
         """Why no trial is started any more, or None."""
         if self.interrupted:
             return INTERRUPTED
-        if self.state.quarantined.keys() >= set(self._executor.slots()):
+        if self.state.quarantined.keys() >= set(self._slots()):
             return NO_SLOT
         if self.config.safety.is_broken(self.state):
             return BROKEN
@@ -468,7 +469,9 @@ class Tuner:
         for observation in observations:
             events += self._take_reports(observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
-                events += self._conclude(observation)
+                self._stop_deadlines.pop(observation.key, None)
+                finals = self._finals.pop(observation.key[0])
+                events += self._endings.of(observation, finals)
         self._record(events)
         for event in events:
             if isinstance(event, TrialEnded):
@@ -499,79 +502,6 @@ class Tuner:
         step = count if report.step is None else report.step
         return Reported(self._now(), trial.id, trial.attempt, step, report.score, report.offset)
 
-    def _conclude(self, observation: Observation) -> Iterable[Event]:
-        trial = self.state.trials[observation.key[0]]
-        finals = self._finals.pop(trial.id)
-        verdict = judge(observation.exit, finals, strict_exit=self.config.safety.strict_exit)
-        estimate = None
-        if trial.stop_reason:  # however it ended: a result would be one of half a training
-            verdict = Verdict(Status.STOPPED, trial.stop_reason, self._stopping.score(trial))
-            estimate = self._stopping.estimate(trial)
-        self._stop_deadlines.pop(observation.key, None)
-        seconds = self._seconds(trial, observation.exit)
-        trouble = _slot_trouble(trial, observation)
-        if trouble:
-            # Memory belongs to the card; a process that stays takes one place there.
-            for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
-                yield SlotQuarantined(self._now(), slot, trouble)
-        again = self._reason_to_run_again(trial, verdict, seconds)
-        if again:
-            yield AttemptLost(self._now(), trial.id, trial.attempt, again)
-            return
-        status = verdict.status
-        assert status is not None
-        if status is Status.COMPLETED and trial.avoid:
-            yield from self._blame(trial)
-        yield TrialEnded(
-            at=self._now(),
-            trial=trial.id,
-            attempt=trial.attempt,
-            status=status.value,
-            reason=verdict.reason,
-            score=verdict.score,
-            seconds=seconds,
-            has_model=_has_content(self.paths.model(trial.round, trial.member)),
-            estimate=estimate,
-        )
-
-    def _blame(self, trial: Trial) -> Iterable[SlotQuarantined]:
-        """A trial completed that had failed elsewhere: on that device nothing more is started.
-
-        Beside the slot where it failed this means those whose own last trial failed at once; one
-        whose trials complete shows that the card works and is only crowded.
-        """
-        if device_of(trial.slot) == device_of(trial.avoid):
-            return
-        for slot in self._beside(trial.avoid):
-            is_failing = slot == trial.avoid or self.state.slot_failures.get(slot, 0) > 0
-            if is_failing and slot not in self.state.quarantined:
-                where = "there" if slot == trial.avoid else f"on {trial.avoid}"
-                reason = f"trial {trial.id} failed {where} at once and completed on {trial.slot}"
-                yield SlotQuarantined(self._now(), slot, reason)
-
-    def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
-        """Why this attempt does not count, or nothing."""
-        if verdict.status is None:
-            return verdict.reason
-        if verdict.status is not Status.FAILED:
-            return ""
-        if self.config.safety.may_retry(trial, verdict.reason):
-            return verdict.reason
-        beside = self._beside(trial.slot)
-        others = set(self._executor.slots()) - {*beside} - self.state.quarantined.keys()
-        is_suspect = (
-            seconds < FAST_FAILURE_S
-            and any(self.state.slot_failures.get(slot, 0) > 0 for slot in beside)
-            and bool(others & self.state.good_slots)
-            and SUSPECT_SLOT not in trial.lost
-        )
-        return SUSPECT_SLOT if is_suspect else ""
-
-    def _seconds(self, trial: Trial, record: ExitRecord | None) -> float:
-        if record is not None:
-            return record.seconds
-        return max(0.0, self._now() - (trial.started_at or 0.0))
-
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
         if trial.has_model:
@@ -596,17 +526,6 @@ class Tuner:
             self._sinks.flush(self.state)
 
 
-def _slot_trouble(trial: Trial, observation: Observation) -> str:
-    """Why the slot of a trial that ended cannot be used again, or nothing."""
-    if observation.exit is not None and observation.exit.survivors:
-        pids = ", ".join(map(str, observation.exit.survivors))
-        return f"processes of trial {trial.id} cannot be ended: {pids}"
-    if observation.held_bytes:
-        held = observation.held_bytes / 2**30
-        return f"{held:.1f} GiB of the card's memory did not come back after trial {trial.id}"
-    return ""
-
-
 def _make_empty(directory: Path) -> None:
     """What an attempt that was lost may have left there is no model of the next one."""
     if directory.is_symlink() or directory.is_file():
@@ -614,13 +533,3 @@ def _make_empty(directory: Path) -> None:
     elif directory.exists():
         shutil.rmtree(directory)
     directory.mkdir(parents=True)
-
-
-def _has_content(directory: Path) -> bool:
-    if directory.is_symlink():
-        return False  # what it leads to is not the trial's
-    try:
-        with os.scandir(directory) as entries:
-            return any(True for _ in entries)
-    except OSError:
-        return False

@@ -17,7 +17,7 @@ LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
     "notices": 0, "copying": 0, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
-    "options": 1, "curves": 1, "run_state": 1,
+    "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,
@@ -33,7 +33,7 @@ LAYERS = {
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
     "search": 4.5,
-    "tuner": 5,
+    "endings": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "cli.run": 6.2,
     "__main__": 7, "": 0.5,
 }  # fmt: skip

@@ -13,16 +13,13 @@ from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import AttemptLost, AttemptPlanned, SlotQuarantined, TrialEnded
 from autofinetune.executors import (
     Attempt,
-    ExitRecord,
-    JobState,
     MemoryExecutor,
-    Observation,
     Played,
 )
 from autofinetune.journal import MemoryJournal
 from autofinetune.safety import RETRY_REASONS, Safety, read_safety
-from autofinetune.state import SUSPECT_SLOT, Status, Trial
-from autofinetune.tuner import Tuner, World, _slot_trouble
+from autofinetune.state import SUSPECT_SLOT, Status
+from autofinetune.tuner import Tuner, World
 from tests.helpers import Clock, Recorder, config_of, play, table, tuner_in_memory
 
 
@@ -322,13 +319,3 @@ def test_a_retried_trial_survives_a_kill_between_any_two_events(tmp_path: Path) 
         assert table(again.run()) == wanted
         ended = [e.trial for e in journal.events() if isinstance(e, TrialEnded)]
         assert len(ended) == len(set(ended)) == 9
-
-
-def test_a_slot_in_trouble_gets_no_more_trials_and_a_reason(tmp_path: Path) -> None:
-    trial = Trial(3, 0, 1, {}, None, slot="a")
-    record = ExitRecord("exit", 0, 1.0, survivors=(41, 42))
-    unkillable = Observation((3, 1), JobState.EXITED, (), record)
-    assert _slot_trouble(trial, unkillable) == "processes of trial 3 cannot be ended: 41, 42"
-    leaking = Observation((3, 1), JobState.EXITED, (), held_bytes=3 << 30)
-    assert "3.0 GiB of the card's memory did not come back" in _slot_trouble(trial, leaking)
-    assert _slot_trouble(trial, Observation((3, 1), JobState.EXITED)) == ""

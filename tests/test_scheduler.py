@@ -79,7 +79,7 @@ def test_equal_arguments_give_equal_actions_and_change_nothing() -> None:
     state = state_with(3, 1)
     before = (dict(state.trials), set(state.queued), set(state.running))
     assert due(state, ["x", "y"]) == due(state, ["x", "y"])
-    assert before == (state.trials, state.queued, state.running)
+    assert before == (dict(state.trials), state.queued, state.running)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -36,33 +37,30 @@ class KeepModels(Sink):
             self._parents *= self._newest
         self._paths = paths
         self._is_due = False
-        self._emptied: set[int] = set()
+        self._full: set[int] = set()  # trials that are over, whose models are still there
+        self._newest_of: dict[int, list[int]] = {}  # trials that are over, of each member
 
     def handle(self, event: Event, state: State) -> None:
-        self._is_due |= isinstance(event, TrialEnded)
+        if isinstance(event, TrialEnded) and self._keep is not None:
+            self._is_due = True
+            self._full.add(event.trial)
+            own = self._newest_of.setdefault(state.trials[event.trial].member, [])
+            own[:] = sorted([*own, event.trial])[-self._newest :] if self._newest else []
 
     def flush(self, state: State) -> None:
         if self._keep is None or not self._is_due or not self._best_is_safe(state):
             return
         self._is_due = False
-        ranked = [trial for trial in state.ranked() if trial.has_model]
-        needed = {trial.id for trial in ranked[: max(self._keep, self._parents)]}
+        able = (trial.id for trial in state.ranked() if trial.has_model)
+        needed = set(itertools.islice(able, max(self._keep, self._parents)))
         waiting = [state.trials[number] for number in state.queued | state.running]
         needed |= {trial.parent for trial in waiting if trial.parent is not None}
-        needed |= self._newest_of_members(state)
-        for trial in state.trials.values():
-            if trial.status.is_final and trial.id not in needed | self._emptied:
-                model = self._paths.model(trial.round, trial.member)
-                shutil.rmtree(model, ignore_errors=True)
-                model.mkdir(parents=True, exist_ok=True)
-                self._emptied.add(trial.id)
-
-    def _newest_of_members(self, state: State) -> set[int]:
-        by_member: dict[int, list[int]] = {}
-        for trial in state.trials.values():
-            if trial.status.is_final and self._newest:
-                by_member.setdefault(trial.member, []).append(trial.id)
-        return {trial for own in by_member.values() for trial in sorted(own)[-self._newest :]}
+        needed.update(*self._newest_of.values())
+        for trial in [state.trials[number] for number in self._full - needed]:
+            model = self._paths.model(trial.round, trial.member)
+            shutil.rmtree(model, ignore_errors=True)
+            model.mkdir(parents=True, exist_ok=True)
+            self._full.remove(trial.id)
 
     def _best_is_safe(self, state: State) -> bool:
         """Whether best_model.json, written with the digests of a whole copy, names the best."""

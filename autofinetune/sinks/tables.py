@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from autofinetune.config import Config
 from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
@@ -78,60 +78,64 @@ class Tables(Sink):
     def _write(self, state: State) -> None:
         began = self._clock()
         self._paths.root.mkdir(parents=True, exist_ok=True)
-        trials = [state.trials[trial] for trial in sorted(state.trials)]
-        write_atomically(self._paths.trials_csv, self._csv(trials).encode())
-        write_atomically(self._paths.log_file, self._log(state, trials).encode())
+        # Line by line: all of it at once is large, and the memory would not come back.
+        write_atomically(self._paths.trials_csv, map(str.encode, self._csv(state)))
+        write_atomically(self._paths.log_file, map(str.encode, self._log(state)))
         self.is_behind = False
         now = self._clock()
         self._rest_until = now + REST * (now - began)
 
-    def _csv(self, trials: Iterable[Trial]) -> str:
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
+    def _csv(self, state: State) -> Iterator[str]:
+        line = io.StringIO()
+        writer = csv.writer(line, lineterminator="\n")
+
+        def written(row: Sequence[object]) -> str:
+            line.seek(0)
+            line.truncate()
+            writer.writerow(row)
+            return line.getvalue()
+
         names = [f"hparam.{name}" if name in CSV_COLUMNS else name for name in self._names]
-        writer.writerow([*CSV_COLUMNS, *names])
-        writer.writerows(
-            [
-                trial.id, trial.round, trial.member, trial.attempt, trial.status.value,
-                trial.reason, _score(trial), "" if trial.parent is None else trial.parent,
-                trial.slot, f"{trial.seconds:.3f}", *self._values(trial),
-            ]
-            for trial in trials
-        )  # fmt: skip
-        return buffer.getvalue()
+        yield written([*CSV_COLUMNS, *names])
+        for number in sorted(state.trials):
+            trial = state.trials[number]
+            yield written(
+                [
+                    trial.id, trial.round, trial.member, trial.attempt, trial.status.value,
+                    trial.reason, _score(trial), "" if trial.parent is None else trial.parent,
+                    trial.slot, f"{trial.seconds:.3f}", *self._values(trial),
+                ]
+            )  # fmt: skip
 
     def _values(self, trial: Trial) -> list[str]:
         params = trial.params
         return [as_text(params[name]) if name in params else "" for name in self._names]
 
-    def _log(self, state: State, trials: Sequence[Trial]) -> str:
-        lines = ["The final best hyperparameters:"]
+    def _log(self, state: State) -> Iterator[str]:
+        yield "The final best hyperparameters:\n"
         best = state.best
         if best is None:
-            lines.append("none: no trial has completed")
+            yield "none: no trial has completed\n"
         else:
-            lines += [f"{name}\t:\t{as_text(value)}" for name, value in best.params.items()]
-            lines.append(f"The final best eval score is {best.score!r}.")
-            lines.append(
-                "The final best model parameters are saved as ./best_model ."
+            yield from (f"{name}\t:\t{as_text(value)}\n" for name, value in best.params.items())
+            yield f"The final best eval score is {best.score!r}.\n"
+            yield (
+                "The final best model parameters are saved as ./best_model .\n"
                 if best.has_model
-                else "The best trial saved no model, so there is no best_model."
+                else "The best trial saved no model, so there is no best_model.\n"
             )
-        header = [*self._names, "saved_params_dir", "round", "score", "state", "reason"]
-        rows = (
-            "\t".join(
-                [
-                    *self._values(trial),
-                    f"round{trial.round}/model-{trial.member}",
-                    str(trial.round),
-                    _score(trial) or "-",
-                    trial.status.value,
-                    trial.reason or "-",
-                ]
-            )
-            for trial in sorted(trials, key=lambda trial: trial.round)
-        )
-        return "\n".join([*lines, "\t".join(header), *rows, ""])
+        yield "\t".join([*self._names, "saved_params_dir", "round", "score", "state", "reason"])
+        yield "\n"
+        for trial in state.by_round():
+            values = [
+                *self._values(trial),
+                f"round{trial.round}/model-{trial.member}",
+                str(trial.round),
+                _score(trial) or "-",
+                trial.status.value,
+                trial.reason or "-",
+            ]
+            yield "\t".join(values) + "\n"
 
 
 def _score(trial: Trial) -> str:

@@ -14,6 +14,7 @@ from .rows import Outcome
 
 KILLS_PER_UNIT = 10
 STRIDE = 4
+SCHEDULES = ("async", "round")
 _PATIENCE = 2  # so many runs of a stride must have come to their end without meeting the call
 
 
@@ -30,8 +31,10 @@ def kill_at_random_instants(bench: Bench, unit: tuple[int, int]) -> Outcome:
     rng = random.Random(seed)
     total = Outcome()
     while total.done["kills"] < kills:
-        strategy = SEARCHES[(seed + total.done["runs"]) % len(SEARCHES)]
-        run = bench.run(strategy=strategy, seed=rng.randrange(2**31), rounds=3)
+        kind = seed + total.done["runs"]
+        strategy = SEARCHES[kind % len(SEARCHES)]
+        schedule = SCHEDULES[kind // len(SEARCHES) % len(SCHEDULES)]
+        run = bench.run(strategy=strategy, schedule=schedule, seed=rng.randrange(2**31), rounds=3)
         run.plan({"*": {"seconds": 0.05}})
         total.add(_kill_until_over(run, kills - total.done["kills"], rng, f"unit {seed}"))
     return total

@@ -17,7 +17,8 @@ every figure comes from a run on a machine named below. It needs root, to mount 
 READING = """\
 A kill is `kill -9` of the tuner. After every kill the journal and all files are compared with what
 the trials noted outside of the output directory. Then the run is resumed to its end, and its table
-must be that of the same run without a kill.
+must be that of the same run without a kill; every other of the runs that are killed at random
+instants has the schedule `async`, by which the table is a matter of time and must be complete.
 
 | word | meaning |
 |---|---|

@@ -85,7 +85,10 @@ def spread(work: Callable[[Bench, T], Outcome], units: Sequence[T], jobs: int) -
     ):
         waiting = [pool.submit(_do, work, unit, root) for unit in units]
         for number, future in enumerate(as_completed(waiting), 1):
-            total.add(future.result())
+            outcome = future.result()
+            total.add(outcome)
+            for kind, text in outcome.violations:  # at once: the whole may take hours
+                print(f"  {kind}: {text}", file=sys.stderr)
             if number < len(units) and time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
                 found = len(total.violations)
