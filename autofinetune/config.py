@@ -20,7 +20,7 @@ from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
 from autofinetune.state import Direction
 
-OWN_OPTIONS = ("saved_params_dir", "model_path")
+SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 ON_TIMEOUT = ("drain", "kill")
 EXPLOITS = ("truncation", "better_half")
@@ -39,7 +39,8 @@ class Config:
     and `on_timeout` (drain, kill) says what becomes of those that run. `exploit` says which models
     are continued where models are. With `replayed` nothing is searched: these configurations are
     trained one after the other, each with the model of the one before. `preload` says what is
-    imported once for all trials: modules, `auto` or `none`.
+    imported once for all trials: modules, `auto` or `none`. By `nni_wire` the script gets its
+    hyperparameters by NNI's calls and no options for them.
     """
 
     script: str
@@ -72,6 +73,7 @@ class Config:
     exploit: str = DEFAULTS["exploit"]
     replayed: tuple[Mapping[str, Value], ...] = ()
     preload: str = DEFAULTS["preload"]
+    nni_wire: bool = DEFAULTS["nni_wire"]
 
     @property
     def members_have_models(self) -> bool:
@@ -118,6 +120,7 @@ class Config:
             "stop_grace": self.stop_grace_s,
             "max_seconds": self.max_seconds,
             "on_timeout": self.on_timeout,
+            "nni_wire": self.nni_wire,
             **self.safety.describe(),
             **self.placement.describe(),
             "preload": self.preload,
@@ -162,6 +165,7 @@ class Config:
             exploit=described.get("exploit", "better_half"),
             replayed=tuple(described.get("replayed", ())),
             preload=described.get("preload", DEFAULTS["preload"]),
+            nni_wire=described.get("nni_wire", False),
         )
 
 
@@ -195,7 +199,9 @@ def build_config(
     checker = _Checker(options, names, working_dir)
     script = checker.script()
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
-    evaluator = checker.one_of("evaluator", names.evaluators)
+    nni_wire = checker.flag("nni_wire")
+    # NNI trains every trial from scratch, and its scripts load no model.
+    evaluator = checker.one_of("evaluator", names.evaluators, "fulltrail" if nni_wire else None)
     exploit = checker.one_of("exploit", EXPLOITS)
     strategy = checker.strategy()
     seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
@@ -256,6 +262,7 @@ def build_config(
         exploit=exploit,
         replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
         preload=preload,
+        nni_wire=nni_wire,
     )
 
 
@@ -331,8 +338,14 @@ class _Checker:
         self.mistakes += mistakes(option, Path(self.working_dir, script))
         return option
 
-    def one_of(self, key: str, allowed: Collection[str]) -> str:
-        value = str(self.options.get(key) or DEFAULTS[key])
+    def flag(self, key: str) -> bool:
+        value = self.options.get(key)
+        if not (value is None or isinstance(value, bool)):
+            self.mistakes.append(f"--{key}={value} must be true or false")
+        return value is True
+
+    def one_of(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
+        value = str(self.options.get(key) or default or DEFAULTS[key])
         name = value.lower()
         if name not in allowed:
             self.mistakes.append(

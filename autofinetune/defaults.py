@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "stop_grace": 30.0,
     "on_timeout": "drain",
     "preload": "none",
+    "nni_wire": False,
 }
 
 

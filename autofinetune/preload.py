@@ -17,6 +17,8 @@ from pathlib import Path
 
 AUTO, NONE = "auto", "none"
 _WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?\Z")
+# What looks at the trial's environment while it is imported.
+_EACH_TRIAL_ITSELF = frozenset({"nni"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _HARMLESS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
 
@@ -37,6 +39,8 @@ def mistakes(option: str, script: Path) -> Iterator[str]:
                 f"--preload={option}: {name} lies beside the script, where it may change; "
                 "name installed modules"
             )
+        elif name.partition(".")[0] in _EACH_TRIAL_ITSELF:
+            yield f"--preload={option}: each trial has to import {name} itself; leave it out"
         elif _find(name) is None:
             yield f"--preload={option}: there is no module {name}; install it, or leave it out"
 
@@ -96,7 +100,7 @@ class _Reader:
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
-            if _is_local(top, self.script) or not _is_installed(top):
+            if top in _EACH_TRIAL_ITSELF or _is_local(top, self.script) or not _is_installed(top):
                 continue
             if self.stopped_at:
                 self.left_out.append(top)

@@ -21,6 +21,8 @@ import time
 
 REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
+PARAMS_VARIABLE = "AUTOFINETUNE_PARAMS"
+PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # instead, where they are too long for it
 
 
 def report_final_result(score: float) -> None:
@@ -70,13 +72,7 @@ def should_stop() -> bool:
 
 
 def _report(kind: str, score: float, step: int | None) -> None:
-    try:
-        value = float(score)
-    except Exception as error:  # what a foreign class raises is its own: torch a RuntimeError
-        raise TypeError(
-            f"report_{kind}_result needs one number such as 0.93, got {_short(score)} "
-            f"of type {type(score).__name__}"
-        ) from error
+    value = as_score(kind, score)
     path = os.environ.get(REPORT_FILE_VARIABLE)
     if path and _rank() != 0:
         return  # one report a trial, however many processes it has
@@ -88,6 +84,17 @@ def _report(kind: str, score: float, step: int | None) -> None:
         )
         return
     _append_when_there_is_space(path, _as_line(kind, value, step))
+
+
+def as_score(kind: str, score: object) -> float:
+    """The number in a report of one kind, `final` or `intermediate`; raises TypeError."""
+    try:
+        return float(score)  # type: ignore[arg-type]
+    except Exception as error:  # what a foreign class raises is its own: torch a RuntimeError
+        raise TypeError(
+            f"report_{kind}_result needs one number such as 0.93, got {_short(score)} "
+            f"of type {type(score).__name__}"
+        ) from error
 
 
 def _rank() -> int:

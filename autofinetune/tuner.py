@@ -429,12 +429,14 @@ class Tuner:
                 "AUTOFINETUNE_TRIAL": str(trial.id),
                 "AUTOFINETUNE_ROUND": str(trial.round),
                 "AUTOFINETUNE_MEMBER": str(trial.member),
+                **self._evaluator.environment(trial, parent),
             },
             working_dir=self.config.working_dir,
             directory=str(directory),
             log=str(self.paths.trial_log(trial.round, trial.member).absolute()),
             grace_s=self._world.grace_s,
             time_limit_s=self.config.time_limit_s,
+            nni_wire=self.config.nni_wire,
         )
         handle = self._executor.submit(attempt)
         if trial.stop_reason:

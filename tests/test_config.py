@@ -108,6 +108,18 @@ def test_names_stand_in_any_case(folder: Path, option: str, written: str, meant:
     assert getattr(build(folder, **{option: written}), option) == meant
 
 
+def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
+    folder: Path,
+) -> None:
+    assert build(folder, nni_wire=True).evaluator == "fulltrail"
+    given = build(folder, nni_wire=True, evaluator="populationbased")
+    assert (given.evaluator, given.nni_wire) == ("populationbased", True)
+    assert build(folder, nni_wire=False) == build(folder)
+    described = build(folder).describe()
+    del described["nni_wire"]  # as in a run from before there was a choice
+    assert not Config.from_description(described).nni_wire
+
+
 def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
     config = build(
         folder, popsize=2, round=3, seed=0, gpu=0, trial_timeout=30,
@@ -185,6 +197,8 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
         ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
                                     f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
+        ("nni_wire", "yes", "--nni_wire=yes must be true or false"),
+        ("nni_wire", 1, "--nni_wire=1 must be true or false"),
         ("exploit", "best", "--exploit=best is unknown; use one of: better_half, truncation"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
@@ -243,7 +257,7 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
         preload="json",
         trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
         assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
-        on_timeout="kill",
+        on_timeout="kill", nni_wire=True,
     ).with_script_options({"lr", "epochs"})  # fmt: skip
     assert full.placement == Placement(2, 4, 1, 3)
     for config in (plain, full):

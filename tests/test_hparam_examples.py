@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from autofinetune.strategies import create_strategy
 from tests.helpers import from_init
 
 FOLDER = Path(__file__).parent.parent / "hparam_examples"
-FILES = sorted(FOLDER.iterdir())
+FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".py")
 
 
 def load(name: str) -> Space:
@@ -167,3 +169,20 @@ def test_the_sweep_gives_trials_what_wandb_would() -> None:
         "optimizer": {"name": "sgd", "decay": 0.1},
         "epochs": 10,
     }
+
+
+def test_the_script_of_nni_runs_by_itself_and_is_tuned_over_its_space(tmp_path: Path) -> None:
+    script, space = FOLDER / "train_nni.py", FOLDER / "nni_search_space.json"
+    alone = subprocess.run(
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=True
+    )
+    assert alone.stdout.splitlines()[-1].startswith("Final result: 0.8")
+    command = [
+        *(sys.executable, "-m", "autofinetune", str(script), "--nni_wire", "--gpu=cpu:2"),
+        *(f"--param_file={space}", "--popsize=2", "--round=1", "--output_dir=result"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "result/round0/log-0.info").read_text()
+    assert str(load("nni_search_space.json").nest(load_space(space).init_params)) in log
+    assert (tmp_path / "result/best_model/model.txt").exists()

@@ -15,7 +15,7 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "notices": 0, "copying": 0, "preload": 1,
+    "notices": 0, "copying": 0, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
@@ -24,7 +24,8 @@ LAYERS = {
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
     "executors.forks": 3, "executors.records": 3.2,
-    "executors.reports": 3, "strategies.population": 2.5, "strategies.members": 2.2,
+    "executors.reports": 3, "executors.hand_over": 3,
+    "strategies.population": 2.5, "strategies.members": 2.2,
     "strategies.explore": 2.5, "strategies.turns": 2.3,
 
     "strategies.history": 2.3, "strategies.policy": 2.3,
@@ -114,7 +115,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
-        "members", "explore", "forks", "records",
+        "members", "explore", "forks", "records", "hand_over",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

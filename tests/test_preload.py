@@ -216,3 +216,9 @@ def test_each_module_that_is_not_there_is_a_mistake(
     assert len(found) == 1
     assert found[0].startswith(f"--preload={option}: ")
     assert reason in found[0]
+
+
+def test_what_reads_the_environment_of_a_trial_is_left_to_it(script: Path) -> None:
+    assert read(script, "import json\nimport nni\nimport re") == (("json", "re"), "")
+    (found,) = mistakes("json,nni", script)
+    assert "each trial has to import nni itself" in found

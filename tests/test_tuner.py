@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import heapq
 import itertools
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -597,6 +598,31 @@ def test_what_cannot_be_started_yet_is_started_later_and_that_is_told_once(
     assert all("refused" in notice for notice in notices)
     planned = [event.trial for event in recorder.events if isinstance(event, AttemptPlanned)]
     assert planned == [0, 1]
+
+
+@pytest.mark.parametrize("nni_wire", [False, True])
+def test_an_attempt_is_told_who_it_is_and_what_to_train(tmp_path: Path, nni_wire: bool) -> None:
+    seen: list[Attempt] = []
+
+    def look(attempt: Attempt) -> Played:
+        seen.append(attempt)
+        return Played(final=1.0)
+
+    config = config_of(popsize=1, rounds=1, nni_wire=nni_wire)
+    tuner = tuner_in_memory(tmp_path, config, program=look)
+    tuner.start("r1")
+    params = tuner.run().trials[0].params
+    (attempt,) = seen
+    assert attempt.nni_wire == nni_wire
+    assert json.loads(attempt.env["AUTOFINETUNE_PARAMS"]) == params
+    assert attempt.env == {
+        "AUTOFINETUNE_PARAMS": attempt.env["AUTOFINETUNE_PARAMS"],
+        "AUTOFINETUNE_RUN": "r1",
+        "AUTOFINETUNE_TRIAL": "0",
+        "AUTOFINETUNE_ROUND": "0",
+        "AUTOFINETUNE_MEMBER": "0",
+        "AUTOFINETUNE_SAVED_PARAMS_DIR": str(tmp_path / "round0/model-0"),
+    }
 
 
 def test_a_report_before_the_end_is_recorded_before_the_end(tmp_path: Path) -> None:

@@ -240,6 +240,11 @@ def run_parser() -> Parser:
         f"auto: what train.py imports (default {DEFAULTS['preload']})",
     )
     add.flag("strict_exit", "a result counts only if train.py then exits with 0")
+    add.flag(
+        "nni_wire",
+        "for a script of NNI, with the package nni or with autofinetune.nni: it gets its "
+        "parameters by get_next_parameter and no options; --evaluator is then fulltrail",
+    )
     add.flag("skip_preflight", "do not ask train.py --help for its options first")
     add.flag("dry_run", "show the space, the slots and the first commands; run nothing")
     parser.add_argument("--version", action="store_true", help="show the version")

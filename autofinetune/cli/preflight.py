@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from autofinetune.config import OWN_OPTIONS, Config
+from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, start_of_command
 from autofinetune.executors import HelpText, ask_for_options
 
 TIMEOUT_S = 120.0
-_SAVED_PARAMS_DIR, _MODEL_PATH = OWN_OPTIONS
 
 
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
@@ -33,12 +33,29 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     return config.with_script_options(found.options)
 
 
+def with_declared_options(config: Config) -> Config:
+    """The config with those of our own options that stand in the script as words in quotes.
+
+    A script that gets its hyperparameters by a call may have no options, and `--help` would then
+    begin a training, so it is read instead of asked.
+
+    Raises:
+        UsageError: the script cannot be read.
+    """
+    try:
+        text = config.script_path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {config.script}: {error.strerror or error}") from None
+    quoted = {found[1].decode() for found in re.finditer(rb"""["']--(\w+)["']""", text)}
+    return config.with_script_options(quoted.intersection(OWN_OPTIONS))
+
+
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
     needed = dict.fromkeys(config.space.names, "a hyperparameter")
-    needed[_SAVED_PARAMS_DIR] = "the directory in which to save the model"
+    needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
-        needed[_MODEL_PATH] = "the directory of the model to continue from"
+        needed[MODEL_PATH] = "the directory of the model to continue from"
     for word in config.script_args:
         needed.setdefault(option_name(word), "given on the command line")
     for word in config.warm_args or ():
@@ -65,7 +82,7 @@ def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> Usa
     head = f"{config.script} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
     tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
-    if set(missing) == {_MODEL_PATH}:
+    if set(missing) == {MODEL_PATH}:
         tip = "add it, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor, create_assessor
 from autofinetune.cli.options import Parser, parse_run
-from autofinetune.cli.preflight import check_script
+from autofinetune.cli.preflight import check_script, with_declared_options
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
 from autofinetune.cli.words import (
     announce,
@@ -115,6 +115,8 @@ def start_config(
     preflight: bool = True,
 ) -> int:
     """Begin the run of a checked configuration; returns the exit code."""
+    if config.nni_wire:
+        config = with_declared_options(config)
     # Their options are checked before anything is written.
     strategy, assessor = _make_strategy(config), _make_assessor(config)
     slots = _find_slots(config, config.gpu, probe)
@@ -124,7 +126,7 @@ def start_config(
     _refuse_used_directory(paths)
     say_all(slots.notes)
     with fork_server(config, slots) as forks:  # it imports while the script is asked
-        if preflight:
+        if preflight and not config.nni_wire:
             config = check_script(config, {**os.environ, **slots.places[0].env})
         with _locked(paths):
             _refuse_used_directory(paths)  # again: another run may have been faster

@@ -14,6 +14,7 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
+from autofinetune.report import PARAMS_VARIABLE
 from autofinetune.run_state import BROKEN, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import idle_slots_per_round
 from autofinetune.sinks.console import last_lines
@@ -85,7 +86,11 @@ def show_plan(
     print("first commands:")
     for c in strategy.ask(config.popsize * config.repeats):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
-        print("  " + shlex.join(masked(evaluator.command(trial, None))))
+        command = shlex.join(masked(evaluator.command(trial, None)))
+        if config.nni_wire:
+            params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
+            command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
+        print(f"  {command}")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
+from pathlib import Path
 
-from autofinetune.config import Config
+from autofinetune.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
 from autofinetune.paths import RunPaths
+from autofinetune.report import PARAMS_VARIABLE
 from autofinetune.space import as_text
 from autofinetune.state import State, Trial
 from autofinetune.strategies.base import Candidate
@@ -28,18 +31,36 @@ class Evaluator(ABC):
 
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""
-        model = self.paths.model(trial.round, trial.member)
-        given = self.config.space.options(trial.params)
+        given = {} if self.config.nni_wire else self.config.space.options(trial.params)
         words = [
             *start_of_command(self.config),
             *(f"--{name}={as_text(value)}" for name, value in given.items()),
-            f"--saved_params_dir={model}",
-            *self.config.script_args,
         ]
+        if self._takes(SAVED_PARAMS_DIR):
+            words.append(f"--{SAVED_PARAMS_DIR}={self._model(trial)}")
+        words += self.config.script_args
         if parent is not None:
-            words.append(f"--model_path={self.paths.model(parent.round, parent.member)}")
+            if self._takes(MODEL_PATH):
+                words.append(f"--{MODEL_PATH}={self._model(parent)}")
             words += self.warm_args()
         return tuple(words)
+
+    def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
+        """What `trial` finds in its environment of what `command` may say, too."""
+        env = {
+            PARAMS_VARIABLE: json.dumps(self.config.space.nest(trial.params)),
+            f"AUTOFINETUNE_{SAVED_PARAMS_DIR.upper()}": str(self._model(trial)),
+        }
+        if parent is not None:
+            env[f"AUTOFINETUNE_{MODEL_PATH.upper()}"] = str(self._model(parent))
+        return env
+
+    def _model(self, trial: Trial) -> Path:
+        return self.paths.model(trial.round, trial.member)
+
+    def _takes(self, option: str) -> bool:
+        """A script that gets its parameters by calls need not have options."""
+        return not self.config.nni_wire or option in (self.config.script_options or ())
 
     def warm_args(self) -> tuple[str, ...]:
         """What a continued trial gets besides: as configured, or one epoch where there is one."""

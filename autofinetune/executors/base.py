@@ -20,7 +20,10 @@ Handle: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Attempt:
-    """What to run. `env` is what the trial sees besides the tuner's own environment."""
+    """What to run. `env` is what the trial sees besides the tuner's own environment.
+
+    With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
+    """
 
     run: str
     trial: int
@@ -33,6 +36,7 @@ class Attempt:
     log: str
     grace_s: float
     time_limit_s: float | None = None
+    nni_wire: bool = False
 
     @property
     def key(self) -> Key:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autofinetune.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 from autofinetune.runner.cgroup import recorded_cgroup
 from autofinetune.runner.files import (
     LOCK,
@@ -32,6 +31,7 @@ from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
 from .card_memory import CardMemory
 from .cards import Card
 from .forks import ForkServer
+from .hand_over import hand_over
 from .lease import Leases
 from .records import read_exit, read_json
 from .reports import NO_ROOM, read_reports
@@ -168,10 +168,8 @@ class LocalExecutor(Executor):
         env = {
             **self._environ,
             **slot.env,
-            **attempt.env,
+            **hand_over(attempt, job.directory),
             MARK_VARIABLE: job.mark,
-            REPORT_FILE_VARIABLE: str(job.directory / REPORTS),
-            STOP_FILE_VARIABLE: str(job.directory / STOP),
         }
         with (job.directory / "runner.log").open("ab") as log:
             inherited = self._leases.descriptors(slot.devices)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
+from typing import Any
 
 from .base import Report
 
@@ -14,6 +16,8 @@ MAX_LINE = 64 * 1024
 MAX_CHUNK = 1 << 20
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # an error that says nothing of the file
 _KINDS = ("final", "intermediate")
+_NNI_FRAME = re.compile(rb"ME([0-9]{6})(?={)")  # and the number of bytes that follow
+_NNI_KINDS = {"FINAL": "final", "PERIODICAL": "intermediate"}
 
 
 def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
@@ -59,11 +63,14 @@ def read_regular(path: Path, offset: int = 0) -> bytes:
 
 
 def parse_report(line: bytes, offset: int) -> Report | None:
-    """The report in one line, or None: `{"final": 0.93}` or `{"intermediate": 0.7, "step": 3}`."""
+    """The report in one line, or None: `{"final": 0.93}` or `{"intermediate": 0.7, "step": 3}`.
+
+    The lines of NNI's trial side are understood as well.
+    """
     if len(line) > MAX_LINE or not line.strip():
         return None
     try:
-        record = json.loads(line)
+        record = _nni_record(line) if line.startswith(b"ME") else json.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
@@ -78,3 +85,21 @@ def parse_report(line: bytes, offset: int) -> Report | None:
         return None
     is_step = isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**53
     return Report(kinds[0], score, step if is_step else None, offset)
+
+
+def _nni_record(line: bytes) -> Any:
+    """A line of NNI's trial side in our words, None if it is no result.
+
+    `ME000095{"type": "PERIODICAL", "sequence": 1, "value": "0.25", ...}`: the value is JSON once
+    more, a number or a mapping with one under `default`. A line that was torn, by a full disk,
+    stands before the next one without an end of its own.
+    """
+    frames = [f.end() for f in _NNI_FRAME.finditer(line) if int(f[1]) == len(line) - f.end()]
+    said = json.loads(line[frames[0] :]) if frames else {}
+    value = said.get("value")
+    if isinstance(value, str):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        value = value.get("default")
+    kind = _NNI_KINDS.get(str(said.get("type")))
+    return {kind: value, "step": said.get("sequence")} if kind else None

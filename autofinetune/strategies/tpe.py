@@ -92,7 +92,7 @@ class TPE(Turns):
         """How likely each choice is, `(n,)`; `values` `(n,)` are the coordinates of all."""
         places = np.searchsorted(values, coordinates)
         counts = np.bincount(places, self._weights(len(places)), len(values))
-        counts += self.options["prior_weight"]
+        counts = counts + self.options["prior_weight"]  # of nothing they are whole numbers
         return np.asarray(counts / counts.sum())
 
     def _near(self, good: Array, bad: Array, rng: np.random.Generator) -> float:
@@ -104,6 +104,8 @@ class TPE(Turns):
     def _mixture(self, coordinates: Array) -> Mixture:
         weights = np.append(self._weights(len(coordinates)), self.options["prior_weight"])
         means = np.append(coordinates, PRIOR_MEAN)
+        if len(means) == 1:  # no trial is bad, or none good: there is the prior alone
+            return Mixture(np.ones(1), means, np.array([PRIOR_DEVIATION]))
         order = np.argsort(means, kind="stable")
         gaps = np.diff(means[order])
         deviations = np.empty(len(means))

@@ -66,6 +66,7 @@ def test_when_it_judges() -> None:
     assert not stops(BAD[:5])
     assert stops(BAD[:6], threshold=1.0) == stops(BAD[:6], threshold=1.0)
     assert [stops(BAD[:n], gap=3) for n in range(9, 13)] == [True, False, False, True]
+    assert [stops(BAD[:n], start_step=9) for n in range(7, 11)] == [False, False, True, True]
     assert not stops(BAD, threshold=0.0)
     assert not stops([0.1] * 20)  # it is at its end
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.cli import preflight
-from autofinetune.cli.preflight import check_script, needed_options
+from autofinetune.cli.preflight import check_script, needed_options, with_declared_options
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
 from autofinetune.runner.processes import start_time
@@ -280,3 +280,28 @@ def test_what_a_script_leaves_behind_is_ended(tmp_path: Path) -> None:
     """
     check(config_for(tmp_path, textwrap.dedent(script) + script_with(*COMPLETE)))
     assert start_time(int((tmp_path / "left").read_text())) is None
+
+
+# --- scripts that are read instead of asked -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "declared"),
+    [
+        ("# --model_path and saved_params_dir", ()),
+        ("add('--model_path', \"--lr\")", ("model_path",)),
+        ('add("--saved_params_dir"); add("--model_path")', ("model_path", "saved_params_dir")),
+        ("add('--model_path_of_mine')", ()),
+    ],
+)
+def test_our_own_options_are_found_in_the_script(
+    tmp_path: Path, script: str, declared: tuple[str, ...]
+) -> None:
+    assert with_declared_options(config_for(tmp_path, script)).script_options == declared
+
+
+def test_a_script_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    config = config_for(tmp_path, "")
+    config.script_path.unlink()
+    with pytest.raises(UsageError, match=r"cannot read train\.py: No such file"):
+        with_declared_options(config)

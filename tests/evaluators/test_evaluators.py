@@ -40,6 +40,38 @@ def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
     assert evaluator.warm_args() == ()  # a constant is not overruled
 
 
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_the_environment_says_it_too_as_the_format_of_the_space_has_it(name: str) -> None:
+    space = load_space(
+        {
+            "net": {"_type": "choice", "_value": [{"_name": "wide"}, {"_name": "deep"}]},
+            "lr": {"_type": "uniform", "_value": [0, 1]},
+        }
+    )
+    evaluator = evaluator_of(name, space=space)
+    trial = trial_of({"net": "deep", "lr": 0.5})
+    env = evaluator.environment(trial, None)
+    assert env == {
+        "AUTOFINETUNE_PARAMS": '{"net": {"_name": "deep"}, "lr": 0.5}',
+        "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
+    }
+    continued = evaluator.environment(trial, Trial(3, 1, 0, {}, None))
+    assert continued == env | {"AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0"}
+
+
+def test_a_script_of_nni_gets_the_options_that_it_declares() -> None:
+    trial, parent = trial_of({"lr": 0.5, "units": 4, "optimizer": "sgd"}), Trial(3, 1, 0, {}, None)
+    fields = {"nni_wire": True, "script_args": ("--amp",)}
+    plain = evaluator_of("populationbased", **fields)
+    assert plain.command(trial, parent)[2:] == ("--amp",)
+    both = evaluator_of(
+        "populationbased", script_options=("model_path", "saved_params_dir"), **fields
+    )
+    assert both.command(trial, parent)[2:] == (
+        "--saved_params_dir=/out/round2/model-1", "--amp", "--model_path=/out/round1/model-0",
+    )  # fmt: skip
+
+
 def finished(
     scores: list[float | None], saved: list[bool] | None = None, direction: str = "maximize"
 ) -> State:

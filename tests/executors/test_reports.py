@@ -70,6 +70,58 @@ def test_a_report(line: str, expected: tuple[str, float, int | None]) -> None:
     assert found == Report(*expected, 7)
 
 
+def frame(record: object) -> bytes:
+    """As NNI's trial side writes it: what is said and a line end, after their length."""
+    said = json.dumps(record).encode() + b"\n"
+    return b"ME%06d%b" % (len(said), said)
+
+
+def metric(kind: str, value: object, sequence: object = 0) -> bytes:
+    record = {"parameter_id": 7, "trial_job_id": "7", "type": kind, "sequence": sequence}
+    return frame({**record, "value": json.dumps(value)})
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (metric("PERIODICAL", 0.71, 3), ("intermediate", 0.71, 3)),
+        (metric("FINAL", 2), ("final", 2.0, 0)),
+        (metric("FINAL", {"default": 0.5, "loss": [1]}), ("final", 0.5, 0)),
+        (metric("FINAL", math.inf), ("final", math.inf, 0)),
+        (metric("PERIODICAL", 0.5, "3"), ("intermediate", 0.5, None)),
+        (frame({"type": "FINAL", "value": 0.25}), ("final", 0.25, None)),
+        (metric("FINAL", 0.9)[:40] + metric("FINAL", 0.5), ("final", 0.5, 0)),
+    ],
+)
+def test_a_result_by_the_wire_of_nni(line: bytes, expected: tuple[str, float, int | None]) -> None:
+    assert parse_report(line, 7) == Report(*expected, 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        frame({"type": "REQUEST_PARAMETER", "sequence": 0, "parameter_index": 1}),
+        frame({"type": ["FINAL"], "value": "1"}),
+        frame({"type": "FINAL"}),
+        frame({"type": "FINAL", "value": "["}),
+        frame({"type": "FINAL", "value": "[" * 20_000}),
+        metric("FINAL", None),
+        metric("FINAL", True),
+        metric("FINAL", "abc"),
+        metric("FINAL", [0.5]),
+        metric("FINAL", {"loss": 0.5}),
+        metric("FINAL", {"default": {"default": 1}}),
+        metric("FINAL", 0.5)[:-2] + b"\n",
+        metric("FINAL", 0.5).replace(b"ME0", b"ME1"),
+        b"ME000003[1]\n",
+        b"ME000002{\n",
+        b"ME\n",
+    ],
+)
+def test_what_is_no_result_by_the_wire_of_nni(line: bytes) -> None:
+    assert parse_report(line, 0) is None
+
+
 def test_nan_is_a_score() -> None:
     for line in (b'{"final": "nan"}', b'{"final": NaN}'):
         found = parse_report(line, 0)
@@ -173,14 +225,14 @@ def test_the_end_of_a_line_too_long_to_read_at_once_is_no_report(path: Path) -> 
     assert read_all(path) == []
 
 
-def damage(chance: random.Random, junk: bytes | None = None) -> bytes:
-    data = bytearray(ORIGINAL)
+def damage(chance: random.Random, junk: bytes | None = None, data: bytes = ORIGINAL) -> bytes:
+    damaged = bytearray(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
-        at = chance.randrange(len(data))
+        at = chance.randrange(len(damaged))
         length = chance.choice([1, 1, 1, 2, 8])
         new = junk * length if junk else chance.randbytes(length)
-        data[at : at + chance.choice([0, length])] = new
-    return bytes(data)
+        damaged[at : at + chance.choice([0, length])] = new
+    return bytes(damaged)
 
 
 def read_each(path: Path, versions: Iterable[bytes]) -> Iterator[set[str]]:
@@ -207,6 +259,18 @@ def test_a_damaged_file_holds_no_score_that_does_not_stand_in_it(
     path: Path, thousand: int
 ) -> None:
     versions = [damage(random.Random(1000 * thousand + index)) for index in range(1000)]
+    for data, found in zip(versions, read_each(path, versions), strict=True):
+        assert found <= numbers_in(data)
+
+
+def test_a_damaged_wire_of_nni_holds_no_score_that_does_not_stand_in_it(path: Path) -> None:
+    original = b"".join(
+        metric("FINAL" if index % 2 else "PERIODICAL", {"default": score}, index)
+        for index, score in enumerate(WRITTEN)
+    )
+    path.write_bytes(original)
+    assert [repr(score) for _, score, _ in read(path)] == [repr(score) for score in WRITTEN]
+    versions = [damage(random.Random(index), data=original) for index in range(2000)]
     for data, found in zip(versions, read_each(path, versions), strict=True):
         assert found <= numbers_in(data)
 

@@ -76,6 +76,13 @@ def test_metis_without_candidates_goes_to_the_expected_optimum() -> None:
     assert distance(played("metis", 9, exploration_probability=0.0)) < distance(curious)
 
 
+def test_metis_looks_from_as_many_places_as_it_is_told() -> None:
+    """From one place it may end on a lower hill."""
+    few, many = (played("metis", 4, selection_num_starting_points=number) for number in (1, 60))
+    assert few[:5] == many[:5]
+    assert few != many
+
+
 def noisy(no_resampling: bool) -> tuple[Strategy, list[Candidate]]:
     """A smooth score but for a few trials that came out wrong."""
     options = {"no_resampling": no_resampling, "exploration_probability": 1.0,

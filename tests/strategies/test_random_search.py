@@ -22,3 +22,14 @@ def test_what_was_drawn_before_is_left_out_until_all_was() -> None:
     assert sorted(asked) == list(range(1, 1001))
     half = np.array(asked[1:501], dtype=float)
     assert abs(half.mean() - 500.5) < 40
+
+
+def test_lies_change_nothing_here() -> None:
+    asked = []
+    for kind in ("none", "min", "max"):
+        options = {"constant_liar_type": kind}
+        strategy = create_strategy("Random", space_of("float"), popsize=5, seed=3, options=options)
+        first = strategy.ask(5)
+        strategy.tell(first[0], 1.0)
+        asked.append([*first, *strategy.ask(5)])
+    assert asked[0] == asked[1] == asked[2]

@@ -63,3 +63,29 @@ def test_choices_go_by_how_often_they_were_good() -> None:
         strategy._choice(parameter, good, bad, np.random.default_rng(seed)) for seed in range(5)
     ]
     assert set(chosen) == {0.75}
+
+
+@pytest.mark.parametrize("options", [{"n_startup_jobs": 1}, {"gamma": 1e6}])
+def test_the_search_goes_on_while_no_trial_is_bad(options: dict[str, float]) -> None:
+    strategy = tpe(**options)
+    for number in range(30):
+        (candidate,) = strategy.ask(1)
+        strategy.tell(candidate, float(number))
+
+
+def test_running_trials_are_lied_about() -> None:
+    """With good lies new draws come to the running trials, with bad ones they keep away."""
+    near = {}
+    for kind in ("min", "max", "none"):
+        strategy = tpe(constant_liar_type=kind, n_startup_jobs=1, optimize_mode="maximize")
+        for number in range(30):
+            (candidate,) = strategy.ask(1)
+            strategy.tell(candidate, 1.0 if number == 3 else 0.0)
+        near[kind] = [candidate.point for candidate in strategy.ask(30)]
+    assert near["min"] != near["max"]
+    assert near["min"] != near["none"] != near["max"]
+
+    def crowd(points: list[tuple[float, ...]]) -> float:
+        return float(np.std([point[0] for point in points]))
+
+    assert crowd(near["max"]) < crowd(near["min"])
