@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from benchmarks.torture.files import carried, has_place
-from benchmarks.torture.long_runs import percentile
+from benchmarks.torture.long_runs import Look, left_zombies, percentile
 from benchmarks.torture.page import page
 from benchmarks.torture.rows import Row, merged, read_rows, write_rows
 
@@ -52,3 +52,12 @@ def test_places_of_mistakes() -> None:
 def test_percentiles() -> None:
     assert percentile([3.0, 1.0, 2.0, 4.0], 0.5) == 3.0
     assert percentile([1.0], 0.99) == 1.0
+
+
+def test_a_zombie_is_left_when_nobody_waits_for_it_in_time() -> None:
+    seen = [{1, 2}, {1, 3}, {1, 2}, {2}]
+    looks = [
+        Look(at, 1.0, 3, 1, frozenset(zombies))
+        for at, zombies in zip((0.0, 4.0, 6.0, 10.0), seen, strict=True)
+    ]
+    assert left_zombies(looks) == {1}
