@@ -226,7 +226,8 @@ PARTS: Sequence[Part] = (
         "soak", "a long run without surrogate: what a tuner holds after a warm-up and at the end",
         2000, 20_000, "trials",
         ("limits passed", "failed trials", "orphans"),
-        f"{long_runs.MOST_GROWTH_MIB:.0f} MiB more, descriptors and threads no more, no zombies for more than 5 s",
+        f"{long_runs.MOST_GROWTH_MIB:.0f} MiB more, descriptors and threads no more, "
+        "no zombies for more than 5 s",
         lambda count, order: [(count, order.seed)],
         long_runs.soak, tell_soak, is_spread=False,
     ),
