@@ -552,7 +552,7 @@ SERVER = "preload: json imported in "
 
 
 def test_forked_trials_make_the_same_run(workplace: Workplace) -> None:
-    words = ("--popsize=3", "--round=2", "--seed=1")
+    words = ("--popsize=3", "--round=2", "--seed=1", "--schedule=round")
     assert workplace.tune(*words, out="one").code == 0
     done = workplace.tune(*words, "--preload=json", out="two")
     assert done.code == 0, done.err
