@@ -1,7 +1,8 @@
 """The loop of a run: ask the scheduler what is due, do it, and record what happened.
 
-Every change goes through `_record`: first the journal (durable), then the state. The sinks hear
-of it in `_show`, once everything that is due was started.
+Every change goes through `_record`: first the journal (durable), then the state; but a choice of
+hyperparameters is recorded with the attempt that follows. The sinks hear of it in `_show`, once
+everything that is due was started.
 Resuming is folding the journal and letting the strategy live through its asks and tells again.
 """
 
@@ -151,6 +152,7 @@ class Tuner:
         self._is_begun = False
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
+        self._held: list[Event] = []  # folded, and to be recorded with what comes next
         self._unshown: list[Event] = []
         self._to_submit: list[int] = []
         self._can_ask = True
@@ -240,6 +242,7 @@ class Tuner:
                 self._stop_running_where_asked()
                 if self._is_worth_asking_ahead():
                     self._ask(1)
+                    self._record()
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
         # Whoever stops it does not wait for space to write that down.
@@ -366,7 +369,7 @@ class Tuner:
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
             parent = self._evaluator.parent(candidate, self.state)
-            self._record([self._created(candidate, parent)])
+            self._hold(self._created(candidate, parent))
 
     def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
         return TrialCreated(
@@ -509,16 +512,32 @@ class Tuner:
         self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True
 
-    def _record(self, events: Sequence[Event]) -> None:
-        if not events:
+    def _hold(self, event: Event) -> None:
+        """Fold an event of which nothing follows outside yet; `_record` makes it durable.
+
+        A kill before that takes back a choice that nobody has seen, and saves a slot that waits
+        one look at the disk.
+        """
+        self._fold([event])
+        self._held.append(event)
+
+    def _record(self, events: Sequence[Event] = ()) -> None:
+        """Make events durable, with those held, and fold them."""
+        batch = [*self._held, *events]
+        if not batch:
             return
-        self._insist(lambda: self._journal.append(events))
+        self._insist(lambda: self._journal.append(batch))
+        self._held.clear()
+        self._fold(events)
+        self._unshown += batch
+
+    def _fold(self, events: Sequence[Event]) -> None:
         self.state.apply_all(events)
         for event in events:
             self._stopping.apply(event)
-        self._unshown += events
 
     def _show(self) -> None:
+        self._record()
         for event in self._unshown:
             self._sinks.handle(event, self.state)
         if self._unshown or self._sinks.is_waiting:
