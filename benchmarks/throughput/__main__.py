@@ -4,18 +4,21 @@
     python -m benchmarks.throughput first_line [--module=torch] [--trials=40]
     python -m benchmarks.throughput overhead [--trials=100] [--optuna=PY] [--ray=PY] [--nni=PY]
     python -m benchmarks.throughput flat [--trials=10000]
+    python -m benchmarks.throughput status [--trials=100000]
     python -m benchmarks.throughput gpu
 
-A machine that does something else at the same time spoils every one of them; the load before each
+`--page=docs/throughput.md` puts what was measured there, too. A machine that does something else at the same time spoils every one of them; the load before each
 run is told. PY is the python of an environment with that peer, see peers.txt.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from pathlib import Path
 
-from . import busy, first_line, flat, gpu, overhead
+from . import busy, first_line, flat, gpu, overhead, page, status
 
 
 def main() -> int:
@@ -24,28 +27,39 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=("busy", "first_line", "overhead", "flat", "gpu"))
+    parser.add_argument("part", choices=tuple(page.TITLES))
     parser.add_argument("--slots", default="4,16")
     parser.add_argument("--trials", type=int)
     parser.add_argument("--mean", type=float, default=4.0, help="seconds of a trial")
     parser.add_argument("--module", default="torch")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", type=Path)
     for peer in overhead.PEERS:
         parser.add_argument(f"--{peer}", metavar="PY")
     options = parser.parse_args()
-    if options.part == "busy":
-        for slots in map(int, options.slots.split(",")):
-            print(busy.measure(slots, options.trials or 200, options.mean, options.seed))
-    elif options.part == "first_line":
-        print(first_line.measure(options.module, options.trials or 40))
-    elif options.part == "overhead":
-        given = {name: getattr(options, name) for name in overhead.PEERS if getattr(options, name)}
-        print(overhead.measure(options.trials or 100, given))
-    elif options.part == "flat":
-        print(flat.measure(options.trials or 10_000))
-    else:
-        print(gpu.measure())
+    text = _measure(options)
+    print(text)
+    if options.page:
+        words = [word for word in sys.argv[1:] if not word.startswith("--page")]
+        page.put(options.page, options.part, shlex.join(words), text)
     return 0
+
+
+def _measure(options: argparse.Namespace) -> str:
+    if options.part == "busy":
+        slots = map(int, options.slots.split(","))
+        trials = options.trials or 200
+        return "\n".join(busy.measure(n, trials, options.mean, options.seed) for n in slots)
+    if options.part == "first_line":
+        return first_line.measure(options.module, options.trials or 40)
+    if options.part == "overhead":
+        given = {name: getattr(options, name) for name in overhead.PEERS if getattr(options, name)}
+        return overhead.measure(options.trials or 100, given)
+    if options.part == "flat":
+        return flat.measure(options.trials or 10_000)
+    if options.part == "status":
+        return status.measure(options.trials or 100_000)
+    return gpu.measure()
 
 
 if __name__ == "__main__":
