@@ -9,11 +9,11 @@ from benchmarks.throughput import page, status
 
 def test_a_part_measured_again_replaces_its_block(tmp_path: Path) -> None:
     where = tmp_path / "throughput.md"
-    page.put(where, "flat", "flat --trials=7", "first\n    second")
+    page.put(where, "flat", "flat --trials=7", "old\n    text")
     page.put(where, "busy", "busy", "other")
     page.put(where, "flat", "flat", "third")
     text = where.read_text()
-    assert "first" not in text
+    assert "old" not in text
     assert text.index("other") < text.index("third")  # in the order of the parts
     assert "$ python -m benchmarks.throughput flat\nthird\n```" in text
     assert text.count("## ") == 2
