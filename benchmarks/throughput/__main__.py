@@ -7,8 +7,8 @@
     python -m benchmarks.throughput status [--trials=100000]
     python -m benchmarks.throughput gpu
 
-`--page=docs/throughput.md` puts what was measured there, too. A machine that does something else at
-the same time spoils every one of them; the load before each run is told. PY is the python of an
+`--page=docs/throughput.md` puts what was measured there, too. A machine that does something else
+at the same time spoils all of it; the load before each run is told. PY is the python of an
 environment with that peer, see peers.txt.
 """
 
