@@ -21,6 +21,7 @@ import time
 
 REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
+_RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
 
 
 def report_final_result(score: float) -> None:
@@ -92,7 +93,7 @@ def _report(kind: str, score: float, step: int | None) -> None:
 
 def _rank() -> int:
     """Which process of a distributed trial this is, by the variables of the usual launchers."""
-    for name in ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+    for name in _RANKS:
         value = os.environ.get(name, "")
         if value.isascii() and value.isdigit():
             return int(value)

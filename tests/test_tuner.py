@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import EXPLOITS
+from autofinetune.config import EXPLOITS, OWN_OPTIONS
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
     AttemptLost,
@@ -246,7 +246,7 @@ def test_later_rounds_continue_saved_models(tmp_path: Path, exploit: str) -> Non
         seen[attempt.trial] = options_of(attempt)
         return play(attempt)
 
-    config = config_of(script_options=("epochs",), exploit=exploit)
+    config = config_of(script_options=("epochs", *OWN_OPTIONS), exploit=exploit)
     tuner = tuner_in_memory(tmp_path, config, program=note)
     tuner.start("run")
     state = tuner.run()

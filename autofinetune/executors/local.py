@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import operator
 import os
@@ -157,7 +158,11 @@ class LocalExecutor(Executor):
             "lifeline": self._lifeline[0] if self._lifeline else None,
             "ranks": slot.ranks,
             "cpus": slot.cpus,
+            "framework": attempt.framework,
+            "processes": [dataclasses.asdict(process) for process in attempt.processes],
         }
+        for name, text in attempt.files.items():
+            (job.directory / name).write_text(text, encoding="utf-8")
         write_atomically(str(job.directory / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
         env = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config import OWN_OPTIONS
 from autofinetune.evaluators import EVALUATORS, Evaluator, start_of_command
 from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.paths import RunPaths
@@ -34,7 +35,7 @@ def trial_of(params: dict[str, Value]) -> Trial:
 def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
     sweep = {"epochs": {"value": 4}, "opt": {"parameters": {"lr": {"value": [1, "a"]}}}}
     space = load_space({"parameters": {"x": {"min": 0.0, "max": 1.0}, **sweep}})
-    evaluator = evaluator_of(name, space=space, script_options=("epochs",))
+    evaluator = evaluator_of(name, space=space, script_options=("epochs", *OWN_OPTIONS))
     words = evaluator.command(trial_of({"x": 0.5}), None)[2:]
     assert words[:3] == ("--x=0.5", "--epochs=4", "--opt.lr=[1, 'a']")
     assert evaluator.warm_args() == ()  # a constant is not overruled
@@ -131,25 +132,29 @@ def continued(**fields: object) -> tuple[str, ...]:
 
 
 def test_a_continued_trial_gets_the_model_and_one_epoch() -> None:
-    command = continued(script_options=("epochs", "lr"))
+    command = continued(script_options=("epochs", "lr", *OWN_OPTIONS))
     assert command[-2:] == ("--model_path=/out/round0/model-2", "--epochs=1")
 
 
 def test_no_epochs_where_the_script_has_none_or_it_is_searched() -> None:
-    assert "--epochs=1" not in continued(script_options=("lr",))
+    assert "--epochs=1" not in continued(script_options=("lr", *OWN_OPTIONS))
     assert "--epochs=1" not in continued(script_options=None)
     entry = {"name": "epochs", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 9}
     space = load_space({"param_list": [entry]})
-    assert "--epochs=1" not in continued(space=space, script_options=("epochs",))
+    assert "--epochs=1" not in continued(space=space, script_options=("epochs", *OWN_OPTIONS))
 
 
 def test_warm_args_override_and_come_last() -> None:
     command = continued(
-        script_options=("epochs",), warm_args=("--epochs=3",), script_args=("--epochs=9",)
+        script_options=("epochs", *OWN_OPTIONS),
+        warm_args=("--epochs=3",),
+        script_args=("--epochs=9",),
     )
     assert command[-1] == "--epochs=3"
     assert "--epochs=1" not in command
-    assert continued(script_options=("epochs",), warm_args=())[-1].startswith("--model_path=")
+    assert continued(script_options=("epochs", *OWN_OPTIONS), warm_args=())[-1].startswith(
+        "--model_path="
+    )
 
 
 def test_an_executable_that_is_no_python_file_runs_itself(tmp_path: Path) -> None:
