@@ -16,6 +16,12 @@ TIMEOUT_S = 120.0
 _SAVED_PARAMS_DIR, _MODEL_PATH = OWN_OPTIONS
 
 
+def check_is_there(config: Config) -> None:
+    """Raise UsageError when the script of a recorded run is gone."""
+    if not config.program.command and not config.script_path.is_file():
+        raise UsageError(f"the script of this run is gone: {config.script_path}")
+
+
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
 

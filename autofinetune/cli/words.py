@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -69,6 +70,13 @@ def say_all(lines: Sequence[str]) -> None:
     for line in lines:
         with contextlib.suppress(OSError):
             print(line, flush=True)
+
+
+def note_all(notes: Sequence[str]) -> None:
+    """Print what a reader of files wants to be known, on standard error."""
+    for note in notes:
+        with contextlib.suppress(OSError):
+            print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def show_plan(config: Config, paths: RunPaths, slots: Slots, strategy: Strategy) -> None:
