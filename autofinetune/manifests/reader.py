@@ -113,7 +113,8 @@ class Section:
         return name.replace("_", "").lower() if self._is_loose else name
 
     def __contains__(self, name: str) -> bool:
-        return self.value.get(self._spelt.get(self._plain(name), "")) is not None
+        plain = self._plain(name)
+        return plain in self._spelt and self.value[self._spelt[plain]] is not None
 
     def place(self, name: str) -> Path_:
         """Where a field stands."""

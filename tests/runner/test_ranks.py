@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 
@@ -59,3 +60,49 @@ def test_two_trials_have_two_ports() -> None:
     assert len({ranks.environments()[0]["MASTER_PORT"] for ranks in many}) == 100
     for ranks in many:
         ranks.close()
+
+
+def test_tensorflow_finds_its_cluster_and_its_task() -> None:
+    ranks = Ranks(["chief", "worker", "worker", "ps", "evaluator"], "run/0/1", "tensorflow")
+    found = [json.loads(env["TF_CONFIG"]) for env in ranks.environments()]
+    assert [one["task"] for one in found] == [
+        {"type": "chief", "index": 0}, {"type": "worker", "index": 0},
+        {"type": "worker", "index": 1}, {"type": "ps", "index": 0},
+        {"type": "evaluator", "index": 0},
+    ]  # fmt: skip
+    cluster = found[0]["cluster"]
+    assert all(one["cluster"] == cluster for one in found)
+    assert {role: len(hosts) for role, hosts in cluster.items()} == {
+        "chief": 1, "worker": 2, "ps": 1,
+    }  # fmt: skip
+    hosts = [host for group in cluster.values() for host in group]
+    assert len(set(hosts)) == 4
+    assert all(host.startswith("127.0.0.1:") for host in hosts)
+    assert [env["AUTOFINETUNE_RANK"] for env in ranks.environments()] == list("01234")
+    port = int(cluster["worker"][1].partition(":")[2])
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # as the task itself does
+    ranks.close()
+
+
+def test_one_process_of_tensorflow_has_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    ranks = Ranks(["worker"], "run/0/1", "tensorflow")
+    assert "TF_CONFIG" not in ranks.environments()[0]
+
+
+def test_xgboost_finds_its_tracker() -> None:
+    ranks = Ranks(["master", "worker"], "run/0/1", "xgboost")
+    first, second = ranks.environments()
+    port = first["DMLC_TRACKER_PORT"]
+    for rank, env in enumerate((first, second)):
+        assert env["RANK"] == env["DMLC_TASK_ID"] == env["AUTOFINETUNE_RANK"] == str(rank)
+        assert env["DMLC_TRACKER_PORT"] == env["MASTER_PORT"] == port
+        assert env["DMLC_TRACKER_URI"] == env["MASTER_ADDR"] == "127.0.0.1"
+        assert env["DMLC_NUM_WORKER"] == env["WORLD_SIZE"] == "2"
+        assert env["DMLC_ROLE"] == "worker"
+    with socket.socket() as tracker:
+        tracker.bind(("127.0.0.1", int(port)))  # which does not ask to share it
+    ranks.close()
