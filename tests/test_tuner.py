@@ -28,7 +28,7 @@ from autofinetune.journal import MemoryJournal
 from autofinetune.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import State, Status
+from autofinetune.state import Direction, State, Status
 from autofinetune.tuner import RETRY_S, World
 from tests.helpers import (
     TYPICAL,
@@ -299,6 +299,28 @@ def test_a_small_space_ends_the_run_when_it_is_used_up(tmp_path: Path) -> None:
     assert state.end_reason == "exhausted"
     assert {t.params["x0"] for t in state.trials.values()} == {1, 2, 3}
     assert len(state.trials) == 3
+
+
+@pytest.mark.parametrize(("direction", "target"), [("maximize", 0.3), ("minimize", -0.3)])
+def test_a_score_that_is_good_enough_ends_the_run(
+    tmp_path: Path, direction: str, target: float
+) -> None:
+    sign = 1 if direction == "maximize" else -1
+    config = config_of(target_score=target, direction=Direction(direction))
+    tuner = tuner_in_memory(
+        tmp_path, config, program=lambda a: Played(sign * a.trial / 10), slots=("a",)
+    )
+    tuner.start("run")
+    state = tuner.run()
+    assert state.end_reason == "target"
+    assert len(state.trials) == 4
+
+
+def test_a_number_of_trials_goes_before_rounds(tmp_path: Path) -> None:
+    config = config_of(trials=4, rounds=2, evaluator="fulltrail")
+    tuner = tuner_in_memory(tmp_path, config)
+    tuner.start("run")
+    assert len(tuner.run().trials) == 4
 
 
 def test_one_interrupt_lets_running_trials_finish(tmp_path: Path) -> None:

@@ -88,14 +88,15 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
 def _folder_of(top: Section, program: str) -> Path:
     """Where a trial runs: here, or beside the sweep if only there is such a program."""
     here, beside = Path.cwd(), top.file.folder
-    if (here / program).is_file() or not top.file.check_files:
+    if (here / program).is_file():
         return here
-    if not (beside / program).is_file():
+    if (beside / program).is_file():
+        top.note("program", f"lies beside this file, so trials run in {beside}")
+        return beside
+    if top.file.check_files:
         places = " or ".join(map(str, dict.fromkeys((here, beside))))
         top.mistake("program", f"{short(program)}: there is no such file in {places}")
-    elif here != beside:
-        top.note("program", f"lies beside this file, so trials run in {beside}")
-    return beside
+    return here
 
 
 def _read_early_end(section: Section, options: dict[str, Any]) -> None:

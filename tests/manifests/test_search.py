@@ -12,7 +12,7 @@ from autofinetune.manifests import Manifest
 from .helpers import AUTOTUNE, NNI_2, mistakes, read, swap
 
 TUNER = AUTOTUNE[AUTOTUNE.index("  tuner:") :]
-DOCUMENTED = {
+DOCUMENTED: dict[str, dict[str, object]] = {
     "Random": {"optimize_mode": "minimize", "constant_liar_type": "min"},
     "Anneal": {"optimize_mode": "minimize", "constant_liar_type": "min"},
     "TPE": {"optimize_mode": "minimize", "constant_liar_type": "min"},
