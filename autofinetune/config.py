@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autofinetune.commands import is_shell_line
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
 from autofinetune.placement import Placement, read_placement
 from autofinetune.preload import AUTO, NONE, mistakes
+from autofinetune.program import Program, read_program
 from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Document, Space, Value, as_text, load_space, read_space
@@ -40,7 +43,9 @@ class Config:
     are continued where models are. With `replayed` nothing is searched: these configurations are
     trained one after the other, each with the model of the one before. `preload` says what is
     imported once for all trials: modules, `auto` or `none`. By `nni_wire` the script gets its
-    hyperparameters by NNI's calls and no options for them.
+    hyperparameters by NNI's calls and no options for them. Where `program` has a command
+    there is no `script`. `trials` bounds their number whatever the rounds are, and none is created
+    once a score is as good as `target_score`.
     """
 
     script: str
@@ -74,6 +79,9 @@ class Config:
     replayed: tuple[Mapping[str, Value], ...] = ()
     preload: str = DEFAULTS["preload"]
     nni_wire: bool = DEFAULTS["nni_wire"]
+    program: Program = Program()  # noqa: RUF009  frozen itself
+    trials: int | None = None
+    target_score: float | None = None
 
     @property
     def members_have_models(self) -> bool:
@@ -85,11 +93,16 @@ class Config:
 
     @property
     def max_trials(self) -> int:
-        return self.popsize * self.rounds * self.repeats
+        return self.trials or self.popsize * self.rounds * self.repeats
 
     @property
     def script_path(self) -> Path:
         return Path(self.working_dir, self.script)
+
+    @property
+    def called(self) -> str:
+        """What a trial runs, as a person would call it."""
+        return self.script or shlex.join(self.program.command[:2])
 
     def with_script_options(self, options: Collection[str]) -> Config:
         return dataclasses.replace(self, script_options=tuple(sorted(options)))
@@ -121,6 +134,9 @@ class Config:
             "max_seconds": self.max_seconds,
             "on_timeout": self.on_timeout,
             "nni_wire": self.nni_wire,
+            "max_trials": self.trials,
+            "target_score": self.target_score,
+            **self.program.describe(),
             **self.safety.describe(),
             **self.placement.describe(),
             "preload": self.preload,
@@ -166,7 +182,16 @@ class Config:
             replayed=tuple(described.get("replayed", ())),
             preload=described.get("preload", DEFAULTS["preload"]),
             nni_wire=described.get("nni_wire", False),
+            program=read_program(described, _no_mistake),
+            trials=described.get("max_trials"),
+            target_score=described.get("target_score"),
         )
+
+
+def planned_trials(described: Mapping[str, Any]) -> int:
+    """How many trials a described run is to have."""
+    whole: int = described["popsize"] * described["round"] * described.get("repeats", 1)
+    return described.get("max_trials") or whole
 
 
 @dataclass(frozen=True)
@@ -197,7 +222,8 @@ def build_config(
         UsageError: the hyperparameter file cannot be read.
     """
     checker = _Checker(options, names, working_dir)
-    script = checker.script()
+    program = read_program(options, checker.mistakes.append)
+    script = checker.script(program)
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     nni_wire = checker.flag("nni_wire")
     # NNI trains every trial from scratch, and its scripts load no model.
@@ -215,18 +241,24 @@ def build_config(
     stop_grace = checker.seconds("stop_grace", or_zero=True)
     max_seconds = checker.seconds("max_seconds")
     on_timeout = checker.one_of("on_timeout", ON_TIMEOUT)
-    if popsize * rounds * repeats > MOST_TRIALS:
-        checker.mistakes.append(f"--popsize times --round times --repeats is above {MOST_TRIALS}")
+    trials = None
+    if options.get("max_trials") is not None:
+        trials = checker.integer("max_trials", 1)
+        rounds = math.ceil(trials / (popsize * repeats))
+    if (trials or popsize * rounds * repeats) > MOST_TRIALS:
+        factors = "--max_trials" if trials else "--popsize times --round times --repeats"
+        checker.mistakes.append(f"{factors} is above {MOST_TRIALS}")
+    target_score = checker.number("target_score")
     safety = read_safety(options, checker.mistakes.append)
-    placement = read_placement(options, checker.mistakes.append)
+    placement = checker.placement(program)
     preload = checker.preload(script)
-    script_args = checker.script_args()
+    script_args = checker.script_args(program)
     warm_args = checker.warm_args()
     if options.get("gpu") in (None, ""):
         checker.mistakes.append(
             "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
         )
-    checker.no_masks((*script_args, *(warm_args or ())))
+    checker.no_masks((*script_args, *(warm_args or ()), *program.words))
     space = checker.space()
     if space is not None:
         checker.no_option_twice(space, script_args)
@@ -263,6 +295,9 @@ def build_config(
         replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
         preload=preload,
         nni_wire=nni_wire,
+        program=program,
+        trials=trials,
+        target_score=target_score,
     )
 
 
@@ -285,13 +320,39 @@ class _Checker:
                 "the command line", self.mistakes, "autofinetune --help shows examples"
             )
 
-    def script(self) -> str:
+    def script(self, program: Program) -> str:
         script = str(self.options.get("script") or "")
-        if not script:
+        if not script and self.options.get("command"):
+            self._find_programs(program)
+        elif not script:
             self.mistakes.append("the training script is missing; autofinetune train.py ...")
         elif not Path(self.working_dir, script).is_file():
             self.mistakes.append(f"there is no script {script!r} in {self.working_dir}")
         return script
+
+    def _find_programs(self, program: Program) -> None:
+        """Each command must begin with a program that is there."""
+        for name in {command[0] for command in program.commands}:
+            inside = Path(self.working_dir, name)
+            found = inside if "/" in name else name
+            if not name.startswith("${") and shutil.which(found) is None:
+                why = "cannot be run" if inside.exists() else "is not there"
+                self.mistakes.append(
+                    f"the program {name!r} of the command {why} (from {self.working_dir})"
+                )
+
+    def placement(self, program: Program) -> Placement:
+        """With a process for each replica of the tasks."""
+        placement = read_placement(self.options, self.mistakes.append)
+        given, ranks = placement.ranks_per_trial, program.ranks
+        if ranks is None:
+            return placement
+        if given not in (None, ranks):
+            self.mistakes.append(
+                f"--ranks_per_trial={given}: the tasks of a trial are {ranks} processes; leave it "
+                "out, or change their replicas"
+            )
+        return dataclasses.replace(placement, ranks_per_trial=ranks)
 
     def integer(self, key: str, least: int) -> int:
         value = self.options.get(key)
@@ -321,21 +382,23 @@ class _Checker:
 
     def seconds(self, key: str, *, or_zero: bool = False) -> float | None:
         value = self.options.get(key)
-        if value is None:
-            return None
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not (math.isfinite(number) and (number > 0 or (or_zero and number == 0))):
+        number = None if value is None else _as_number(value)
+        if number is not None and not (number > 0 or (or_zero and number == 0)):
             least = "of at least 0" if or_zero else "above 0"
             self.mistakes.append(f"--{key}={value} must be a number of seconds {least}")
+        return number
+
+    def number(self, key: str) -> float | None:
+        value = self.options.get(key)
+        number = None if value is None else _as_number(value)
+        if number is not None and math.isnan(number):
+            self.mistakes.append(f"--{key}={value} must be a number")
         return number
 
     def preload(self, script: str) -> str:
         option = str(self.options.get("preload") or DEFAULTS["preload"])
         option = option.lower() if option.lower() in (AUTO, NONE) else option
-        self.mistakes += mistakes(option, Path(self.working_dir, script))
+        self.mistakes += mistakes(option, Path(self.working_dir, script or "train.py"))
         return option
 
     def flag(self, key: str) -> bool:
@@ -378,12 +441,18 @@ class _Checker:
             )
         return direction
 
-    def script_args(self) -> tuple[str, ...]:
+    def script_args(self, program: Program) -> tuple[str, ...]:
         try:
-            return as_options(_words("script_args", self.options.get("script_args") or ()))
+            words = as_options(_words("script_args", self.options.get("script_args") or ()))
         except (UsageError, ValueError) as error:
             self.mistakes.append(str(error))
             return ()
+        if words and any(is_shell_line(command) for command in program.commands):
+            self.mistakes.append(
+                f"{words[0]}: nothing can be added to the command, which is a line for a shell; "
+                "change that line"
+            )
+        return words
 
     def warm_args(self) -> tuple[str, ...] | None:
         value = self.options.get("warm_args")
@@ -429,6 +498,15 @@ class _Checker:
             if name in searched or name in OWN_OPTIONS:
                 who = "searched" if name in searched else "passed by autofinetune"
                 self.mistakes.append(f"{word}: {name} is {who} already; leave it out")
+
+
+def _as_number(value: object) -> float:
+    """Finite, or NaN."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _words(what: str, value: object) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from autofinetune.config import planned_trials
 from autofinetune.journal import SqliteJournal
 from autofinetune.run_state import RunState, run_state
 from autofinetune.state import Direction, Status
@@ -92,7 +93,7 @@ def _look(ask: Ask, is_tuner_alive: bool) -> Overview:
         run=begun["run"],
         state=state,
         reason=reason,
-        max_trials=config["popsize"] * config["round"] * repeats,
+        max_trials=planned_trials(config),
         counts={status.value: by_status[status.value] for status in Status},
         best=_best(ask, ended, Direction(config["direction"]), repeats),
         running=running,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from autofinetune.runner.files import REPORTS
 
+PARAMS = "params.json"
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -70,6 +72,9 @@ class RunPaths:
 
     def reports(self, trial: int, attempt: int) -> Path:
         return self.attempt_dir(trial, attempt) / REPORTS
+
+    def params(self, trial: int, attempt: int) -> Path:
+        return self.attempt_dir(trial, attempt) / PARAMS
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:

@@ -18,13 +18,15 @@ class Placement:
 
     `trials_per_gpu` trials run at once on each device, or on each group of `gpus_per_trial`
     devices. A trial is `ranks_per_trial` processes (None: one a device) and keeps to
-    `cpus_per_trial` cores of its own (None: it may use all).
+    `cpus_per_trial` cores of its own (None: it may use all). At most `max_parallel` trials run at
+    once (None: as many as there is room for).
     """
 
     trials_per_gpu: int = DEFAULTS["trials_per_gpu"]
     gpus_per_trial: int = DEFAULTS["gpus_per_trial"]
     ranks_per_trial: int | None = None
     cpus_per_trial: int | None = None
+    max_parallel: int | None = None
 
     @property
     def ranks(self) -> int:

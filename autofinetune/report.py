@@ -23,6 +23,7 @@ REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
 PARAMS_VARIABLE = "AUTOFINETUNE_PARAMS"
 PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # instead, where they are too long for it
+_RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
 
 
 def report_final_result(score: float) -> None:
@@ -99,7 +100,7 @@ def as_score(kind: str, score: object) -> float:
 
 def _rank() -> int:
     """Which process of a distributed trial this is, by the variables of the usual launchers."""
-    for name in ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+    for name in _RANKS:
         value = os.environ.get(name, "")
         if value.isascii() and value.isdigit():
             return int(value)

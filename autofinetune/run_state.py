@@ -17,7 +17,7 @@ class RunState(str, Enum):
     STOPPED = "STOPPED"  # by the user
 
 
-DONE, EXHAUSTED = "done", "exhausted"
+DONE, EXHAUSTED, TARGET = "done", "exhausted", "target"
 TIMEOUT = "timeout"
 INTERRUPTED = "interrupted"  # by the user; also of an attempt, which may end with its tuner
 BROKEN = "broken"  # it failed too often
@@ -27,6 +27,7 @@ ERROR = "error"  # followed by a colon and a sentence
 REASONS: Mapping[str, tuple[RunState, str]] = {
     DONE: (RunState.DONE, "all trials are over"),
     EXHAUSTED: (RunState.DONE, "every configuration of the search space was tried"),
+    TARGET: (RunState.DONE, "a score is as good as --target_score"),
     TIMEOUT: (RunState.TIMEOUT, "the time of --max_seconds is over"),
     INTERRUPTED: (RunState.STOPPED, "stopped by the user"),
     BROKEN: (RunState.ERROR, "too many trials failed at once"),

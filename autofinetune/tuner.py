@@ -48,7 +48,7 @@ from autofinetune.executors import (
 from autofinetune.journal import Journal
 from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
-from autofinetune.run_state import BROKEN, ERROR, INTERRUPTED, NO_SLOT, TIMEOUT
+from autofinetune.run_state import BROKEN, ERROR, INTERRUPTED, NO_SLOT, TARGET, TIMEOUT
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
@@ -300,7 +300,15 @@ class Tuner:
             return NO_SLOT
         if self.config.safety.is_broken(self.state):
             return BROKEN
+        if self._is_good_enough():
+            return TARGET
         return TIMEOUT if self._is_out_of_time() and self._is_more_to_start() else None
+
+    def _is_good_enough(self) -> bool:
+        target, best = self.config.target_score, self.state.best
+        if target is None or best is None:
+            return False
+        return self.state.merit(best) >= self.config.direction.merit(target)
 
     def _is_out_of_time(self) -> bool:
         limit = self.config.max_seconds
@@ -428,6 +436,7 @@ class Tuner:
             slot=trial.slot,
             argv=self._evaluator.command(trial, parent),
             env={
+                **self._evaluator.environment(trial, parent),
                 "AUTOFINETUNE_RUN": self.state.run,
                 "AUTOFINETUNE_TRIAL": str(trial.id),
                 "AUTOFINETUNE_ROUND": str(trial.round),
@@ -440,6 +449,9 @@ class Tuner:
             grace_s=self._world.grace_s,
             time_limit_s=self.config.time_limit_s,
             nni_wire=self.config.nni_wire,
+            processes=self._evaluator.processes(trial, parent),
+            framework=self.config.program.framework,
+            files=self._evaluator.files(trial),
         )
         handle = self._executor.submit(attempt)
         if trial.stop_reason:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config import Config, Names, as_options, build_config
+from autofinetune.config import Config, Names, as_options, build_config, planned_trials
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS
@@ -167,6 +167,12 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("param_file", ".", "Is a directory"),
         ("gpu", None, "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or"),
         ("gpu", "", "--gpu is missing"),
+        ("max_trials", "0", "--max_trials=0 must be a whole number of at least 1"),
+        ("max_trials", "1000001", "--max_trials is above 1000000"),
+        ("max_parallel", "0", "--max_parallel=0 must be a whole number from 1 to 1024"),
+        ("target_score", "high", "--target_score=high must be a number"),
+        ("target_score", "nan", "--target_score=nan must be a number"),
+        ("env", ["A"], "env: 'A' is not of the form NAME=value"),
         ("popsize", "0", "--popsize=0 must be a whole number of at least 1"),
         ("popsize", "-3", "--popsize=-3 must be a whole number of at least 1"),
         ("popsize", "2.5", "--popsize=2.5 must be a whole number of at least 1"),
@@ -246,6 +252,67 @@ def test_mistakes_of_the_command_line_come_before_those_of_the_space(
     assert caught.value.source == ("param_list" if inline else str(folder / "bad.yaml"))
 
 
+# --- commands ------------------------------------------------------------------------------------
+
+
+COMMAND = ["sh", "train.sh", "${args}"]
+TASKS = [{"type": "worker", "replicas": 2, "command": COMMAND}]
+
+
+def command(folder: Path, **changes: Any) -> Config:
+    return build(folder, **({"script": None, "command": COMMAND} | changes))
+
+
+def test_a_command_takes_the_place_of_a_script(folder: Path) -> None:
+    config = command(folder, env=["A=1"], script_args=("epochs", "3"))
+    assert (config.script, config.called) == ("", "sh train.sh")
+    assert config.program.command == tuple(COMMAND)
+    assert build(folder).called == "train.py"
+
+
+def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
+    config = build(folder, max_trials="7", popsize=3, round=50)
+    assert (config.max_trials, config.rounds) == (7, 3)
+    described = config.describe()
+    assert planned_trials(described) == 7
+    assert planned_trials(described | {"max_trials": None}) == 9
+    assert build(folder, target_score="0.5").target_score == 0.5
+
+
+def test_replicas_are_ranks(folder: Path) -> None:
+    assert command(folder, tasks=TASKS).placement.ranks == 2
+    assert command(folder, tasks=TASKS, ranks_per_trial=2).placement.ranks == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        (
+            {"command": ["no-such-program"]},
+            "the program 'no-such-program' of the command is",
+        ),
+        (
+            {"command": ["./train.py"]},
+            "the program './train.py' of the command cannot be",
+        ),
+        ({"command": []}, "the training script is missing"),
+        (
+            {"tasks": [{"command": ["no-such"]}]},
+            "the program 'no-such' of the command is not there",
+        ),
+        (
+            {"tasks": TASKS, "ranks_per_trial": 3},
+            "--ranks_per_trial=3: the tasks of a trial are 2",
+        ),
+        ({"command": ["sh", "-c", "x"], "script_args": ("a", "1")}, "nothing can be added to the"),
+        ({"env": ["API_KEY=***"]}, "the value of API_KEY is not kept in the file"),
+    ],
+)
+def test_a_mistake_in_a_command(folder: Path, changes: dict[str, Any], mistake: str) -> None:
+    assert any(mistake in found for found in mistakes(folder, **(
+        {"script": None, "command": COMMAND} | changes)))  # fmt: skip
+
+
 # --- the form on disk ---------------------------------------------------------------------------
 
 
@@ -257,10 +324,10 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
         preload="json",
         trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
         assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
-        on_timeout="kill", nni_wire=True,
+        on_timeout="kill", nni_wire=True, max_parallel=2, max_trials=3, target_score=0.9,
     ).with_script_options({"lr", "epochs"})  # fmt: skip
-    assert full.placement == Placement(2, 4, 1, 3)
-    for config in (plain, full):
+    assert full.placement == Placement(2, 4, 1, 3, 2)
+    for config in (plain, full, command(folder, tasks=TASKS, env=["A=b"], framework="xgboost")):
         described = config.describe()
         assert Config.from_description(described) == config
         assert Config.from_description(json.loads(json.dumps(described))) == config

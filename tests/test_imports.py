@@ -19,6 +19,9 @@ LAYERS = {
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
+    "commands": 1.5, "program": 2.2, "manifests": 5.5,
+    "manifests.reader": 5, "manifests.search": 5.1,
+    "cli.parts": 6, "cli.directories": 6.1, "cli.sources": 6.1,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
@@ -35,13 +38,13 @@ LAYERS = {
     "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
     "search": 4.5,
     "endings": 4.8, "tuner": 5,
-    "cli": 6, "cli.options": 6, "cli.preflight": 6, "cli.words": 6, "cli.preload": 6.1,
+    "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.run": 6.2,
     "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
     "runner": 0, "space": 1, "surrogate": 2, "strategies": 3, "assessors": 3,
-    "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "cli": 6.5,
+    "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "manifests": 5.2, "cli": 6.5,
 }  # fmt: skip
 ONLY_IN = {
     "subprocess": {"executors.cards", "executors.forks", "executors.local", "executors.preflight"},

@@ -17,6 +17,7 @@ def test_a_run_waits_then_works() -> None:
     [
         ("done", RunState.DONE),
         ("exhausted", RunState.DONE),
+        ("target", RunState.DONE),
         ("timeout", RunState.TIMEOUT),
         ("interrupted", RunState.STOPPED),
         ("broken", RunState.ERROR),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import EXPLOITS
+from autofinetune.config import EXPLOITS, OWN_OPTIONS
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
     AttemptLost,
@@ -29,7 +29,7 @@ from autofinetune.journal import MemoryJournal
 from autofinetune.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import State, Status
+from autofinetune.state import Direction, State, Status
 from autofinetune.tuner import RETRY_S, World
 from tests.helpers import (
     TYPICAL,
@@ -254,7 +254,7 @@ def test_later_rounds_continue_saved_models(tmp_path: Path, exploit: str) -> Non
         seen[attempt.trial] = options_of(attempt)
         return play(attempt)
 
-    config = config_of(script_options=("epochs",), exploit=exploit)
+    config = config_of(script_options=("epochs", *OWN_OPTIONS), exploit=exploit)
     tuner = tuner_in_memory(tmp_path, config, program=note)
     tuner.start("run")
     state = tuner.run()
@@ -307,6 +307,28 @@ def test_a_small_space_ends_the_run_when_it_is_used_up(tmp_path: Path) -> None:
     assert state.end_reason == "exhausted"
     assert {t.params["x0"] for t in state.trials.values()} == {1, 2, 3}
     assert len(state.trials) == 3
+
+
+@pytest.mark.parametrize(("direction", "target"), [("maximize", 0.3), ("minimize", -0.3)])
+def test_a_score_that_is_good_enough_ends_the_run(
+    tmp_path: Path, direction: str, target: float
+) -> None:
+    sign = 1 if direction == "maximize" else -1
+    config = config_of(target_score=target, direction=Direction(direction))
+    tuner = tuner_in_memory(
+        tmp_path, config, program=lambda a: Played(sign * a.trial / 10), slots=("a",)
+    )
+    tuner.start("run")
+    state = tuner.run()
+    assert state.end_reason == "target"
+    assert len(state.trials) == 4
+
+
+def test_a_number_of_trials_goes_before_rounds(tmp_path: Path) -> None:
+    config = config_of(trials=4, rounds=2, evaluator="fulltrail")
+    tuner = tuner_in_memory(tmp_path, config)
+    tuner.start("run")
+    assert len(tuner.run().trials) == 4
 
 
 def test_one_interrupt_lets_running_trials_finish(tmp_path: Path) -> None:
@@ -617,6 +639,8 @@ def test_an_attempt_is_told_who_it_is_and_what_to_train(tmp_path: Path, nni_wire
     assert json.loads(attempt.env["AUTOFINETUNE_PARAMS"]) == params
     assert attempt.env == {
         "AUTOFINETUNE_PARAMS": attempt.env["AUTOFINETUNE_PARAMS"],
+        "AUTOFINETUNE_PARAMS_FILE": "",
+        "AUTOFINETUNE_MODEL_PATH": "",
         "AUTOFINETUNE_RUN": "r1",
         "AUTOFINETUNE_TRIAL": "0",
         "AUTOFINETUNE_ROUND": "0",

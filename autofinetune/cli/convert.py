@@ -1,33 +1,56 @@
-"""`autofinetune convert`: any search space that --param_file takes, as hparam.yaml."""
+"""`autofinetune convert`: search spaces and manifests of other tools, in our own words."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from autofinetune.cli.options import Parser
+from autofinetune.cli.words import note_all
 from autofinetune.errors import UsageError
 from autofinetune.paths import write_atomically
 from autofinetune.space import dump_yaml, load_space
 
 
 def convert_command(argv: Sequence[str]) -> int:
-    """Print the space, or write it to a file; returns the exit code."""
-    parser = Parser(prog="autofinetune convert", description=__doc__, allow_abbrev=False)
-    parser.add_argument("file", help="a search space of NNI, a sweep of W&B, or an hparam.yaml")
+    """Print what the file says, or write it to a file; returns the exit code."""
+    parser = Parser(
+        prog="autofinetune convert",
+        description="Write a search space as hparam.yaml for --param_file, or a manifest as "
+        "config.yaml for `autofinetune run`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "file",
+        help="a search space of NNI or an hparam.yaml; a sweep of W&B, a configuration of NNI or "
+        "an AutoTuneExperiment",
+    )
     parser.add_argument("--out", metavar="FILE", help="where to write it (default: print it)")
+    parser.add_argument("--space", action="store_true", help="only the search space of a manifest")
     options = parser.parse_args(list(argv))
-    space = load_space(options.file)
     out = Path(options.out) if options.out else None
     if out is not None and out.exists():
         raise UsageError(f"--out={out} exists already", "give another name, or remove it")
-    for note in space.notes:
-        print(f"note: {note}", file=sys.stderr)
-    comments = [f"Converted from {Path(options.file).name}.", *space.notes]
-    text = "".join(f"# {line}\n" for line in comments) + dump_yaml(space.describe())
+    described, notes = _described(Path(options.file), only_space=options.space)
+    note_all(notes)
+    comments = [f"Converted from {Path(options.file).name}.", *notes]
+    text = "".join(f"# {line}\n" for line in comments) + dump_yaml(described)
     if out is None:
         print(text, end="")
     else:
         write_atomically(out, text.encode())
     return 0
+
+
+def _described(file: Path, *, only_space: bool) -> tuple[Mapping[str, Any], Sequence[str]]:
+    # Loaded late: a search space needs none of the strategies that a manifest may name.
+    from autofinetune.manifests import read_manifest
+
+    manifest = read_manifest(file, check_files=False)
+    if manifest is None:
+        space = load_space(file)
+        return space.describe(), space.notes
+    if only_space:
+        return {"param_list": manifest.options["param_list"]}, manifest.notes
+    return manifest.options, manifest.notes

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autofinetune.cli.options import Parser
+from autofinetune.cli.preflight import check_is_there
 from autofinetune.cli.run import new_paths, start_config
 from autofinetune.cli.words import say, say_all, shown, warn
 from autofinetune.config import Config
@@ -56,8 +57,7 @@ def replay_command(argv: Sequence[str]) -> int:
     config = replay_of(Config.from_description(state.config), chain)
     if options.gpu:
         config = dataclasses.replace(config, gpu=options.gpu)
-    if not config.script_path.is_file():
-        raise UsageError(f"the script of this run is gone: {config.script_path}")
+    check_is_there(config)
     say(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
     with CardProbe(config.gpu) as probe:
@@ -161,6 +161,8 @@ def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
         config,
         popsize=1,
         rounds=len(chain),
+        trials=None,
+        target_score=None,
         repeats=1,
         evaluator="populationbased",
         exploit="truncation",

@@ -19,12 +19,13 @@ Tune the hyperparameters of train.py over the cards of this machine.
   autofinetune train.py --param_file=hparam.yaml --gpu=0,1 [options] [key value ...]
   autofinetune run train.py ...         the same, spelled out
   autofinetune run result/config.yaml   the same run again, in a new directory
+  autofinetune run experiment.yaml      an AutoTuneExperiment, a configuration of NNI, a sweep
   autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
   autofinetune rebuild result/          write all tables and pages anew from the journal
   autofinetune lineage result/          the hyperparameters that led to the best model
   autofinetune replay result/           train that schedule from scratch
   autofinetune dashboard result/        show a run in the browser
-  autofinetune convert sweep.yaml       a search space of NNI or W&B as hparam.yaml
+  autofinetune convert sweep.yaml       a search space or a manifest of another tool as ours
   autofinetune status result/           how a run stands, also while it goes on
   autofinetune strategies               the search algorithms and their options
   autofinetune assessors                what stops hopeless trials early
@@ -85,7 +86,9 @@ def run_parser() -> Parser:
         "the hyperparameters with their ranges: hparam.yaml, a search space of NNI (JSON or "
         "YAML), or a sweep of W&B (required)",
     )
-    add.value("gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4 or auto (required)")
+    add.value(
+        "gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4, auto, auto:4 (required)"
+    )
     add.value(
         "trials_per_gpu",
         "K",
@@ -109,8 +112,13 @@ def run_parser() -> Parser:
         "cores of its own that each trial keeps to, with as many threads (default: any core; on "
         "CPU slots its share of threads)",
     )
+    add.value("max_parallel", "N", "trials at once, at most (default: as many as there are slots)")
     add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
     add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
+    add.value(
+        "max_trials", "N", "trials in all, in the place of --round (default: --popsize x --round)"
+    )
+    add.value("target_score", "X", "start no trial once a score is as good (default: no target)")
     add.value("output_dir", "DIR", "where results go (default output_<time>)")
     add.value(
         "evaluator",

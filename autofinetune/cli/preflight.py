@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from autofinetune.cli.words import say
+from autofinetune.commands import MODEL_OPTIONS
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
@@ -14,15 +16,33 @@ from autofinetune.executors import HelpText, ask_for_options
 TIMEOUT_S = 120.0
 
 
+def check_is_there(config: Config) -> None:
+    """Raise UsageError when the script of a recorded run is gone."""
+    if not config.program.command and not config.script_path.is_file():
+        raise UsageError(f"the script of this run is gone: {config.script_path}")
+
+
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
+
+    A command that is no train.py of ours is asked only where it gets what it declares, and it need
+    not answer.
 
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
+    command = config.program.command
+    if command and MODEL_OPTIONS not in command:
+        return config
     found = ask_for_options(
         start_of_command(config), working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S
     )
+    if found.problem and command:
+        say(
+            f"note: {config.called} --help does not tell its options: {found.problem}; the "
+            "directories for models are in the environment only"
+        )
+        return config
     if found.problem:
         raise _cannot_ask(config, found)
     missing = {
@@ -30,6 +50,11 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     }
     if missing:
         raise _lacking(config, missing, found)
+    if SAVED_PARAMS_DIR not in found.options and not command:
+        say(
+            f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
+            "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR"
+        )
     return config.with_script_options(found.options)
 
 
@@ -53,8 +78,8 @@ def with_declared_options(config: Config) -> Config:
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
     needed = dict.fromkeys(config.space.names, "a hyperparameter")
-    needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
+        needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
         needed[MODEL_PATH] = "the directory of the model to continue from"
     for word in config.script_args:
         needed.setdefault(option_name(word), "given on the command line")
@@ -66,7 +91,7 @@ def needed_options(config: Config) -> dict[str, str]:
 def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
     return UsageError(
-        "\n".join([f"{config.script} --help does not tell its options: {found.problem}", *tail]),
+        "\n".join([f"{config.called} --help does not tell its options: {found.problem}", *tail]),
         "the script must read its options with argparse; if it reads them in another way, "
         "pass --skip-preflight",
     )
@@ -79,11 +104,12 @@ def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> Usa
         hint = f"; it has --{near[0]}, the names must be equal" if near else ""
         lines.append(f"  --{name}  ({why}){hint}")
     count = len(lines)
-    head = f"{config.script} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
+    head = f"{config.called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
     tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
-    if set(missing) == {MODEL_PATH}:
-        tip = "add it, or train every trial from scratch with --evaluator=fulltrail"
+    if missing.keys() <= {SAVED_PARAMS_DIR, MODEL_PATH}:
+        them = "it" if count == 1 else "them"
+        tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
 
 

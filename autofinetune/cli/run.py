@@ -15,10 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor, create_assessor
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor
+from autofinetune.cli.directories import (
+    holds_run,
+    locked,
+    recorded_config,
+    refuse_used_directory,
+)
 from autofinetune.cli.options import Parser, parse_run
-from autofinetune.cli.preflight import check_script, with_declared_options
+from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
+from autofinetune.cli.preflight import check_is_there, check_script, with_declared_options
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
+from autofinetune.cli.sources import options_of_run
 from autofinetune.cli.words import (
     announce,
     broken_inside,
@@ -33,27 +41,15 @@ from autofinetune.config import Config, Names, build_config
 from autofinetune.errors import (
     AutofinetuneError,
     ConfigError,
-    DirectoryBusy,
     EnvironmentProblem,
-    InternalError,
     UsageError,
 )
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import RunCreated
-from autofinetune.executors import (
-    THREAD_VARIABLES,
-    CardProbe,
-    ForkServer,
-    LocalExecutor,
-    Slots,
-    find_slots,
-)
+from autofinetune.executors import CardProbe, ForkServer, LocalExecutor, Slots
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
-from autofinetune.runner.files import try_lock
-from autofinetune.search import make_search
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -63,19 +59,16 @@ from autofinetune.sinks import (
     Tables,
     VisualDL,
 )
-from autofinetune.space import read_yaml
 from autofinetune.state import ImpossibleEvent, State
 from autofinetune.strategies import SCHEDULES, Strategy, known_name
 from autofinetune.tuner import Tuner, World
 
-# What an option takes the place of in the config.yaml of a run.
-_INSTEAD_OF = {"param_file": "param_list", "enqueue": "enqueued", "warm_start": "earlier"}
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run; returns the exit code."""
-    options = _with_config_file(parse_run(argv))
+    options = options_of_run(parse_run(argv))
     # The driver is asked at once and wakes up while we go on.
     with CardProbe(str(options.get("gpu") or "")) as probe:
         return _start(options, probe)
@@ -115,21 +108,21 @@ def start_config(
     preflight: bool = True,
 ) -> int:
     """Begin the run of a checked configuration; returns the exit code."""
-    if config.nni_wire:
+    if config.nni_wire and not config.program.command:
         config = with_declared_options(config)
     # Their options are checked before anything is written.
-    strategy, assessor = _make_strategy(config), _make_assessor(config)
-    slots = _find_slots(config, config.gpu, probe)
+    strategy, assessor = make_strategy(config), make_assessor(config)
+    slots = slots_of(config, config.gpu, probe)
     if dry_run:
         show_plan(config, paths, slots, strategy, described_steps(config))
         return 0
-    _refuse_used_directory(paths)
+    refuse_used_directory(paths)
     say_all(slots.notes)
     with fork_server(config, slots) as forks:  # it imports while the script is asked
         if preflight and not config.nni_wire:
             config = check_script(config, {**os.environ, **slots.places[0].env})
-        with _locked(paths):
-            _refuse_used_directory(paths)  # again: another run may have been faster
+        with locked(paths):
+            refuse_used_directory(paths)  # again: another run may have been faster
             return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=True)
 
 
@@ -138,7 +131,7 @@ def resume_command(argv: Sequence[str]) -> int:
     parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--gpu", metavar="IDS", help="other slots than the run began with")
-    for name in ("trials_per_gpu", "cpus_per_trial"):
+    for name in ("trials_per_gpu", "cpus_per_trial", "max_parallel"):
         spellings = (f"--{name}", f"--{name.replace('_', '-')}")
         parser.add_argument(*spellings, metavar="N", help="another number than the run began with")
     parser.add_argument(
@@ -147,24 +140,23 @@ def resume_command(argv: Sequence[str]) -> int:
     )  # fmt: skip
     options = parser.parse_args(list(argv))
     paths = RunPaths(Path(options.output_dir).absolute())
-    if not _holds_run(paths):
+    if not holds_run(paths):
         raise UsageError(
             f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
             "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
             f"--output_dir={options.output_dir}",
         )
-    with _locked(paths):
-        config = _with_placement(_recorded_config(paths), vars(options))
-        if not config.script_path.is_file():
-            raise UsageError(f"the script of this run is gone: {config.script_path}")
+    with locked(paths):
+        config = _with_placement(recorded_config(paths), vars(options))
+        check_is_there(config)
         if options.max_seconds is not None:
             config = dataclasses.replace(config, max_seconds=options.max_seconds)
         gpu = options.gpu or config.gpu
         with CardProbe(gpu) as probe:
-            slots = _find_slots(config, gpu, probe)
+            slots = slots_of(config, gpu, probe)
             say_all(slots.notes)
             with fork_server(config, slots) as forks:
-                strategy, assessor = _make_strategy(config), _make_assessor(config)
+                strategy, assessor = make_strategy(config), make_assessor(config)
                 return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=False)
 
 
@@ -173,10 +165,10 @@ def rebuild_command(argv: Sequence[str]) -> int:
     parser = Parser(prog="autofinetune rebuild", allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of a run")
     paths = RunPaths(Path(parser.parse_args(list(argv)).output_dir).absolute())
-    if not _holds_run(paths):
+    if not holds_run(paths):
         raise UsageError(f"{shown(paths)} holds no run", "give the output directory of a run")
-    with _locked(paths):
-        config = _recorded_config(paths)
+    with locked(paths):
+        config = recorded_config(paths)
         state = State(config.direction)
         guard = SinkGuard(_views(config, paths), warn)
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
@@ -192,24 +184,6 @@ def rebuild_command(argv: Sequence[str]) -> int:
 # --- before the run -----------------------------------------------------------------------------
 
 
-def _with_config_file(options: dict[str, Any]) -> dict[str, Any]:
-    """`run config.yaml` takes everything from that file; the command line goes first."""
-    script = str(options.get("script") or "")
-    if Path(script).suffix not in (".yaml", ".yml"):
-        return options
-    document = read_yaml(Path(script))
-    described = document.value
-    if not isinstance(described, Mapping) or "script" not in described:
-        raise ConfigError(
-            script,
-            [f"{document.where(())} not the config.yaml of a run: it names no script"],
-            "to tune a script give it first: autofinetune train.py --param_file=" + script,
-        )
-    given = {key: value for key, value in options.items() if key != "script" and value}
-    replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
-    return {key: value for key, value in described.items() if key not in replaced} | given
-
-
 def _with_placement(config: Config, options: Mapping[str, Any]) -> Config:
     """What a resumed run is given otherwise than it began."""
     given = {name: value for name, value in options.items() if value is not None}
@@ -218,11 +192,6 @@ def _with_placement(config: Config, options: Mapping[str, Any]) -> Config:
     if mistakes:
         raise ConfigError("the command line", mistakes)
     return dataclasses.replace(config, placement=placement)
-
-
-def _find_slots(config: Config, gpu: str, probe: CardProbe) -> Slots:
-    cores = sorted(os.sched_getaffinity(0))
-    return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
 
 
 def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
@@ -236,119 +205,6 @@ def _with_prior(config: Config, options: Mapping[str, Any]) -> Config:
         say(f"warm start: {len(earlier)} trials of {name} fit this space")
         runs.append(tuple({"params": k.params, "merit": k.merit} for k in earlier))
     return dataclasses.replace(config, earlier=tuple(runs)) if runs else config
-
-
-def _make_strategy(config: Config) -> Strategy:
-    """New; its linear algebra leaves the other cores to the trials."""
-    try:
-        with _one_thread():
-            return make_search(config)
-    except AutofinetuneError:
-        raise
-    except Exception as error:
-        raise InternalError(
-            f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
-            "nothing was started; mend the strategy, or choose another --tuning_strategy",
-        ) from error
-
-
-def _make_assessor(config: Config) -> Assessor | None:
-    with _one_thread():
-        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Linear algebra that is loaded inside uses one core: it is small, the others are the trials'.
-
-    The libraries look at the environment when they are loaded; the trials get it as it was.
-    """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _refuse_used_directory(paths: RunPaths) -> None:
-    root = paths.root
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"--output_dir {root} is a file; name a directory")
-    directory = shown(paths)
-    if _holds_run(paths):
-        state = State()
-        journal = SqliteJournal(paths.journal, read_only=True)
-        with contextlib.closing(journal):
-            state.apply_all(journal.events())
-        config = state.config
-        total = config["popsize"] * config["round"] * config.get("repeats", 1)
-        raise UsageError(
-            f"{directory} already holds a run ({state.ended} of {total} trials done)",
-            f"continue it with: autofinetune resume {directory}      "
-            "or choose another --output_dir",
-        )
-    ours = [paths.log_file, paths.best_model, paths.visualization, paths.round_dir(0),
-            paths.trials_csv, paths.config, paths.trials]  # fmt: skip
-    there = [path.name for path in ours if os.path.lexists(path) and not _is_empty(path)]
-    if there:
-        raise UsageError(
-            f"{directory} holds files of another run: {', '.join(there)}",
-            "choose another --output_dir, or move them away",
-        )
-
-
-def _is_empty(path: Path) -> bool:
-    """A directory without content: what a run that never began leaves."""
-    return path.is_dir() and not any(path.iterdir())
-
-
-def _holds_run(paths: RunPaths) -> bool:
-    """Whether a journal with at least one event is there."""
-    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
-        return False
-    journal = SqliteJournal(paths.journal)
-    with contextlib.closing(journal):
-        return next(iter(journal.events()), None) is not None
-
-
-def _recorded_config(paths: RunPaths) -> Config:
-    journal = SqliteJournal(paths.journal)
-    with contextlib.closing(journal):
-        first = next(iter(journal.events()))
-    assert isinstance(first, RunCreated)
-    return Config.from_description(first.config)
-
-
-@contextlib.contextmanager
-def _locked(paths: RunPaths) -> Iterator[None]:
-    """One tuner a directory; the kernel drops the lock with the process that holds it."""
-    try:
-        paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        paths.trials.mkdir(exist_ok=True, mode=0o700)
-        lock = try_lock(str(paths.lock))
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"{paths.root} cannot be used: {error.strerror or error}",
-            "choose another --output_dir, on a disk that can be written and has locks",
-        ) from None
-    if lock is None:
-        holder = paths.lock.read_text(encoding="utf-8").strip() or "unknown process"
-        raise DirectoryBusy(
-            f"another tuner is at work in {paths.root}: {holder}",
-            "wait for it, stop it with Ctrl-C, or choose another --output_dir",
-        )
-    try:
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
-        yield
-    finally:
-        os.close(lock)
 
 
 # --- the run ------------------------------------------------------------------------------------

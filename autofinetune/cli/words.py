@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import sys
 import traceback
 from collections.abc import Sequence
 
-from autofinetune.config import Config
+from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
@@ -29,9 +30,13 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
     """What is about to be done, on how many slots."""
     many = config.repeats > 1
     each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
+    whole = f"{config.rounds} rounds of {each or f'{config.popsize} trials'}"
+    if config.trials is not None:
+        whole = f"{config.trials} trial{'s' if config.trials != 1 else ''}"
+        if config.trials == MOST_TRIALS:
+            whole = "trials without end"
     say(
-        f"{config.rounds} rounds of {each or f'{config.popsize} trials'} "
-        f"by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
+        f"{whole} by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
         f"on {slots} slot{'s' if slots != 1 else ''}; "
         f"output in {shown(paths)}/"
     )
@@ -68,6 +73,13 @@ def say_all(lines: Sequence[str]) -> None:
             print(line, flush=True)
 
 
+def note_all(notes: Sequence[str]) -> None:
+    """Print what a reader of files wants to be known, on standard error."""
+    for note in notes:
+        with contextlib.suppress(OSError):
+            print(f"note: {note}", file=sys.stderr, flush=True)
+
+
 def show_plan(
     config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
 ) -> None:
@@ -84,7 +96,7 @@ def show_plan(
         say(f"preload: {preload}")
     evaluator = EVALUATORS[config.evaluator](config, paths)
     print("first commands:")
-    for c in strategy.ask(config.popsize * config.repeats):
+    for c in strategy.ask(min(config.popsize * config.repeats, config.max_trials)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         command = shlex.join(masked(evaluator.command(trial, None)))
         if config.nni_wire:
@@ -126,10 +138,10 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if state.end_reason == BROKEN:
         raise _too_many_failures(state, paths)
     if state.end_reason == TIMEOUT:
-        total = state.config["popsize"] * state.config["round"] * state.config.get("repeats", 1)
         say(
-            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of {total} "
-            f"trials are done. To go on: autofinetune resume {directory} --max_seconds=<more>"
+            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of "
+            f"{planned_trials(state.config)} trials are done. "
+            f"To go on: autofinetune resume {directory} --max_seconds=<more>"
         )
         return EXIT_TIMEOUT
     if state.best is None:

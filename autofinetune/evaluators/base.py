@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Sequence
 
-from autofinetune.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
-from autofinetune.paths import RunPaths
-from autofinetune.report import PARAMS_VARIABLE
-from autofinetune.space import as_text
+from autofinetune.commands import (
+    HYPERPARAMETERS,
+    JSON_FILE,
+    Given,
+    as_json,
+    beginning,
+    expand,
+)
+from autofinetune.config import OWN_OPTIONS, Config
+from autofinetune.executors.base import Process
+from autofinetune.paths import PARAMS, RunPaths
+from autofinetune.program import SERVICES, variables
+from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 from autofinetune.state import State, Trial
 from autofinetune.strategies.base import Candidate
+
+MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
 
 
 class Evaluator(ABC):
@@ -31,36 +41,45 @@ class Evaluator(ABC):
 
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""
-        given = {} if self.config.nni_wire else self.config.space.options(trial.params)
-        words = [
-            *start_of_command(self.config),
-            *(f"--{name}={as_text(value)}" for name, value in given.items()),
-        ]
-        if self._takes(SAVED_PARAMS_DIR):
-            words.append(f"--{SAVED_PARAMS_DIR}={self._model(trial)}")
-        words += self.config.script_args
-        if parent is not None:
-            if self._takes(MODEL_PATH):
-                words.append(f"--{MODEL_PATH}={self._model(parent)}")
-            words += self.warm_args()
-        return tuple(words)
+        config = self.config
+        warm_args = self.warm_args() if parent else ()
+        if config.program.command:
+            words = expand(config.program.command, self._given(trial, parent))
+            return (*words, *config.script_args, *warm_args)
+        # By NNI's calls a script asks for its hyperparameters.
+        template = (*start_of_command(config), *([] if config.nni_wire else [HYPERPARAMETERS]))
+        saved, path = self._model_options(trial, parent)
+        words = expand(template, self._given(trial, parent))
+        return (*words, *saved, *config.script_args, *path, *warm_args)
+
+    def processes(self, trial: Trial, parent: Trial | None) -> tuple[Process, ...]:
+        """Those of a trial with several tasks, in the order of their ranks; none for others."""
+        config, given = self.config, self._given(trial, parent)
+        found: list[Process] = []
+        for task in config.program.tasks:
+            argv = (*expand(task.command, given), *config.script_args)
+            is_service = task.type in SERVICES
+            one = Process(task.type, argv, variables(task.env), is_service)
+            found += [one] * task.replicas
+        return tuple(found)
 
     def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
-        """What `trial` finds in its environment of what `command` may say, too."""
-        env = {
-            PARAMS_VARIABLE: json.dumps(self.config.space.nest(trial.params)),
-            f"AUTOFINETUNE_{SAVED_PARAMS_DIR.upper()}": str(self._model(trial)),
+        """What the processes of `trial` find in their environment."""
+        text = as_json(self.config.space.nest(trial.params))
+        is_in_file = PARAMS in self.files(trial)
+        return {
+            **variables(self.config.program.env),
+            PARAMS_VARIABLE: text if len(text) <= MOST_JSON_BYTES else "",
+            PARAMS_FILE_VARIABLE: self._params_file(trial) if is_in_file else "",
+            "AUTOFINETUNE_SAVED_PARAMS_DIR": self._model(trial),
+            "AUTOFINETUNE_MODEL_PATH": self._model(parent) if parent else "",
         }
-        if parent is not None:
-            env[f"AUTOFINETUNE_{MODEL_PATH.upper()}"] = str(self._model(parent))
-        return env
 
-    def _model(self, trial: Trial) -> Path:
-        return self.paths.model(trial.round, trial.member)
-
-    def _takes(self, option: str) -> bool:
-        """A script that gets its parameters by calls need not have options."""
-        return not self.config.nni_wire or option in (self.config.script_options or ())
+    def files(self, trial: Trial) -> dict[str, str]:
+        """Texts by name, for the directory of the attempt."""
+        text = as_json(self.config.space.nest(trial.params))
+        asked = any(JSON_FILE in command for command in self.config.program.commands)
+        return {PARAMS: text} if asked or len(text) > MOST_JSON_BYTES else {}
 
     def warm_args(self) -> tuple[str, ...]:
         """What a continued trial gets besides: as configured, or one epoch where there is one."""
@@ -71,9 +90,51 @@ class Evaluator(ABC):
             return ("--epochs=1",)
         return ()
 
+    def _given(self, trial: Trial, parent: Trial | None) -> Given:
+        space = self.config.space
+        saved, path = self._model_options(trial, parent)
+        return Given(
+            self.config.python,
+            space.options(trial.params),
+            space.nest(trial.params),
+            self._params_file(trial),
+            (*saved, *path),
+            os.environ,
+        )
+
+    def _model_options(
+        self, trial: Trial, parent: Trial | None
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """`--saved_params_dir=...` and `--model_path=...`, each if there is use for it.
+
+        A train.py that nobody asked for its options gets them; any other command and a script of
+        NNI's do not.
+        """
+        config = self.config
+        saved, path = OWN_OPTIONS
+        known = config.script_options
+        if known is None:
+            known = () if config.program.command or config.nni_wire else OWN_OPTIONS
+        return (
+            [f"--{saved}={self._model(trial)}"] if saved in known else [],
+            [f"--{path}={self._model(parent)}"] if parent and path in known else [],
+        )
+
+    def _model(self, trial: Trial) -> str:
+        return str(self.paths.model(trial.round, trial.member))
+
+    def _params_file(self, trial: Trial) -> str:
+        return str(self.paths.params(trial.id, trial.attempt).absolute())
+
 
 def start_of_command(config: Config) -> tuple[str, ...]:
-    """How the script itself is started: by this Python, or by itself when it is executable."""
+    """How the script itself is started: by this Python, or by itself when it is executable.
+
+    Of another command these are the words that all trials have in common at its beginning.
+    """
+    if config.program.command:
+        nothing = Given(config.python, {}, {}, "", (), os.environ)
+        return beginning(config.program.command, nothing)
     path = config.script_path
     if path.suffix != ".py" and os.access(path, os.X_OK):
         return (str(path),)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -19,10 +19,26 @@ Handle: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Process:
+    """One process of a trial: what it does in it, and what it gets besides the trial's own.
+
+    A service is ended with the others, and does not keep a trial going.
+    """
+
+    role: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    is_service: bool = False
+
+
+@dataclass(frozen=True)
 class Attempt:
     """What to run. `env` is what the trial sees besides the tuner's own environment.
 
     With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
+    Where there are `processes` they are run instead of `argv` as often as the slot has ranks. What
+    tells several processes apart is written in the way of `framework`. `files` are texts by name,
+    to be put into `directory`.
     """
 
     run: str
@@ -37,6 +53,9 @@ class Attempt:
     grace_s: float
     time_limit_s: float | None = None
     nni_wire: bool = False
+    processes: tuple[Process, ...] = ()
+    framework: str = "pytorch"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

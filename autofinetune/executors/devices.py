@@ -16,6 +16,7 @@ from .cards import Card
 
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
 _CPU = re.compile(r"cpu(?::([0-9]{1,4}))?\Z")
+_AUTO = re.compile(r"auto(?::([0-9]{1,4}))?\Z")
 _BUSY_BYTES = 256 << 20  # drivers keep up to this much of an idle card for themselves
 _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=cpu:4"
 
@@ -49,7 +50,8 @@ def find_devices(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | N
     """The devices that `--gpu` names, in the given order.
 
     Args:
-        gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N` or `auto`.
+        gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N`, `auto`, or `auto:N` for N slots
+            of the processor where there is no card.
         environ: the environment of the tuner, for an outer CUDA_VISIBLE_DEVICES.
         cards: what NVML lists, None without an NVIDIA driver.
 
@@ -61,8 +63,9 @@ def find_devices(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | N
     if cpu:
         return _processor(int(cpu[1] or 1), ())
     outer = _outer_mask(environ)
-    if word == "auto":
-        return _auto(outer, cards)
+    auto = _AUTO.match(word)
+    if auto:
+        return _auto(outer, cards, int(auto[1] or 1))
     tokens = _tokens(word)
     if cards is None:
         return _without_driver(tokens, outer)
@@ -98,7 +101,7 @@ def _tokens(gpu: str) -> list[str]:
             shown = f"{token!r} in --gpu={gpu}" if token else f"an empty entry in --gpu={gpu}"
             raise UsageError(
                 f"{shown} is no device; card numbers, GPU-... or MIG-... ids without spaces, "
-                "cpu, cpu:N and auto are allowed",
+                "cpu, cpu:N, auto and auto:N are allowed",
                 _EXAMPLES,
             )
     tokens = [str(int(token)) if token.isdigit() else token for token in tokens]
@@ -112,11 +115,11 @@ def _no_device_twice(gpu: str, devices: Sequence[str]) -> None:
             raise UsageError(f"--gpu={gpu} names device {device} twice; name each once")
 
 
-def _auto(outer: list[str] | None, cards: Sequence[Card] | None) -> Devices:
+def _auto(outer: list[str] | None, cards: Sequence[Card] | None, slots: int) -> Devices:
     visible = outer if outer is not None else [str(card.index) for card in cards or ()]
     if not cards or not visible:
         note = "no NVIDIA card is visible: trials run on the CPU (--gpu=cpu:N gives more slots)"
-        return _processor(1, (note,))
+        return _processor(slots, (note,))
     resolver = _Resolver(cards, None)
     return _on_cards([resolver.resolve(token) for token in visible])
 

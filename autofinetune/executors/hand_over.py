@@ -6,24 +6,15 @@ import contextlib
 import json
 from pathlib import Path
 
-from autofinetune.report import (
-    PARAMS_FILE_VARIABLE,
-    PARAMS_VARIABLE,
-    REPORT_FILE_VARIABLE,
-    STOP_FILE_VARIABLE,
-)
+from autofinetune.paths import PARAMS
+from autofinetune.report import PARAMS_VARIABLE, REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
 from autofinetune.runner.files import REPORTS, STOP, write_atomically
 
 from .base import Attempt
 
-MOST_IN_A_VARIABLE = 64 * 1024  # bytes; Linux takes 128 KiB for name and value
-PARAMS = "params.json"
-
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
     """The attempt's own environment; the files that it names are written into `directory`.
-
-    Parameters that are too long for a variable stand in a file, which another variable names.
 
     Raises:
         OSError: the disk is full, or refuses.
@@ -33,12 +24,10 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
         REPORT_FILE_VARIABLE: str(directory / REPORTS),
         STOP_FILE_VARIABLE: str(directory / STOP),
     }
-    params = env.get(PARAMS_VARIABLE, "{}")
-    if len(params) > MOST_IN_A_VARIABLE:
-        del env[PARAMS_VARIABLE]
-        env[PARAMS_FILE_VARIABLE] = str(directory / PARAMS)
-        write_atomically(env[PARAMS_FILE_VARIABLE], json.loads(params), durable=False)
+    for name, text in attempt.files.items():
+        (directory / name).write_text(text, encoding="utf-8")
     if attempt.nni_wire:
+        params = env.get(PARAMS_VARIABLE) or attempt.files.get(PARAMS, "{}")
         _lay_wire(directory, attempt.trial, json.loads(params))
         env |= _nni_environment(attempt, directory)
     return env

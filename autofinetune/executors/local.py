@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import select
 import signal
@@ -162,6 +163,8 @@ class LocalExecutor(Executor):
             "time_limit_s": attempt.time_limit_s,
             "ranks": slot.ranks,
             "cpus": slot.cpus,
+            "framework": attempt.framework,
+            "processes": [dataclasses.asdict(process) for process in attempt.processes],
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
         self._memory.note(slot.cards)

@@ -91,11 +91,12 @@ def find_slots(
     found = find_devices(gpu, environ, cards)
     groups = _groups(gpu, found.each, placement.gpus_per_trial)
     count = len(groups) * placement.trials_per_gpu
+    count = min(count, placement.max_parallel or count)
     cpus = _shares(cores, count, placement.cpus_per_trial)
     threads = _threads(found, placement, count, len(cores), environ)
     places: list[Slot] = []
     for number in range(placement.trials_per_gpu):
-        for group in groups:
+        for group in groups[: count - len(places)]:
             name = "+".join(device.name for device in group)
             slot = Slot(
                 name if placement.trials_per_gpu == 1 else f"{name}.{number + 1}",

@@ -9,7 +9,9 @@ The local executor starts it in a session of its own with the attempt directory 
     reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
-The command is started as `ranks` processes, all on the cores `cpus`, where the spec names them.
+The command is started as `ranks` processes, or the `processes` of the spec with a command and
+variables of their own, all on the cores `cpus`, where the spec names them. What tells them apart
+is written in the way of `framework`.
 
 SIGTERM asks for an early end: every rank gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
 second SIGTERM shortens the grace to nothing. `lifeline` is a descriptor whose other end the tuner
@@ -175,6 +177,7 @@ class _Trial:
         self.asked = 0  # how many signals asked for the end
         self.taken = 0  # how many of them were acted upon
         self.pids: set[int] = set()  # of the ranks that live
+        self.services: set[int] = set()  # that live; nobody waits for their end
         self.cgroup = make_cgroup(self.mark)
         self.oom_kills = oom_counter(self.cgroup)
         self.is_subreaper = become_subreaper()
@@ -230,20 +233,23 @@ class _Trial:
         os.chdir(self.spec["cwd"])
         os.set_inheritable(lock, True)
         _keep_to(self.spec.get("cpus", ()))
-        self.ranks = Ranks(self.spec.get("ranks", 1), self.mark)
+        alike = [{"role": "worker", "argv": self.spec["argv"], "env": {}, "is_service": False}]
+        processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
+        roles = [process["role"] for process in processes]
+        self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
         for rank, environ in enumerate(self.ranks.environments()):
-            self._spawn_rank(rank, environ)
+            self._spawn_rank(rank, processes[rank], environ)
 
-    def _spawn_rank(self, rank: int, environ: dict[str, str]) -> None:
-        argv = [str(word) for word in self.spec["argv"]]
+    def _spawn_rank(self, rank: int, process: dict[str, Any], environ: dict[str, str]) -> None:
+        argv = [str(word) for word in process["argv"]]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         printed = self.output.pipe(rank)
         try:
-            pid = _patiently(self.start, argv, environ, null, printed)
+            pid = _patiently(self.start, argv, {**environ, **process["env"]}, null, printed)
         finally:
             os.close(printed)
             os.close(null)
-        self.pids.add(pid)
+        (self.services if process["is_service"] else self.pids).add(pid)
         # After the start, which it would delay; what the command forks before is found anyway.
         self.cgroup.add(pid)
 
@@ -276,7 +282,7 @@ class _Trial:
             self.is_ending = True
             self.why = why
             self.deadline = time.monotonic() + self.grace_s
-            send_to(self.pids, signal.SIGTERM)
+            send_to(self.pids | self.services, signal.SIGTERM)
         else:  # asked already: patience is over
             self.deadline = None
             self._kill_all(self._living())
@@ -290,9 +296,10 @@ class _Trial:
                 break
             if pid == 0:
                 break
-            if pid in self.pids:
-                self.pids.remove(pid)
+            if pid in self.pids or (pid in self.services and self.pids):
                 self.status = self.status or status
+            self.pids.discard(pid)
+            self.services.discard(pid)
         return bool(self.pids)
 
     # --- what the command leaves behind ---------------------------------------------------------

@@ -1,60 +1,108 @@
-"""What tells the processes of a distributed trial apart: the variables that torchrun sets."""
+"""What tells the processes of a distributed trial apart: the variables of its framework."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+
+_HOST = "127.0.0.1"
+_APART = ("evaluator",)  # TensorFlow leaves it out of the cluster that trains
 
 
 class Ranks:
-    """The environments of `count` processes that train together on this machine.
+    """The environments of the processes that train together on this machine.
 
-    For one process nothing is added. For several there is what `torch.distributed` reads for
-    `init_method="env://"` (pytorch.org/docs/stable/elastic/run.html), with rank 0 as the host of
-    the store. Its port stays ours until `close`: we bind and do not listen, so that the kernel
-    gives it to nobody else, and rank 0 binds it besides as SO_REUSEADDR allows, which the store of
-    torch and most servers set.
+    For one process nothing is added. Ports stay ours until `close`: we bind and do not listen, so
+    that the kernel gives them to nobody else, and the process that listens binds them besides as
+    SO_REUSEADDR allows, which the store of torch, gRPC and most servers set.
+
+    Args:
+        roles: of each process; only TensorFlow tells them apart.
+        name: of the trial.
+        framework: `pytorch` for what `torch.distributed` reads for `init_method="env://"`
+            (pytorch.org/docs/stable/elastic/run.html), `tensorflow` for TF_CONFIG
+            (tensorflow.org/guide/distributed_training), `xgboost` for what its tracker and
+            workers read, with the same port as MASTER_PORT for rank 0, which runs the tracker.
 
     Raises:
         OSError: there is no free port.
     """
 
-    def __init__(self, count: int, name: str) -> None:
-        self._count = count
-        self._common: dict[str, str] = {}
-        self._port: int | None = None  # a descriptor
-        if count == 1:
-            return
-        import socket  # only for those who need it: the start of a runner delays its trial
+    def __init__(self, roles: Sequence[str], name: str, framework: str = "pytorch") -> None:
+        self._roles = roles
+        self._ports: list[int] = []  # descriptors, which no fork closes by itself
+        self._own: list[dict[str, str]] = [{} for _ in roles]
+        if len(roles) > 1:
+            makers = {"tensorflow": self._tensorflow, "xgboost": self._xgboost}
+            own = makers[framework]() if framework in makers else self._pytorch(name)
+            # Last of all, so that a report finds its rank whatever the framework is.
+            self._own = [{**env, "AUTOFINETUNE_RANK": str(r)} for r, env in enumerate(own)]
 
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(("", 0))
-            port = bound.getsockname()[1]
-            self._port = bound.detach()
-        self._common = {
-            "WORLD_SIZE": str(count),
-            "LOCAL_WORLD_SIZE": str(count),
-            "ROLE_WORLD_SIZE": str(count),
+    def _pytorch(self, name: str) -> list[dict[str, str]]:
+        count = str(len(self._roles))
+        common = {
+            "WORLD_SIZE": count,
+            "LOCAL_WORLD_SIZE": count,
+            "ROLE_WORLD_SIZE": count,
             "GROUP_WORLD_SIZE": "1",
             "GROUP_RANK": "0",
             "ROLE_NAME": "default",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
+            "MASTER_ADDR": _HOST,
+            "MASTER_PORT": str(self._reserve()),
             "TORCHELASTIC_RUN_ID": name,
             "TORCHELASTIC_RESTART_COUNT": "0",
             "TORCHELASTIC_MAX_RESTARTS": "0",
             "TORCHELASTIC_USE_AGENT_STORE": "False",
         }
+        numbers = ("RANK", "LOCAL_RANK", "ROLE_RANK")
+        return [common | dict.fromkeys(numbers, str(r)) for r in range(len(self._roles))]
 
-    def environments(self) -> list[dict[str, str]]:
-        """The whole environment of each rank, in order."""
-        numbers = ("RANK", "LOCAL_RANK", "ROLE_RANK") if self._common else ()
+    def _tensorflow(self) -> list[dict[str, str]]:
+        import json
+
+        cluster: dict[str, list[str]] = {}
+        tasks = []
+        before: dict[str, int] = {}
+        for role in self._roles:
+            tasks.append({"type": role, "index": before.get(role, 0)})
+            before[role] = before.get(role, 0) + 1
+            if role not in _APART:
+                cluster.setdefault(role, []).append(f"{_HOST}:{self._reserve()}")
+        return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
+
+    def _xgboost(self) -> list[dict[str, str]]:
+        port, count = str(self._reserve()), str(len(self._roles))
+        self.close()  # a tracker does not set SO_REUSEADDR
+        common = {
+            "MASTER_ADDR": _HOST,
+            "MASTER_PORT": port,
+            "WORLD_SIZE": count,
+            "DMLC_TRACKER_URI": _HOST,
+            "DMLC_TRACKER_PORT": port,
+            "DMLC_NUM_WORKER": count,
+            "DMLC_NUM_SERVER": "0",
+            "DMLC_ROLE": "worker",
+        }
         return [
-            {**os.environ, **self._common, **dict.fromkeys(numbers, str(rank))}
-            for rank in range(self._count)
+            common | {"RANK": str(rank), "DMLC_TASK_ID": str(rank)}
+            for rank in range(len(self._roles))
         ]
 
+    def _reserve(self) -> int:
+        import socket  # only for those who need it: the start of a runner delays its trial
+
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(("", 0))
+            number: int = bound.getsockname()[1]
+            self._ports.append(bound.detach())
+        return number
+
+    def environments(self) -> list[dict[str, str]]:
+        """The whole environment of each process, in order."""
+        return [{**os.environ, **own} for own in self._own]
+
     def close(self) -> None:
-        """Give the port up: no rank lives any more."""
-        if self._port is not None:
-            os.close(self._port)
+        """Give the ports up: no rank lives any more."""
+        while self._ports:
+            os.close(self._ports.pop())

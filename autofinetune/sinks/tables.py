@@ -12,6 +12,7 @@ from autofinetune.config import Config
 from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths, write_atomically
+from autofinetune.program import described_words
 from autofinetune.space import as_text, dump_yaml
 from autofinetune.state import State, Trial
 
@@ -57,6 +58,11 @@ class Tables(Sink):
             shown = dict(event.config)
             for key in ("script_args", "warm_args"):
                 shown[key] = shown[key] and masked(shown[key])
+            shown["tasks"] = [dict(task) for task in shown.get("tasks", ())]
+            for part, key in described_words(shown):
+                part[key] = masked(part[key])
+            if not shown["tasks"]:
+                del shown["tasks"]
             text = header + dump_yaml(shown)
             write_atomically(self._paths.config, text.encode())
         # Also when a trial starts, but only at the first one: the files are there from then on.

@@ -54,8 +54,9 @@ def _param_list(value: Any, findings: Findings) -> list[Any]:
             "(parameters: {name: {...}})",
         )
         return []
+    is_config = not value.keys().isdisjoint(("script", "command"))  # of a whole run
     for key in value:
-        if key != "param_list":
+        if key != "param_list" and not is_config:
             findings.mistake((key,), f"key {key!r} is unknown here; only param_list is allowed")
     entries = value["param_list"]
     if not isinstance(entries, list) or not entries:

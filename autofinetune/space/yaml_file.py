@@ -70,8 +70,15 @@ def read_yaml(path: Path) -> Document:
     return parse_yaml(data, str(path))
 
 
-def parse_yaml(data: bytes, source: str) -> Document:
-    """Like `read_yaml`, from bytes in memory."""
+def parse_yaml(
+    data: bytes, source: str, *, after: tuple[int, int] = (0, 0), language: str = ""
+) -> Document:
+    """Like `read_yaml`, from bytes in memory.
+
+    Args:
+        after: lines and columns that stand before the text where it is a part of its source.
+        language: what to call it, `JSON` or `YAML`.
+    """
     if len(data) > MAX_BYTES:
         raise ConfigError(source, [f"{source}:1:1 larger than 1 MiB; is it the right file?"])
     try:
@@ -82,8 +89,8 @@ def parse_yaml(data: bytes, source: str) -> Document:
         raise ConfigError(source, [mistake]) from None
     if text.lstrip()[:1] in ("{", "["):
         text = _SURROGATES.sub(_character, text)
-    builder = _Builder(source)
-    language = "JSON" if source.endswith(".json") else "YAML"
+    builder = _Builder(source, after)
+    language = language or ("JSON" if source.endswith(".json") else "YAML")
     try:
         loader = _LOADER(text)
         try:
@@ -99,7 +106,7 @@ def parse_yaml(data: bytes, source: str) -> Document:
     except (yaml.YAMLError, ValueError) as error:
         why = getattr(error, "reason", None) or "unreadable character"
         raise builder.mistake(_place_of_control(text), f"not valid {language}: {why}") from None
-    builder.places.setdefault((), (1, 1))
+    builder.places.setdefault((), builder.whole((1, 1)))
     return Document(source, builder.value, builder.places)
 
 
@@ -148,15 +155,21 @@ class _Open:
 class _Builder:
     """Turns parser events into data, iteratively, so that depth costs no recursion."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, after: tuple[int, int]) -> None:
         self.source = source
+        self._after = after
         self.value: Any = None
         self.places: dict[Path_, tuple[int, int]] = {}
         self._stack: list[_Open] = []
         self._documents = 0
 
+    def whole(self, place: tuple[int, int]) -> tuple[int, int]:
+        """The place in the source, from that in the text."""
+        return place[0] + self._after[0], place[1] + self._after[1]
+
     def mistake(self, place: tuple[int, int], why: str) -> ConfigError:
-        return ConfigError(self.source, [f"{self.source}:{place[0]}:{place[1]} {why}"])
+        line, column = self.whole(place)
+        return ConfigError(self.source, [f"{self.source}:{line}:{column} {why}"])
 
     def take(self, event: Any) -> None:
         place = (event.start_mark.line + 1, event.start_mark.column + 1)
@@ -192,7 +205,7 @@ class _Builder:
             raise self.mistake(place, "merge keys (<<) are not supported; write the keys out")
         if key in top.seen:
             raise self.mistake(place, f"key {key!r} stands twice, first on line {top.seen[key]}")
-        top.seen[key] = place[0]
+        top.seen[key] = self.whole(place)[0]
         top.key = key
 
     def _open(self, container: list[Any] | dict[str, Any], place: tuple[int, int]) -> None:
@@ -212,7 +225,7 @@ class _Builder:
             self.value = value
         else:
             path = self._add(self._stack[-1], value)
-        self.places[path] = place
+        self.places[path] = self.whole(place)
         return path
 
     def _add(self, top: _Open, value: Any) -> Path_:

@@ -14,6 +14,7 @@ from autofinetune.cli import preflight
 from autofinetune.cli.preflight import check_script, needed_options, with_declared_options
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
+from autofinetune.program import Program
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
 from tests.helpers import config_of
@@ -161,6 +162,44 @@ def test_a_model_path_is_needed_only_where_models_are_continued(fields: dict[str
 def test_full_trail_does_without_a_model_path(tmp_path: Path) -> None:
     script = script_with("learning_rate", "units", "saved_params_dir")
     assert check(config_for(tmp_path, script, evaluator="fulltrail")).script_options
+
+
+def test_full_trail_does_without_a_directory_for_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked = check(
+        config_for(tmp_path, script_with("learning_rate", "units"), evaluator="fulltrail")
+    )
+    assert checked.script_options == ("help", "learning_rate", "units")
+    assert "has no --saved_params_dir, so it does not get it" in capsys.readouterr().out
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def command_for(folder: Path, script: str, *macros: str) -> Config:
+    program = Program((sys.executable, "train.py", *macros))
+    return config_for(folder, script, evaluator="fulltrail", program=program)
+
+
+def test_a_command_is_asked_only_for_what_it_gets_as_declared(tmp_path: Path) -> None:
+    config = command_for(tmp_path, "open('ran', 'w')", "${args}")
+    assert check(config) == config
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = command_for(tmp_path, "", "${hyperparameters}", "${model_options}")
+    assert check(config) == config
+    assert "--help does not tell its options: it named no option" in capsys.readouterr().out
+
+
+def test_a_command_that_answers_must_have_the_hyperparameters(tmp_path: Path) -> None:
+    macros = ("${hyperparameters}", "${model_options}")
+    config = command_for(tmp_path, script_with("learning_rate", "units"), *macros)
+    assert check(config).script_options == ("help", "learning_rate", "units")
+    config = command_for(tmp_path, script_with("learning_rate"), *macros)
+    assert "lacks 1 option that trials will get:\n  --units" in refusal(config).message
 
 
 # --- scripts that lack something ----------------------------------------------------------------

@@ -526,9 +526,9 @@ def test_mistakes_in_budgets_are_told(workplace: Workplace) -> None:
 
 ONE_THREAD = """
 import os
-from autofinetune.cli.run import _make_strategy
+from autofinetune.cli.parts import make_strategy
 from tests.helpers import config_of
-_make_strategy(config_of())
+make_strategy(config_of())
 import numpy
 numpy.ones((400, 400)) @ numpy.ones((400, 400))
 print(len(os.listdir("/proc/self/task")), os.environ.get("OMP_NUM_THREADS"))

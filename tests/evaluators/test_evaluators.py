@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config import OWN_OPTIONS
 from autofinetune.evaluators import EVALUATORS, Evaluator, start_of_command
 from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.executors.base import Process
 from autofinetune.paths import RunPaths
+from autofinetune.program import Program, Task
 from autofinetune.space import Value, load_space
 from autofinetune.state import Direction, State, Trial
 from autofinetune.strategies import Candidate
-from tests.helpers import config_of
+from tests.helpers import config_of, space_of
 
 OUT = RunPaths(Path("/out"))
 
@@ -34,7 +37,7 @@ def trial_of(params: dict[str, Value]) -> Trial:
 def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
     sweep = {"epochs": {"value": 4}, "opt": {"parameters": {"lr": {"value": [1, "a"]}}}}
     space = load_space({"parameters": {"x": {"min": 0.0, "max": 1.0}, **sweep}})
-    evaluator = evaluator_of(name, space=space, script_options=("epochs",))
+    evaluator = evaluator_of(name, space=space, script_options=("epochs", *OWN_OPTIONS))
     words = evaluator.command(trial_of({"x": 0.5}), None)[2:]
     assert words[:3] == ("--x=0.5", "--epochs=4", "--opt.lr=[1, 'a']")
     assert evaluator.warm_args() == ()  # a constant is not overruled
@@ -53,6 +56,8 @@ def test_the_environment_says_it_too_as_the_format_of_the_space_has_it(name: str
     env = evaluator.environment(trial, None)
     assert env == {
         "AUTOFINETUNE_PARAMS": '{"net": {"_name": "deep"}, "lr": 0.5}',
+        "AUTOFINETUNE_PARAMS_FILE": "",
+        "AUTOFINETUNE_MODEL_PATH": "",
         "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
     }
     continued = evaluator.environment(trial, Trial(3, 1, 0, {}, None))
@@ -163,25 +168,29 @@ def continued(**fields: object) -> tuple[str, ...]:
 
 
 def test_a_continued_trial_gets_the_model_and_one_epoch() -> None:
-    command = continued(script_options=("epochs", "lr"))
+    command = continued(script_options=("epochs", "lr", *OWN_OPTIONS))
     assert command[-2:] == ("--model_path=/out/round0/model-2", "--epochs=1")
 
 
 def test_no_epochs_where_the_script_has_none_or_it_is_searched() -> None:
-    assert "--epochs=1" not in continued(script_options=("lr",))
+    assert "--epochs=1" not in continued(script_options=("lr", *OWN_OPTIONS))
     assert "--epochs=1" not in continued(script_options=None)
     entry = {"name": "epochs", "type": "int", "init_value": 2, "greater_than": 1, "lower_than": 9}
     space = load_space({"param_list": [entry]})
-    assert "--epochs=1" not in continued(space=space, script_options=("epochs",))
+    assert "--epochs=1" not in continued(space=space, script_options=("epochs", *OWN_OPTIONS))
 
 
 def test_warm_args_override_and_come_last() -> None:
     command = continued(
-        script_options=("epochs",), warm_args=("--epochs=3",), script_args=("--epochs=9",)
+        script_options=("epochs", *OWN_OPTIONS),
+        warm_args=("--epochs=3",),
+        script_args=("--epochs=9",),
     )
     assert command[-1] == "--epochs=3"
     assert "--epochs=1" not in command
-    assert continued(script_options=("epochs",), warm_args=())[-1].startswith("--model_path=")
+    assert continued(script_options=("epochs", *OWN_OPTIONS), warm_args=())[-1].startswith(
+        "--model_path="
+    )
 
 
 def test_an_executable_that_is_no_python_file_runs_itself(tmp_path: Path) -> None:
@@ -191,3 +200,57 @@ def test_an_executable_that_is_no_python_file_runs_itself(tmp_path: Path) -> Non
     assert start_of_command(config) == ("python", "train.sh")
     script.chmod(0o755)
     assert start_of_command(config) == (str(script),)
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def program_of(*words: str, **fields: object) -> Evaluator:
+    program = Program(tuple(words), ("OWN=1",))
+    return evaluator_of("fulltrail", **({"script": "", "program": program} | fields))
+
+
+def test_a_command_gets_what_its_macros_say_and_nothing_besides() -> None:
+    space, trial = space_of("float"), trial_of({"x0": 0.1})
+    assert program_of("run", "x", space=space).command(trial, None) == ("run", "x")
+    words = ("run", "${hyperparameters}", "${model_options}")
+    plain = program_of(*words, space=space)
+    assert plain.command(trial, None) == ("run", "--x0=0.1")
+    asked = program_of(*words, space=space, script_options=OWN_OPTIONS)
+    parent = Trial(3, 1, 0, {}, None)
+    assert asked.command(trial, parent) == (
+        "run", "--x0=0.1", "--saved_params_dir=/out/round2/model-1",
+        "--model_path=/out/round1/model-0",
+    )  # fmt: skip
+    assert start_of_command(asked.config) == ("run",)
+
+
+def test_the_environment_tells_what_the_command_line_may_not() -> None:
+    trial, parent = trial_of({"x0": 0.1}), Trial(3, 1, 0, {}, None)
+    evaluator = program_of("run", "${args_json_file}", space=space_of("float"))
+    file = str(OUT.params(7, 0))
+    assert evaluator.environment(trial, parent) == {
+        "OWN": "1",
+        "AUTOFINETUNE_PARAMS": '{"x0": 0.1}',
+        "AUTOFINETUNE_PARAMS_FILE": file,
+        "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
+        "AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0",
+    }
+    assert evaluator.files(trial) == {"params.json": '{"x0": 0.1}'}
+    assert evaluator.command(trial, None) == ("run", file)
+    plain = evaluator_of("fulltrail", space=space_of("float"))
+    assert plain.files(trial) == {}
+    assert plain.environment(trial, None)["AUTOFINETUNE_PARAMS_FILE"] == ""
+    assert plain.environment(trial, None)["AUTOFINETUNE_MODEL_PATH"] == ""
+
+
+def test_tasks_are_processes_in_the_order_of_their_ranks() -> None:
+    tasks = (Task("worker", 2, ("w", "${args}"), ("A=1",)), Task("ps", 1, ("p",)))
+    program = Program(("w",), tasks=tasks)
+    evaluator = program_of(space=space_of("float"), program=program, script_args=("--n=1",))
+    assert evaluator.processes(trial_of({"x0": 0.1}), None) == (
+        Process("worker", ("w", "--x0=0.1", "--n=1"), {"A": "1"}),
+        Process("worker", ("w", "--x0=0.1", "--n=1"), {"A": "1"}),
+        Process("ps", ("p", "--n=1"), {}, is_service=True),
+    )
+    assert evaluator_of("fulltrail").processes(trial_of({}), None) == ()

@@ -64,6 +64,7 @@ def refusal(gpu: str, mask: str | None = None, cards: Sequence[Card] | None = CA
         ("GPU-bbbb3333-0000", "GPU-b", ["GPU-bbbb3333-0000"]),
         ("MIG-1", "MIG-1", ["MIG-1"]),
         ("auto", "2,0", ["2", "0"]),
+        ("auto:3", "2,0", ["2", "0"]),
         ("auto", "MIG-1,MIG-2", ["MIG-1", "MIG-2"]),
         # CUDA stops at the first entry that is none.
         ("0", "1,,2", ["1"]),
@@ -193,6 +194,7 @@ def test_auto_without_a_visible_card_is_one_cpu_slot(
     assert found.notes == (
         "no NVIDIA card is visible: trials run on the CPU (--gpu=cpu:N gives more slots)",
     )
+    assert names(devices("auto:2", mask, cards)) == ["cpu:0", "cpu:1"]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from autofinetune.executors import Attempt
-from autofinetune.executors.hand_over import MOST_IN_A_VARIABLE, hand_over
+from autofinetune.executors.hand_over import hand_over
 from autofinetune.executors.reports import read_reports
-from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE, REPORT_FILE_VARIABLE
+from autofinetune.report import PARAMS_VARIABLE, REPORT_FILE_VARIABLE
 
 
 def attempt_of(directory: Path, params: dict[str, Any], **fields: Any) -> Attempt:
@@ -30,7 +30,7 @@ def attempt_of(directory: Path, params: dict[str, Any], **fields: Any) -> Attemp
     return Attempt(**(known | fields))
 
 
-def test_short_parameters_stand_in_a_variable(tmp_path: Path) -> None:
+def test_reports_and_the_wish_to_stop_have_files_that_variables_name(tmp_path: Path) -> None:
     env = hand_over(attempt_of(tmp_path, {"lr": 0.1}), tmp_path)
     assert env[PARAMS_VARIABLE] == '{"lr": 0.1}'
     assert env[REPORT_FILE_VARIABLE] == str(tmp_path / "reports.jsonl")
@@ -39,17 +39,20 @@ def test_short_parameters_stand_in_a_variable(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_long_parameters_stand_in_a_file(tmp_path: Path) -> None:
-    params = {"kernel": "x" * MOST_IN_A_VARIABLE}
-    env = hand_over(attempt_of(tmp_path, params), tmp_path)
-    assert PARAMS_VARIABLE not in env
-    assert json.loads(Path(env[PARAMS_FILE_VARIABLE]).read_text()) == params
+def test_the_files_of_an_attempt_are_written(tmp_path: Path) -> None:
+    hand_over(attempt_of(tmp_path, {}, files={"params.json": '{"a": "ö"}'}), tmp_path)
+    assert (tmp_path / "params.json").read_text(encoding="utf-8") == '{"a": "ö"}'
 
 
-@pytest.mark.parametrize("length", [1, MOST_IN_A_VARIABLE])
-def test_the_wire_of_nni_is_laid_and_may_be_laid_again(tmp_path: Path, length: int) -> None:
-    params = {"kernel": "x" * length}
+@pytest.mark.parametrize("is_long", [False, True])
+def test_the_wire_of_nni_is_laid_and_may_be_laid_again(tmp_path: Path, is_long: bool) -> None:
+    params = {"kernel": "x"}
     attempt = attempt_of(tmp_path, params, nni_wire=True)
+    if is_long:  # it stands in a file then
+        attempt = attempt_of(
+            tmp_path, params, nni_wire=True, files={"params.json": json.dumps(params)},
+            env={PARAMS_VARIABLE: "", "AUTOFINETUNE_SAVED_PARAMS_DIR": "/model"},
+        )  # fmt: skip
     for _ in range(2):
         env = hand_over(attempt, tmp_path)
     assert {name: value for name, value in env.items() if not name.startswith("AUTO")} == {

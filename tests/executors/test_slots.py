@@ -94,6 +94,14 @@ def test_mig_instances_cannot_be_grouped() -> None:
     assert "one MIG instance only" in refusal("MIG-1,MIG-2", gpus_per_trial=2)[0]
 
 
+def test_no_more_trials_run_at_once_than_are_wanted() -> None:
+    assert names(slots("0,1,2", max_parallel=2)) == ["0", "1"]
+    assert names(slots("0,1", trials_per_gpu=2, max_parallel=3)) == ["0.1", "1.1", "0.2"]
+    assert names(slots("cpu:2", max_parallel=9)) == ["cpu:0", "cpu:1"]
+    found = slots("cpu:8", cores=CORES, cpus_per_trial=4, max_parallel=2)
+    assert [slot.cpus for slot in found.places] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+
+
 # --- cores and threads --------------------------------------------------------------------------
 
 

@@ -329,3 +329,39 @@ def test_cores_that_are_not_there_are_told(tmp_path: Path) -> None:
     record = read_record(tmp_path)
     assert record["why"] == "spawn"
     assert "the cores [1000] cannot be used" in str(record["error"])
+
+
+def process(role: str, code: str, *, is_service: bool = False, **env: str) -> dict[str, Any]:
+    return {"role": role, "argv": ["sh", "-c", code], "env": env, "is_service": is_service}
+
+
+def record_of(directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory / files.EXIT).read_text())
+    return found
+
+
+def test_processes_have_commands_and_variables_of_their_own(tmp_path: Path) -> None:
+    each = [process("chief", "echo $MINE $AUTOFINETUNE_RANK", MINE="a"),
+            process("worker", "echo $MINE $AUTOFINETUNE_RANK; exit 0", MINE="b")]  # fmt: skip
+    write_spec(tmp_path, "false", processes=each, framework="tensorflow")
+    assert run(tmp_path) == 0
+    assert record_of(tmp_path)["returncode"] == 0
+    assert set((tmp_path / "log").read_text().splitlines()) == {"a 0", "[rank 1] b 1"}
+
+
+def test_a_service_is_ended_with_the_others(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    each = [process("worker", f"cat {ready}"),
+            process("ps", f"echo up > {ready}; exec sleep 1000", is_service=True)]  # fmt: skip
+    write_spec(tmp_path, "false", processes=each, framework="tensorflow")
+    assert run(tmp_path) == 0
+    record = record_of(tmp_path)
+    assert (record["why"], record["returncode"], record["leftovers"]) == ("exit", 0, 1)
+
+
+def test_a_service_that_fails_ends_the_trial(tmp_path: Path) -> None:
+    each = [process("worker", "exec sleep 1000"), process("ps", "exit 3", is_service=True)]
+    write_spec(tmp_path, "false", processes=each, framework="tensorflow")
+    assert run(tmp_path) == 0
+    assert record_of(tmp_path)["returncode"] == 3

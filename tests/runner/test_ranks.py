@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 
@@ -12,7 +13,7 @@ from autofinetune.runner.ranks import Ranks
 
 
 def test_one_process_gets_nothing_more() -> None:
-    ranks = Ranks(1, "run/0/1")
+    ranks = Ranks(["worker"], "run/0/1")
     assert ranks.environments() == [dict(os.environ)]
     ranks.close()
 
@@ -20,7 +21,7 @@ def test_one_process_gets_nothing_more() -> None:
 def test_each_rank_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "7")
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
-    ranks = Ranks(3, "run/4/1")
+    ranks = Ranks(["worker"] * 3, "run/4/1")
     found = ranks.environments()
     for name in ("RANK", "LOCAL_RANK", "ROLE_RANK"):
         assert [env[name] for env in found] == ["0", "1", "2"]
@@ -30,7 +31,7 @@ def test_each_rank_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
         "WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "ROLE_WORLD_SIZE": "3",
         "GROUP_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": own["MASTER_PORT"],
         "TORCHELASTIC_RUN_ID": "run/4/1", "TORCHELASTIC_RESTART_COUNT": "0",
-        "TORCHELASTIC_MAX_RESTARTS": "0",
+        "TORCHELASTIC_MAX_RESTARTS": "0", "AUTOFINETUNE_RANK": "0",
     }  # fmt: skip
     assert {env["TORCHELASTIC_USE_AGENT_STORE"] for env in found} == {"False"}
     assert {env["MASTER_PORT"] for env in found} == {own["MASTER_PORT"]}
@@ -42,7 +43,7 @@ FAMILIES = [socket.AF_INET, *([socket.AF_INET6] if socket.has_dualstack_ipv6() e
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_port_is_kept_for_rank_0(family: socket.AddressFamily) -> None:
-    ranks = Ranks(2, "run/0/1")
+    ranks = Ranks(["worker"] * 2, "run/0/1")
     port = int(ranks.environments()[0]["MASTER_PORT"])
     with socket.socket() as stranger, pytest.raises(OSError, match="in use") as caught:
         stranger.bind(("127.0.0.1", port))
@@ -55,7 +56,53 @@ def test_the_port_is_kept_for_rank_0(family: socket.AddressFamily) -> None:
 
 
 def test_two_trials_have_two_ports() -> None:
-    many = [Ranks(2, f"run/{number}/1") for number in range(100)]
+    many = [Ranks(["worker"] * 2, f"run/{number}/1") for number in range(100)]
     assert len({ranks.environments()[0]["MASTER_PORT"] for ranks in many}) == 100
     for ranks in many:
         ranks.close()
+
+
+def test_tensorflow_finds_its_cluster_and_its_task() -> None:
+    ranks = Ranks(["chief", "worker", "worker", "ps", "evaluator"], "run/0/1", "tensorflow")
+    found = [json.loads(env["TF_CONFIG"]) for env in ranks.environments()]
+    assert [one["task"] for one in found] == [
+        {"type": "chief", "index": 0}, {"type": "worker", "index": 0},
+        {"type": "worker", "index": 1}, {"type": "ps", "index": 0},
+        {"type": "evaluator", "index": 0},
+    ]  # fmt: skip
+    cluster = found[0]["cluster"]
+    assert all(one["cluster"] == cluster for one in found)
+    assert {role: len(hosts) for role, hosts in cluster.items()} == {
+        "chief": 1, "worker": 2, "ps": 1,
+    }  # fmt: skip
+    hosts = [host for group in cluster.values() for host in group]
+    assert len(set(hosts)) == 4
+    assert all(host.startswith("127.0.0.1:") for host in hosts)
+    assert [env["AUTOFINETUNE_RANK"] for env in ranks.environments()] == list("01234")
+    port = int(cluster["worker"][1].partition(":")[2])
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # as the task itself does
+    ranks.close()
+
+
+def test_one_process_of_tensorflow_has_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    ranks = Ranks(["worker"], "run/0/1", "tensorflow")
+    assert "TF_CONFIG" not in ranks.environments()[0]
+
+
+def test_xgboost_finds_its_tracker() -> None:
+    ranks = Ranks(["master", "worker"], "run/0/1", "xgboost")
+    first, second = ranks.environments()
+    port = first["DMLC_TRACKER_PORT"]
+    for rank, env in enumerate((first, second)):
+        assert env["RANK"] == env["DMLC_TASK_ID"] == env["AUTOFINETUNE_RANK"] == str(rank)
+        assert env["DMLC_TRACKER_PORT"] == env["MASTER_PORT"] == port
+        assert env["DMLC_TRACKER_URI"] == env["MASTER_ADDR"] == "127.0.0.1"
+        assert env["DMLC_NUM_WORKER"] == env["WORLD_SIZE"] == "2"
+        assert env["DMLC_ROLE"] == "worker"
+    with socket.socket() as tracker:
+        tracker.bind(("127.0.0.1", int(port)))  # which does not ask to share it
+    ranks.close()

@@ -1,0 +1,140 @@
+"""The command of a trial as a template: a list of words, some of which are macros.
+
+    ${hyperparameters}   --name=value for each, as a train.py gets them
+    ${model_options}     --saved_params_dir=... and --model_path=..., as far as the script has them
+
+The others are those of W&B sweeps, where nested hyperparameters are one mapping and a value is
+written as Python's `str` has it:
+
+    ${env}                      /usr/bin/env
+    ${interpreter}              the Python that runs the tuner
+    ${args}                     --name=value
+    ${args_no_equals}           --name value, in two words
+    ${args_no_hyphens}          name=value
+    ${args_no_boolean_flags}    --name for True, nothing for False, else --name=value
+    ${args_append_hydra}        +name=value
+    ${args_override_hydra}      ++name=value
+    ${args_json}                all of them as one JSON object
+    ${args_json_file}           the name of a file that holds it
+    ${envvar:NAME}              inside any word: a variable of the environment, NAME if it is unset
+
+All but the last one count only as a whole word, and no word is ever read by a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from autofinetune.errors import did_you_mean
+from autofinetune.space import as_text
+
+HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
+JSON_FILE = "${args_json_file}"
+_ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
+_MACRO = re.compile(r"\$\{[^}]*\}\Z")
+_NOT_PLAIN = re.compile(r"[|&;<>()$`\\*?\[\]{}!#~\n]|^\s*\w+=")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the macros stand for in one trial.
+
+    `flat` is by the names of options, `nested` as the format of the space hands it to a trial.
+    """
+
+    interpreter: str
+    flat: Mapping[str, Any]
+    nested: Mapping[str, Any]
+    json_file: str
+    model_options: Sequence[str]
+    environ: Mapping[str, str]
+
+
+def expand(template: Sequence[str], given: Given) -> tuple[str, ...]:
+    """The words of the command of one trial."""
+    words: list[str] = []
+    for word in template:
+        macro = _WHOLE.get(word)
+        words += [_with_variables(word, given.environ)] if macro is None else macro(given)
+    return tuple(words)
+
+
+def as_json(nested: Mapping[str, Any]) -> str:
+    """The hyperparameters of a trial as one JSON object in ASCII."""
+    return json.dumps(nested)
+
+
+def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
+    """The words before the first that depends on the trial: the program, to be asked things."""
+    fixed: list[str] = []
+    for word in template:
+        if word in _WHOLE and word not in _OF_EVERY_TRIAL:
+            break
+        fixed.append(word)
+    return expand(fixed, given)
+
+
+def unknown_macro(word: str) -> str:
+    """Why a word cannot stand in a template, or nothing."""
+    if not _MACRO.match(word) or word in _WHOLE or _ENVVAR.match(word):
+        return ""
+    known = (*_WHOLE, "${envvar:NAME}")
+    return f"macro {word} is unknown; use one of: {', '.join(known)}{did_you_mean(word, known)}"
+
+
+def of_line(line: str) -> tuple[str, ...]:
+    """The words of a command line of a shell.
+
+    A plain one is divided; one with anything that a shell would treat is left to bash.
+
+    Raises:
+        ValueError: a quotation mark has no partner.
+    """
+    if _NOT_PLAIN.search(line):
+        return ("bash", "-c", line)
+    return tuple(shlex.split(line))
+
+
+def is_shell_line(words: Sequence[str]) -> bool:
+    """Whether a command is `bash -c LINE` or its like, so that words after it are not its own."""
+    return len(words) > 2 and words[1] == "-c" and PurePath(words[0]).name in _SHELLS
+
+
+def _with_variables(word: str, environ: Mapping[str, str]) -> str:
+    return _ENVVAR.sub(lambda found: environ.get(found[1], found[1]), word)
+
+
+def _no_boolean_flags(given: Given) -> list[str]:
+    words = []
+    for name, value in given.nested.items():
+        if isinstance(value, bool):
+            words += [f"--{name}"] if value else []
+        else:
+            words.append(f"--{name}={value}")
+    return words
+
+
+_SHELLS = ("sh", "bash", "dash", "zsh")
+_OF_EVERY_TRIAL = ("${env}", "${interpreter}")
+_WHOLE: Mapping[str, Callable[[Given], Sequence[str]]] = {
+    HYPERPARAMETERS: lambda given: [f"--{k}={as_text(v)}" for k, v in given.flat.items()],
+    MODEL_OPTIONS: lambda given: given.model_options,
+    "${env}": lambda given: ["/usr/bin/env"],
+    "${interpreter}": lambda given: [given.interpreter],
+    "${args}": lambda given: [f"--{k}={v}" for k, v in given.nested.items()],
+    "${args_no_equals}": lambda given: [
+        word for k, v in given.nested.items() for word in (f"--{k}", str(v))
+    ],
+    "${args_no_hyphens}": lambda given: [f"{k}={v}" for k, v in given.nested.items()],
+    "${args_no_boolean_flags}": _no_boolean_flags,
+    "${args_append_hydra}": lambda given: [f"+{k}={v}" for k, v in given.nested.items()],
+    "${args_override_hydra}": lambda given: [f"++{k}={v}" for k, v in given.nested.items()],
+    "${args_json}": lambda given: [as_json(given.nested)],
+    JSON_FILE: lambda given: [given.json_file],
+}

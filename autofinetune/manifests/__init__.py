@@ -1,0 +1,84 @@
+"""Manifests of other tools, each read into the options of a run of ours.
+
+A new format is a file in this folder with a function `read`, and a line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofinetune.config import MOST_TRIALS
+from autofinetune.errors import ConfigError
+
+from . import autotune, nni, wandb
+from .reader import File
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as it is understood.
+
+    `options` are those of a run, by their long names, with the space as `param_list`; `notes` say
+    with file and line what of the manifest has no effect, or another than one might think.
+    """
+
+    format: str
+    options: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Format:
+    name: str
+    is_it: Callable[[Mapping[str, Any]], bool]
+    read: Callable[[File], dict[str, Any]]
+
+
+_NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
+FORMATS = (
+    _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read),
+    _Format(
+        "W&B sweep",
+        lambda top: "parameters" in top and ("program" in top or "command" in top),
+        wandb.read,
+    ),
+    _Format(
+        "NNI configuration",
+        lambda top: not _NNI.isdisjoint(str(key).replace("_", "").lower() for key in top),
+        nni.read,
+    ),
+)
+
+
+def read_manifest(path: Path, *, check_files: bool = True) -> Manifest | None:
+    """The manifest in a file; None for one that is none, such as a config.yaml of ours.
+
+    Args:
+        path: of the file.
+        check_files: whether the programs and directories that it names must be there.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: all mistakes in it, each with file, line and column.
+    """
+    file = File(path, check_files=check_files)
+    top = file.document.value
+    format_ = next((f for f in FORMATS if isinstance(top, Mapping) and f.is_it(top)), None)
+    if format_ is None:
+        return None
+    found = format_.read(file)
+    if file.mistakes:
+        raise ConfigError(str(path), file.mistakes)
+    options = {name: value for name, value in found.items() if value is not None}
+    if "max_trials" not in options:
+        options["max_trials"] = MOST_TRIALS
+        if "max_seconds" not in options and "target_score" not in options:
+            file.note((), "no number of trials and no time is given: it goes on until you stop "
+                          "it; --max_trials=50 ends it")  # fmt: skip
+    return Manifest(format_.name, options, tuple(file.notes))
+
+
+__all__ = ["FORMATS", "Manifest", "read_manifest"]

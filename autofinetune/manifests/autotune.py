@@ -1,0 +1,202 @@
+"""`kind: AutoTuneExperiment`, a manifest for a cluster, run on this machine.
+
+A trial is the command of the first container with `--name=value` for every hyperparameter, and
+with `--saved_params_dir` and `--model_path` where it declares them. Tasks with several replicas in
+all are the processes of one trial, in the environment of the framework, the chief first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autofinetune.commands import HYPERPARAMETERS, MODEL_OPTIONS, is_shell_line
+from autofinetune.program import MOST_REPLICAS, variables
+from autofinetune.space.fields import short
+
+from .reader import LATER, NO_EFFECT, File, Section, seconds_of
+from .search import read_assessor, read_tuner
+
+KIND = "AutoTuneExperiment"
+FRAMEWORKS = {name: name for name in ("tensorflow", "pytorch", "xgboost")}
+# In the order of their ranks.
+TASKS = {
+    "tensorflow": ("chief", "master", "worker", "ps", "evaluator"),
+    "pytorch": ("master", "worker", "node"),
+    "xgboost": ("master", "worker"),
+}
+_CARD = "nvidia.com/gpu"
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
+_OF_A_CLUSTER = (
+    "securityContext", "volumes", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
+    "serviceAccount", "restartPolicy", "imagePullSecrets", "initContainers", "schedulerName",
+    "priorityClassName", "hostNetwork", "terminationGracePeriodSeconds",
+)  # fmt: skip
+_OF_A_CONTAINER = (
+    "image", "imagePullPolicy", "name", "securityContext", "ports", "volumeMounts",
+    "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "stdin",
+    "tty", "terminationMessagePath", "terminationMessagePolicy",
+)  # fmt: skip
+
+
+def read(file: File) -> dict[str, Any]:
+    """The options of a run; what is wrong or without effect is told to `file`."""
+    top = Section(file, file.document.value, ())
+    top.no_effect("apiVersion") if _is_other_version(top) else top.take("apiVersion")
+    top.take("kind")
+    top.no_effect("metadata", "status")
+    spec = top.section("spec", needed="it holds the experiment")
+    top.rest()
+    options: dict[str, Any] = {"evaluator": "fulltrail"}
+    options["max_seconds"] = seconds_of(spec, "maxExecSeconds")
+    options["max_trials"] = spec.whole("maxTrialNum")
+    at_once = spec.whole("trialConcurrency", 1, 1024) or 1
+    options |= {"max_parallel": at_once, "popsize": at_once, "gpu": f"auto:{at_once}"}
+    document = spec.data("searchSpace")
+    if document is not None:
+        space = file.space(document)
+        options |= space.describe() if space else {}
+    elif "searchSpace" not in spec:
+        spec.mistake("searchSpace", "is missing; give the hyperparameters as JSON")
+    options |= read_tuner(spec.section("tuner", needed="name a strategy"), "builtinTunerName")
+    direction = options.get("direction")
+    options |= read_assessor(spec.section("assessor"), "builtinAssessorName", direction)
+    _read_training(spec.section("trainingConfig", needed="it holds the command"), options)
+    spec.no_effect("aistore", "scheduler", "executor", "tensorboard", why=LATER)
+    spec.rest()
+    return options
+
+
+def _is_other_version(top: Section) -> bool:
+    return "apiVersion" in top and top.value["apiVersion"] != "tensorstack.dev/v1beta1"
+
+
+def _read_training(training: Section, options: dict[str, Any]) -> None:
+    framework = training.one_of("type", FRAMEWORKS, needed=f"use one of: {', '.join(FRAMEWORKS)}")
+    training.no_effect("runPolicy", "runMode", "scheduler", "torchrunConfig", "tensorboardSpec")
+    tasks = [
+        found
+        for section in training.sections("tasks", needed="give at least one with a command")
+        if (found := _read_task(section, framework))
+    ]
+    training.rest()
+    if framework is None or not tasks:
+        return
+    order = TASKS[framework]
+    tasks.sort(key=lambda task: order.index(task["type"]))
+    folders = {task.pop("working_dir") for task in tasks}
+    if len(folders) > 1:
+        training.mistake("tasks", "have different workingDirs; a trial has one")
+    cards = sum(task.pop("cards") * task["replicas"] for task in tasks)
+    replicas = sum(task["replicas"] for task in tasks)
+    if replicas > MOST_REPLICAS:
+        training.mistake("tasks", f"have more than {MOST_REPLICAS} replicas")
+    first = tasks[0]
+    options |= {"framework": framework, "working_dir": str(folders.pop()),
+                "command": first["command"], "env": first["env"]}  # fmt: skip
+    if replicas > 1:
+        options |= {"env": [], "tasks": tasks, "ranks_per_trial": replicas}
+    if cards:
+        options |= {"gpu": "auto", "gpus_per_trial": cards}
+
+
+def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
+    allowed = {name: name for name in TASKS.get(framework or "", ())}
+    kind = task.one_of("type", allowed) if framework else task.take("type")
+    kind = kind or "worker"
+    replicas = task.whole("replicas", 1, MOST_REPLICAS)
+    task.no_effect("restartPolicy", why=f"{NO_EFFECT}; --max_retries says what is tried again")
+    template = task.section("template", needed="it holds the container with the command")
+    task.rest()
+    template.no_effect("metadata")
+    pod = template.section("spec", needed="it holds the container with the command")
+    template.rest()
+    containers = list(pod.sections("containers", needed="give one with a command"))
+    pod.no_effect(*_OF_A_CLUSTER)
+    pod.rest()
+    for other in containers[1:]:
+        other.file.note(other.path, f"{other.label()} is not run: only the first container is")
+    if not containers:
+        return None
+    found = _read_container(containers[0])
+    return found and {"type": kind, "replicas": replicas or 1, **found}
+
+
+def _read_container(container: Section) -> dict[str, Any] | None:
+    env = _read_env(container)
+    words = [*(container.words("command") or ()), *(container.words("args") or ())]
+    folder = container.folder("workingDir", container.file.folder)
+    cards = _read_cards(container)
+    container.no_effect(*_OF_A_CONTAINER)
+    container.no_effect("envFrom", why=LATER)
+    container.rest()
+    if "command" not in container:
+        container.mistake("command", "is missing; what its image would run is not known here")
+        return None
+    if not words or not words[0].strip():
+        container.mistake("command", "must begin with the name of a program")
+        return None
+    given = variables(env)
+    words = [_REFERENCE.sub(lambda m: _referred(m, given), word) for word in words]
+    if is_shell_line(words):
+        container.note(
+            "command",
+            'is a line for a shell, which finds the hyperparameters in "$@", and in the variable '
+            "AUTOFINETUNE_PARAMS as JSON",
+        )
+        if len(words) == 3:
+            words.append(words[0])  # what the line knows as $0
+    return {
+        "command": [*words, HYPERPARAMETERS, MODEL_OPTIONS],
+        "env": env,
+        "working_dir": Path(folder),
+        "cards": cards,
+    }
+
+
+def _referred(found: re.Match[str], given: Mapping[str, str]) -> str:
+    """`$(NAME)` of a variable of the container is its value, `$$` is `$`, as in Kubernetes."""
+    if found[0] == "$$":
+        return "$"
+    return given.get(found[1], found[0])
+
+
+def _read_env(container: Section) -> list[str]:
+    words = []
+    for variable in container.sections("env"):
+        name = variable.text("name", needed="name the variable")
+        value = variable.take("value")
+        variable.no_effect("valueFrom", why=LATER)
+        variable.rest()
+        if name is None or (value is None and "valueFrom" in variable):
+            continue
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            variable.mistake("name", f"{short(name)} cannot be a variable")
+        elif isinstance(value, (list, Mapping)) or "\0" in str(value):
+            variable.mistake("value", f"must be a text, found {short(value)}")
+        elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
+            variable.note("name", f"{name} is set by autofinetune, and not by this")
+        else:
+            words.append(f"{name}={'' if value is None else value}")
+    return words
+
+
+def _read_cards(container: Section) -> int:
+    """How many cards a replica asks for."""
+    resources = container.section("resources")
+    most = 0
+    for kind in ("limits", "requests"):
+        section = resources.section(kind)
+        for key in section.value:
+            if key == _CARD:
+                text = section.take(key)
+                if str(text).isascii() and str(text).isdigit() and len(str(text)) < 4:
+                    most = max(most, int(str(text)))
+                else:
+                    section.mistake(key, f"must be a number of cards, found {short(text)}")
+            else:
+                section.no_effect(key)
+    resources.rest()
+    return most

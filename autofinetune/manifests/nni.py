@@ -1,0 +1,157 @@
+"""Experiment configurations of NNI: version 1 (`trial: {command: ...}`) and 2 (`trialCommand`).
+
+A trial is the command as it stands, without options; its hyperparameters are in the environment.
+Upper case and underscores make no difference in the names of fields.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autofinetune.commands import of_line
+from autofinetune.errors import ConfigError, UsageError
+from autofinetune.space import read_yaml
+from autofinetune.space.fields import short
+
+from .reader import NO_EFFECT, File, Section, seconds_of
+from .search import read_assessor, read_tuner
+
+_OF_NNI = (
+    "authorName", "experimentName", "experimentType", "nniManagerIp", "debug", "logLevel",
+    "versionCheck", "logCollection", "tunerGpuIndices", "multiThread", "sharedStorage",
+)  # fmt: skip
+_WHERE = f"{NO_EFFECT}; --output_dir says where results go"
+
+
+def read(file: File) -> dict[str, Any]:
+    """The options of a run; what is wrong or without effect is told to `file`."""
+    top = Section(file, file.document.value, (), is_loose=True)
+    is_first = any(name in top for name in ("trial", "searchSpacePath", "maxTrialNum"))
+    options: dict[str, Any] = {"evaluator": "fulltrail"}
+    at_once = top.whole("trialConcurrency", 1, 1024)
+    if "trialConcurrency" not in top:
+        top.mistake("trialConcurrency", "is missing; say how many trials run at once")
+    at_once = at_once or 1
+    options |= {"max_parallel": at_once, "popsize": at_once}
+    if is_first:
+        _read_first(top, options, at_once)
+    else:
+        _read_second(top, options, at_once)
+    for name in ("useAnnotation", "multiPhase"):
+        if top.take(name):
+            top.mistake(name, "is not supported: give a search space")
+    if "advisor" in top:
+        top.mistake("advisor", "is not supported; name a tuner, and an assessor such as hyperband")
+    top.no_effect("advisor", *_OF_NNI)
+    top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
+    top.rest()
+    return options
+
+
+def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
+    _check_platform(top, "trainingServicePlatform")
+    options["max_seconds"] = seconds_of(top, "maxExecDuration")
+    options["max_trials"] = top.whole("maxTrialNum")
+    _read_space_file(top, "searchSpacePath", options)
+    _read_search(top, "builtinTunerName", "builtinAssessorName", options)
+    trial = top.section("trial", needed="it holds the command")
+    _read_command(trial, "command", "codeDir", options)
+    cards = trial.whole("gpuNum", 0, 1024)
+    trial.rest()
+    local = top.section("localConfig")
+    _read_cards(local, cards, local.whole("maxTrialNumPerGpu", 1, 1024), options, at_once)
+    local.take("useActiveGpu")
+    local.rest()
+    top.no_effect("machineList", "remoteConfig", "paiConfig", "kubeflowConfig")
+
+
+def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
+    options["max_seconds"] = seconds_of(top, "maxExperimentDuration")
+    options["max_trials"] = top.whole("maxTrialNumber")
+    options["trial_timeout"] = seconds_of(top, "maxTrialDuration")
+    if "searchSpace" in top and "searchSpaceFile" in top:
+        top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
+    elif "searchSpace" in top:
+        document = top.data("searchSpace")
+        space = top.file.space(document) if document else None
+        options |= space.describe() if space else {}
+    else:
+        _read_space_file(top, "searchSpaceFile", options)
+    top.no_effect("searchSpaceFile")
+    _read_search(top, "name", "name", options)
+    _read_command(top, "trialCommand", "trialCodeDirectory", options)
+    cards = top.whole("trialGpuNumber", 0, 1024)
+    service = top.section("trainingService")
+    _check_platform(service, "platform")
+    each = service.whole("maxTrialNumberPerGpu", 1, 1024)
+    _read_cards(service, cards, each, options, at_once)
+    service.take("useActiveGpu")
+    service.no_effect("reuseMode", "debug", "trialCommand", "trialCodeDirectory", "logCollection")
+    service.rest()
+
+
+def _read_search(top: Section, tuner: str, assessor: str, options: dict[str, Any]) -> None:
+    options |= read_tuner(top.section("tuner", needed="name a strategy"), tuner)
+    options |= read_assessor(top.section("assessor"), assessor, options.get("direction"))
+
+
+def _check_platform(section: Section, name: str) -> None:
+    platform = section.text(name)
+    if platform is not None and platform.lower() != "local":
+        section.mistake(name, f"{short(platform)} is not supported; trials run here: local")
+
+
+def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
+    value = top.text(name, needed="name the file of the search space")
+    if value is None:
+        return
+    try:
+        document = read_yaml(Path(top.file.folder, value))
+    except ConfigError as error:
+        top.file.mistakes += error.mistakes
+    except UsageError as error:
+        top.mistake(name, error.message)
+    else:
+        space = top.file.space(document)
+        options |= space.describe() if space else {}
+
+
+def _read_command(section: Section, name: str, folder: str, options: dict[str, Any]) -> None:
+    line = section.text(name, needed="say how a trial is started")
+    options["working_dir"] = str(section.folder(folder, section.file.folder))
+    if line is None:
+        return
+    if "${envvar:" in line:
+        section.mistake(name, "holds ${envvar:, which has a meaning of its own here")
+        return
+    try:
+        words = of_line(line)
+    except ValueError as error:
+        section.mistake(name, f"cannot be divided into words: {error}")
+        return
+    if words[:2] == ("bash", "-c"):
+        section.note(name, "is a line for a shell and runs as one: bash -c ...")
+    options |= {"command": list(words), "nni_wire": True}
+
+
+def _read_cards(
+    section: Section, cards: int | None, each: int | None, options: dict[str, Any], at_once: int
+) -> None:
+    """Which slots there are. A trial is one process, whatever the number of its cards."""
+    value = section.take("gpuIndices")
+    indices = [part.strip() for part in str(value).split(",")] if value is not None else []
+    if isinstance(value, list):
+        indices = [str(index) for index in value]
+    if not all(index.isascii() and index.isdigit() for index in indices):
+        section.mistake("gpuIndices", f"must be numbers of cards, found {short(value)}")
+    if cards == 0:
+        options["gpu"] = f"cpu:{at_once}"
+        return
+    if cards is None:
+        section.file.note(
+            (), "no number of cards is given: a trial gets a card of its own where there are "
+            "cards, and NNI would show it all of them"
+        )  # fmt: skip
+    options["gpu"] = ",".join(indices) or (f"auto:{at_once}" if cards is None else "auto")
+    options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}

@@ -1,0 +1,288 @@
+"""Reads a manifest field by field; what nobody asked for is told, so that nothing gets lost.
+
+A field that cannot be used becomes a mistake, one that changes nothing a note, each with file,
+line, column and its whole name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from autofinetune.errors import ConfigError, UsageError, did_you_mean
+from autofinetune.space import Document, Space, parse_yaml, read_space
+from autofinetune.space.fields import Findings, short
+from autofinetune.space.yaml_file import MAX_BYTES, Path_
+
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+NO_EFFECT = "has no effect here"
+LATER = "is not available yet, and not read"
+
+
+class File(Findings):
+    """One manifest.
+
+    Args:
+        path: of the file.
+        check_files: whether the programs and directories that it names must be there.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: it is not YAML.
+    """
+
+    def __init__(self, path: Path, *, check_files: bool) -> None:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"cannot read {path}: {why}") from None
+        super().__init__(parse_yaml(data, str(path)))
+        self.check_files = check_files
+        self.folder = path.absolute().parent
+        self._lines = _LINE_END.split(data.decode("utf-8-sig"))
+
+    def inner(self, path: Path_, text: str) -> Document:
+        """The document that stands as a text at `path`, with its places in the file.
+
+        Raises:
+            ConfigError: it is not JSON.
+        """
+        line, column = self.document.places[path]
+        raw = self._lines[line - 1][column - 1 : column] if line <= len(self._lines) else ""
+        if raw in ("|", ">"):
+            below = next(filter(str.strip, self._lines[line:]), "")
+            after = line, len(below) - len(below.lstrip())
+        else:
+            after = line - 1, column - (0 if raw in ("'", '"') else 1)
+        return parse_yaml(text.encode(), self.document.source, after=after, language="JSON")
+
+    def part(self, path: Path_, value: Any) -> Document:
+        """What stands at `path`, as a document of its own."""
+        places = {
+            place[len(path) :]: at
+            for place, at in self.document.places.items()
+            if place[: len(path)] == path
+        }
+        return Document(self.document.source, value, places)
+
+    def space(self, document: Document) -> Space | None:
+        """The search space of a document; None if it has mistakes, which are noted."""
+        try:
+            space = read_space(document)
+        except ConfigError as error:
+            self.mistakes += error.mistakes
+            return None
+        self.notes += space.notes
+        return space
+
+
+class Section:
+    """One mapping of a manifest, whose fields are taken one after the other.
+
+    Args:
+        file: in which it stands.
+        value: what should be a mapping.
+        path: where.
+        is_loose: whether upper case and underscores make no difference in names.
+    """
+
+    def __init__(self, file: File, value: Any, path: Path_, *, is_loose: bool = False) -> None:
+        self.file = file
+        self.path = path
+        self._is_loose = is_loose
+        self._spelt: dict[str, str] = {}
+        self._known: list[str] = []
+        if not isinstance(value, Mapping):
+            file.mistake(path, f"{self.label() or 'the file'} must be a mapping, "
+                               f"found {short(value)}")  # fmt: skip
+            value = {}
+        self.value: Mapping[str, Any] = value
+        for key in value:
+            plain = self._plain(key)
+            if plain in self._spelt:
+                file.mistake((*path, key), f"{key} and {self._spelt[plain]} are the same field")
+            self._spelt[plain] = key
+
+    def _plain(self, name: str) -> str:
+        return name.replace("_", "").lower() if self._is_loose else name
+
+    def __contains__(self, name: str) -> bool:
+        plain = self._plain(name)
+        return plain in self._spelt and self.value[self._spelt[plain]] is not None
+
+    def place(self, name: str) -> Path_:
+        """Where a field stands."""
+        return (*self.path, self._spelt.get(self._plain(name), name))
+
+    def label(self, name: str = "") -> str:
+        """What a field is called in messages."""
+        parts = self.place(name) if name else self.path
+        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+        return text.lstrip(".")[:200]
+
+    def mistake(self, name: str, why: str) -> None:
+        self.file.mistake(self.place(name), f"{self.label(name)} {why}")
+
+    def note(self, name: str, why: str) -> None:
+        self.file.note(self.place(name), f"{self.label(name)} {why}")
+
+    # --- fields ---------------------------------------------------------------------------------
+
+    def take(self, name: str) -> Any:
+        """The value of a field, None if there is none."""
+        self._known.append(name)
+        return self.value[str(self.place(name)[-1])] if name in self else None
+
+    def text(self, name: str, *, needed: str = "") -> str | None:
+        """A word or sentence, not empty; `needed` says why there must be one."""
+        value = self.take(name)
+        if value is None:
+            if needed:
+                self.mistake(name, f"is missing; {needed}")
+        elif isinstance(value, str) and value.strip() and "\0" not in value:
+            return value
+        else:
+            self.mistake(name, f"must be a word, found {short(value)}")
+        return None
+
+    def whole(self, name: str, least: int = 1, most: int = 1_000_000) -> int | None:
+        value = self.take(name)
+        if value is None:
+            return None
+        if type(value) in (int, float) and least <= value <= most and value == int(value):
+            return int(value)
+        self.mistake(name, f"must be a whole number from {least} to {most}, found {short(value)}")
+        return None
+
+    def number(self, name: str) -> float | None:
+        value = self.take(name)
+        if value is None:
+            return None
+        if is_finite(value):
+            return float(value)
+        self.mistake(name, f"must be a finite number, found {short(value)}")
+        return None
+
+    def words(self, name: str) -> list[str] | None:
+        """A list of words; numbers and truth values become words."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if isinstance(value, list) and all(isinstance(word, (str, int, float)) for word in value):
+            words = [word if isinstance(word, str) else _as_written(word) for word in value]
+            if not any("\0" in word for word in words):
+                return words
+        self.mistake(name, f"must be a list of words, found {short(value)}")
+        return None
+
+    def one_of(self, name: str, allowed: Mapping[str, str], needed: str = "") -> str | None:
+        """What one of the words of `allowed`, in any case, stands for."""
+        word = self.text(name, needed=needed)
+        if word is None or word.lower() in allowed:
+            return None if word is None else allowed[word.lower()]
+        self.mistake(
+            name,
+            f"{short(word)} is unknown; use one of: {', '.join(allowed)}"
+            f"{did_you_mean(word.lower()[:60], allowed)}",
+        )
+        return None
+
+    def section(self, name: str, *, needed: str = "") -> Section:
+        """A mapping inside; an empty one if there is none."""
+        value = self.take(name)
+        if value is None:
+            if needed:
+                self.mistake(name, f"is missing; {needed}")
+            value = {}
+        return Section(self.file, value, self.place(name), is_loose=self._is_loose)
+
+    def sections(self, name: str, *, needed: str = "") -> Iterator[Section]:
+        """The mappings of a list inside."""
+        value = self.take(name)
+        if isinstance(value, list) and (value or not needed):
+            for index, one in enumerate(value):
+                yield Section(self.file, one, (*self.place(name), index), is_loose=self._is_loose)
+        elif value is not None:
+            self.mistake(name, f"must be a list of mappings, found {short(value)}")
+        elif needed:
+            self.mistake(name, f"is missing; {needed}")
+
+    def data(self, name: str) -> Document | None:
+        """A mapping, or the JSON text of one."""
+        value = self.take(name)
+        if value is None:
+            return None
+        try:
+            document = (
+                self.file.inner(self.place(name), value)
+                if isinstance(value, str)
+                else self.file.part(self.place(name), value)
+            )
+        except ConfigError as error:
+            self.file.mistakes += error.mistakes
+            return None
+        if isinstance(document.value, Mapping):
+            return document
+        self.mistake(name, f"must be a mapping, or JSON of one, found {short(value)}")
+        return None
+
+    def folder(self, name: str, around: Path) -> Path:
+        """A directory, `around` without one; relative names begin there."""
+        value = self.text(name)
+        found = around / value if value else around
+        if value and self.file.check_files and not found.is_dir():
+            self.mistake(name, f"{short(value)}: there is no directory {found} on this machine")
+        return found
+
+    # --- what is left ---------------------------------------------------------------------------
+
+    def no_effect(self, *names: str, why: str = NO_EFFECT) -> None:
+        """Tell of fields that are known and change nothing."""
+        for name in names:
+            self._known.append(name)
+            if name in self:
+                self.note(name, why)
+
+    def rest(self) -> None:
+        """Tell of the fields that nobody knows."""
+        known = {self._plain(name) for name in self._known}
+        for plain, key in self._spelt.items():
+            if plain not in known:
+                guess = did_you_mean(key[:60], self._known)
+                self.note(key, f"is unknown here and not read{guess}")
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number that a float can be."""
+    if type(value) is int:
+        return abs(value) <= sys.float_info.max
+    return type(value) is float and math.isfinite(value)
+
+
+def _as_written(value: float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def seconds_of(section: Section, name: str) -> float | None:
+    """A length of time in seconds: `90`, `1.5h`, `30m`."""
+    value = section.take(name)
+    if value is None:
+        return None
+    text = str(value).strip()
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([smhd]?)", text)
+    length = float(found[1]) * _UNITS[found[2]] if found and len(text) < 100 else 0.0
+    if length > 0 and not isinstance(value, bool):
+        return length
+    section.mistake(
+        name, f"must be a length of time such as 7200, 90s, 30m, 2h or 1.5d, found {short(value)}"
+    )
+    return None
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

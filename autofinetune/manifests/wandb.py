@@ -1,0 +1,174 @@
+"""Sweeps of Weights & Biases, run without a server: `program` or `command`, `method`, ...
+
+A trial is the command with its macros, which `commands` lists; it gets nothing besides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autofinetune.commands import unknown_macro
+from autofinetune.space import Document
+from autofinetune.space.fields import short
+from autofinetune.space.yaml_file import Path_
+
+from .reader import NO_EFFECT, File, Section, is_finite
+from .search import DIRECTIONS
+
+DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+METHODS = {"grid": "grid", "random": "random", "bayes": "gp"}
+_OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's own search
+_MOST_VALUES = 10_000
+_GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
+_OF_THE_SERVER = (
+    "project", "entity", "name", "description", "job", "image_uri", "apiVersion", "kind",
+)  # fmt: skip
+
+
+def read(file: File) -> dict[str, Any]:
+    """The options of a run; what is wrong or without effect is told to `file`."""
+    top = Section(file, file.document.value, ())
+    options: dict[str, Any] = {"evaluator": "fulltrail", "gpu": "auto"}
+    method = top.one_of("method", METHODS, needed=f"use one of: {', '.join(METHODS)}")
+    if method:
+        options |= {"tuning_strategy": method, "strategy_options": _OPTIONS.get(method, {})}
+    _read_metric(top.section("metric"), options)
+    _read_command(top, options)
+    options["max_trials"] = top.whole("run_cap")
+    _read_early_end(top.section("early_terminate"), options)
+    parameters = top.take("parameters")
+    if method == "grid":
+        parameters = _as_grid(file, parameters, ("parameters",))
+    space = file.space(
+        Document(file.document.source, {"parameters": parameters}, file.document.places)
+    )
+    if space:
+        options |= space.describe()
+        if method == "grid" and options["max_trials"] is None:
+            options["max_trials"] = space.size
+    top.no_effect(*_OF_THE_SERVER)
+    top.no_effect("controller", "scheduler", why=f"{NO_EFFECT}: the search runs on this machine")
+    top.no_effect("metrics", why=f"{NO_EFFECT}: one score is searched for")
+    top.rest()
+    return options
+
+
+def _read_metric(metric: Section, options: dict[str, Any]) -> None:
+    if "name" in metric:
+        metric.note("name", "names nothing here: the score is what the script reports by "
+                            "autofinetune.report_final_result")  # fmt: skip
+    metric.take("name")
+    options["direction"] = metric.one_of("goal", DIRECTIONS) or "minimize"
+    options["target_score"] = metric.number("target")
+    metric.no_effect("impute", "impute_while_running")
+    metric.rest()
+
+
+def _read_command(top: Section, options: dict[str, Any]) -> None:
+    program, folder = top.text("program"), Path.cwd()
+    words = top.words("command") or list(DEFAULT_COMMAND)
+    for index, word in enumerate(words):
+        why = "" if word == "${program}" else unknown_macro(word)
+        if why:
+            top.file.mistake((*top.place("command"), index), f"command[{index}]: {why}")
+    if "${program}" in words:
+        if program is None:
+            top.mistake("program", "is missing; name the script")
+        else:
+            folder = _folder_of(top, program)
+    elif program is not None:
+        top.note("program", "is not in the command, so it is not run")
+    options["working_dir"] = str(folder)
+    options["command"] = [program or "" if word == "${program}" else word for word in words]
+
+
+def _folder_of(top: Section, program: str) -> Path:
+    """Where a trial runs: here, or beside the sweep if only there is such a program."""
+    here, beside = Path.cwd(), top.file.folder
+    if (here / program).is_file():
+        return here
+    if (beside / program).is_file():
+        top.note("program", f"lies beside this file, so trials run in {beside}")
+        return beside
+    if top.file.check_files:
+        places = " or ".join(map(str, dict.fromkeys((here, beside))))
+        top.mistake("program", f"{short(program)}: there is no such file in {places}")
+    return here
+
+
+def _read_early_end(section: Section, options: dict[str, Any]) -> None:
+    """Bands at min_iter * eta^k are the rungs of asha, those below max_iter one of hyperband."""
+    if not section.value:
+        return
+    section.one_of("type", {"hyperband": "hyperband"}, needed="W&B has hyperband")
+    eta = section.number("eta")
+    if eta is not None and eta < 1.1:
+        section.mistake("eta", f"must be at least 1.1, found {eta}")
+    found = {"eta": "3" if eta is None else f"{eta!r}"}
+    least, most = section.whole("min_iter"), section.whole("max_iter")
+    rungs = section.whole("s", 1, 100)
+    if section.take("strict") is False:
+        section.note("strict", "is not false here: a trial is judged by its value at the band")
+    if rungs is not None and most is not None:
+        options["assessor"] = "hyperband"
+        found |= {"max_steps": str(most), "s": str(rungs)}
+        if least is not None:
+            section.note("min_iter", f"{NO_EFFECT} beside max_iter and s")
+    elif least is not None:
+        options["assessor"] = "asha"
+        found["min_steps"] = str(least)
+        for name in ("max_iter", "s"):
+            if name in section:
+                section.note(name, f"{NO_EFFECT} beside min_iter")
+    elif not any(name in section for name in ("min_iter", "max_iter", "s")):
+        section.mistake("min_iter", "is missing; give min_iter, or max_iter and s")
+    elif not (most is None and "max_iter" in section):
+        section.mistake("max_iter", "and s go together; or give min_iter")
+    options["assessor_options"] = found
+    section.rest()
+
+
+# --- grids --------------------------------------------------------------------------------------
+
+
+def _as_grid(file: File, level: Any, path: Path_) -> Any:
+    """The parameters as W&B makes a grid of them: sorted by name, q_uniform from min in steps."""
+    if not isinstance(level, Mapping):
+        return level
+    found: dict[str, Any] = {}
+    for name in sorted(level):
+        spec = level[name]
+        if isinstance(spec, Mapping) and "parameters" in spec:
+            inner = _as_grid(file, spec["parameters"], (*path, name, "parameters"))
+            found[name] = {**spec, "parameters": inner}
+        elif isinstance(spec, Mapping):
+            found[name] = _grid_values(file, spec, (*path, name))
+        else:
+            found[name] = spec
+    return found
+
+
+def _grid_values(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
+    how = spec.get("distribution")
+    bounds = [spec.get("min"), spec.get("max")]
+    if how == "q_uniform":
+        return _steps(file, spec, path)
+    is_open = any(type(bound) is float for bound in bounds) and "values" not in spec
+    if (how is None and is_open) or (how is not None and how not in _GRID):
+        file.mistake(path, f"{path[-1]}: a grid needs values, whole numbers or q_uniform")
+    return spec
+
+
+def _steps(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
+    """min, min + q, ... below max; a spec with mistakes stays, for them to be told."""
+    low, high, q = (spec.get(key, 1.0 if key == "q" else None) for key in ("min", "max", "q"))
+    if not (is_finite(low) and is_finite(high) and is_finite(q) and low < high and q > 0):
+        return spec
+    count = math.ceil(min((high - low) / q, 1e9))
+    if count > _MOST_VALUES:
+        file.mistake(path, f"{path[-1]}: a grid of {count} values; at most {_MOST_VALUES}")
+        return {"values": [low]}
+    return {"values": [low + index * q for index in range(count)]}

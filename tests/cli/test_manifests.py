@@ -1,0 +1,363 @@
+"""`autofinetune run` on manifests of other tools, from the file to the last trial."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autofinetune.cli.lineage import read_state
+from autofinetune.paths import RunPaths
+from autofinetune.space import read_yaml
+from autofinetune.state import State, Status
+from tests.manifests.helpers import AUTOTUNE, EXAMPLES, NNI_2, SWEEP, swap
+
+from .conftest import Done, Workplace
+
+# Notes what it was given, and reports.
+TELL = """
+import json, os, sys
+import autofinetune
+names = ("AUTOFINETUNE_PARAMS", "AUTOFINETUNE_PARAMS_FILE", "AUTOFINETUNE_SAVED_PARAMS_DIR",
+         "AUTOFINETUNE_MODEL_PATH", "TF_CONFIG", "AUTOFINETUNE_RANK", "OWN", "RANK",
+         "DMLC_TASK_ID", "CUDA_VISIBLE_DEVICES")
+given = {"argv": sys.argv, "cwd": os.getcwd(), **{name: os.environ.get(name) for name in names}}
+trial, rank = os.environ["AUTOFINETUNE_TRIAL"], os.environ.get("AUTOFINETUNE_RANK", "0")
+with open(os.environ["LEDGER"] + f".{trial}.{rank}", "w") as file:
+    json.dump(given, file)
+if os.environ["AUTOFINETUNE_PARAMS"]:
+    value = sum(v for v in json.loads(os.environ["AUTOFINETUNE_PARAMS"]).values()
+                if isinstance(v, (int, float)))
+    autofinetune.report_final_result(value + 1000 * int(rank))
+"""
+
+
+def given(workplace: Workplace, trial: int = 0, rank: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((workplace.root / f"ledger.{trial}.{rank}").read_text())
+    return found
+
+
+def run(workplace: Workplace, text: str, *words: str, name: str = "m.yaml") -> Done:
+    (workplace.root / name).write_text(text, encoding="utf-8")
+    (workplace.root / "tell.py").write_text(TELL)
+    words = (*words, *([] if "--gpu" in " ".join(words) else ["--gpu=cpu:2"]))
+    return workplace.run("run", name, "--output_dir=result", *words)
+
+
+def state_of(workplace: Workplace) -> State:
+    return read_state(str(workplace.root / "result"))
+
+
+def autotune(script: str = "tell.py", **fields: object) -> str:
+    text = swap(swap(AUTOTUNE, "dist_mnist.py", script), "- python3\n", f"- {sys.executable}\n")
+    for name, value in fields.items():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"  {name}: "))
+        text = swap(text, line, f"  {name}: {value}")
+    return text
+
+
+# --- AutoTuneExperiment -------------------------------------------------------------------------
+
+
+def test_the_documented_manifest_runs_as_written(workplace: Workplace) -> None:
+    """All 20 configurations of its space, three at a time, and then it is DONE."""
+    folder = EXAMPLES / "autotune_experiment"
+    done = workplace.run("run", str(folder / "experiment.yaml"), "--output_dir=result")
+    assert done.code == 0, done.err
+    state = state_of(workplace)
+    assert state.counts[Status.COMPLETED] == 20
+    assert state.best is not None
+    assert state.best.params == {"batch_size": 2048, "learning_rate": 0.01}
+    assert state.config["max_trials"] == 50
+    assert state.config["direction"] == "minimize"
+    assert "every configuration of the search space was tried" in done.out
+    assert done.err.splitlines()[0].endswith("experiment.yaml:6:3 metadata has no effect here")
+    status = workplace.run("status", "result")
+    assert status.out.splitlines()[0].startswith("DONE")
+
+
+def test_a_trial_gets_what_it_declares(workplace: Workplace) -> None:
+    assert run(workplace, autotune(maxTrialNum=2)).code == 0
+    model = str(RunPaths(workplace.root / "result").model(0, 0))
+    found = given(workplace)
+    assert found["argv"][1:] in (
+        [f"--batch_size={p['batch_size']}", f"--learning_rate={p['learning_rate']}"]
+        for p in [state_of(workplace).trials[0].params]
+    )
+    assert json.loads(found["AUTOFINETUNE_PARAMS"]) == state_of(workplace).trials[0].params
+    assert found["AUTOFINETUNE_PARAMS_FILE"] == found["AUTOFINETUNE_MODEL_PATH"] == ""
+    assert found["AUTOFINETUNE_SAVED_PARAMS_DIR"] == model
+    assert "tell.py --help does not tell its options" in run_again(workplace).out
+
+
+def run_again(workplace: Workplace) -> Done:
+    return workplace.run("run", "m.yaml", "--gpu=cpu:2", "--output_dir=again")
+
+
+def test_a_script_that_declares_the_model_options_gets_them(workplace: Workplace) -> None:
+    (workplace.root / "own.py").write_text(
+        "import argparse, autofinetune, os\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--saved_params_dir')\n"
+        "parser.add_argument('--batch_size')\n"
+        "parser.add_argument('--learning_rate')\n"
+        "args = parser.parse_args()\n"
+        "open(os.path.join(args.saved_params_dir, 'weights'), 'w').close()\n"
+        "autofinetune.report_final_result(1)\n"
+    )
+    assert run(workplace, autotune("own.py", maxTrialNum=1)).code == 0
+    assert (workplace.root / "result/best_model/weights").exists()
+
+
+def test_a_script_that_lacks_a_hyperparameter_is_refused(workplace: Workplace) -> None:
+    (workplace.root / "own.py").write_text(
+        "import argparse\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--batch-size')\nparser.parse_args()\n"
+    )
+    done = run(workplace, autotune("own.py"))
+    assert done.code == 2
+    assert "own.py lacks 2 options that trials will get" in done.err
+    assert "--batch_size  (a hyperparameter); it has --batch-size" in done.err
+
+
+def test_the_number_of_trials_is_exact(workplace: Workplace) -> None:
+    done = run(workplace, autotune(maxTrialNum=4))
+    assert done.code == 0
+    assert "4 trials by tpe" in done.out
+    assert len(state_of(workplace).trials) == 4
+    assert workplace.run("status", "result").out.splitlines()[1].startswith("4 of 4 trials")
+
+
+def test_the_time_of_a_manifest_ends_it(workplace: Workplace) -> None:
+    done = run(workplace, autotune(maxExecSeconds=0.001))
+    assert done.code == 6
+    assert workplace.run("status", "result").out.startswith("TIMEOUT")
+
+
+def test_options_of_the_command_line_go_first(workplace: Workplace) -> None:
+    options = ("--max_trials=2", "--tuning_strategy=random", "--direction=maximize", "--seed=4")
+    assert run(workplace, autotune(), *options).code == 0
+    config = state_of(workplace).config
+    assert config["tuning_strategy"] == "random"
+    assert (config["max_trials"], config["direction"], config["seed"]) == (2, "maximize", 4)
+    assert config["strategy_options"] == {}
+    refused = workplace.run("run", "m.yaml", "--round=2", "--max_trials=3")
+    assert refused.code == 2
+    assert "--round=2 and --max_trials=3 both say how long the run is" in refused.err
+
+
+def test_a_mistake_ends_it_before_anything_is_written(workplace: Workplace) -> None:
+    done = run(workplace, autotune(maxTrialNum="many"))
+    assert done.code == 2
+    assert "m.yaml:9:16 spec.maxTrialNum must be a whole number" in done.err
+    assert not (workplace.root / "result").exists()
+    done = run(workplace, "kind: Deployment\n")
+    assert done.code == 2
+    assert "m.yaml:1:1 not the config.yaml of a run" in done.err
+    assert "AutoTuneExperiment, W&B sweep, NNI configuration" in done.err
+
+
+def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
+    done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
+    assert done.code == 2
+    assert "the program 'no-such-python' of the command is not there" in done.err
+
+
+def tasks(framework: str, *kinds: tuple[str, int, str]) -> str:
+    head, tail = autotune(maxTrialNum=1).split("    type: tensorflow\n")
+    lines = [f"    type: {framework}", "    tasks:"]
+    for kind, replicas, command in kinds:
+        lines += [
+            f"      - type: {kind}", f"        replicas: {replicas}",
+            "        template: {spec: {containers: [{command: " + command + ","
+            " env: [{name: OWN, value: " + kind + "}]}]}}",
+        ]  # fmt: skip
+    return head + "\n".join(lines) + "\n  tuner:" + tail.split("  tuner:")[1]
+
+
+def test_tasks_of_tensorflow(workplace: Workplace) -> None:
+    tell, wait = f"[{sys.executable}, tell.py]", "[sh, -c, exec sleep 1000]"
+    done = run(workplace, tasks("tensorflow", ("ps", 1, wait), ("worker", 2, tell),
+                                ("chief", 1, tell)))  # fmt: skip
+    assert done.code == 0, done.err + done.out
+    each = [given(workplace, rank=rank) for rank in range(3)]
+    config = [json.loads(one["TF_CONFIG"]) for one in each]
+    assert [one["task"] for one in config] == [
+        {"type": "chief", "index": 0}, {"type": "worker", "index": 0},
+        {"type": "worker", "index": 1},
+    ]  # fmt: skip
+    assert {kind: len(hosts) for kind, hosts in config[0]["cluster"].items()} == {
+        "chief": 1, "worker": 2, "ps": 1,
+    }  # fmt: skip
+    assert [one["OWN"] for one in each] == ["chief", "worker", "worker"]
+    best = state_of(workplace).best
+    assert best is not None
+    params = json.loads(each[0]["AUTOFINETUNE_PARAMS"])
+    # Only the chief's report counts: a worker's is 1000 more.
+    assert best.score == params["batch_size"] + params["learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "variable"), [("pytorch", "RANK"), ("xgboost", "DMLC_TASK_ID")]
+)
+def test_replicas_of_other_frameworks(workplace: Workplace, framework: str, variable: str) -> None:
+    tell = f"[{sys.executable}, tell.py]"
+    done = run(workplace, tasks(framework, ("worker", 1, tell), ("master", 1, tell)))
+    assert done.code == 0, done.err + done.out
+    each = [given(workplace, rank=rank) for rank in range(2)]
+    assert [one[variable] for one in each] == ["0", "1"]
+    assert [one["OWN"] for one in each] == ["master", "worker"]
+    refused = workplace.run("run", "m.yaml", "--gpu=cpu:2", "--ranks_per_trial=3")
+    assert refused.code == 2
+    assert "--ranks_per_trial=3: the tasks of a trial are 2 processes" in refused.err
+
+
+# --- NNI ----------------------------------------------------------------------------------------
+
+
+def nni(command: str) -> str:
+    return "trialGpuNumber: 0\n" + swap(NNI_2, "python3 mnist.py", command)
+
+
+def test_a_trial_of_nni_gets_no_options(workplace: Workplace) -> None:
+    assert run(workplace, nni(f"{sys.executable} tell.py 'a b'"), "--max_trials=3").code == 0
+    found = given(workplace, 2)
+    assert found["argv"] == ["tell.py", "a b"]
+    assert found["CUDA_VISIBLE_DEVICES"] == ""
+    assert json.loads(found["AUTOFINETUNE_PARAMS"]) == state_of(workplace).trials[2].params
+
+
+def test_a_line_for_a_shell_is_run_by_bash(workplace: Workplace) -> None:
+    (workplace.root / "sub").mkdir()
+    (workplace.root / "sub/tell.py").write_text(TELL)
+    line = f"cd sub && {sys.executable} tell.py $HOME"
+    assert run(workplace, nni(line), "--max_trials=1").code == 0
+    found = given(workplace)
+    assert found["argv"] == ["tell.py", str(workplace.root)]
+    assert found["cwd"] == str(workplace.root / "sub")
+    refused = workplace.run("run", "m.yaml", "--output_dir=other", "--", "--epochs=3")
+    assert refused.code == 2
+    assert "nothing can be added to the command, which is a line for a shell" in refused.err
+
+
+def test_it_goes_on_with_the_same_command(workplace: Workplace) -> None:
+    hold = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+    (workplace.root / "slow.py").write_text(hold + TELL)
+    (workplace.root / "m.yaml").write_text(nni(f"{sys.executable} slow.py x"))
+    process = workplace.start("run", "m.yaml", "--output_dir=result", "--max_trials=3")
+    assert process.stdout is not None
+    while not (workplace.root / "result/trials/0/attempt-1/started.json").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    (workplace.root / "go").touch()
+    assert workplace.run("resume", "result").code == 0
+    assert [given(workplace, trial)["argv"] for trial in range(3)] == [["slow.py", "x"]] * 3
+
+
+# --- W&B ----------------------------------------------------------------------------------------
+
+
+def sweep(*command: str) -> str:
+    words = json.dumps([sys.executable, "tell.py", *command])
+    return swap(SWEEP, "program: train.py\n", f"command: {words}\n")
+
+
+def test_macros_are_what_a_trial_gets(workplace: Workplace) -> None:
+    text = sweep("${args_no_hyphens}", "${args_json_file}", "${envvar:HOME}", "${args_json}")
+    assert run(workplace, text, "--max_trials=2").code == 0
+    found, params = given(workplace, 1), state_of(workplace).trials[1].params
+    _, rate, layers, file, home, whole = found["argv"]
+    assert [rate, layers] == [f"{name}={value}" for name, value in params.items()]
+    assert json.loads(Path(file).read_text()) == json.loads(whole) == params
+    assert found["AUTOFINETUNE_PARAMS_FILE"] == file
+    assert home == str(workplace.root)
+
+
+def test_hyperparameters_too_large_for_a_variable_are_in_a_file(workplace: Workplace) -> None:
+    text = swap(sweep(), "[1, 2, 3]", json.dumps(["x" * 70_000]))
+    done = run(workplace, text, "--max_trials=1")
+    assert done.code == 3  # tell.py needs the variable to report
+    found = given(workplace)
+    assert found["AUTOFINETUNE_PARAMS"] == ""
+    params = json.loads(Path(found["AUTOFINETUNE_PARAMS_FILE"]).read_text())
+    assert params["layers"] == "x" * 70_000
+
+
+def test_a_target_ends_the_run(workplace: Workplace) -> None:
+    text = swap(sweep(), "{name: loss}", "{name: loss, target: 1000}")
+    assert run(workplace, text, "--gpu=cpu:1").code == 0
+    assert len(state_of(workplace).trials) == 1
+    assert workplace.run("status", "result").out.splitlines()[0] == (
+        "DONE: a score is as good as --target_score"
+    )
+    assert workplace.run("resume", "result").code == 0
+    assert len(state_of(workplace).trials) == 1
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+RUNS = {
+    "autotune_experiment/experiment.yaml": 50,
+    "nni_config_v1/config.yml": 6,
+    "nni_config_v2/config.yml": 7,
+    "wandb_sweep/sweep.yaml": 6,
+}
+
+
+@pytest.fixture
+def elsewhere(workplace: Workplace) -> Workplace:
+    """A directory without a train.py of its own."""
+    (workplace.root / "train.py").unlink()
+    (workplace.root / "hparam.yaml").unlink()
+    return workplace
+
+
+@pytest.mark.parametrize("example", RUNS)
+def test_an_example_runs_and_its_config_runs_again(elsewhere: Workplace, example: str) -> None:
+    words = ("--max_trials=3", "--gpu=cpu:2", "--output_dir=result")
+    done = elsewhere.run("run", str(EXAMPLES / example), *words)
+    assert done.code == 0, done.err
+    first = state_of(elsewhere)
+    assert first.counts[Status.COMPLETED] + first.counts[Status.STOPPED] == 3
+    again = elsewhere.run("run", "result/config.yaml", "--output_dir=again", "--seed=3")
+    assert again.code == 0, again.err
+    second = read_state(str(elsewhere.root / "again")).config
+    kept = first.config.keys() - {"seed"}
+    assert {key: second[key] for key in kept} == {key: first.config[key] for key in kept}
+
+
+@pytest.mark.parametrize(("example", "trials"), RUNS.items())
+def test_an_example_converts_to_a_config_that_says_the_same(
+    elsewhere: Workplace, example: str, trials: int
+) -> None:
+    source, config = str(EXAMPLES / example), str(elsewhere.root / "config.yaml")
+    assert elsewhere.run("convert", source, f"--out={config}").code == 0
+    described = read_yaml(Path(config)).value
+    assert described["max_trials"] == trials
+    plan = ("--dry_run", "--seed=1", "--gpu=cpu:1", f"--output_dir={elsewhere.root}/result")
+    here = Workplace(Path(source).parent)  # where the program of a sweep is found
+    first, second = here.run("run", source, *plan), here.run("run", config, *plan)
+    assert first.code == second.code == 0, (first.err, second.err)
+    assert first.out == second.out
+    assert "first commands:" in first.out
+    assert elsewhere.run("convert", source, "--space", "--out=hparam.yaml").code == 0
+    space = read_yaml(elsewhere.root / "hparam.yaml").value
+    assert space == {"param_list": described["param_list"]}
+
+
+def test_secrets_of_a_manifest_are_not_kept(workplace: Workplace) -> None:
+    env = "              - env: [{name: API_KEY, value: abcdef}]\n                command:\n"
+    text = swap(autotune(maxTrialNum=1), "              - command:\n", env)
+    assert run(workplace, text).code == 0
+    config = (workplace.root / "result/config.yaml").read_text()
+    assert "abcdef" not in config
+    assert "API_KEY=***" in config
+    refused = workplace.run("run", "result/config.yaml", "--output_dir=again")
+    assert refused.code == 2
+    assert "the value of API_KEY is not kept in the file" in refused.err
+    assert (workplace.root / "result/run.db").stat().st_mode & 0o77 == 0

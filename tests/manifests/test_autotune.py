@@ -1,0 +1,228 @@
+"""AutoTuneExperiment manifests: every field, and what is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .helpers import AUTOTUNE, mistakes, notes, read, swap
+
+COMMAND = "                  - python3\n                  - dist_mnist.py\n"
+CONTAINER = "              - command:\n" + COMMAND
+SPEC = "m.yaml:{} spec.trainingConfig.tasks[0].template.spec"
+
+
+def container(more: str) -> str:
+    """The manifest with more fields in its container."""
+    indented = "".join(f"                {line}\n" for line in more.splitlines())
+    return swap(AUTOTUNE, CONTAINER, CONTAINER + indented)
+
+
+def with_tasks(framework: str, *tasks: tuple[str, int, str]) -> str:
+    """The manifest with other tasks: (type, replicas, script)."""
+    head, tail = AUTOTUNE.split("    type: tensorflow\n")
+    tail = "  tuner:" + tail.split("  tuner:")[1]
+    lines = [f"    type: {framework}", "    tasks:"]
+    for kind, replicas, script in tasks:
+        lines += [
+            f"      - type: {kind}", f"        replicas: {replicas}",
+            "        template:", "          spec:", "            containers:",
+            f"              - command: [python3, {script}]",
+        ]  # fmt: skip
+    return head + "\n".join(lines) + "\n" + tail
+
+
+def test_the_documented_manifest(tmp_path: Path) -> None:
+    manifest = read(tmp_path, AUTOTUNE)
+    options = dict(manifest.options)
+    names = [entry["name"] for entry in options.pop("param_list")]
+    assert names == ["batch_size", "learning_rate"]
+    assert options == {
+        "evaluator": "fulltrail",
+        "max_seconds": 7200.0,
+        "max_trials": 50,
+        "max_parallel": 3,
+        "popsize": 3,
+        "gpu": "auto:3",
+        "tuning_strategy": "tpe",
+        "strategy_options": {"constant_liar_type": "min"},
+        "direction": "minimize",
+        "framework": "tensorflow",
+        "working_dir": str(tmp_path),
+        "command": ["python3", "dist_mnist.py", "${hyperparameters}", "${model_options}"],
+        "env": [],
+    }
+
+
+def test_what_has_no_effect_is_named_with_its_line(tmp_path: Path) -> None:
+    assert notes(tmp_path, AUTOTUNE) == [
+        "m.yaml:6:3 metadata has no effect here",
+        f"{SPEC.format('24:15')}.securityContext has no effect here",
+        f"{SPEC.format('31:24')}.containers[0].image has no effect here",
+        f"{SPEC.format('30:34')}.containers[0].imagePullPolicy has no effect here",
+        f"{SPEC.format('32:23')}.containers[0].name has no effect here",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "note"),
+    [
+        ("aistore: {folder: x}", "spec.aistore is not available yet, and not read"),
+        ("scheduler: {}", "spec.scheduler is not available yet, and not read"),
+        ("maxTrialNumm: 3", "spec.maxTrialNumm is unknown here and not read (did you mean 'maxTr"),
+    ],
+)
+def test_other_fields_of_the_spec_are_named(tmp_path: Path, field: str, note: str) -> None:
+    text = swap(AUTOTUNE, "  trialConcurrency: 3\n", f"  trialConcurrency: 3\n  {field}\n")
+    assert any(f"m.yaml:11:{len(field.split(':')[0]) + 5} {note}" in line
+               for line in notes(tmp_path, text))  # fmt: skip
+
+
+def test_a_map_is_as_good_as_json(tmp_path: Path) -> None:
+    block = AUTOTUNE[AUTOTUNE.index("    classArgs: |-") :]
+    arguments = "{optimize_mode: minimize, constant_liar_type: min}"
+    as_map = AUTOTUNE.replace(block, f"    classArgs: {arguments}\n")
+    head, rest = as_map.split("  searchSpace: |-\n")
+    tail = "  trainingConfig:" + rest.split("  trainingConfig:")[1]
+    space = (
+        "  searchSpace: {batch_size: {_type: choice, _value: [512, 1024, 2048, 4096, 8092]}, "
+        "learning_rate: {_type: choice, _value: [0.0001, 0.001, 0.01, 0.1]}}\n"
+    )
+    assert read(tmp_path, head + space + tail).options == read(tmp_path, AUTOTUNE).options
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "why"),
+    [
+        ("maxTrialNum: 50", "maxTrialNum: many", "9:16",
+         "spec.maxTrialNum must be a whole number from 1 to 1000000, found 'many'"),
+        ("maxTrialNum: 50", "maxTrialNum: 0", "9:16", "spec.maxTrialNum must be a whole number"),
+        ("maxExecSeconds: 7200", "maxExecSeconds: -1", "8:19", "must be a length of time"),
+        ("trialConcurrency: 3", "trialConcurrency: true", "10:21", "must be a whole number"),
+        ('"choice", "_value": [512', '"choise", "_value": [512', "13:31",
+         "batch_size: _type 'choise' is unknown"),
+        ('[0.0001, 0.001', '[0.0001, 0.0001, 0.001', "14:", "learning_rate: "),
+        ('      "learning_rate": {', '      "learning_rate": [', "", "not valid JSON: "),
+        ("type: tensorflow\n", "type: tensorflo\n", "17:11", "did you mean 'tensorflow'"),
+        ("type: worker", "type: wrker", "19:15", "use one of: chief, master, worker, ps, eval"),
+        ("replicas: 1", "replicas: 0", "20:19", "replicas must be a whole number from 1"),
+        ("builtinTunerName: TPE", "builtinTunerName: TPEE", "34:23",
+         "spec.tuner.builtinTunerName 'TPEE' is not among the strategies: anneal, batch"),
+        ('"optimize_mode": "minimize"', '"optimize_mode": "less"', "37:26",
+         "spec.tuner.classArgs.optimize_mode must be maximize or minimize, found 'less'"),
+        ('"constant_liar_type": "min"', '"constant_liar_type": "big"', "38:31",
+         "spec.tuner.classArgs.constant_liar_type must be best or worst or mean or min or max"),
+        (COMMAND, "", "26:25",
+         "command is missing; what its image would run is not known here"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(
+    tmp_path: Path, old: str, new: str, place: str, why: str
+) -> None:
+    found = mistakes(tmp_path, swap(AUTOTUNE, old, new))
+    assert any(line.startswith(f"m.yaml:{place}") and why in line for line in found), found
+
+
+def test_what_is_missing_is_told(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, "kind: AutoTuneExperiment\nspec: {maxTrialNum: 3}\n")
+    assert found == [
+        "m.yaml:2:7 spec.searchSpace is missing; give the hyperparameters as JSON",
+        "m.yaml:2:7 spec.tuner is missing; name a strategy",
+        "m.yaml:2:7 spec.tuner.builtinTunerName is missing; name a strategy",
+        "m.yaml:2:7 spec.trainingConfig is missing; it holds the command",
+        "m.yaml:2:7 spec.trainingConfig.type is missing; use one of: tensorflow, pytorch, xgboost",
+        "m.yaml:2:7 spec.trainingConfig.tasks is missing; give at least one with a command",
+    ]
+
+
+def test_a_working_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    text = swap(AUTOTUNE, "workingDir: .", "workingDir: /mnt/mnist-distributed")
+    (found,) = mistakes(tmp_path, text, check_files=True)
+    assert "m.yaml:29:29 " in found
+    assert "there is no directory /mnt/mnist-distributed on this machine" in found
+    assert read(tmp_path, text).options["working_dir"] == "/mnt/mnist-distributed"
+
+
+# --- containers ---------------------------------------------------------------------------------
+
+
+def test_variables_of_the_container(tmp_path: Path) -> None:
+    text = container(
+        "args: [--data=$(DATA), $$(DATA), $(OTHER)]\n"
+        "env:\n"
+        "  - {name: DATA, value: /data}\n"
+        "  - {name: EMPTY}\n"
+        "  - {name: KEY, valueFrom: {secretKeyRef: {name: a, key: b}}}\n"
+        "  - {name: CUDA_VISIBLE_DEVICES, value: '0'}\n"
+    )
+    manifest = read(tmp_path, text)
+    assert manifest.options["command"][2:5] == ["--data=/data", "$(DATA)", "$(OTHER)"]
+    assert manifest.options["env"] == ["DATA=/data", "EMPTY="]
+    told = "\n".join(manifest.notes)
+    assert "env[2].valueFrom is not available yet, and not read" in told
+    assert "env[3].name CUDA_VISIBLE_DEVICES is set by autofinetune, and not by this" in told
+
+
+def test_a_line_for_a_shell_gets_the_hyperparameters_as_arguments(tmp_path: Path) -> None:
+    text = swap(
+        AUTOTUNE,
+        COMMAND,
+        "                  - bash\n                  - -c\n                  - 'x \"$@\"'\n",
+    )
+    manifest = read(tmp_path, text)
+    assert manifest.options["command"] == [
+        "bash", "-c", 'x "$@"', "bash", "${hyperparameters}", "${model_options}"
+    ]  # fmt: skip
+    assert any("is a line for a shell" in note for note in manifest.notes)
+
+
+def test_cards_that_it_asks_for_are_those_of_a_trial(tmp_path: Path) -> None:
+    manifest = read(tmp_path, container("resources: {limits: {nvidia.com/gpu: 2, cpu: 4}}"))
+    assert manifest.options["gpu"] == "auto"
+    assert manifest.options["gpus_per_trial"] == 2
+    assert any("resources.limits.cpu has no effect here" in note for note in manifest.notes)
+    (found,) = mistakes(tmp_path, container("resources: {limits: {nvidia.com/gpu: all}}"))
+    assert "must be a number of cards, found 'all'" in found
+
+
+def test_only_the_first_container_is_run(tmp_path: Path) -> None:
+    more = "              - {name: sidecar, command: [x]}\n  tuner:"
+    assert any("containers[1] is not run: only the first container is" in note
+               for note in notes(tmp_path, swap(AUTOTUNE, "  tuner:", more)))  # fmt: skip
+
+
+# --- tasks --------------------------------------------------------------------------------------
+
+
+def test_replicas_are_the_ranks_of_a_trial(tmp_path: Path) -> None:
+    options = read(tmp_path, with_tasks("pytorch", ("worker", 3, "t.py"))).options
+    assert options["framework"] == "pytorch"
+    assert options["ranks_per_trial"] == 3
+    assert options["tasks"] == [
+        {"type": "worker", "replicas": 3, "env": [],
+         "command": ["python3", "t.py", "${hyperparameters}", "${model_options}"]}
+    ]  # fmt: skip
+
+
+def test_tasks_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
+    text = with_tasks(
+        "tensorflow", ("ps", 1, "ps.py"), ("worker", 2, "w.py"), ("chief", 1, "c.py")
+    )
+    options = read(tmp_path, text).options
+    assert [task["type"] for task in options["tasks"]] == ["chief", "worker", "ps"]
+    assert options["command"][1] == "c.py"
+    text = with_tasks("xgboost", ("worker", 1, "w.py"), ("master", 1, "m.py"))
+    assert [task["type"] for task in read(tmp_path, text).options["tasks"]] == ["master", "worker"]
+
+
+def test_a_role_of_another_framework_is_unknown(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, with_tasks("pytorch", ("ps", 1, "x.py")))
+    assert "tasks[0].type 'ps' is unknown; use one of: master, worker, node" in found
+
+
+def test_a_trial_has_one_working_directory(tmp_path: Path) -> None:
+    text = with_tasks("pytorch", ("master", 1, "a.py"), ("worker", 1, "b.py"))
+    text = swap(text, "[python3, b.py]", "[python3, b.py]\n                workingDir: /tmp")
+    (found,) = mistakes(tmp_path, text)
+    assert "tasks have different workingDirs; a trial has one" in found

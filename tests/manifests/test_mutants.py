@@ -1,0 +1,114 @@
+"""A thousand damaged manifests of each kind: each is read, or refused with file and line."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from autofinetune.config import Config, Names, build_config
+from autofinetune.errors import ConfigError
+from autofinetune.manifests import read_manifest
+from autofinetune.manifests.reader import File
+from autofinetune.space import load_space
+from tests.space.test_mutants import LINE_END, mutant
+
+from .helpers import AUTOTUNE, NNI_1, NNI_2, SWEEP
+
+MORE = """\
+early_terminate: {type: hyperband, max_iter: 27, s: 2}
+command: ['${env}', python3, '${program}', '${args_json}', '--x=${envvar:HOME}']
+"""
+FILES = {"autotune": AUTOTUNE, "nni1": NNI_1, "nni2": NNI_2, "sweep": MORE + SWEEP}
+WORDS = [
+    b"kind", b"spec", b"tuner", b"classArgs", b"searchSpace", b"replicas", b"ps", b"trial",
+    b"command", b"gpuNum", b"[1]", b"{a: 1}", b"2h", b"${args}", b"'${x}'", b"$(A)", b"bash -c x",
+    b"env", b"method", b"grid", b"program", b"parameters", b"maximize", b"nan", b"1e999", b"-5",
+    b"asha", b"TPE", b"Medianstop", b"|-", b"'{", b"}'", b'\\"', b"\xe5\xb1\x82", b"optuna:", b"",
+]  # fmt: skip
+PLACE = re.compile(r".*\.(?:yaml|json):([0-9]+):[0-9]+ .", re.DOTALL)
+
+
+def changed(data: bytes, seed: int) -> bytes:
+    """Damaged as a search space is, or with a word of a manifest in the place of another."""
+    chance = random.Random(seed)
+    if seed % 2:
+        return mutant(data, seed)
+    parts = re.split(rb"([\s:,{}\[\]]+)", data)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        parts[chance.randrange(len(parts))] = chance.choice(WORDS)
+    return b"".join(parts)
+
+
+def check(folder: Path, data: bytes) -> str:
+    """What became of a manifest: read, refused, or none; asserts that everything has a place."""
+    file = folder / "m.yaml"
+    file.write_bytes(data)
+    try:
+        manifest = read_manifest(file, check_files=False)
+    except ConfigError as error:
+        most = len(LINE_END.findall(data.decode(errors="replace"))) + 2
+        assert error.mistakes
+        for mistake in error.mistakes:
+            place = PLACE.match(mistake)
+            assert place, mistake
+            assert 1 <= int(place[1]) <= most, mistake
+        return "refused"
+    if manifest is None:
+        return "none"
+    for note in manifest.notes:
+        assert PLACE.match(note), note
+    space = load_space({"param_list": manifest.options["param_list"]})
+    assert space.dim >= 1
+    return "read"
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_the_original_is_read(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    assert check(tmp_path, FILES[kind].encode()) == "read"
+
+
+@pytest.mark.parametrize("hundred", range(10))
+@pytest.mark.parametrize("kind", FILES)
+def test_a_mutant_is_read_or_names_its_mistakes(
+    kind: str, hundred: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    seeds = range(100 * hundred, 100 * hundred + 100)
+    outcomes = {check(tmp_path, changed(FILES[kind].encode(), seed)) for seed in seeds}
+    assert outcomes >= {"read", "refused"}
+
+
+NAMES = Names(str, {"fulltrail"}, {"async"}, {"none", "medianstop", "asha", "hyperband"})
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_is_read_is_a_run_or_a_mistake_in_it(kind: str, tmp_path: Path) -> None:
+    """The options of a manifest pass the checks of the command line, or are refused by them."""
+    (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    built = 0
+    for seed in range(0, 400, 2):
+        (tmp_path / "m.yaml").write_bytes(changed(FILES[kind].encode(), seed))
+        try:
+            manifest = read_manifest(tmp_path / "m.yaml", check_files=False)
+            if manifest is not None:
+                config = build_config(
+                    manifest.options, NAMES, python="python", random_seed=0,
+                    working_dir=str(manifest.options["working_dir"]),
+                )  # fmt: skip
+                assert Config.from_description(config.describe()) == config
+                built += 1
+        except ConfigError:
+            pass
+    assert built > 20
+
+
+def test_a_file_that_is_no_manifest_is_none(tmp_path: Path) -> None:
+    for text in ("param_list: []\ncommand: [x]\n", "[1, 2]", "", "x: {_type: choice}"):
+        (tmp_path / "m.yaml").write_text(text)
+        assert read_manifest(tmp_path / "m.yaml") is None
+    assert File(tmp_path / "m.yaml", check_files=True).folder == tmp_path

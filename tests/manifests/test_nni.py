@@ -1,0 +1,163 @@
+"""Configurations of NNI, versions 1 and 2: every field, and what is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .helpers import NNI_1, NNI_2, mistakes, notes, read, swap
+
+
+def test_version_1(tmp_path: Path) -> None:
+    options = dict(read(tmp_path, NNI_1).options)
+    assert [entry["name"] for entry in options.pop("param_list")] == ["lr"]
+    assert options == {
+        "evaluator": "fulltrail",
+        "max_parallel": 4,
+        "popsize": 4,
+        "max_seconds": 7200.0,
+        "max_trials": 10,
+        "tuning_strategy": "tpe",
+        "strategy_options": {},
+        "direction": "maximize",
+        "assessor": "medianstop",
+        "assessor_options": {},
+        "command": ["python3", "mnist.py"],
+        "nni_wire": True,
+        "working_dir": str(tmp_path),
+        "gpu": "1,2",
+        "trials_per_gpu": 2,
+        "gpus_per_trial": 1,
+        "ranks_per_trial": 1,
+    }
+
+
+def test_version_2(tmp_path: Path) -> None:
+    more = "maxExperimentDuration: 1.5h\nmaxTrialDuration: 90\ntrialGpuNumber: 0\n"
+    options = dict(read(tmp_path, more + NNI_2).options)
+    assert [entry["name"] for entry in options.pop("param_list")] == ["lr"]
+    assert options == {
+        "evaluator": "fulltrail",
+        "max_parallel": 2,
+        "popsize": 2,
+        "max_seconds": 5400.0,
+        "trial_timeout": 90.0,
+        "max_trials": 10,
+        "tuning_strategy": "grid",
+        "strategy_options": {},
+        "direction": "minimize",
+        "command": ["python3", "mnist.py"],
+        "nni_wire": True,
+        "working_dir": str(tmp_path),
+        "gpu": "cpu:2",
+    }
+
+
+def test_a_space_may_lie_in_a_file(tmp_path: Path) -> None:
+    space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
+    named = swap(NNI_2, space, "searchSpaceFile: space.json\n")
+    assert read(tmp_path, named).options["param_list"][0]["lower_than"] == 1.0
+    (found,) = mistakes(tmp_path, swap(named, "space.json", "none.json"))
+    assert found.startswith("m.yaml:1:18 searchSpaceFile cannot read ")
+    (found,) = mistakes(tmp_path, NNI_2 + "searchSpaceFile: space.json\n")
+    assert found == "m.yaml:10:18 searchSpaceFile and searchSpace cannot both be given"
+    (tmp_path / "bad.json").write_text('{"lr": {"_type": "uniform", "_value": [1, 0]}}')
+    (found,) = mistakes(tmp_path, swap(named, "space.json", "bad.json"))
+    assert found.startswith("bad.json:1:40 lr: low (1.0) must be below")
+
+
+def test_names_are_known_in_any_spelling(tmp_path: Path) -> None:
+    text = swap(NNI_2, "trialCommand", "trial_command")
+    text = swap(text, "maxTrialNumber", "MaxTrialnumber")
+    assert read(tmp_path, text).options == read(tmp_path, NNI_2).options
+    (found,) = mistakes(tmp_path, NNI_2 + "trial_concurrency: 3\n")
+    assert found == "m.yaml:10:20 trial_concurrency and trialConcurrency are the same field"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        ("", {"gpu": "auto:2", "gpus_per_trial": 1, "ranks_per_trial": 1}),
+        ("trialGpuNumber: 0\n", {"gpu": "cpu:2"}),
+        ("trialGpuNumber: 2\n", {"gpu": "auto", "gpus_per_trial": 2, "ranks_per_trial": 1}),
+    ],
+)
+def test_cards_of_a_trial(tmp_path: Path, gpus: str, expected: dict[str, object]) -> None:
+    options = read(tmp_path, gpus + NNI_2).options
+    assert {**options, **expected} == options
+    assert ("gpus_per_trial" in options) == ("gpus_per_trial" in expected)
+
+
+@pytest.mark.parametrize("indices", ["[0, 3]", "'0,3'", '"0, 3"'])
+def test_cards_may_be_named(tmp_path: Path, indices: str) -> None:
+    service = f"{{platform: local, useActiveGpu: true, gpuIndices: {indices}}}"
+    text = swap(NNI_2, "{platform: local}", service)
+    assert read(tmp_path, "trialGpuNumber: 1\n" + text).options["gpu"] == "0,3"
+    (found,) = mistakes(tmp_path, swap(text, indices, "first"))
+    assert "trainingService.gpuIndices must be numbers of cards, found 'first'" in found
+
+
+def test_a_line_for_a_shell_runs_as_one(tmp_path: Path) -> None:
+    text = swap(NNI_2, "python3 mnist.py", "cd sub && python3 mnist.py > log")
+    manifest = read(tmp_path, text)
+    assert manifest.options["command"] == ["bash", "-c", "cd sub && python3 mnist.py > log"]
+    assert any("trialCommand is a line for a shell and runs as one" in n for n in manifest.notes)
+
+
+def test_fields_without_effect_are_named(tmp_path: Path) -> None:
+    more = ("experimentName: x\nexperimentWorkingDirectory: y\nlogLevel: info\ndebugg: true\n"
+            "useAnnotation: false\n")  # fmt: skip
+    assert notes(tmp_path, "trialGpuNumber: 0\n" + more + NNI_2) == [
+        "m.yaml:2:17 experimentName has no effect here",
+        "m.yaml:4:11 logLevel has no effect here",
+        "m.yaml:3:29 experimentWorkingDirectory has no effect here; --output_dir says where "
+        "results go",
+        "m.yaml:5:9 debugg is unknown here and not read (did you mean 'debug'?)",
+    ]
+
+
+def test_what_has_no_end_is_told(tmp_path: Path) -> None:
+    text = "trialGpuNumber: 0\n" + swap(NNI_2, "maxTrialNumber: 10\n", "")
+    assert notes(tmp_path, text) == [
+        "m.yaml:1:1 no number of trials and no time is given: it goes on until you stop it; "
+        "--max_trials=50 ends it"
+    ]
+    assert read(tmp_path, text).options["max_trials"] == 1_000_000
+    assert notes(tmp_path, "maxExperimentDuration: 2h\n" + text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "why"),
+    [
+        (NNI_1, "Platform: local", "Platform: pai",
+         "m.yaml:5:26 trainingServicePlatform 'pai' is not supported; trials run here: local"),
+        (NNI_2, "platform: local", "platform: remote",
+         "trainingService.platform 'remote' is not supported"),
+        (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 2 hours",
+         "m.yaml:3:18 maxExecDuration must be a length of time such as 7200, 90s, 30m, 2h"),
+        (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 0", "must be a length of time"),
+        (NNI_1, "gpuNum: 1", "gpuNum: -1", "trial.gpuNum must be a whole number from 0"),
+        (NNI_1, "trialConcurrency: 4\n", "", "trialConcurrency is missing; say how many trials"),
+        (NNI_1, "  command: python3 mnist.py\n", "", "trial.command is missing; say how a trial"),
+        (NNI_2, "python3 mnist.py", "python3 'x", "trialCommand cannot be divided into words: "),
+        (NNI_2, "python3 mnist.py", "x ${envvar:A}", "trialCommand holds ${envvar:"),
+        (NNI_2, "maxTrialNumber", "useAnnotation: true\nmaxTrialNumber",
+         "useAnnotation is not supported: give a search space"),
+        (NNI_2, "maxTrialNumber", "advisor: {name: BOHB}\nmaxTrialNumber",
+         "advisor is not supported; name a tuner, and an assessor such as hyperband"),
+        (NNI_2, "trainingService: {platform: local}", "trainingService: local",
+         "trainingService must be a mapping, found 'local'"),
+        (NNI_2, "tuner:\n  name: GridSearch\n  classArgs: {optimize_mode: minimize}\n", "",
+         "tuner is missing; name a strategy"),
+        (NNI_2, "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n", "",
+         "searchSpaceFile is missing; name the file of the search space"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told(tmp_path: Path, text: str, old: str, new: str, why: str) -> None:
+    assert any(why in found for found in mistakes(tmp_path, swap(text, old, new)))
+
+
+def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, swap(NNI_1, "codeDir: .", "codeDir: gone"), check_files=True)
+    assert found.startswith("m.yaml:14:12 trial.codeDir 'gone': there is no directory ")

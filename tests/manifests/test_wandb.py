@@ -1,0 +1,180 @@
+"""Sweeps of W&B: every field, its command, its grid, and what is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autofinetune.space import load_space
+
+from .helpers import SWEEP, mistakes, notes, read, swap
+
+
+@pytest.fixture(autouse=True)
+def _in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def options_of(folder: Path, text: str) -> dict[str, Any]:
+    return dict(read(folder, text).options)
+
+
+def test_a_sweep(tmp_path: Path) -> None:
+    options = options_of(tmp_path, SWEEP)
+    assert [entry["name"] for entry in options.pop("param_list")] == ["lr", "layers"]
+    assert options == {
+        "evaluator": "fulltrail",
+        "gpu": "auto",
+        "tuning_strategy": "random",
+        "strategy_options": {},
+        "direction": "minimize",
+        "working_dir": str(tmp_path),
+        "command": ["${env}", "${interpreter}", "train.py", "${args}"],
+        "max_trials": 5,
+    }
+
+
+def test_metric_and_method(tmp_path: Path) -> None:
+    text = swap(SWEEP, "{name: loss}", "{name: acc, goal: maximize, target: 0.9, impute: best}")
+    options = options_of(tmp_path, swap(text, "random", "bayes"))
+    assert (options["direction"], options["target_score"]) == ("maximize", 0.9)
+    assert (options["tuning_strategy"], options["strategy_options"]) == ("gp", {"nu": "1.5"})
+    assert notes(tmp_path, text) == [
+        "m.yaml:3:16 metric.name names nothing here: the score is what the script reports by "
+        "autofinetune.report_final_result",
+        "m.yaml:3:58 metric.impute has no effect here",
+    ]
+
+
+def test_the_command_is_kept_with_its_macros(tmp_path: Path) -> None:
+    command = "command: ['${env}', python3, -u, '${program}', --n=3, 4, '${args_no_hyphens}']\n"
+    assert options_of(tmp_path, command + SWEEP)["command"] == [
+        "${env}", "python3", "-u", "train.py", "--n=3", "4", "${args_no_hyphens}",
+    ]  # fmt: skip
+    without = "command: [python3, other.py, '${args}']\n"
+    assert any("program is not in the command, so it is not run" in note
+               for note in notes(tmp_path, without + SWEEP))  # fmt: skip
+    alone = options_of(tmp_path, without + swap(SWEEP, "program: train.py\n", ""))
+    assert alone["command"] == ["python3", "other.py", "${args}"]
+
+
+@pytest.mark.parametrize(
+    ("early", "assessor", "options"),
+    [
+        ("{type: hyperband, min_iter: 3}", "asha", {"min_steps": "3", "eta": "3"}),
+        ("{type: hyperband, min_iter: 3, eta: 2}", "asha", {"min_steps": "3", "eta": "2.0"}),
+        ("{type: hyperband, max_iter: 27, s: 2}", "hyperband",
+         {"max_steps": "27", "s": "2", "eta": "3"}),
+    ],
+)  # fmt: skip
+def test_early_terminate(
+    tmp_path: Path, early: str, assessor: str, options: dict[str, str]
+) -> None:
+    found = options_of(tmp_path, f"early_terminate: {early}\n{SWEEP}")
+    assert (found["assessor"], found["assessor_options"]) == (assessor, options)
+
+
+def test_a_band_is_strict(tmp_path: Path) -> None:
+    early = "early_terminate: {type: hyperband, min_iter: 3, max_iter: 9, strict: false}\n"
+    found = notes(tmp_path, early + SWEEP)
+    assert any("early_terminate.strict is not false here" in note for note in found)
+    assert any("early_terminate.max_iter has no effect here beside min_iter" in n for n in found)
+
+
+def test_fields_without_effect_are_named(tmp_path: Path) -> None:
+    more = "project: p\ncontroller: {type: local}\nmetrics: []\nsweep_name: x\n"
+    assert notes(tmp_path, more + SWEEP)[1:] == [
+        "m.yaml:1:10 project has no effect here",
+        "m.yaml:2:13 controller has no effect here: the search runs on this machine",
+        "m.yaml:3:10 metrics has no effect here: one score is searched for",
+        "m.yaml:4:13 sweep_name is unknown here and not read",
+    ]
+
+
+# --- grids --------------------------------------------------------------------------------------
+
+
+def grid(folder: Path, *parameters: str, run_cap: str = "") -> dict[str, Any]:
+    lines = "".join(f"  {line}\n" for line in parameters)
+    text = f"program: train.py\nmethod: grid\nmetric: {{name: x}}\n{run_cap}parameters:\n{lines}"
+    return options_of(folder, text)
+
+
+def values(options: dict[str, Any]) -> dict[str, list[object]]:
+    space = load_space({"param_list": options["param_list"]})
+    return {parameter.name: list(parameter.values()) for parameter in space}
+
+
+def test_a_grid_is_sorted_by_name_and_has_an_end(tmp_path: Path) -> None:
+    options = grid(tmp_path, "b: {values: [1, 2]}", "a: {min: 1, max: 3}",
+                   "c: {parameters: {z: {value: 1}, y: {values: [x, w]}}}")  # fmt: skip
+    assert values(options) == {"a": [1, 2, 3], "b": [1, 2], "c.y": ["x", "w"]}
+    assert list(values(options)) == ["a", "b", "c.y"]
+    assert options["max_trials"] == 12
+    capped = grid(tmp_path, "b: {values: [1, 2]}", "a: {min: 1, max: 3}", run_cap="run_cap: 4\n")
+    assert capped["max_trials"] == 4
+
+
+def test_steps_of_a_grid_begin_at_the_lower_bound(tmp_path: Path) -> None:
+    options = grid(tmp_path, "a: {distribution: q_uniform, min: 2, max: 10, q: 5}",
+                   "b: {distribution: q_uniform, min: 0.5, max: 3}")  # fmt: skip
+    assert values(options) == {"a": [2, 7], "b": [0.5, 1.5, 2.5]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("{min: 0.0, max: 1.0}", "a: a grid needs values, whole numbers or q_uniform"),
+        ("{distribution: normal}", "a: a grid needs values, whole numbers or q_uniform"),
+        ("{distribution: q_uniform, min: 0, max: 1, q: 1e-9}", "a: a grid of 1000000000 values"),
+        ("{distribution: q_uniform, min: 1, max: 0, q: 1}", "a: min (1.0) must be below"),
+    ],
+)
+def test_a_grid_that_cannot_be(tmp_path: Path, spec: str, why: str) -> None:
+    text = f"program: train.py\nmethod: grid\nmetric: {{}}\nparameters: {{a: {spec}}}\n"
+    (found,) = mistakes(tmp_path, text)
+    assert found.startswith("m.yaml:4:")
+    assert why in found
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("method: random", "method: bayesian", "m.yaml:2:9 method 'bayesian' is unknown; use one"),
+        ("method: random\n", "", "method is missing; use one of: grid, random, bayes"),
+        ("run_cap: 5", "run_cap: x", "m.yaml:4:10 run_cap must be a whole number"),
+        ("{name: loss}", "{goal: lower}", "metric.goal 'lower' is unknown"),
+        ("{name: loss}", "{target: low}", "metric.target must be a finite number"),
+        ("program: train.py", "program: x\ncommand: python", "command must be a list of words"),
+        ("program: train.py", "program: x\ncommand: ['${arg}']",
+         "m.yaml:2:11 command[0]: macro ${arg} is unknown"),
+        ("program: train.py", "command: ['${program}']", "program is missing; name the script"),
+        ("run_cap: 5", "early_terminate: {type: median}", "early_terminate.type 'median' is unk"),
+        ("run_cap: 5", "early_terminate: {type: hyperband}", "min_iter is missing; give min_iter"),
+        ("run_cap: 5", "early_terminate: {type: hyperband, s: 2}", "max_iter and s go together"),
+        ("run_cap: 5", "early_terminate: {type: hyperband, min_iter: 1, eta: 1}",
+         "early_terminate.eta must be at least 1.1, found 1.0"),
+        ("{min: 0.001, max: 0.1}", "{min: 1.0, max: 0.1}", "m.yaml:6:13 lr: min (1.0) must be"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told(tmp_path: Path, old: str, new: str, why: str) -> None:
+    found = mistakes(tmp_path, swap(SWEEP, old, new))
+    assert any(why in line for line in found), found
+
+
+def test_where_the_program_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = mistakes(tmp_path, SWEEP, check_files=True)
+    assert found.startswith("m.yaml:1:10 program 'train.py': there is no such file in ")
+    (tmp_path / "train.py").touch()
+    assert len(read(tmp_path, SWEEP, check_files=True).notes) == 1
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    manifest = read(tmp_path, SWEEP, check_files=True)
+    assert manifest.options["working_dir"] == str(tmp_path)
+    assert any("program lies beside this file" in note for note in manifest.notes)
