@@ -294,6 +294,62 @@ STATES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+# --- the manifest -------------------------------------------------------------------------------
+
+RUNS = "tests/cli/test_manifests.py::test_the_documented_manifest_runs_as_written"
+OPTIONS = "tests/manifests/test_autotune.py::test_the_documented_manifest"
+NAMED = "tests/manifests/test_autotune.py::test_what_has_no_effect_is_named_with_its_line"
+ALSO_NAMED = "tests/manifests/test_autotune.py::test_other_fields_of_the_spec_are_named"
+MISTAKES = "tests/manifests/test_autotune.py::test_a_mistake_is_told_with_its_place"
+FRAMEWORKS = "tests/cli/test_manifests.py::test_replicas_of_other_frameworks"
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "apiVersion": (RUNS,),
+    "kind": ("tests/manifests/test_mutants.py::test_a_file_that_is_no_manifest_is_none", RUNS),
+    "metadata": (NAMED,),
+    "spec.maxExecSeconds": (
+        OPTIONS, "tests/cli/test_manifests.py::test_the_time_of_a_manifest_ends_it"
+    ),
+    "spec.maxTrialNum": (
+        OPTIONS, "tests/cli/test_manifests.py::test_the_number_of_trials_is_exact"
+    ),
+    "spec.trialConcurrency": (OPTIONS, RUNS),
+    "spec.searchSpace": (
+        OPTIONS, "tests/manifests/test_autotune.py::test_a_map_is_as_good_as_json", MISTAKES
+    ),
+    "spec.trainingConfig.type: tensorflow": (
+        "tests/cli/test_manifests.py::test_tasks_of_tensorflow",
+    ),
+    "spec.trainingConfig.type: pytorch": (FRAMEWORKS,),
+    "spec.trainingConfig.type: xgboost": (FRAMEWORKS,),
+    "spec.trainingConfig.tasks": (
+        "tests/manifests/test_autotune.py::test_tasks_are_in_the_order_of_their_ranks",
+    ),
+    "tasks.type": (
+        "tests/manifests/test_autotune.py::test_a_role_of_another_framework_is_unknown",
+    ),
+    "tasks.replicas": (
+        "tests/manifests/test_autotune.py::test_replicas_are_the_ranks_of_a_trial",
+    ),
+    "template.spec.securityContext": (NAMED,),
+    "template.spec.containers": (
+        "tests/manifests/test_autotune.py::test_only_the_first_container_is_run",
+    ),
+    "containers.command": (OPTIONS, RUNS),
+    "containers.workingDir": (
+        RUNS, "tests/manifests/test_autotune.py::test_a_working_directory_that_is_not_there_is_told"
+    ),
+    "containers.imagePullPolicy": (NAMED,),
+    "containers.image": (NAMED,),
+    "containers.name": (NAMED,),
+    "spec.tuner": (OPTIONS, MISTAKES),
+    "spec.assessor": (
+        "tests/manifests/test_search.py::test_the_documented_assessor_goes_with_the_tuner",
+        "tests/manifests/test_search.py::test_the_documented_curvefitting",
+    ),
+    "classArgs": (OPTIONS, "tests/manifests/test_autotune.py::test_a_map_is_as_good_as_json"),
+    "spec.aistore": (ALSO_NAMED,),
+}  # fmt: skip
+
 # --- every line has a test, and every thing is taken --------------------------------------------
 
 
@@ -306,6 +362,7 @@ def functions(path: str) -> frozenset[str]:
 def lines() -> list[tuple[str, str]]:
     """Each documented thing with each of its tests."""
     found = [(f"_type {name}", test) for name, (_, tests) in TYPES.items() for test in tests]
+    found += [(f"field {name}", test) for name, tests in FIELDS.items() for test in tests]
     found += [(f"state {name}", test) for name, tests in STATES.items() for test in tests]
     for kind, algorithms in (("tuner", TUNERS), ("assessor", ASSESSORS)):
         for name, algorithm in algorithms.items():
