@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot, local
-from autofinetune.executors.base import Handle
+from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked
@@ -748,3 +748,22 @@ def test_cancelling_asks_all_ranks_and_then_ends_them(tmp_path: Path) -> None:
     assert (record.why, record.returncode) == ("cancel", -signal.SIGKILL)
     assert marked(mark_of(attempt)) == []
     executor.close()
+
+
+def test_an_attempt_has_its_files_and_the_processes_of_its_tasks(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = "import json, os; print(json.load(open('attempt/params.json')), os.environ['WHO'])"
+    argv = (sys.executable, "-c", code)
+    processes = tuple(Process("worker", argv, {"WHO": who}) for who in ("first", "second"))
+    attempt = attempt_of(
+        tmp_path, "raise SystemExit(1)", processes=processes, framework="tensorflow",
+        files={"params.json": '{"lr": 0.1}'},
+    )  # fmt: skip
+    executor.submit(attempt)
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.returncode == 0
+    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+        "[rank 1] {'lr': 0.1} second", "{'lr': 0.1} first",
+    ]  # fmt: skip
