@@ -336,7 +336,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "containers.command": (OPTIONS, RUNS),
     "containers.workingDir": (
-        RUNS, "tests/manifests/test_autotune.py::test_a_working_directory_that_is_not_there_is_told"
+        RUNS,
+        "tests/manifests/test_autotune.py::test_a_working_directory_that_is_not_there_is_told",
     ),
     "containers.imagePullPolicy": (NAMED,),
     "containers.image": (NAMED,),

@@ -34,6 +34,12 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
         section.mistake(name_field, f"{short(name)} is not among the strategies: {known}"
                                     f"{did_you_mean(name.lower()[:60], STRATEGIES)}")  # fmt: skip
         return {}
+    if strategy == "pbt":
+        section.note(
+            name_field,
+            "continues no models here: every trial is trained from scratch; "
+            "--evaluator=populationbased continues them by its own rule",
+        )
     found: dict[str, Any] = {"tuning_strategy": strategy}
     args = _Arguments(section, document)
     seed = args.values.pop("seed", None)

@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TextIO
 
-from autofinetune.config import Config
+from autofinetune.config import MOST_TRIALS, Config
 from autofinetune.events import (
     AttemptLost,
     Event,
@@ -97,6 +97,8 @@ class Console(Sink):
     def _progress(self, state: State) -> str:
         total = self._config.max_trials
         best = "none" if state.best is None else f"{state.best.score:.6g}"
+        if total == MOST_TRIALS:  # it goes on until it is stopped
+            return f"{state.ended} done, best {best}"
         text = f"{state.ended}/{total} done, best {best}"
         left = total - state.ended
         if left and state.ended:

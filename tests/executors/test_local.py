@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from autofinetune.executors import (
     local,
     records,
 )
-from autofinetune.executors.base import Handle
+from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked
@@ -757,3 +758,22 @@ def test_cancelling_asks_all_ranks_and_then_ends_them(make: Make, tmp_path: Path
     assert (record.why, record.returncode) == ("cancel", -signal.SIGKILL)
     assert marked(mark_of(attempt)) == []
     executor.close()
+
+
+def test_an_attempt_has_its_files_and_the_processes_of_its_tasks(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    code = "import json, os; print(json.load(open('attempt/params.json')), os.environ['WHO'])"
+    argv = (sys.executable, "-c", code)
+    processes = tuple(Process("worker", argv, {"WHO": who}) for who in ("first", "second"))
+    attempt = attempt_of(
+        tmp_path, "raise SystemExit(1)", processes=processes, framework="tensorflow",
+        files={"params.json": '{"lr": 0.1}'},
+    )  # fmt: skip
+    executor.submit(attempt)
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.returncode == 0
+    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+        "[rank 1] {'lr': 0.1} second", "{'lr': 0.1} first",
+    ]  # fmt: skip

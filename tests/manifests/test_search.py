@@ -65,6 +65,8 @@ def test_the_documented_arguments_of_a_tuner(tmp_path: Path, name: str) -> None:
     assert options["direction"] == args.get("optimize_mode", "maximize")
     assert options["strategy_options"].keys() == args.keys() - {"optimize_mode"}
     assert not any("is no argument" in note for note in manifest.notes)
+    continues_nothing = "continues no models here: every trial is trained from scratch"
+    assert any(continues_nothing in note for note in manifest.notes) == (name == "PBTTuner")
 
 
 def test_the_documented_batch_takes_arguments_of_another_tuner(tmp_path: Path) -> None:

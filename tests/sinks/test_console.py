@@ -7,6 +7,7 @@ import os
 import pty
 from pathlib import Path
 
+from autofinetune.config import MOST_TRIALS
 from autofinetune.events import AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
@@ -16,8 +17,8 @@ from autofinetune.state import State
 from tests.helpers import config_of, play, space_of, tuner_in_memory
 
 
-def run(root: Path, program: object = play, stream: object = None) -> str:
-    config = config_of(popsize=2, rounds=2)
+def run(root: Path, program: object = play, stream: object = None, **fields: object) -> str:
+    config = config_of(**({"popsize": 2, "rounds": 2} | fields))  # type: ignore[arg-type]
     text = io.StringIO()
     console = Console(config, RunPaths(root), stream or text, 2)  # type: ignore[arg-type]
     tuner = tuner_in_memory(root, config, program=program, sinks=[console])  # type: ignore[arg-type]
@@ -35,6 +36,13 @@ def test_one_plain_line_per_finished_trial(tmp_path: Path) -> None:
     assert " left]" in lines[0]
     assert lines[3].endswith("]")
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_run_without_end_tells_no_total(tmp_path: Path) -> None:
+    space = space_of("small")  # which is used up after three
+    lines = run(tmp_path, lambda attempt: Played(0.5), space=space, trials=MOST_TRIALS,
+                evaluator="fulltrail").splitlines()  # fmt: skip
+    assert lines[0].endswith("[1 done, best 0.5]")
 
 
 def test_a_crash_has_the_sentence_of_the_original_the_reason_and_the_log(tmp_path: Path) -> None:
