@@ -35,9 +35,12 @@ def write(
     found = cells.current(cache)
     groups = {}
     for title, members in results.families(names).items():
-        group, _ = results.group(found, members, methods, max(trials))
+        group, left_out = results.group(found, members, methods, max(trials))
         if group is not None:
             groups[title] = group
+            rare = results.select(found, members, [*group.methods, *left_out], max(trials))
+            if left_out and rare is not None:
+                groups[f"{title}, with {', '.join(left_out)}"] = rare
     pictures = plots.draw_all(DOCS, groups)
     parts = [_protocol(found, groups)]
     for title, group in groups.items():
