@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config import Config, Names, as_options, build_config, planned_trials
+from autofinetune.config import Config, planned_trials
+from autofinetune.configure import Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS

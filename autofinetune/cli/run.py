@@ -37,7 +37,8 @@ from autofinetune.cli.words import (
     shown,
     warn,
 )
-from autofinetune.config import Config, Names, build_config
+from autofinetune.config import Config
+from autofinetune.configure import Names, build_config
 from autofinetune.errors import (
     AutofinetuneError,
     ConfigError,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import Config, Names, build_config
+from autofinetune.config import Config
+from autofinetune.configure import Names, build_config
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest
 from autofinetune.manifests.reader import File
