@@ -7,6 +7,7 @@ Who proposes candidates depends on three options: `--tuning_strategy` itself, `-
 from __future__ import annotations
 
 from autofinetune.config import Config
+from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.strategies import (
     Known,
@@ -27,10 +28,19 @@ def make_search(config: Config) -> Strategy:
     if config.replayed:
         return Replay(config.space, config.replayed)
     options = dict(config.strategy_options)
-    if "optimize_mode" in strategy_class(config.tuning_strategy).OPTIONS:
+    kind = strategy_class(config.tuning_strategy)
+    if "optimize_mode" in kind.OPTIONS:
         options["optimize_mode"] = config.direction.value
     continues = EVALUATORS[config.evaluator].continues_models
     is_training = continues and config.members_have_models
+    if is_training and kind.names_parents:
+        is_training = False  # it is such a training itself
+        if config.safety.kept_models is not None:
+            raise UsageError(
+                f"--keep_models={config.safety.keep_models} does not go with the strategy "
+                f"{config.tuning_strategy}, which may continue any model",
+                "keep them all: --keep_models=all",
+            )
     strategy = create_strategy(
         config.tuning_strategy,
         config.space,

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from autofinetune.errors import UsageError
+from autofinetune.safety import read_safety
 from autofinetune.search import make_search
 from autofinetune.space import Value, load_space
 from autofinetune.strategies import Repeated, Replay, Strategy
 from autofinetune.strategies.hazero import HAZero
+from autofinetune.strategies.pbt import PBT
 from autofinetune.strategies.pshe2 import PSHE2
 from autofinetune.strategies.training import PopulationTraining
 from tests.helpers import MIXED, config_of
@@ -27,6 +29,7 @@ INIT = dict(load_space(MIXED).init_params)
         ({"evaluator": "fulltrail"}, PSHE2),
         ({"evaluator": "fulltrail", "tuning_strategy": "hazero"}, HAZero),
         ({"evaluator": "fulltrail", "repeats": 3}, Repeated),
+        ({"tuning_strategy": "pbt"}, PBT),
         ({"replayed": (INIT,)}, Replay),
     ],
 )
@@ -36,7 +39,8 @@ def test_the_options_decide(fields: dict[str, Any], kind: type[Strategy]) -> Non
     assert type(search) is kind
     assert search.rounds is not None
     assert search.popsize * search.rounds == (config.max_trials if kind is not Replay else 1)
-    assert search.ask(1)[0].params == INIT
+    (first,) = search.ask(1)
+    assert first.params == INIT or kind is PBT  # which begins at random
 
 
 @pytest.mark.parametrize("exploit", ["truncation", "better_half"])
@@ -54,3 +58,10 @@ def test_options_of_the_strategy_are_checked_and_taken() -> None:
     search = make_search(config_of(strategy_options={"step": "0.4"}))
     assert isinstance(search, PopulationTraining)
     assert search.fresh.options["step"] == 0.4
+
+
+def test_a_strategy_that_names_parents_needs_all_models() -> None:
+    safety = read_safety({"keep_models": "best"}, print)
+    with pytest.raises(UsageError, match="--keep_models=best does not go with the strategy pbt"):
+        make_search(config_of(tuning_strategy="pbt", safety=safety))
+    make_search(config_of(tuning_strategy="pbt", safety=safety, evaluator="fulltrail"))

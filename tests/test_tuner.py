@@ -84,6 +84,21 @@ def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
         assert table(again.run()) == wanted, f"killed after event {cut}"
 
 
+def test_a_strategy_that_names_parents_goes_on_with_them_after_a_kill(tmp_path: Path) -> None:
+    config = config_of(tuning_strategy="pbt", strategy_options={"population_size": "3"}, rounds=4)
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
+    tuner.start("run")
+    wanted = table(tuner.run())
+    parents = [trial.parent for trial in tuner.state.trials.values()]
+    assert parents[:3] == [None] * 3
+    assert None not in parents[3:]
+    for cut in range(1, len(recorder.events), 3):
+        again = tuner_in_memory(tmp_path, config, journal=MemoryJournal(recorder.events[:cut]))
+        again.resume()
+        assert table(again.run()) == wanted, f"killed after event {cut}"
+
+
 @pytest.mark.parametrize(("strategy", "evaluator"), ROWS)
 def test_the_same_seed_gives_the_same_table_on_any_number_of_slots(
     tmp_path: Path, strategy: str, evaluator: str

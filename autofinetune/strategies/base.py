@@ -67,6 +67,8 @@ class Strategy(ABC):
     OPTIONS: ClassVar[Mapping[str, Option]] = {}
     begins_with_init: ClassVar[bool] = True
     """Whether the initial values are tried before anything else."""
+    names_parents: ClassVar[bool] = False
+    """Whether its candidates say which trial they continue, where models are continued."""
 
     def __init__(
         self,

@@ -8,12 +8,14 @@ continuous one by `factor` of its range, any other by one value. A member whose 
 nothing to continue and always does so. All others keep their configuration.
 
 The schedule is that of Jaderberg et al., "Population Based Training of Neural Networks", arXiv
-1711.09846: no member waits for the others. The moves are those of NNI's PBT tuner. Where trials do
-not continue others, a configuration that was tried before is moved in the same way.
+1711.09846: no member waits for the others. The moves are those of NNI's PBT tuner. Who continues
+another one continues its model, if it saved one. Where trials do not continue others, a
+configuration that was tried before is moved in the same way.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -36,11 +38,9 @@ class Step(NamedTuple):
 
 
 class PBT(Turns):
-    """Asynchronous population based training; see the module docstring.
+    """Asynchronous population based training; see the module docstring."""
 
-    `parents` holds the trial that each candidate continues, by their numbers, None at the start.
-    """
-
+    names_parents = True
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
         "population_size": Option(10, "members of the population", 1, 99_999),
@@ -56,18 +56,28 @@ class PBT(Turns):
         self._last: dict[int, Candidate] = {}  # finished step of each member
         self._merits: dict[int, float] = {}  # its result, -inf if it failed
         self._at_work: dict[int, int] = {}  # the member of each candidate without a result
-        self.parents: dict[int, int | None] = {}
+        self._saved: set[int] = set()  # which of these steps, and of those that run, have a model
 
     def _note(self, candidate: Candidate) -> None:
         step = self._step(candidate.id)
         self._steps[step.member] += 1
         self._at_work[candidate.id] = step.member
-        self.parents[candidate.id] = step.source.id if step.source else None
+
+    def model_saved(self, candidate: Candidate) -> None:
+        self._saved.add(candidate.id)
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
         member = self._at_work.pop(candidate.id)
+        if member in self._last:
+            self._saved.discard(self._last[member].id)
         self._last[member] = candidate
         self._merits[member] = -math.inf if math.isnan(merit) else merit
+
+    def _next(self, member: int) -> Candidate:
+        source = self._step(self._number).source
+        continues = self.allow_repeats and source is not None and source.id in self._saved
+        parent = source.id if continues and source is not None else None
+        return dataclasses.replace(super()._next(member), parent=parent)
 
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
         step = self._step(self._number)

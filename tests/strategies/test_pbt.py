@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autofinetune.space import load_space
+from autofinetune.strategies.base import Candidate
 from autofinetune.strategies.pbt import PBT
 from tests.helpers import conditional_space, space_of
 
@@ -15,14 +16,20 @@ def pbt(**options: object) -> PBT:
     return PBT(space_of("float", "int", "choice"), 5, 0, True, chosen)
 
 
+def end(strategy: PBT, candidate: Candidate, score: float | None) -> None:
+    """Its trial saved a model and came to this score."""
+    strategy.model_saved(candidate)
+    strategy.tell(candidate, score)
+
+
 def test_the_worst_take_over_from_the_best_and_the_others_go_on() -> None:
     strategy = pbt(fraction=0.2)
     first = strategy.ask(5)
-    assert [strategy.parents[c.id] for c in first] == [None] * 5
+    assert [c.parent for c in first] == [None] * 5
     for candidate, score in zip(first, (3.0, 5.0, 1.0, 2.0, 4.0), strict=True):
-        strategy.tell(candidate, score)
+        end(strategy, candidate, score)
     second = strategy.ask(5)
-    assert [strategy.parents[c.id] for c in second] == [0, 1, 1, 3, 4]
+    assert [c.parent for c in second] == [0, 1, 1, 3, 4]
     for candidate, before in zip(second, first, strict=True):
         assert (candidate.params == before.params) == (candidate.id != 7)
     leader, follower = first[1], second[2]
@@ -33,22 +40,41 @@ def test_the_worst_take_over_from_the_best_and_the_others_go_on() -> None:
 def test_no_member_waits_for_the_others() -> None:
     strategy = pbt()
     first = strategy.ask(5)
+    parents = []
     for _ in range(3):
-        strategy.tell(first[0], 1.0)
+        end(strategy, first[0], 1.0)
         (first[0],) = strategy.ask(1)
-    assert strategy.parents == {0: None, 1: None, 2: None, 3: None, 4: None, 5: 0, 6: 5, 7: 6}
+        parents.append(first[0].parent)
+    assert parents == [0, 5, 6]
+
+
+def test_what_saved_no_model_is_not_continued_but_its_configuration_is() -> None:
+    strategy = pbt(fraction=0.2)
+    first = strategy.ask(5)
+    for candidate in first:
+        strategy.tell(candidate, float(candidate.id))
+    second = strategy.ask(5)
+    assert [c.parent for c in second] == [None] * 5
+    assert [c.params for c in second[1:]] == [c.params for c in first[1:]]
+
+
+def test_nothing_is_continued_where_trials_begin_from_scratch() -> None:
+    strategy = PBT(space_of("float"), 5, 0, False, {"population_size": 5})
+    for candidate in strategy.ask(5):
+        end(strategy, candidate, 1.0)
+    assert [c.parent for c in strategy.ask(5)] == [None] * 5
 
 
 def test_a_failed_member_always_follows() -> None:
     strategy = pbt()
     first = strategy.ask(5)
     for candidate in first:
-        strategy.tell(candidate, 1.0 if candidate.id == 3 else None)
-    assert [strategy.parents[c.id] for c in strategy.ask(5)] == [3] * 5
+        end(strategy, candidate, 1.0 if candidate.id == 3 else None)
+    assert [c.parent for c in strategy.ask(5)] == [3] * 5
     alone = pbt()
     for candidate in alone.ask(5):
         alone.tell(candidate, None)
-    assert [alone.parents[c.id] for c in alone.ask(5)] == [None] * 5
+    assert [c.parent for c in alone.ask(5)] == [None] * 5
 
 
 def test_moves_end_at_the_bounds() -> None:
