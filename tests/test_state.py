@@ -180,3 +180,10 @@ def test_statuses_that_are_final() -> None:
 def test_events_survive_the_journal(event: Event) -> None:
     assert decode_event(*encode_event(event)) == event
     assert type(event).__name__ in KINDS
+
+
+def test_trials_come_round_by_round() -> None:
+    state = State()
+    for trial, round_ in enumerate([1, 0, 1, 0]):
+        state.apply(TrialCreated(1.0, trial, round_, trial, (0.5,), {"x": 1}, None))
+    assert [trial.id for trial in state.by_round()] == [1, 3, 0, 2]
