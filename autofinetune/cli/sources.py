@@ -8,7 +8,7 @@ from typing import Any
 
 from autofinetune.cli.parts import one_thread
 from autofinetune.cli.words import note_all
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.manifests import FORMATS, read_manifest
 from autofinetune.space import read_yaml
 
@@ -69,11 +69,13 @@ def _of_config(script: str) -> Mapping[str, Any]:
     described = document.value
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
+        kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
+        hint = did_you_mean(kind, [format_.name for format_ in FORMATS])
         raise ConfigError(
             script,
             [
                 f"{document.where(())} not the config.yaml of a run: it names no script; nor is "
-                f"it one of: {known}"
+                f"it one of: {known}{hint}"
             ],
             "to tune a script give it first: autofinetune train.py --param_file=" + script,
         )

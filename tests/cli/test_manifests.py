@@ -361,3 +361,11 @@ def test_secrets_of_a_manifest_are_not_kept(workplace: Workplace) -> None:
     assert refused.code == 2
     assert "the value of API_KEY is not kept in the file" in refused.err
     assert (workplace.root / "result/run.db").stat().st_mode & 0o77 == 0
+
+
+def test_another_kind_of_manifest_is_told_which_there_are(workplace: Workplace) -> None:
+    (workplace.root / "m.yaml").write_text("kind: AutoTuneExperimen\nspec: {}\n")
+    done = workplace.run("run", "m.yaml")
+    assert done.code == 2
+    assert "nor is it one of: AutoTuneExperiment, W&B sweep" in done.err
+    assert "did you mean 'AutoTuneExperiment'" in done.err
