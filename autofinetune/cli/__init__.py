@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _activate()
     try:
         return _dispatch(words)
     except AutofinetuneError as error:
@@ -47,6 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         for stream in (sys.stdout, sys.stderr):
             _let_go(stream)
+
+
+def _activate() -> None:
+    """Let `python3` in a trial's command be ours, where our virtual environment is not activated.
+
+    A virtual environment that is anywhere on PATH was put there by the user, and stays there.
+    """
+    own = os.path.join(sys.prefix, "bin")
+    path = os.environ.get("PATH", os.defpath)
+    if sys.prefix != sys.base_prefix and own not in path.split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join((own, path))
 
 
 def _complain(message: str, tip: str | None) -> None:

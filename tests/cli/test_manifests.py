@@ -80,6 +80,22 @@ def test_the_documented_manifest_runs_as_written(workplace: Workplace) -> None:
     assert status.out.splitlines()[0].startswith("DONE")
 
 
+@pytest.mark.parametrize("is_active", [False, True])
+def test_python3_is_that_of_the_virtual_environment(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, is_active: bool
+) -> None:
+    """Ours where none is activated; where it is on PATH, whatever the user put before it."""
+    other = workplace.root / "other"
+    other.mkdir()
+    (other / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@" --other\n')
+    (other / "python3").chmod(0o755)
+    own = [str(Path(sys.prefix, "bin"))] if is_active else []
+    monkeypatch.setenv("PATH", ":".join((str(other), *own, "/usr/bin", "/bin")))
+    manifest = swap(AUTOTUNE, "dist_mnist.py", "tell.py")
+    assert run(workplace, swap(manifest, "maxTrialNum: 50", "maxTrialNum: 1")).code == 0
+    assert (given(workplace)["argv"][-1] == "--other") == is_active
+
+
 def test_a_trial_gets_what_it_declares(workplace: Workplace) -> None:
     assert run(workplace, autotune(maxTrialNum=2)).code == 0
     model = str(RunPaths(workplace.root / "result").model(0, 0))

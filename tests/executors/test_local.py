@@ -181,9 +181,8 @@ def test_a_second_cancel_ends_what_ignores_the_first(
 
 def test_a_cancelled_trial_may_save_in_its_grace(executor: LocalExecutor, tmp_path: Path) -> None:
     code = (
-        "import signal, sys\n"
-        "def save(*_):\n    open('saved', 'w').close()\n    sys.exit(0)\n"
-        "signal.signal(15, save)\nprint('ready', flush=True)\nsignal.pause()"
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [15])\n"
+        "print('ready', flush=True)\nsignal.sigwait([15])\nopen('saved', 'w').close()"
     )
     attempt = attempt_of(tmp_path, code)
     submit_until_ready(executor, attempt)
@@ -743,8 +742,8 @@ def test_a_trial_is_as_many_processes_on_as_many_cores_as_its_slot_says(
 def test_cancelling_asks_all_ranks_and_then_ends_them(make: Make, tmp_path: Path) -> None:
     code = (
         "import os, signal\nrank = os.environ['RANK']\n"
-        "signal.signal(15, lambda *_: open('asked' + rank, 'w'))\n"
-        "open('ready' + rank, 'w')\nwhile True: signal.pause()"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [15])\nopen('ready' + rank, 'w')\n"
+        "signal.sigwait([15])\nopen('asked' + rank, 'w')\nsignal.pause()"
     )
     executor = make([Slot("a", ranks=2)])
     attempt = attempt_of(tmp_path, code, grace_s=1000.0)
