@@ -232,7 +232,7 @@ PARTS: Sequence[Part] = (
         long_runs.soak, tell_soak, is_spread=False,
     ),
     Part(
-        "tables", "five kills in a run of nine trials, two strategies for each seed and all of them "
+        "tables", "five kills in a run of nine trials, two strategies per seed, all of them "
         "in turn: its table is that of the undisturbed run",
         20, 500, "seeds", RUN_KINDS, NONE,
         lambda count, order: kills.table_units(count, order.seed),
