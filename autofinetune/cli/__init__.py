@@ -55,7 +55,7 @@ def _activate() -> None:
 
     A virtual environment that is anywhere on PATH was put there by the user, and stays there.
     """
-    own = os.path.join(sys.prefix, "bin")
+    own = f"{sys.prefix}/bin"
     path = os.environ.get("PATH", os.defpath)
     if sys.prefix != sys.base_prefix and own not in path.split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join((own, path))

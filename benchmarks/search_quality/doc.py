@@ -21,7 +21,7 @@ from . import (
     trainings,
 )
 from .method import PARALLEL
-from .methods import OURS, is_ours
+from .methods import is_ours
 from .tasks import TUNED_ON
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -144,11 +144,11 @@ def _against_classics(
 ) -> str:
     """On how many LCBench instances each strategy beats its original in the mean over seeds."""
     rows = []
-    for ours in OURS:
+    for ours, original in _CLASSIC.items():
         for n in (n for n in trials if n in (50, 100)):
             better, of, worst = 0, 0, []
             for task in (name for name in names if name.startswith("lcbench/")):
-                group = results.select(found, [task], [ours, _CLASSIC[ours]], n)
+                group = results.select(found, [task], [ours, original], n)
                 if group is None:
                     continue
                 mine, classic = group.at(n).mean(axis=(0, 1))

@@ -34,6 +34,9 @@ _OTHERS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "optuna-tpe-uni": ("peers_optuna", "Optuna", "optuna", {"sampler": "tpe-uni"}),
     "optuna-cmaes": ("peers_optuna", "Optuna", "optuna", {"sampler": "cmaes"}),
     "optuna-gp": ("peers_optuna", "Optuna", "torch", {"sampler": "gp"}),
+    "nni-tpe": ("peers_nni", "Nni", "nni", {"tuner": "tpe"}),
+    "nni-random": ("peers_nni", "Nni", "nni", {"tuner": "random"}),
+    "nni-evolution": ("peers_nni", "Nni", "nni", {"tuner": "evolution"}),
     "smac3": ("peers_smac", "Smac", "smac", {}),
 }
 NAMES = (*OURS, *_OTHERS)
