@@ -12,10 +12,12 @@ from . import (
     cells,
     constants,
     metrics,
+    namesakes,
     plots,
     pure_cma,
     results,
     scales,
+    schedules,
     speed,
     synthetic,
     trainings,
@@ -46,9 +48,12 @@ def write(
     for title, group in groups.items():
         parts.append(_section(title, group, trials, pictures[title]))
     parts.append(_against_classics(found, names, trials))
+    parts.append(namesakes.section(found, names))
     parts.append(constants.section(found))
     parts.append(_beside(cache, ".bbob.json", "Pure CMA-ES", pure_cma.__doc__, pure_cma.lines))
     parts.append(_beside(cache, ".speed.json", "Speed", speed.__doc__, speed.lines))
+    told = ("No rounds", schedules.__doc__, schedules.lines)
+    parts.append(_beside(cache, ".schedules.json", *told))
     parts.append(_again(cache))
     (DOCS / "search_quality.md").write_text("\n\n".join(filter(None, parts)) + "\n")
 
@@ -126,7 +131,7 @@ def _section(title: str, group: results.Group, trials: Sequence[int], picture: s
         name = f"**{method}**" if is_ours(method) else method
         rows.append(f"| {name} | {' | '.join(values)} | {group.milliseconds[method]:.0f} |")
     shown = [n for n in trials if n in (50, 100, 200)] or [last]
-    for ours in (method for method in group.methods if is_ours(method)):
+    for ours in (method for method in group.methods if method in _CLASSIC):
         won = {n: results.wins(group, ours, n) for n in shown}
         rows += ["", f"`{ours}` won / tied / lost (closer than 0.001 is a tie):", ""]
         rows += [
@@ -183,6 +188,8 @@ peers/bin/python -m benchmarks.search_quality run \\
     --yahpo=yahpo_data --cache={cache.name} --seeds=20
 peers/bin/python -m benchmarks.search_quality speed --cache={cache.name}
 peers/bin/python -m benchmarks.search_quality bbob --cache={cache.name}
+python -m benchmarks.search_quality schedules --yahpo=yahpo_data --cache={cache.name} \\
+    '--tasks=lcbench/*'
 python -m benchmarks.search_quality doc --yahpo=yahpo_data --cache={cache.name}
 ```"""
 

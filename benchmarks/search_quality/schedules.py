@@ -2,6 +2,8 @@
 
 Trials take as long as LCBench's surrogate says that the training took. The schedule `async` gives
 a free slot a new trial at once, `round` waits for all of a round. Both get equal seeds and slots.
+Regret is as above, after equally many trials, and then that of `async` at the time when `round`
+has so many, less that of `round`; last, how many times sooner `async` is through with them.
 """
 
 from __future__ import annotations
@@ -87,12 +89,21 @@ def run(data: Path, names: Sequence[str], seeds: Sequence[int], target: Path) ->
                     both.append({"ends": one.ends, "regret": scores.tolist()})
             found[method].append(both)
             target.write_text(json.dumps(found))
-        print(method, report(found[method]), sep="\n", flush=True)
+    print("\n".join(lines(found)))
 
 
-def report(cells: list[list[dict[str, list[float]]]]) -> str:
-    """The table of one method; cells are by task, and in each by (seed, schedule)."""
-    lines = ["trials | async | round | async - round | at round's time | times faster"]
+def lines(found: dict[str, list[list[dict[str, list[float]]]]]) -> list[str]:
+    """A Markdown table; cells are by method, task, and (seed, schedule)."""
+    head = [
+        "| method | trials | async | round | async - round | at round's time | times sooner |",
+        "|---" * 7 + "|",
+    ]
+    rows = [row for method, cells in found.items() for row in _rows(method, cells)]
+    cells = next(iter(found.values()))
+    return [*head, *rows, "", f"{len(cells)} instances × {len(cells[0]) // len(SCHEDULES)} seeds."]
+
+
+def _rows(method: str, cells: list[list[dict[str, list[float]]]]) -> list[str]:
 
     def table(value: Callable[[Search, Search], float]) -> str:
         values = np.array(
@@ -107,9 +118,10 @@ def report(cells: list[list[dict[str, list[float]]]]) -> str:
         low, high = metrics.bootstrap(values)
         return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
 
-    for count in COUNTS:
-        lines.append(" | ".join([str(count), *map(table, _columns(count - 1))]))
-    return "\n".join(lines)
+    return [
+        f"| {method} | {count} | {' | '.join(map(table, _columns(count - 1)))} |"
+        for count in COUNTS
+    ]
 
 
 def _columns(last: int) -> list[Callable[[Search, Search], float]]:
