@@ -143,6 +143,7 @@ def test_nothing_imports_the_package_root() -> None:
 
 def loaded_by(code: str) -> set[str]:
     heavy = ["numpy", "yaml", "cma", "visualdl", "pynvml", "subprocess", "sqlite3"]
+    heavy += ["scipy.linalg", "scipy.optimize", "scipy.special"]
     code += f"\nimport sys; print(*[m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return set(done.stdout.splitlines()[-1].split())
@@ -150,6 +151,19 @@ def loaded_by(code: str) -> set[str]:
 
 def test_a_training_script_loads_nothing_heavy() -> None:
     assert loaded_by("import autofinetune") == set()
+
+
+@pytest.mark.parametrize("strategy", ["hazero", "pshe2"])
+def test_the_first_trials_do_not_wait_for_scipy(strategy: str) -> None:
+    code = (
+        "from autofinetune.space import load_space\n"
+        "from autofinetune.strategies import create_strategy\n"
+        "entry = {'name': 'a', 'type': 'float', 'greater_than': 0.0, 'lower_than': 1.0}\n"
+        "space = load_space({'param_list': [{**entry, 'init_value': 0.5}]})\n"
+        f"strategy = create_strategy({strategy!r}, space, popsize=4, seed=0)\n"
+        "assert len(strategy.ask(4)) == 4"
+    )
+    assert not [name for name in loaded_by(code) if name.startswith("scipy")]
 
 
 def test_help_and_reporting_load_nothing_heavy() -> None:

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import logsumexp
+import scipy
 
 from autofinetune.surrogate import OrderedFeatures, Screen, uncertainty, upper_bound
 
@@ -109,4 +109,4 @@ def _log_density(at: Array, points: Array) -> Array:
     """Of `points` `(n, dim)` at `(m, dim)` up to a constant, `(m,)`, by Scott's rule."""
     width = len(points) ** (-1.0 / (points.shape[1] + 4)) * np.maximum(points.std(0), 0.05)
     squares = (((at[:, None, :] - points[None, :, :]) / width) ** 2).sum(2)
-    return np.asarray(logsumexp(-0.5 * squares, axis=1) - np.log(width).sum())
+    return np.asarray(scipy.special.logsumexp(-0.5 * squares, axis=1) - np.log(width).sum())

@@ -25,8 +25,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from autofinetune.space import Parameter
 
@@ -132,11 +132,12 @@ class Mixture(NamedTuple):
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
         """Numbers in [0, 1], `(count,)`."""
+        ndtr = scipy.special.ndtr
         low, high = ndtr(-self.means / self.deviations), ndtr((1 - self.means) / self.deviations)
         shares = self.weights * (high - low)
         parts: NDArray[np.intp] = rng.choice(len(shares), count, p=shares / shares.sum())
         share = low[parts] + rng.random(count) * (high - low)[parts]
-        drawn = self.means[parts] + self.deviations[parts] * ndtri(share)
+        drawn = self.means[parts] + self.deviations[parts] * scipy.special.ndtri(share)
         return np.asarray(np.clip(drawn, 0.0, 1.0))
 
     def log_density(self, at: Array) -> Array:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from .features import Features, Mask
 
@@ -71,7 +71,7 @@ def _ascend(
         values, gradient = slope(x)
         return -float(values.sum()), -gradient[:, columns].ravel()
 
-    done = minimize(
+    done = scipy.optimize.minimize(
         negative,
         np.clip(points[:, free].ravel(), low, high),
         jac=True,

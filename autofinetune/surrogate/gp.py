@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # whose modules load when they are first used: the first trials need none of them
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
-from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 _SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
@@ -46,7 +45,7 @@ class GaussianProcess:
         signal = float(np.exp(self.theta[-2]))
         cross, _ = self._kernel(x, self.x)
         mean = cross @ self.alpha
-        solved = solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
+        solved = scipy.linalg.solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
         variance = signal - np.einsum("ij,ij->j", solved, solved)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
@@ -54,7 +53,7 @@ class GaussianProcess:
         """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
         signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
         cross, slope = self._kernel(x, self.x)
-        solved = cho_solve((self.lower, True), cross.T, check_finite=False).T
+        solved = _solve(self.lower, cross.T).T
         variance = np.maximum(signal - np.einsum("ij,ij->i", cross, solved), 1e-12)
         deviation = np.sqrt(variance)
 
@@ -70,7 +69,7 @@ class GaussianProcess:
     def covariance(self, x: Array, other: Array) -> Array:
         """Posterior covariance at features `(m, width)` and `(k, width)`; shape `(m, k)`."""
         known = self._kernel(other, self.x)[0]
-        solved = cho_solve((self.lower, True), known.T, check_finite=False)
+        solved = _solve(self.lower, known.T)
         return np.asarray(self._kernel(x, other)[0] - self._kernel(x, self.x)[0] @ solved)
 
     def surprise(self) -> Array:
@@ -78,7 +77,7 @@ class GaussianProcess:
 
         Rasmussen and Williams, equation 5.12.
         """
-        inverse = cho_solve((self.lower, True), np.eye(len(self.x)), check_finite=False)
+        inverse = _solve(self.lower, np.eye(len(self.x)))
         return np.asarray(self.alpha / np.sqrt(np.diag(inverse)))
 
     def _kernel(self, x: Array, other: Array) -> tuple[Array, Array]:
@@ -89,7 +88,7 @@ class GaussianProcess:
 def condition(x: Array, y: Array, theta: Array, nu: float = NU) -> GaussianProcess:
     """The process with given hyperparameters on observations `y` `(n,)`."""
     lower: Array = np.linalg.cholesky(_covariance(x, theta, nu)).astype(np.float64)
-    return GaussianProcess(x, theta, lower, cho_solve((lower, True), y, check_finite=False), nu)
+    return GaussianProcess(x, theta, lower, _solve(lower, y), nu)
 
 
 def fit(
@@ -119,7 +118,7 @@ def fit(
     squares = (x[:, None, :] - x[None, :, :]) ** 2
     noise_bounds = _BOUNDS[2] if noise is None else (noise_mean, noise_mean)
     bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], noise_bounds]
-    found = minimize(
+    found = scipy.optimize.minimize(
         _negative_log_posterior,
         np.clip(prior, [low for low, _ in bounds], [high for _, high in bounds]),
         args=(squares, y, prior, spread, nu),
@@ -129,6 +128,11 @@ def fit(
         options={"maxiter": iterations},
     )
     return condition(x, y, found.x, nu)
+
+
+def _solve(lower: Array, b: Array) -> Array:
+    """A^-1 b for A = L L^T, of the shape of `b`."""
+    return np.asarray(scipy.linalg.cho_solve((lower, True), b, check_finite=False))
 
 
 def _length_mean(width: int, length: float) -> float:
@@ -150,9 +154,9 @@ def _negative_log_posterior(
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         return 1e25, np.zeros_like(theta)
-    alpha = cho_solve((lower, True), y, check_finite=False)
+    alpha = _solve(lower, y)
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
-    weight = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)
+    weight = _solve(lower, np.eye(n)) - np.outer(alpha, alpha)
     gradient = np.empty_like(theta)
     gradient[:width] = -0.5 * inverse * np.einsum("ij,ijk->k", slope * weight, squares)
     gradient[width] = 0.5 * np.sum(weight * kernel)

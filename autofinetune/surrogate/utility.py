@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 Array = NDArray[np.float64]
 Utility = Callable[[Array, Array, float], tuple[Array, Array, Array]]
@@ -23,14 +23,14 @@ def log_improvement(mean: Array, deviation: Array, best: float) -> tuple[Array, 
     """Log expected improvement."""
     value = log_expected_improvement(mean, deviation, best)
     # d log(deviation h(z)), where h = phi + z Phi and h' = Phi
-    log_ratio = log_ndtr((mean - best) / deviation) - (value - np.log(deviation))
+    log_ratio = scipy.special.log_ndtr((mean - best) / deviation) - (value - np.log(deviation))
     return value, np.exp(np.clip(log_ratio, -_LARGEST, _LARGEST)), np.ones_like(mean)
 
 
 def log_probability(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
     """The log of the probability of an improvement."""
     z = (mean - best) / deviation
-    value = log_ndtr(z)
+    value = scipy.special.log_ndtr(z)
     log_ratio = -0.5 * z**2 - _LOG_ROOT_2PI - value
     return value, np.exp(np.minimum(log_ratio, _LARGEST)), np.zeros_like(mean)
 
@@ -56,10 +56,10 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     near = z > -1.0
     result = np.empty_like(z)
     density = np.exp(-0.5 * z[near] ** 2 - _LOG_ROOT_2PI)
-    result[near] = np.log(density + z[near] * np.exp(log_ndtr(z[near])))
+    result[near] = np.log(density + z[near] * np.exp(scipy.special.log_ndtr(z[near])))
     far = z[~near]
     # log(phi(z) + z Phi(z)) = log phi(z) + log1p(z Phi(z) / phi(z))
-    ratio = log_ndtr(far) + 0.5 * far**2 + _LOG_ROOT_2PI
+    ratio = scipy.special.log_ndtr(far) + 0.5 * far**2 + _LOG_ROOT_2PI
     small = far < -1e3
     inner = np.where(small, -2.0 * np.log(np.abs(far)), 0.0)
     inner[~small] = np.log1p(np.clip(-np.abs(far[~small]) * np.exp(ratio[~small]), -1 + 1e-16, 0))
