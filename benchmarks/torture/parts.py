@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.faults.harness import STEPS
 
-from . import files, kills, long_runs, powercuts, trees
+from . import files, kills, long_runs, powercuts, repeats, trees
 from .pool import RUN_KINDS, SEARCHES, Bench, spread
 from .rows import MOST_EXAMPLES, Outcome, Row, commit, machine, today
 
@@ -166,6 +166,12 @@ def tell_gaps(outcome: Outcome, order: Order) -> tuple[str, str]:
     return f"{len(within):,} gaps", found
 
 
+def tell_repeats(outcome: Outcome, order: Order) -> tuple[str, str]:
+    done = outcome.done
+    skipped = f"{done['skipped']:,} skipped" if done["skipped"] else ""
+    return f"{done['repeats']:,} repeats, {done['tests']:,} tests", skipped
+
+
 def strategies(order: Order) -> Sequence[str]:
     return SEARCHES[:1] if order.is_quick else SEARCHES
 
@@ -244,6 +250,12 @@ PARTS: Sequence[Part] = (
         "p95 0.2 s, p99 0.3 s",
         lambda count, order: [(count, order.seed)],
         long_runs.gaps, tell_gaps, is_spread=False,
+    ),
+    Part(
+        "repeats", "the tests of single faults (`tests/faults`), again and again",
+        1, 20, "repeats", (repeats.FLAKE,), NONE,
+        lambda count, order: repeats.units(count, order.jobs),
+        repeats.once_more, tell_repeats, is_spread=False,
     ),
 )  # fmt: skip
 NAMES = [part.name for part in PARTS]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from benchmarks.torture import repeats
 from benchmarks.torture.files import carried, has_place
 from benchmarks.torture.long_runs import Look, left_zombies, percentile
 from benchmarks.torture.page import page
-from benchmarks.torture.rows import Row, merged, read_rows, write_rows
+from benchmarks.torture.rows import Outcome, Row, merged, read_rows, write_rows
 
 ROW = Row("kills", "kill -9", "none", 3, "abc", "2030-01-01", "2 cores", done="9 kills")
 
@@ -47,6 +48,17 @@ def test_places_of_mistakes() -> None:
     assert has_place("h.yaml:2:1 wrong", Path("h.yaml"), b"a\nb")
     assert not has_place("h.yaml:9:1 wrong", Path("h.yaml"), b"a\nb")
     assert not has_place("wrong", Path("h.yaml"), b"a")
+
+
+def test_failed_tests_of_a_repeat_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "report.xml").write_text(
+        "<testsuites><testsuite><testcase name='a'/><testcase name='b'><skipped/></testcase>"
+        "<testcase name='c'><failure message='no'>x</failure></testcase></testsuite></testsuites>"
+    )
+    outcome = Outcome()
+    repeats.read(tmp_path / "report.xml", 7, outcome)
+    assert outcome.done == {"tests": 2, "skipped": 1}
+    assert outcome.violations == [(repeats.FLAKE, "repeat 7: c: no")]
 
 
 def test_percentiles() -> None:

@@ -4,7 +4,8 @@ F25 kills at random instants       F43 power cuts            F58 broken hparam.y
 F26 kills at every durable step    F12 trees of processes    F44 broken reports
 F40 five kills in a run            F61 a long run
 
-The part that measures times, gaps, is left out: here tests run side by side.
+The part that measures times, gaps, is left out: here tests run side by side. So is the one that
+repeats the other tests of this folder.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ UNITS = [
     pytest.param(part, unit, id=f"{part.name}{number}")
     for part in sorted(PARTS, key=lambda part: part.name != "soak")  # it takes longest
     for number, unit in enumerate(part.units(SOAK if part.name == "soak" else part.quick, ORDER))
-    if part.name not in ("gaps", "bare-trees")
+    if part.name not in ("gaps", "bare-trees", "repeats")
 ]
 BARE_UNITS = trees.units(next(p.quick for p in PARTS if p.name == "bare-trees"), ORDER.seed)
 
