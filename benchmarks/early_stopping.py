@@ -1,7 +1,8 @@
 """What early stopping saves: epochs until a search is as good as 100 whole trainings.
 
     python -m benchmarks.early_stopping --data=yahpo_data [--tasks=heldout] [--seeds=3] [--jobs=2]
-        [--strategy=pshe2] [--assessors=asha,medianstop] [--trials=100] [--share=0.3333]
+        [--strategy=pshe2] [--assessors='asha;medianstop'] [--trials=100] [--share=0.3333]
+        [--page=docs/epochs.md]
 
 LCBench's surrogate (see `search_quality/yahpo.py`) is asked for the accuracy after each of 52
 epochs. The tuner itself runs the trials, five at once, in memory and by a simulated clock: an
@@ -38,6 +39,7 @@ from autofinetune.space import Space
 from autofinetune.state import State
 from autofinetune.strategies import create_strategy
 from autofinetune.tuner import Tuner, World
+from benchmarks.page import EPOCHS, command
 from benchmarks.search_quality import metrics, tasks, yahpo
 from benchmarks.search_quality.runner import ONE_THREAD
 from benchmarks.search_quality.task import Scale
@@ -160,6 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--assessors", default="asha;medianstop", help="separated by ;")
     parser.add_argument("--trials", type=int, default=100, help="whole trainings to be as good as")
     parser.add_argument("--share", type=float, default=1 / 3, help="of their epochs")
+    parser.add_argument("--page", type=Path, help="put the table there, too")
     given = parser.parse_args(argv)
     names = tasks.select([f"{yahpo.FAMILY}/*"], given.data)
     wanted = tasks.select(given.tasks.split(","), given.data)
@@ -180,7 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             found[one] = got
             best = max(got.scores, default=math.nan)
             print(one.task, one.seed, one.assessor, got.trials, f"{best:.3f}", flush=True)
-    print(report(found, budgets, names, range(given.seeds)))
+    text = report(found, budgets, names, range(given.seeds))
+    print(text)
+    if given.page:
+        EPOCHS.put(given.page, "early", command("early_stopping", argv), text)
     return 0
 
 
@@ -202,7 +208,10 @@ def report(
         return np.array([[regret(assessor, n, s, share) for s in seeds] for n in names])
 
     full = table("none", 1.0)
-    lines = ["assessor | epochs | trials, completed | regret | regret - regret of whole trainings"]
+    lines = [
+        f"{len(names)} instances of LCBench, {len(seeds)} seeds",
+        "assessor | epochs | trials, completed | regret | regret - regret of whole trainings",
+    ]
     for assessor, epochs in budgets.items():
         for share in (1 / 3, 2 / 3, 1.0):
             values = table(assessor, share)

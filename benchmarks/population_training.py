@@ -1,7 +1,7 @@
 """How many epochs does population-based training need for what training from scratch finds?
 
     python -m benchmarks.population_training [--seeds 20] [--tasks digits lcbench]
-        [--data /path/to/yahpo_data] [--changes free]
+        [--data=/path/to/yahpo_data] [--changes free] [--page=docs/epochs.md]
 
 For each task and seed the loop of a run, with everything but processes and time, searches three
 times with the same strategy: `fulltrail`, 50 trials from scratch with all epochs, and
@@ -29,7 +29,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ from autofinetune.sinks import SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.tuner import Tuner, World
 
+from .page import EPOCHS, command
 from .search_quality import yahpo
 from .search_quality.task import Params
 
@@ -240,22 +241,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--strategy", default="pshe2")
     parser.add_argument("--trials", type=int, default=TRIALS, help="of fulltrail")
     parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--page", type=Path, help="put what is printed there, too")
     options = parser.parse_args(argv)
+    lines = []
+    for line in measure(options):
+        print(line, flush=True)
+        lines.append(line)
+    if options.page:
+        part = options.changes if "lcbench" in options.tasks else "digits"
+        EPOCHS.put(options.page, part, command("population_training", argv), "\n".join(lines))
+
+
+def measure(options: argparse.Namespace) -> Iterator[str]:
+    """The lines that tell what was found, each as soon as it is."""
     if "lcbench" in options.tasks:
-        print(f"LCBench has no changes of hyperparameters on the way: modelled, {options.changes}")
+        yield f"LCBench has no changes of hyperparameters on the way: modelled, {options.changes}"
     found: dict[str, list[Compared]] = {rule: [] for rule in RULES}
     for task in tasks_of(options):
         runs = [curves(task, seed, options) for seed in range(options.seeds)]
-        ends = [run["fulltrail"][-1][1] for run in runs]
-        print(f"{task.name}: fulltrail {np.mean(ends):.4f} after "
-              f"{runs[0]['fulltrail'][-1][0]} epochs, {options.seeds} seeds")  # fmt: skip
+        end = np.mean([run["fulltrail"][-1][1] for run in runs])
+        epochs = runs[0]["fulltrail"][-1][0]
+        yield f"{task.name}: fulltrail {end:.4f} after {epochs} epochs, {options.seeds} seeds"
         for rule in RULES:
             compared = compare(runs, rule)
-            print(report(task.name, rule, [compared]), flush=True)
+            yield report(task.name, rule, [compared])
             found[rule] += [compared] if task.name != "digits" else []
     for rule, several in found.items():
         if len(several) > 1:
-            print(report("lcbench, all", rule, several))
+            yield report("lcbench, all", rule, several)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ environment with that peer, see peers.txt.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
-from . import busy, first_line, flat, gpu, overhead, page, status
+from benchmarks.page import THROUGHPUT, command
+
+from . import busy, first_line, flat, gpu, overhead, status
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=tuple(page.TITLES))
+    parser.add_argument("part", choices=tuple(THROUGHPUT.titles))
     parser.add_argument("--slots", default="4,16")
     parser.add_argument("--trials", type=int)
     parser.add_argument("--mean", type=float, default=4.0, help="seconds of a trial")
@@ -41,8 +42,7 @@ def main() -> int:
     text = _measure(options)
     print(text)
     if options.page:
-        words = [word for word in sys.argv[1:] if not word.startswith("--page")]
-        page.put(options.page, options.part, shlex.join(words), text)
+        THROUGHPUT.put(options.page, options.part, command("throughput", None), text)
     return 0
 
 

@@ -48,5 +48,5 @@ def test_the_table_compares_with_whole_trainings() -> None:
     found = {whole: Found((100, 300), (0.6, 0.9), 2), short: Found((50, 99), (0.7, 0.8), 9)}
     text = early_stopping.report(found, {"none": 300, "asha": 100}, ["lcbench/toy"], [0])
     lines = text.splitlines()
-    assert lines[3].startswith("none | 300 | 2, 2 | 0.2000 [0.2000, 0.2000] | 0.0000 ")
-    assert lines[6] == "asha | 100 | 9, 2 | 0.4000 [0.4000, 0.4000] | 0.2000 [0.2000, 0.2000]"
+    assert lines[4].startswith("none | 300 | 2, 2 | 0.2000 [0.2000, 0.2000] | 0.0000 ")
+    assert lines[7] == "asha | 100 | 9, 2 | 0.4000 [0.4000, 0.4000] | 0.2000 [0.2000, 0.2000]"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.throughput import page, status
+from benchmarks.page import THROUGHPUT
+from benchmarks.throughput import status
 
 
 def test_a_part_measured_again_replaces_its_block(tmp_path: Path) -> None:
     where = tmp_path / "throughput.md"
-    page.put(where, "flat", "flat --trials=7", "AAA\n    text")
-    page.put(where, "busy", "busy", "BBB")
-    page.put(where, "flat", "flat", "CCC")
+    THROUGHPUT.put(where, "flat", "benchmarks.throughput flat --trials=7", "AAA\n    text")
+    THROUGHPUT.put(where, "busy", "benchmarks.throughput busy", "BBB")
+    THROUGHPUT.put(where, "flat", "benchmarks.throughput flat", "CCC")
     text = where.read_text()
     assert "AAA" not in text
     assert text.index("BBB") < text.index("CCC")  # in the order of the parts

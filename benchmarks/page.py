@@ -1,0 +1,102 @@
+"""Pages of docs that benchmarks write: what each part printed when it was measured last."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Page:
+    """A document: what stands first, and the titles of its parts by their names, in order."""
+
+    head: str
+    titles: Mapping[str, str]
+
+    def put(self, path: Path, part: str, command: str, text: str) -> None:
+        """Put what a part printed into the document, instead of what it printed before.
+
+        Args:
+            command: what was run, from `python -m` on.
+        """
+        sections = _sections(path.read_text()) if path.exists() else {}
+        sections[self.titles[part]] = (
+            f"{datetime.date.today().isoformat()}, commit {_commit(path)}:\n\n"
+            f"```\n$ python -m {command}\n{text.rstrip()}\n```\n"
+        )
+        titles = self.titles.values()
+        parts = [f"## {title}\n\n{sections[title]}" for title in titles if title in sections]
+        missing = [title for title in titles if title not in sections]
+        if missing:
+            parts.append("Not measured yet: " + "; ".join(missing) + ".\n")
+        path.write_text("\n".join([self.head, *parts]))
+
+
+THROUGHPUT = Page(
+    """\
+# Throughput
+
+How much of the time of the slots is training, and what the tuner adds. Every block is what
+`python -m benchmarks.throughput PART` printed; `--page=docs/throughput.md` writes it here. Other
+work on the machine makes all of it worse, so the load before each measurement is told.
+""",
+    {
+        "busy": "How busy slots are",
+        "first_line": "From a free slot to the first line of the next train.py",
+        "overhead": "What a trial costs besides its own script",
+        "flat": "Whether trials cost more the more there were",
+        "status": "How soon the status of a large run is told",
+        "gpu": "With a GPU",
+    },
+)
+EPOCHS = Page(
+    """\
+# Fewer epochs
+
+What is saved by ending hopeless trials early (`--assessor`), and by continuing good models instead
+of training from scratch (`--evaluator=populationbased`). Every block is what the command in its
+first line printed; `--page=docs/epochs.md` writes it here. The scripts tell how it is measured:
+[early_stopping.py](../benchmarks/early_stopping.py),
+[population_training.py](../benchmarks/population_training.py). LCBench's learning curves are a
+clone of <https://github.com/slds-lmu/yahpo_data>.
+""",
+    {
+        "early": "Early stopping",
+        "digits": "Population-based training: handwritten digits",
+        "free": "Population-based training: LCBench, where a change counts from the first epoch",
+        "lasting": "Population-based training: LCBench, where a bad start counts to the end",
+    },
+)
+
+
+def command(module: str, argv: Sequence[str] | None) -> str:
+    """How a benchmark was called, from `python -m` on, less the page and where data lies."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    kept = [word for word in words if not word.startswith("--page")]
+    shown = ["--data=yahpo_data" if word.startswith("--data=") else word for word in kept]
+    return shlex.join([f"benchmarks.{module}", *shown])
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Title to content."""
+    found = {}
+    for part in text.partition("\nNot measured yet: ")[0].split("\n## ")[1:]:
+        title, _, content = part.partition("\n\n")
+        found[title] = content
+    return found
+
+
+def _commit(page: Path) -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=page.absolute().parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
