@@ -92,6 +92,19 @@ def conditional_space(*, finite: bool = False) -> Space:
     return load_space({"param_list": entries})
 
 
+def shared_space() -> Space:
+    """A depth for trees and forests, and nothing for lines."""
+    depth = {"type": "int", "init_value": 3, "greater_than": 1, "lower_than": 9}
+    return load_space(
+        {
+            "param_list": [
+                {"name": "model", "type": "choice", "choices": ["tree", "line", "forest"]},
+                {"name": "depth", **depth, "only_if": {"model": ["tree", "forest"]}},
+            ]
+        }
+    )
+
+
 def drawn_space() -> Space:
     """Distributions, multiples and weights; constants and structured choices beside them."""
     return load_space(

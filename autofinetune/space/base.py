@@ -32,10 +32,10 @@ def as_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Condition:
-    """Active only while the choice `parent` is active and has its value number `index`."""
+    """Active only while the choice `parent` is active and has one of its values `indices`."""
 
     parent: str
-    index: int
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,8 +119,8 @@ def _condition(fields: Fields, before: Known) -> Condition | None:
     if given is None:
         return None
     if not isinstance(given, Mapping) or len(given) != 1:
-        fields.mistake("only_if", "only_if must be one choice and its value, as in "
-                       f"{{optimizer: sgd}}, found {short(given)}")  # fmt: skip
+        fields.mistake("only_if", "only_if must be one choice and its value or a list of its "
+                       f"values, as in {{optimizer: sgd}}, found {short(given)}")  # fmt: skip
         return None
     ((name, value),) = given.items()
     parent = before.get(name)
@@ -131,12 +131,22 @@ def _condition(fields: Fields, before: Known) -> Condition | None:
         fields.mistake("only_if", f"only_if names {short(name)}, which must be a choice that "
                        "stands further up")  # fmt: skip
         return None
-    try:
-        return Condition(parent.name, parent.index(label_of(value)))
-    except ValueError:
-        choices = ", ".join(map(short, parent.choices))
-        fields.mistake("only_if", f"{short(value)} is no choice of {name}: {choices}")
-        return None
+    indices = []
+    for one in _values(value, parent):
+        try:
+            indices.append(parent.index(label_of(one)))
+        except ValueError:
+            choices = ", ".join(map(short, parent.choices))
+            fields.mistake("only_if", f"{short(one)} is no choice of {name}: {choices}")
+            return None
+    return Condition(parent.name, tuple(sorted(set(indices))))
+
+
+def _values(given: object, parent: ChoiceParameter) -> list[object]:
+    """Those that `only_if` names: a list of them, unless the list is itself among the choices."""
+    if isinstance(given, list) and given and label_of(given) not in parent.choices:
+        return given
+    return [given]
 
 
 def _path(fields: Fields) -> tuple[str, ...]:

@@ -67,13 +67,13 @@ def _check_paths(
     parts: Sequence[Parameter | Constant], places: Mapping[str, Path_], findings: Findings
 ) -> None:
     """Two values stand at one place, or one inside the other, only if they never come together."""
-    needs: dict[str, dict[str, int]] = {}  # what the choices must be for each part
+    needs: dict[str, dict[str, set[int]]] = {}  # what the choices may be for each part
     leaves: dict[tuple[str, ...], list[str]] = {}
     inner: dict[tuple[str, ...], list[str]] = {}  # places that hold more than a value
     for part in parts:
         condition = part.condition if isinstance(part, Parameter) else None
         mine = needs[part.name] = (
-            {**needs.get(condition.parent, {}), condition.parent: condition.index}
+            {**needs.get(condition.parent, {}), condition.parent: {*condition.indices}}
             if condition
             else {}
         )
@@ -83,7 +83,7 @@ def _check_paths(
         rivals += [name for place in above for name in leaves.get(place, ())]
         for rival in rivals:
             theirs = needs[rival]
-            if all(theirs.get(parent, index) == index for parent, index in mine.items()):
+            if all(theirs.get(parent, indices) & indices for parent, indices in mine.items()):
                 why = f"{part.name}: its path {short(list(path))} is also that of {rival}"
                 findings.mistake(places[part.name], why)
                 break

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .base import Condition, Parameter, Value
-from .choices import ChoiceParameter, Constant
+from .base import Parameter, Value
+from .choices import ChoiceParameter, Constant, label_of
 
 INACTIVE = 0.5  # the coordinate that says nothing
 
@@ -40,7 +40,8 @@ class Space:
             condition = parameter.condition
             if parameter.name in names:
                 raise ValueError(f"{parameter.name} stands twice")
-            if condition and not 0 <= condition.index < sizes.get(condition.parent, 0):
+            known = range(sizes.get(condition.parent, 0)) if condition else ()
+            if condition and not (condition.indices and {*condition.indices} <= {*known}):
                 raise ValueError(f"{parameter.name} depends on no earlier choice: {condition}")
             names.add(parameter.name)
             if isinstance(parameter, ChoiceParameter):
@@ -56,16 +57,22 @@ class Space:
     @cached_property
     def size(self) -> int | None:
         """The number of distinct configurations; None when any parameter is continuous."""
-        below: dict[Condition | None, int] = {}  # of the parameters under each condition
+        total = 1
+        below: dict[str, list[int]] = {}  # by choice: configurations beside each of its values
         for parameter in reversed(self.parameters):  # children come before their choice
             count = parameter.size
             if count is None:
                 return None
-            if parameter.name in self.parents:
-                options = (Condition(parameter.name, index) for index in range(count))
-                count = sum(below.get(option, 1) for option in options)
-            below[parameter.condition] = count * below.get(parameter.condition, 1)
-        return below.get(None, 1)
+            if parameter.name in below:
+                count = sum(below[parameter.name])
+            condition = parameter.condition
+            if condition is None:
+                total *= count
+                continue
+            beside = below.setdefault(condition.parent, [1] * self.parents[condition.parent].size)
+            for index in condition.indices:
+                beside[index] *= count
+        return total
 
     @cached_property
     def parents(self) -> Mapping[str, ChoiceParameter]:
@@ -89,7 +96,7 @@ class Space:
         if condition is None:
             return True
         parent = condition.parent
-        return parent in params and self.parents[parent].index(params[parent]) == condition.index
+        return parent in params and self.parents[parent].index(params[parent]) in condition.indices
 
     def active(self, point: Sequence[float]) -> tuple[bool, ...]:
         """Which parameters are active at `point`, both of shape `(dim,)`."""
@@ -159,7 +166,10 @@ class Space:
         condition = part.condition if isinstance(part, Parameter) else None
         if condition:
             parent = self.parents[condition.parent]
-            entry["only_if"] = {parent.name: parent.choices[condition.index]}
+            values = [parent.choices[index] for index in condition.indices]
+            while len(values) > 1 and label_of(values) in parent.choices:
+                values.append(values[-1])  # so that it is no choice by itself
+            entry["only_if"] = {parent.name: values[0] if len(values) == 1 else values}
         if part.path:
             entry["path"] = list(part.path)
         return entry

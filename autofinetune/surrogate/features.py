@@ -40,7 +40,7 @@ class Features:
         ]
         places = {parameter.name: place for place, parameter in enumerate(space)}
         self._conditions = [
-            (place, places[parameter.condition.parent], parameter.condition.index)
+            (place, places[parameter.condition.parent], [*parameter.condition.indices])
             for place, parameter in enumerate(space)
             if parameter.condition
         ]
@@ -72,10 +72,11 @@ class Features:
     def active(self, points: Array) -> Mask:
         """Which parameters are active at points `(n, dim)`; shape `(n, dim)`."""
         active = np.ones(points.shape, dtype=bool)
-        for place, parent, index in self._conditions:  # parents come first
+        for place, parent, indices in self._conditions:  # parents come first
             cells = self._cells[parent]
             assert cells is not None
-            active[:, place] = active[:, parent] & (cells.find(points[:, parent]) == index)
+            has_one = np.isin(cells.find(points[:, parent]), indices)
+            active[:, place] = active[:, parent] & has_one
         return active
 
     def settled(self, points: Array) -> Array:

@@ -367,14 +367,19 @@ CHOICE = "param_list:\n- {name: c, type: choice, choices: [sgd, 1]}\n"
 @pytest.mark.parametrize(
     ("only_if", "why"),
     [
-        ("sgd", "only_if must be one choice and its value, as in {optimizer: sgd}, found 'sgd'"),
+        (
+            "sgd",
+            "only_if must be one choice and its value or a list of its values, "
+            "as in {optimizer: sgd}, found 'sgd'",
+        ),
         ("{}", "only_if must be one choice and its value"),
         ("{c: sgd, d: 1}", "only_if must be one choice and its value"),
         ("{d: sgd}", "only_if names 'd', which must be a choice that stands further up"),
         ("{x: sgd}", "only_if names 'x', which must be a choice that stands further up"),
         ("{c: adam}", "'adam' is no choice of c: 'sgd', 1"),
         ("{c: true}", "True is no choice of c"),
-        ("{c: [sgd]}", "['sgd'] is no choice of c"),
+        ("{c: [sgd, adam]}", "'adam' is no choice of c: 'sgd', 1"),
+        ("{c: []}", "[] is no choice of c"),
     ],
 )
 def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
@@ -394,9 +399,26 @@ def test_a_condition_on_a_faulty_choice_is_no_second_mistake() -> None:
     assert "choices must be a list" in mistake
 
 
+def test_a_condition_may_name_several_values() -> None:
+    space = read(f"{CHOICE.replace('1]', '1, adam]')}- {{{FLOAT}, only_if: {{c: [adam, sgd]}}}}\n")
+    assert [p.condition for p in space] == [None, Condition("c", (0, 2))]
+    assert space.describe_one(space.parameters[1])["only_if"] == {"c": ["sgd", "adam"]}
+    found = [space.decode((u, 0.5)) for u in (0.1, 0.5, 0.9)]
+    assert ["lr" in params for params in found] == [True, False, True]
+
+
+def test_a_list_among_the_choices_is_one_value_of_a_condition() -> None:
+    choice = "param_list:\n- {name: c, type: choice, choices: [[1, 2], 1, 2]}\n"
+    space = read(f"{choice}- {{{FLOAT}, only_if: {{c: [1, 2]}}}}\n")
+    assert space.parameters[1].condition == Condition("c", (0,))
+    space = read(f"{choice}- {{{FLOAT}, only_if: {{c: [2, 1]}}}}\n")
+    assert space.parameters[1].condition == Condition("c", (1, 2))
+    assert load_space(space.describe()) == space
+
+
 def test_conditions_load() -> None:
     space = read(f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{{INT}, only_if: null}}\n")
-    assert [p.condition for p in space] == [None, Condition("c", 1), None]
+    assert [p.condition for p in space] == [None, Condition("c", (1,)), None]
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,12 @@ def test_nested_choices_are_conditions() -> None:
     space = read(NESTED)
     assert [(p.name, p.condition, p.path) for p in space] == [
         ("optimizer", None, ("optimizer", "_name")),
-        ("optimizer.sgd.lr", Condition("optimizer", 0), ("optimizer", "lr")),
-        ("optimizer.sgd.momentum", Condition("optimizer", 0), ("optimizer", "momentum", "_name")),
-        ("optimizer.sgd.momentum.nesterov.rate", Condition("optimizer.sgd.momentum", 1),
+        ("optimizer.sgd.lr", Condition("optimizer", (0,)), ("optimizer", "lr")),
+        ("optimizer.sgd.momentum", Condition("optimizer", (0,)),
+         ("optimizer", "momentum", "_name")),
+        ("optimizer.sgd.momentum.nesterov.rate", Condition("optimizer.sgd.momentum", (1,)),
          ("optimizer", "momentum", "rate")),
-        ("optimizer.adam.lr", Condition("optimizer", 1), ("optimizer", "lr")),
+        ("optimizer.adam.lr", Condition("optimizer", (1,)), ("optimizer", "lr")),
         ("layers", None, ()),
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autofinetune.space import Space, Value, dump_yaml, load_space, parse_yaml, read_space
 from autofinetune.space.parameters import ChoiceParameter, Condition, FloatParameter
-from tests.helpers import conditional_space
+from tests.helpers import conditional_space, shared_space
 from tests.space.round_trips import check, points
 
 AMBIGUOUS = [
@@ -146,14 +146,13 @@ def spaces(draw: st.DrawFn) -> Space:
     named = draw(st.dictionaries(names, entry, min_size=1, max_size=5))
     entries: list[dict[str, Any]] = []
     for name, e in named.items():
-        parents = [
-            (other["name"], v)
-            for other in entries
-            if other["type"] == "choice"
-            for v in other.get("choices", ())
-        ]
-        parent, value = draw(st.sampled_from([(None, None), *parents]))
-        condition = {} if parent is None else {"only_if": {parent: value}}
+        choices = [e for e in entries if e["type"] == "choice" and e.get("choices")]
+        parent = draw(st.sampled_from([None, *choices]))
+        condition: dict[str, Any] = {}
+        if parent is not None:
+            values = st.sampled_from(parent["choices"])
+            value = draw(values | st.lists(values, min_size=1, max_size=3))
+            condition = {"only_if": {parent["name"]: value}}
         entries.append({"name": name, **e, **condition})
     return load_space({"param_list": entries})
 
@@ -284,14 +283,22 @@ def test_the_configurations_are_as_many_as_the_size(space: Space) -> None:
         assert space.key(space.decode(space.encode(params))) == space.key(params)
 
 
+def test_configurations_below_several_values_are_counted_once_for_each() -> None:
+    space = shared_space()
+    assert space.size == len(list(space.configurations())) == 2 * 9 + 1
+
+
 def test_a_long_chain_of_conditions_is_counted() -> None:
     chain = [ChoiceParameter("c0", (0, 1), 0)]
     for i in range(1, 3000):
-        chain.append(ChoiceParameter(f"c{i}", (0, 1), 0, condition=Condition(f"c{i - 1}", 1)))
+        chain.append(ChoiceParameter(f"c{i}", (0, 1), 0, condition=Condition(f"c{i - 1}", (1,))))
     assert Space(tuple(chain)).size == 3001
 
 
-@pytest.mark.parametrize("condition", [Condition("c", 2), Condition("c", -1), Condition("d", 0)])
+@pytest.mark.parametrize(
+    "condition",
+    [Condition("c", (2,)), Condition("c", (-1,)), Condition("d", (0,)), Condition("c", ())],
+)
 def test_a_condition_on_nothing_is_refused(condition: Condition) -> None:
     choice = ChoiceParameter("c", (0, 1), 0)
     with pytest.raises(ValueError, match="x depends on no earlier choice"):

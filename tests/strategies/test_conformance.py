@@ -23,7 +23,7 @@ from autofinetune.strategies import (
     known_name,
     strategy_class,
 )
-from tests.helpers import conditional_space, drawn_space, space_of
+from tests.helpers import conditional_space, drawn_space, shared_space, space_of
 
 NAMES = sorted(STRATEGIES)
 SPACES = {
@@ -33,6 +33,7 @@ SPACES = {
     "small": space_of("small", "choice"),
     "wide": space_of(*["float"] * 20),
     "conditional": conditional_space(),
+    "shared": shared_space(),
     "drawn": drawn_space(),
 }
 POPSIZES = (1, 3, 8)
