@@ -57,7 +57,10 @@ def create_strategy(
     Raises:
         UsageError: there is no such strategy, or it has no such option.
         ValueError: popsize, seed or schedule is out of range.
+        TypeError: `space` is none.
     """
+    if not isinstance(space, Space):
+        raise TypeError(f"not a Space but a {type(space).__name__}: load_space makes one of it")
     return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -415,6 +416,12 @@ def test_candidates_can_be_written_as_json_exactly(name: str) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"use one of: anneal, batch, .*hazero, .*pshe2"):
         create_strategy("cmaes", SPACES["mixed"], popsize=5, seed=0)
+
+
+def test_a_space_must_be_made_first() -> None:
+    described: Any = SPACES["mixed"].describe()
+    with pytest.raises(TypeError, match="not a Space but a dict: load_space makes one"):
+        create_strategy("pshe2", described, popsize=5, seed=0)
 
 
 @pytest.mark.parametrize(
