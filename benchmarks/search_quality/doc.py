@@ -37,12 +37,13 @@ def write(
     found = cells.current(cache)
     groups = {}
     for title, members in results.families(names).items():
-        group, left_out = results.group(found, members, methods, max(trials))
+        group, left_out = results.group(found, members, methods, max(trials), _CLASSIC)
+        peers = [method for method in left_out if not is_ours(method)]
         if group is not None:
             groups[title] = group
-            rare = results.select(found, members, [*group.methods, *left_out], max(trials))
-            if left_out and rare is not None:
-                groups[f"{title}, with {', '.join(left_out)}"] = rare
+            rare = results.select(found, members, [*group.methods, *peers], max(trials))
+            if peers and rare is not None:
+                groups[f"{title}, with {', '.join(peers)}"] = rare
     pictures = plots.draw_all(DOCS, groups)
     parts = [_protocol(found, groups)]
     for title, group in groups.items():
@@ -130,18 +131,28 @@ def _section(title: str, group: results.Group, trials: Sequence[int], picture: s
         ]
         name = f"**{method}**" if is_ours(method) else method
         rows.append(f"| {name} | {' | '.join(values)} | {group.milliseconds[method]:.0f} |")
-    shown = [n for n in trials if n in (50, 100, 200)] or [last]
-    for ours in (method for method in group.methods if method in _CLASSIC):
-        won = {n: results.wins(group, ours, n) for n in shown}
-        rows += ["", f"`{ours}` won / tied / lost (closer than 0.001 is a tie):", ""]
-        rows += [
-            f"| against | {' | '.join(f'@{n}' for n in shown)} |",
-            "|---" * (len(shown) + 1) + "|",
+    return "\n".join([*rows, "", *_duels(group, [n for n in trials if n >= min(50, last)])])
+
+
+def _duels(group: results.Group, trials: Sequence[int]) -> list[str]:
+    """How often each strategy won, tied and lost against every other method."""
+    duels = [(ours, n) for ours in _CLASSIC if ours in group.methods for n in trials]
+    if not duels:
+        return []
+    won = {(ours, n): results.wins(group, ours, n) for ours, n in duels}
+    rows = [
+        "Searches won / tied / lost (closer than 0.001 is a tie):",
+        "",
+        f"| against | {' | '.join(f'{ours}@{n}' for ours, n in duels)} |",
+        "|---" * (len(duels) + 1) + "|",
+    ]
+    for method in group.methods:
+        cells = [
+            " / ".join(map(str, won[duel][method])) if method in won[duel] else ""
+            for duel in duels
         ]
-        for method in won[last]:
-            counts = (" / ".join(map(str, won[n][method])) for n in shown)
-            rows.append(f"| {method} | {' | '.join(counts)} |")
-    return "\n".join(rows)
+        rows.append(f"| {method} | {' | '.join(cells)} |")
+    return rows
 
 
 def _against_classics(

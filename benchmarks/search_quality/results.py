@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,23 +114,31 @@ def select(
 
 
 def group(
-    found: Mapping[Key, Cell], tasks: Sequence[str], methods: Sequence[str], trials: int
+    found: Mapping[Key, Cell],
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    trials: int,
+    beside: Iterable[str] = (),
 ) -> tuple[Group | None, dict[str, int]]:
     """What can be compared in these tasks, and how many cells the methods left out have.
 
-    Without `methods`, all that have at least half as many cells as the method with most: one with
-    few cells would take the others' away, since only what all have is compared.
+    Without `methods`, all that have at least half of the cells that those `beside` whom they are
+    compared have: one with few cells would take the others' away, since only what all have is
+    compared. Without `beside`, half as many as the method with most.
     """
-    counts: dict[str, int] = {}
-    for (task, method, _), cell in found.items():
+    cells: dict[str, set[tuple[str, int]]] = {}
+    for (task, method, seed), cell in found.items():
         if task in tasks and cell.trials >= trials and (method in methods or _is_plain(method)):
-            counts[method] = counts.get(method, 0) + 1
+            cells.setdefault(method, set()).add((task, seed))
     if methods:
-        chosen = [method for method in methods if method in counts]
-    else:
-        chosen = [m for m, count in sorted(counts.items()) if count >= max(counts.values()) / 2]
-    left_out = {method: count for method, count in counts.items() if method not in chosen}
-    return select(found, tasks, chosen, trials) if chosen else None, {} if methods else left_out
+        chosen = [method for method in methods if method in cells]
+        return select(found, tasks, chosen, trials) if chosen else None, {}
+    all_beside = [cells.get(method, set()) for method in beside]
+    wanted = set.intersection(*all_beside) if all_beside else set()
+    wanted = wanted or max(cells.values(), key=len, default=set())
+    chosen = [m for m, own in sorted(cells.items()) if len(own & wanted) >= len(wanted) / 2]
+    left_out = {method: len(own) for method, own in cells.items() if method not in chosen}
+    return select(found, tasks, chosen, trials) if chosen else None, left_out
 
 
 def _is_plain(method: str) -> bool:
