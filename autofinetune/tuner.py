@@ -9,17 +9,13 @@ Resuming is folding the journal and letting the strategy live through its asks a
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import math
-import shutil
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from autofinetune.assessors import Assessor
+from autofinetune.attempts import make_attempt, make_empty
 from autofinetune.config import Config
 from autofinetune.endings import Endings
 from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
@@ -38,7 +34,6 @@ from autofinetune.events import (
     TrialEnded,
 )
 from autofinetune.executors import (
-    Attempt,
     Executor,
     JobState,
     Key,
@@ -59,45 +54,12 @@ from autofinetune.state import (
 from autofinetune.stopping import Stopping
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.version import __version__
+from autofinetune.world import LATER, World
 
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
 AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
-# What may be over the next time: no space, no memory for a fork, too many open files.
-_LATER = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EAGAIN,
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.EINTR,
-    }
-)
-
-
-@dataclass(frozen=True)
-class World:
-    """What the tuner takes of the world: all of it can be replaced.
-
-    Args:
-        now: the wall clock in seconds since 1970.
-        monotonic: a clock in seconds that nobody sets.
-        free_gb: GiB of free disk where the output lies.
-        notice: takes a sentence for the person at the console.
-        sleep: waits so many seconds.
-        grace_s: how long a trial that was asked to end may take.
-    """
-
-    now: Callable[[], float]
-    free_gb: Callable[[], float] = lambda: math.inf
-    notice: Callable[[str], None] = lambda sentence: None
-    sleep: Callable[[float], None] = lambda seconds: None
-    grace_s: float = 10.0
-    monotonic: Callable[[], float] = time.monotonic
 
 
 class Tuner:
@@ -347,7 +309,7 @@ class Tuner:
             try:
                 return action()
             except (DiskFull, OSError) as error:
-                later = isinstance(error, DiskFull) or error.errno in _LATER
+                later = isinstance(error, DiskFull) or error.errno in LATER
                 if not later or self.interrupted:
                     raise
                 if not is_told:
@@ -396,7 +358,7 @@ class Tuner:
             trial = self.state.trials[launch.trial]
             # Before the plan is recorded: from then on the attempt may be alive.
             model = self.paths.model(trial.round, trial.member)
-            self._insist(functools.partial(_make_empty, model))
+            self._insist(functools.partial(make_empty, model))
             planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
         self._record(planned)
         self._to_submit += [event.trial for event in planned]
@@ -410,7 +372,7 @@ class Tuner:
             try:
                 events.append(self._submit(trial))
             except OSError as error:
-                if error.errno not in _LATER:
+                if error.errno not in LATER:
                     raise
                 if self.interrupted:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
@@ -426,32 +388,9 @@ class Tuner:
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""
-        parent = None if trial.parent is None else self.state.trials[trial.parent]
-        directory = self.paths.attempt_dir(trial.id, trial.attempt).absolute()
         self._finals[trial.id] = []
-        attempt = Attempt(
-            run=self.state.run,
-            trial=trial.id,
-            attempt=trial.attempt,
-            slot=trial.slot,
-            argv=self._evaluator.command(trial, parent),
-            env={
-                **self._evaluator.environment(trial, parent),
-                "AUTOFINETUNE_RUN": self.state.run,
-                "AUTOFINETUNE_TRIAL": str(trial.id),
-                "AUTOFINETUNE_ROUND": str(trial.round),
-                "AUTOFINETUNE_MEMBER": str(trial.member),
-                **self._evaluator.environment(trial, parent),
-            },
-            working_dir=self.config.working_dir,
-            directory=str(directory),
-            log=str(self.paths.trial_log(trial.round, trial.member).absolute()),
-            grace_s=self._world.grace_s,
-            time_limit_s=self.config.time_limit_s,
-            nni_wire=self.config.nni_wire,
-            processes=self._evaluator.processes(trial, parent),
-            framework=self.config.program.framework,
-            files=self._evaluator.files(trial),
+        attempt = make_attempt(
+            self.config, self.paths, self._evaluator, self.state, trial, self._world.grace_s
         )
         handle = self._executor.submit(attempt)
         if trial.stop_reason:
@@ -555,12 +494,3 @@ class Tuner:
         if self._unshown or self._sinks.is_waiting:
             self._unshown.clear()
             self._sinks.flush(self.state)
-
-
-def _make_empty(directory: Path) -> None:
-    """What an attempt that was lost may have left there is no model of the next one."""
-    if directory.is_symlink() or directory.is_file():
-        directory.unlink()
-    elif directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)

@@ -38,7 +38,8 @@ from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space
 from autofinetune.state import State
 from autofinetune.strategies import create_strategy
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 from benchmarks.page import EPOCHS, command
 from benchmarks.search_quality import metrics, tasks, yahpo
 from benchmarks.search_quality.runner import ONE_THREAD

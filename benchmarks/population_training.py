@@ -45,7 +45,8 @@ from autofinetune.paths import RunPaths
 from autofinetune.search import make_search
 from autofinetune.sinks import SinkGuard
 from autofinetune.space import Space, load_space
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 
 from .page import EPOCHS, command
 from .search_quality import yahpo

@@ -21,7 +21,8 @@ from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
 from autofinetune.state import State
 from autofinetune.strategies import STRATEGIES, Strategy, strategy_class
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 
 # With which whole runs are tested; what every strategy promises is in tests/strategies.
 TYPICAL = ("hazero", "pshe2", "random")

@@ -19,7 +19,8 @@ from autofinetune.executors import (
 from autofinetune.journal import MemoryJournal
 from autofinetune.safety import RETRY_REASONS, Safety, read_safety
 from autofinetune.state import SUSPECT_SLOT, Status
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 from tests.helpers import Clock, Recorder, config_of, play, table, tuner_in_memory
 
 

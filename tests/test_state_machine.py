@@ -46,7 +46,8 @@ from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import State, Status
 from autofinetune.strategies import SCHEDULES, Candidate, Strategy
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 from tests.helpers import TYPICAL, Clock, config_of, space_of, strategy_of
 
 Key = tuple[int, int]

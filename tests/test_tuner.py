@@ -30,7 +30,8 @@ from autofinetune.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.safety import Safety
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import Direction, State, Status
-from autofinetune.tuner import RETRY_S, World
+from autofinetune.tuner import RETRY_S
+from autofinetune.world import World
 from tests.helpers import (
     TYPICAL,
     Clock,

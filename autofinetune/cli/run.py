@@ -62,7 +62,8 @@ from autofinetune.sinks import (
 )
 from autofinetune.state import ImpossibleEvent, State
 from autofinetune.strategies import SCHEDULES, Strategy, known_name
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 
 _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 

@@ -29,7 +29,8 @@ from autofinetune.scheduler import Ask, Finish, Launch, plan
 from autofinetune.sinks import BestModel, Sink, SinkGuard, Tables
 from autofinetune.state import State, Status
 from autofinetune.strategies import Candidate, Exhausted, Strategy, create_strategy
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_disk import Mounts, mounts

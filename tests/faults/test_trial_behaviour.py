@@ -30,7 +30,8 @@ from autofinetune.journal import SqliteJournal
 from autofinetune.sinks import BestModel, Console, SinkGuard, Tables
 from autofinetune.state import Direction, State, Status, Trial
 from autofinetune.strategies import create_strategy
-from autofinetune.tuner import Tuner, World
+from autofinetune.tuner import Tuner
+from autofinetune.world import World
 from tests.faults.harness import DEADLINE_S, FaultRun, Nursery
 from tests.faults.oracle import check_invariants
 from tests.helpers import Clock, config_of, tuner_in_memory
