@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autofinetune.cli.words import say
 from autofinetune.commands import MODEL_OPTIONS
@@ -50,6 +50,9 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     }
     if missing:
         raise _lacking(config, missing, found)
+    given = {*config.space.names, *map(option_name, config.script_args), SAVED_PARAMS_DIR}
+    if not command and (omitted := found.required - given):
+        raise _omitting(config, sorted(omitted))
     if SAVED_PARAMS_DIR not in found.options and not command:
         say(
             f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
@@ -111,6 +114,20 @@ def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> Usa
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
+
+
+def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:
+    count = len(omitted)
+    lines = [
+        f"  --{name}" + ("  (there is no model to continue from)" if name == MODEL_PATH else "")
+        for name in omitted
+    ]
+    head = f"{config.called} requires {count} option{'s' if count != 1 else ''} that trials lack:"
+    return UsageError(
+        "\n".join([head, *lines]),
+        f"give it at the end of the line, as in `{omitted[0]} VALUE`, or a default in the script; "
+        "or pass --skip-preflight",
+    )
 
 
 def _plain(name: str) -> str:

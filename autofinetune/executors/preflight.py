@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -17,11 +18,12 @@ _ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line,
 
 @dataclass(frozen=True)
 class HelpText:
-    """What `--help` said: the options it names, or why there are none."""
+    """What `--help` said: the options it names, or why there are none; those nobody may omit."""
 
     options: frozenset[str]
     problem: str = ""
     output: str = ""
+    required: frozenset[str] = frozenset()
 
 
 def ask_for_options(
@@ -60,7 +62,7 @@ def ask_for_options(
         problem = f"it named no option (exit code {process.returncode})"
     if process.returncode != 0 and "Traceback (most recent call last)" in output:
         problem = f"it crashed (exit code {process.returncode})"
-    return HelpText(options, problem, output)
+    return HelpText(options, problem, output, required_options(output))
 
 
 def named_options(help_text: str) -> frozenset[str]:
@@ -73,6 +75,20 @@ def named_options(help_text: str) -> frozenset[str]:
         if is_usage or entry:
             found.update(_OPTION.findall(line if is_usage or not entry else entry[1]))
     return frozenset(found)
+
+
+def required_options(help_text: str) -> frozenset[str]:
+    """The long options that stand without brackets in a usage as argparse writes it."""
+    lines = help_text.partition("usage: ")[2].splitlines()
+    usage = " ".join(itertools.takewhile(str.strip, lines))
+    if "[-h]" not in usage:  # it is somebody's prose
+        return frozenset()
+    depth, outside = 0, []
+    for character in re.sub(r"\{.*?\}", " ", usage):  # choices may be brackets
+        depth -= character in ")]"
+        outside.append(character if depth == 0 else " ")
+        depth += character in "(["
+    return frozenset(_OPTION.findall("".join(outside)))
 
 
 def _clear(mark: str) -> None:

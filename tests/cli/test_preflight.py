@@ -14,6 +14,7 @@ from autofinetune.cli import preflight
 from autofinetune.cli.preflight import check_script, needed_options, with_declared_options
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
+from autofinetune.executors.preflight import required_options
 from autofinetune.program import Program
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
@@ -236,6 +237,43 @@ def test_without_a_model_path_the_other_evaluator_is_offered(tmp_path: Path) -> 
 def test_a_name_that_differs_by_hyphen_or_case_is_pointed_out(tmp_path: Path, near: str) -> None:
     error = refusal(config_for(tmp_path, script_with(near, *COMPLETE[1:])))
     assert f"--learning_rate  (a hyperparameter); it has --{near}, the names" in error.message
+
+
+REQUIRING = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--learning_rate", required=True)
+    parser.add_argument("--units", choices=["(", "1"])
+    parser.add_argument("--saved_params_dir", required=True)
+    parser.add_argument("--model_path")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--layers", nargs="+", required=True)
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument("--train")
+    either.add_argument("--test")
+    parser.parse_args()
+"""
+
+
+def test_required_options_that_nobody_gives_are_told_before_any_trial(tmp_path: Path) -> None:
+    error = refusal(config_for(tmp_path, REQUIRING))
+    assert error.message == "train.py requires 2 options that trials lack:\n  --data\n  --layers"
+    assert error.tip is not None
+    assert "as in `data VALUE`" in error.tip
+    check(config_for(tmp_path, REQUIRING, script_args=("--data=x", "--layers=1")))
+
+
+def test_a_required_model_path_is_none_of_the_first_round(tmp_path: Path) -> None:
+    script = REQUIRING.replace('"--model_path"', '"--model_path", required=True')
+    config = config_for(tmp_path, script, script_args=("--data=x", "--layers=1"))
+    assert "\n  --model_path  (there is no model to continue from)" in refusal(config).message
+
+
+@pytest.mark.parametrize(
+    "usage", ["usage: train.py --data FILE", "Usage: train.py [-h] --data FILE", ""]
+)
+def test_only_a_usage_as_argparse_writes_it_tells_what_is_required(usage: str) -> None:
+    assert required_options(f"{usage}\n\n  -h, --help\n  --data FILE") == frozenset()
 
 
 # --- scripts that cannot be asked ---------------------------------------------------------------
