@@ -51,6 +51,7 @@ from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
+from autofinetune.run_state import INTERRUPTED
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -274,7 +275,9 @@ def _work(
         except Exception as error:
             tuner.fail(f"{type(error).__name__}: {error}")
             raise broken_inside(error, paths) from error
-    stopped = _SIGNALS[signal.Signals(arrived[-1])] if tuner.interrupted else 0
+    # A signal that came when the last trial was over has stopped nothing.
+    is_stopped = tuner.interrupted and state.end_reason in (INTERRUPTED, None)
+    stopped = _SIGNALS[signal.Signals(arrived[-1])] if is_stopped else 0
     return conclude(state, paths, stopped)
 
 

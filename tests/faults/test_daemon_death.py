@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from autofinetune.run_state import INTERRUPTED
 from autofinetune.runner.processes import boot_id, start_time
 from tests.faults.harness import (
     DEADLINE_S,
@@ -230,6 +231,8 @@ def test_F29_a_third_ctrl_c_right_after_the_second_is_no_second(  # noqa: N802
     runners = [run.runner_of(trial) for trial in (0, 1)]
     for pid in (life.pid, *runners):
         os.kill(pid, signal.SIGSTOP)
+    # One that has not had the time to stop would still take what comes meanwhile.
+    wait_until(lambda: all(is_stopped(pid) for pid in (life.pid, *runners)))
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         life.send_signal(signum)
     life.send_signal(signal.SIGCONT)
@@ -237,6 +240,10 @@ def test_F29_a_third_ctrl_c_right_after_the_second_is_no_second(  # noqa: N802
     for pid in runners:
         os.kill(pid, signal.SIGCONT)
     assert life.wait(3.0) in (129, 130, 143)
+
+
+def is_stopped(pid: int) -> bool:
+    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
 def is_pending(pid: int) -> bool:
@@ -278,7 +285,8 @@ def test_F31_terminated_while_committing(new_run: Callable[..., FaultRun], nth: 
     run = new_run()
     inject = f"inject=fdatasync:signal=SIGTERM:when={nth}"
     code = run.start_traced("trace=fdatasync", inject).wait(DEADLINE_S)
-    assert code == 143, run.console
+    # How many commits there are is a matter of time: this one may be the last.
+    assert code == (143 if run.state().end_reason == INTERRUPTED else 0), run.console
     assert check_invariants(run.output_dir, run.ledger, code=code) == []
     assert_whole(run, run.finish())
 
