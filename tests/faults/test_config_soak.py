@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -365,7 +366,7 @@ def test_F61_hundreds_of_trials_leave_nothing_behind(run: FaultRun) -> None:
     ):
         world = World(Clock())
         tuner = Tuner(config, run.paths, journal, strategy, evaluator, executor, guard, world)
-        tuner.start("soak")
+        tuner.start(secrets.token_hex(8))
         tuner.run()
         assert not executor._jobs
     check(run)

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import os
+import secrets
 import shutil
 import sys
 import textwrap
@@ -161,7 +162,8 @@ def tuner_here(
             contextlib.closing(guard),
         ):
             tuner = Tuner(config, run.paths, journal, strategy, evaluator, made, guard, world)
-            tuner.start("run-of-faults")
+            # The name marks its processes, and tests run side by side.
+            tuner.start(secrets.token_hex(8))
             tuner.run()
     return tuner
 
