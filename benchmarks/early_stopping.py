@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tasks", default="heldout", help="as in benchmarks.search_quality")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--strategy", default="pshe2")
+    parser.add_argument("--strategy", default="pshe2", choices=("pshe2", "random"))
     parser.add_argument("--assessors", default="asha;medianstop", help="separated by ;")
     parser.add_argument("--trials", type=int, default=100, help="whole trainings to be as good as")
     parser.add_argument("--share", type=float, default=1 / 3, help="of their epochs")
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = report(found, budgets, names, range(given.seeds))
     print(text)
     if given.page:
-        EPOCHS.put(given.page, "early", command("early_stopping", argv), text)
+        EPOCHS.put(given.page, given.strategy, command("early_stopping", argv), text)
     return 0
 
 

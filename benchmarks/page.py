@@ -66,7 +66,8 @@ first line printed; `--page=docs/epochs.md` writes it here. The scripts tell how
 clone of <https://github.com/slds-lmu/yahpo_data>.
 """,
     {
-        "early": "Early stopping",
+        "random": "Early stopping of random search",
+        "pshe2": "Early stopping of PSHE2",
         "digits": "Population-based training: handwritten digits",
         "free": "Population-based training: LCBench, where a change counts from the first epoch",
         "lasting": "Population-based training: LCBench, where a bad start counts to the end",
