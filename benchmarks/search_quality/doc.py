@@ -44,7 +44,7 @@ def write(
             rare = results.select(found, members, [*group.methods, *peers], max(trials))
             if peers and rare is not None:
                 groups[f"{title}, with {', '.join(peers)}"] = rare
-    pictures = plots.draw_all(DOCS, groups)
+    pictures = plots.draw_all(DOCS, groups, _CLASSIC)
     parts = [_protocol(found, groups)]
     for title, group in groups.items():
         parts.append(_section(title, group, trials, pictures[title]))

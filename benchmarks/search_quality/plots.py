@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from . import metrics, results
-from .methods import is_ours
 
-_FLOOR = 1e-4  # of what a logarithmic axis shows
+_FLOOR = 1e-3  # of what is told apart: a logarithmic axis ends there
 
 
-def draw(path: Path, title: str, group: results.Group) -> None:
-    """Mean regret over tasks and seeds with its 95 % interval, this project's methods thick."""
+def draw(path: Path, title: str, group: results.Group, thick: Collection[str]) -> None:
+    """Mean regret over tasks and seeds; of the `thick` methods with its 95 % interval."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -24,22 +23,24 @@ def draw(path: Path, title: str, group: results.Group) -> None:
     figure, axes = plt.subplots(figsize=(8.0, 5.0), layout="constrained")
     trials = np.arange(5, group.regret.shape[-1] + 1, 5)  # batches of five: steps in between
     curves = group.regret[..., trials - 1].mean(axis=(0, 1))
+    has_logarithm = bool((curves > _FLOOR).all())  # not where a search beats the best known
     for place, method in enumerate(group.methods):
-        own = is_ours(method)
+        is_thick = method in thick
         (line,) = axes.plot(
             trials,
-            np.maximum(curves[place], _FLOOR),
+            curves[place],
             label=method,
-            linewidth=2.5 if own else 1.0,
-            linestyle="-" if own else _style(place),
-            zorder=3 if own else 2,
+            color=mpl.colormaps["tab20"](place % 20),
+            linewidth=2.5 if is_thick else 1.0,
+            linestyle="-" if is_thick else _style(place),
+            zorder=3 if is_thick else 2,
         )
-        if own:
+        if is_thick:
             low, high = metrics.bootstrap(group.regret[:, :, place][..., trials - 1])
             axes.fill_between(
                 trials,
-                np.maximum(low, _FLOOR),
-                np.maximum(high, _FLOOR),
+                np.maximum(low, _FLOOR) if has_logarithm else low,
+                high,
                 color=line.get_color(),
                 alpha=0.15,
                 linewidth=0,
@@ -48,7 +49,7 @@ def draw(path: Path, title: str, group: results.Group) -> None:
         title=f"{title}: {len(group.tasks)} tasks, {len(group.seeds)} seeds",
         xlabel="trials, five at a time",
         ylabel="mean normalised regret",
-        yscale="log",
+        yscale="log" if has_logarithm else "linear",
         xlim=(5, trials[-1]),
     )
     axes.grid(alpha=0.3)
@@ -61,11 +62,13 @@ def _style(place: int) -> str:
     return ("--", "-.", ":")[place % 3]
 
 
-def draw_all(folder: Path, groups: Mapping[str, results.Group]) -> dict[str, str]:
+def draw_all(
+    folder: Path, groups: Mapping[str, results.Group], thick: Collection[str]
+) -> dict[str, str]:
     """One file for each title; title -> name of the file."""
     names = {}
     for title, group in groups.items():
         words = "".join(c if c.isalnum() else "_" for c in title.lower())
         names[title] = f"search_quality_{words}.svg"
-        draw(folder / names[title], title, group)
+        draw(folder / names[title], title, group, thick)
     return names
