@@ -37,7 +37,10 @@ def write(
     found = cells.current(cache)
     groups = {}
     for title, members in results.families(names).items():
-        group, left_out = results.group(found, members, methods, max(trials), _CLASSIC)
+        is_wide = title == results.ALL
+        group, left_out = results.group(
+            found, members, methods, max(trials), _CLASSIC, is_wide=is_wide
+        )
         peers = [method for method in left_out if not is_ours(method)]
         if group is not None:
             groups[title] = group

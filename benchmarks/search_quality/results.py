@@ -14,6 +14,7 @@ from .task import Scale
 from .tasks import TUNED_ON
 
 Key = tuple[str, str, int]
+ALL = "All tasks not tuned on"
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,24 @@ def families(tasks: Sequence[str]) -> dict[str, list[str]]:
         suffix = ", not tuned on" if tuned else ""
         groups |= {f"{title}{suffix}": held, f"{title}, tuned on": tuned}
     held = [task for members in groups.values() for task in members if task not in TUNED_ON]
-    return {"All tasks not tuned on": held} | groups
+    return {ALL: held} | groups
 
 
 def select(
-    found: Mapping[Key, Cell], tasks: Sequence[str], methods: Sequence[str], trials: int
+    found: Mapping[Key, Cell],
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    trials: int,
+    *,
+    is_wide: bool = False,
 ) -> Group | None:
-    """The largest set of tasks and first seeds for which every method has a cell."""
+    """The largest set of tasks and first seeds for which every method has a cell.
+
+    Args:
+        is_wide: as many tasks as there are, with however few seeds.
+    """
+    if not methods:
+        return None
     complete = {key for key, cell in found.items() if cell.trials >= trials}
     shared = {
         task: [
@@ -84,10 +96,11 @@ def select(
     if not counts:
         return None
 
-    def cells(n: int) -> int:
-        return n * sum(len(seeds) >= n for seeds in shared.values())
+    def size(n: int) -> tuple[int, int]:
+        kept = sum(len(seeds) >= n for seeds in shared.values())
+        return (kept if is_wide else n * kept, n)
 
-    n = max(counts, key=cells)
+    n = max(counts, key=size)
     kept = [task for task in tasks if len(shared[task]) >= n]
     common = sorted(set.intersection(*(set(shared[task]) for task in kept)))[:n]
     if len(common) < n:
@@ -119,6 +132,8 @@ def group(
     methods: Sequence[str],
     trials: int,
     beside: Iterable[str] = (),
+    *,
+    is_wide: bool = False,
 ) -> tuple[Group | None, dict[str, int]]:
     """What can be compared in these tasks, and how many cells the methods left out have.
 
@@ -132,13 +147,13 @@ def group(
             cells.setdefault(method, set()).add((task, seed))
     if methods:
         chosen = [method for method in methods if method in cells]
-        return select(found, tasks, chosen, trials) if chosen else None, {}
+        return select(found, tasks, chosen, trials, is_wide=is_wide), {}
     all_beside = [cells.get(method, set()) for method in beside]
     wanted = set.intersection(*all_beside) if all_beside else set()
     wanted = wanted or max(cells.values(), key=len, default=set())
     chosen = [m for m, own in sorted(cells.items()) if len(own & wanted) >= len(wanted) / 2]
     left_out = {method: len(own) for method, own in cells.items() if method not in chosen}
-    return select(found, tasks, chosen, trials) if chosen else None, left_out
+    return select(found, tasks, chosen, trials, is_wide=is_wide), left_out
 
 
 def _is_plain(method: str) -> bool:

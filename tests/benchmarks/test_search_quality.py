@@ -164,3 +164,30 @@ def test_only_what_all_methods_have_is_compared() -> None:
     assert group.seeds == (0, 1) and len(group.tasks) == 2
     assert group.at(5).shape == (2, 2, 2)
     assert results.select(found, ["bbob/sphere-2-1"], ["a", "c"], 5) is None
+    assert results.select(found, ["bbob/sphere-2-1"], [], 5) is None
+
+
+def test_few_seeds_of_many_tasks_or_many_seeds_of_few() -> None:
+    found = {}
+    for task, seeds in (("bbob/sphere-2-1", 9), ("bbob/sphere-5-1", 1)):
+        for seed in range(seeds):
+            cell = cells.Cell(task, "a", seed, 5, [-1.0] * 5, [0.0], "", {})
+            found[cell.key] = cell
+    deep = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a"], 5)
+    wide = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a"], 5, is_wide=True)
+    assert deep is not None
+    assert wide is not None
+    assert (len(deep.tasks), len(deep.seeds)) == (1, 9)
+    assert (len(wide.tasks), len(wide.seeds)) == (2, 1)
+
+
+def test_a_method_of_few_cells_is_left_out_unless_it_has_those_of_the_others() -> None:
+    found = {}
+    for method, seeds in (("ours", range(4)), ("dear", range(1)), ("cheap", range(50))):
+        for seed in seeds:
+            cell = cells.Cell("bbob/sphere-2-1", method, seed, 5, [-1.0] * 5, [0.0], "", {})
+            found[cell.key] = cell
+    group, left_out = results.group(found, ["bbob/sphere-2-1"], [], 5, ["ours"])
+    assert group is not None
+    assert group.methods == ("cheap", "ours")
+    assert left_out == {"dear": 1}
