@@ -139,7 +139,8 @@ def group(
 
     Without `methods`, all that have at least half of the cells that those `beside` whom they are
     compared have: one with few cells would take the others' away, since only what all have is
-    compared. Without `beside`, half as many as the method with most.
+    compared. Without `beside`, half as many as the method with most. If `is_wide`, all that have
+    cells of every task of theirs.
     """
     cells: dict[str, set[tuple[str, int]]] = {}
     for (task, method, seed), cell in found.items():
@@ -151,7 +152,13 @@ def group(
     all_beside = [cells.get(method, set()) for method in beside]
     wanted = set.intersection(*all_beside) if all_beside else set()
     wanted = wanted or max(cells.values(), key=len, default=set())
-    chosen = [m for m, own in sorted(cells.items()) if len(own & wanted) >= len(wanted) / 2]
+
+    def has_enough(own: set[tuple[str, int]]) -> bool:
+        if is_wide:
+            return {task for task, _ in own} >= {task for task, _ in wanted}
+        return len(own & wanted) >= len(wanted) / 2
+
+    chosen = [method for method, own in sorted(cells.items()) if has_enough(own)]
     left_out = {method: len(own) for method, own in cells.items() if method not in chosen}
     return select(found, tasks, chosen, trials, is_wide=is_wide), left_out
 
