@@ -185,20 +185,19 @@ def _best(
     """As `State.best`: of the configuration with the best mean, once all of it is over."""
     completed = Status.COMPLETED.value
     sign = direction.merit(1.0)
-    merits = {trial: sign * score for trial, status, score in ended if status == completed}
+    merits = [(sign * score, -trial) for trial, status, score in ended if status == completed]
     if repeats > 1:
         counts = Counter(trial // repeats for trial, *_ in ended)
-        merits = {t: merit for t, merit in merits.items() if counts[t // repeats] == repeats}
         groups: dict[int, list[tuple[float, int]]] = {}
-        for trial, merit in merits.items():
-            groups.setdefault(trial // repeats, []).append((merit, -trial))
-        group = max(groups.values(), key=lambda group: (_mean(group), *max(group)), default=[])
-        merits = {-negative: merit for merit, negative in group}
+        for merit, negative in merits:
+            if counts[-negative // repeats] == repeats:
+                groups.setdefault(-negative // repeats, []).append((merit, negative))
+        merits = max(groups.values(), key=lambda group: (_mean(group), *max(group)), default=[])
     if not merits:
         return None
-    trial = max(merits, key=lambda trial: (merits[trial], -trial))
-    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, trial))
-    return BestTrial(trial, sign * merits[trial], json.loads(body)["params"])
+    merit, negative = max(merits)
+    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, -negative))
+    return BestTrial(-negative, sign * merit, json.loads(body)["params"])
 
 
 def _mean(group: Sequence[tuple[float, int]]) -> float:
