@@ -117,7 +117,7 @@ def _section(title: str, group: results.Group, trials: Sequence[int], picture: s
     rows = [
         f"## {title}",
         "",
-        f"{len(group.tasks)} tasks, {len(group.seeds)} seed{'s' if len(group.seeds) > 1 else ''}.",
+        f"{len(group.tasks)} tasks, {group.seeds_in_words}.",
         "",
         f"![regret against trials]({picture})",
         "",

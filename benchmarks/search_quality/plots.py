@@ -46,7 +46,7 @@ def draw(path: Path, title: str, group: results.Group, thick: Collection[str]) -
                 linewidth=0,
             )
     axes.set(
-        title=f"{title}: {len(group.tasks)} tasks, {len(group.seeds)} seeds",
+        title=f"{title}: {len(group.tasks)} tasks, {group.seeds_in_words}",
         xlabel="trials, five at a time",
         ylabel="mean normalised regret",
         yscale="log" if has_logarithm else "linear",

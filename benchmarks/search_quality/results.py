@@ -30,6 +30,10 @@ class Group:
     regret: Array
     milliseconds: dict[str, float]  # median per suggestion, the first two batches left out
 
+    @property
+    def seeds_in_words(self) -> str:
+        return f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+
     def at(self, trials: int) -> Array:
         """Regret after so many trials, (task, seed, method)."""
         return np.asarray(self.regret[..., trials - 1])

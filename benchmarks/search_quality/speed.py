@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.search_quality speed
 
-PSHE2 and HAZero search Rosenbrock's function, five trials at a time, and is timed over the
+PSHE2 and HAZero search Rosenbrock's function, five trials at a time, and are timed over the
 suggestions after that many trials, asking and telling together. GPSampler (when Optuna and torch
 are installed) is given the trials of PSHE2 and timed in the same run, so a slow or busy machine is
 slow for all; ratios are what to look at.
