@@ -25,13 +25,12 @@ from benchmarks.torture.rows import Outcome
 from tests.faults.harness import Nursery
 
 ORDER = Order(seed=0, jobs=1, is_quick=True)
-SOAK = 400  # trials; 2,000 take minutes
 MOMENTARY = 4  # threads and files of VisualDL's writers, which come and go
 TIMES = ("too slow",)  # kinds of violations that depend on what else the machine does
 UNITS = [
     pytest.param(part, unit, id=f"{part.name}{number}")
     for part in sorted(PARTS, key=lambda part: part.name != "soak")  # it takes longest
-    for number, unit in enumerate(part.units(SOAK if part.name == "soak" else part.quick, ORDER))
+    for number, unit in enumerate(part.units(part.quick, ORDER))
     if part.name not in ("gaps", "bare-trees", "repeats")
 ]
 BARE_UNITS = trees.units(next(p.quick for p in PARTS if p.name == "bare-trees"), ORDER.seed)
