@@ -54,7 +54,7 @@ from autofinetune.state import (
 from autofinetune.stopping import Stopping
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.version import __version__
-from autofinetune.world import LATER, World
+from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
 AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
@@ -309,7 +309,7 @@ class Tuner:
             try:
                 return action()
             except (DiskFull, OSError) as error:
-                later = isinstance(error, DiskFull) or error.errno in LATER
+                later = isinstance(error, DiskFull) or error.errno in TRANSIENT
                 if not later or self.interrupted:
                     raise
                 if not is_told:
@@ -372,7 +372,7 @@ class Tuner:
             try:
                 events.append(self._submit(trial))
             except OSError as error:
-                if error.errno not in LATER:
+                if error.errno not in TRANSIENT:
                     raise
                 if self.interrupted:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))

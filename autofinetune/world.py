@@ -8,19 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 # What may be over the next time: no space, no memory for a fork, too many open files.
-LATER = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EAGAIN,
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.EINTR,
-    }
-)
+TRANSIENT = NO_SPACE | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR}
 
 
 @dataclass(frozen=True)

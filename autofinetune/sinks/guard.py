@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Callable, Sequence
 
 from autofinetune.events import Event
 from autofinetune.state import State
+from autofinetune.world import NO_SPACE
 
 from .base import Sink
-
-LATER = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class SinkGuard:
@@ -56,7 +54,7 @@ class SinkGuard:
         try:
             action()
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in LATER:
+            if isinstance(error, OSError) and error.errno in NO_SPACE:
                 self._wait(sink, error)
             else:
                 self._drop(sink, error)
