@@ -37,6 +37,10 @@ class Condition:
     parent: str
     indices: tuple[int, ...]
 
+    def fits(self, size: int) -> bool:
+        """Whether a choice of so many values has all that are named, and any is."""
+        return bool(self.indices) and all(0 <= index < size for index in self.indices)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:

@@ -40,8 +40,7 @@ class Space:
             condition = parameter.condition
             if parameter.name in names:
                 raise ValueError(f"{parameter.name} stands twice")
-            known = range(sizes.get(condition.parent, 0)) if condition else ()
-            if condition and not (condition.indices and {*condition.indices} <= {*known}):
+            if condition and not condition.fits(sizes.get(condition.parent, 0)):
                 raise ValueError(f"{parameter.name} depends on no earlier choice: {condition}")
             names.add(parameter.name)
             if isinstance(parameter, ChoiceParameter):
