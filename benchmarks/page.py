@@ -26,7 +26,7 @@ class Page:
         """
         sections = _sections(path.read_text()) if path.exists() else {}
         sections[self.titles[part]] = (
-            f"{datetime.date.today().isoformat()}, commit {_commit(path)}:\n\n"
+            f"{datetime.date.today().isoformat()}, commit {commit(path.absolute().parent)}:\n\n"
             f"```\n$ python -m {command}\n{text.rstrip()}\n```\n"
         )
         titles = self.titles.values()
@@ -92,10 +92,11 @@ def _sections(text: str) -> dict[str, str]:
     return found
 
 
-def _commit(page: Path) -> str:
+def commit(folder: Path) -> str:
+    """The commit that the repository around `folder` is at."""
     found = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
-        cwd=page.absolute().parent,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.page import commit
 
 from . import (
     cells,
@@ -103,7 +104,7 @@ Everything here was written by `python -m benchmarks.search_quality doc` from re
   {_words(synthetic.DIMS)} dimensions, and with whole numbers on every second axis in
   {_words(synthetic.ROUNDED_DIMS)}.
 
-Versions: {pinned}. Commit {_commit()}, search code {cells.code()}."""
+Versions: {pinned}. Commit {commit(DOCS)}, search code {cells.code()}."""
 
 
 def _words(numbers: Sequence[int]) -> str:
@@ -206,10 +207,3 @@ python -m benchmarks.search_quality schedules --yahpo=yahpo_data --cache={cache.
     '--tasks=lcbench/*'
 python -m benchmarks.search_quality doc --yahpo=yahpo_data --cache={cache.name}
 ```"""
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=DOCS, capture_output=True, text=True
-    )
-    return found.stdout.strip() or "unknown"

@@ -202,6 +202,11 @@ def wait_until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) 
         select.select([], [], [], _LOOK_S)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process, and not only been sent."""
+    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
+
+
 def can_attach() -> bool:
     """Whether a process may be traced that is not a child of the tracer."""
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -423,7 +428,7 @@ class FaultRun:
             return self.start_fresh(before=words)
         life = self._keep(Forked(self.nursery, {**self._task(self.words()), "stop": True}))
         status = Path(f"/proc/{life.pid}/status")
-        wait_until(lambda: "State:\tT" in status.read_text())
+        wait_until(lambda: is_stopped(life.pid))
         self.tracers.append(subprocess.Popen([*words, "-p", str(life.pid)]))
         wait_until(lambda: "TracerPid:\t0" not in status.read_text())
         life.send_signal(signal.SIGCONT)

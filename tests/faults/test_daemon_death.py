@@ -30,6 +30,7 @@ from tests.faults.harness import (
     FaultRun,
     Life,
     Nursery,
+    is_stopped,
     wait_until,
 )
 from tests.faults.oracle import check_invariants
@@ -240,10 +241,6 @@ def test_F29_a_third_ctrl_c_right_after_the_second_is_no_second(  # noqa: N802
     for pid in runners:
         os.kill(pid, signal.SIGCONT)
     assert life.wait(3.0) in (129, 130, 143)
-
-
-def is_stopped(pid: int) -> bool:
-    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
 def is_pending(pid: int) -> bool:
