@@ -9,8 +9,8 @@ Array = NDArray[np.float64]
 
 
 class Design:
-    """Low-discrepancy points for the first candidates: whole rounds of `popsize`, at least
-    `trials` and at least dim + 3, or none with `trials` 0.
+    """Low-discrepancy points for the first `trials` candidates, filled up to whole rounds of
+    `popsize`; none with `trials` 0.
 
     The additive recurrence u_i = (shift + i a) mod 1 with a_j = g^-(j+1), where g is the positive
     root of g^(dim + 1) = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
@@ -18,7 +18,7 @@ class Design:
     """
 
     def __init__(self, dim: int, popsize: int, seed: int, trials: int) -> None:
-        self._count = -(-max(trials, dim + 3) // popsize) * popsize if trials else 0
+        self._count = -(-trials // popsize) * popsize
         root = 2.0
         for _ in range(64):  # a contraction: converges to the last bit
             root = (1.0 + root) ** (1.0 / (dim + 1.0))

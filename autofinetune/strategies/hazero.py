@@ -28,6 +28,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +62,8 @@ class HAZero(Population):
         "surrogate": Option("on", "screens samples by all finished trials", words=("on", "off")),
         "samples": Option(600, "samples of the distribution that are screened", 8, 100_000),
         **POPULATION_OPTIONS,
+        # Longer than PSHE2's: within reach of the distribution there are no far corners to avoid.
+        "length": replace(POPULATION_OPTIONS["length"], default=2.0),
     }
 
     def _set_up(self) -> None:
@@ -112,7 +115,8 @@ class HAZero(Population):
         losses = _losses(np.array([merit for _, merit in told]))
         if losses is None:
             return
-        self._sample()  # cma wants to be asked before it is told
+        if not self._blocks:
+            self._sample()  # cma wants to be asked before it is told
         # As if it had never seen the points, which is so for those of an earlier life.
         self._evolution.sent_solutions.clear()
         with warnings.catch_warnings():

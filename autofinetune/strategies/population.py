@@ -20,7 +20,9 @@ _TEMPERS = 5
 _LEAST_DEMAND = 0.05  # in units of the most
 POPULATION_OPTIONS: Mapping[str, Option] = {
     "design": Option(10, "trials spread over the space before the search begins", 0, 1000),
-    "length": Option(LENGTH, "how smooth scores are expected to be, in ranges", 0.01, 100.0),
+    "length": Option(
+        LENGTH, "of a range, by which scores are expected to change, for four ranges", 0.01, 100.0
+    ),
     "tail": Option(TAIL, "how much of the bad scores is told apart, in best - median", 0.1, 1e6),
     "demand": Option(0.2, "the most improvement a member looks for, in deviations", 0.0, 10.0),
 }

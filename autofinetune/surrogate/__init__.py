@@ -1,8 +1,8 @@
 """What finished trials say about untried ones: features, a Gaussian process, and its use."""
 
 from .by_value import OrderedFeatures
-from .features import Features
-from .gp import LENGTH, GaussianProcess, fit
+from .features import LENGTH, Features
+from .gp import GaussianProcess, fit
 from .screen import TAIL, Screen, standardized
 from .utility import log_improvement, log_probability, uncertainty, upper_bound
 

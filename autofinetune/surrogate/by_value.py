@@ -26,6 +26,7 @@ class OrderedFeatures(Features):
                 ordered = sorted(numbers)
                 ranks = [(ordered.index(number) + 0.5) / len(numbers) for number in numbers]
                 self._ranked.append((int(self.columns[place]), ranks))
+                self._is_range[self.columns[place]] = True
 
     def __call__(self, points: Array) -> Array:
         found = super().__call__(points)

@@ -11,6 +11,8 @@ from autofinetune.space.space import INACTIVE
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
+LENGTH = 1.2  # of a range, by which scores are expected to change, for four of them
+CHOICE_LENGTH = 2.0  # the same of a choice's column, for four columns in all
 _FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
 
 
@@ -50,6 +52,8 @@ class Features:
         widths[self.ordered] = 1
         self.columns = np.cumsum(widths) - widths
         self.width = int(widths.sum())
+        self._is_range = np.zeros(self.width, dtype=bool)
+        self._is_range[self.columns[self.ordered]] = True
 
     def __call__(self, points: Array) -> Array:
         found: list[Array] = []
@@ -68,6 +72,17 @@ class Features:
                 neutral = INACTIVE if self.ordered[place] else ONE_HOT / found[place].shape[1]
                 found[place] = np.where(active[:, place, None], found[place], neutral)
         return np.hstack(found)
+
+    def lengths(self, length: float = LENGTH) -> Array:
+        """How far one has to go for another score, before any is known; `(width,)`.
+
+        Choices lie the further apart the more there are. With many ranges, however, long scales
+        make the corners of the cube look promising that are farthest from all trials, and few
+        trials cannot disprove it: the more ranges, the shorter.
+        """
+        ranges = max(2, int(self._is_range.sum()))
+        of_choice = CHOICE_LENGTH * (max(2, self.width) / 4.0) ** 0.5
+        return np.asarray(np.where(self._is_range, length * (4.0 / ranges) ** 0.5, of_choice))
 
     def active(self, points: Array) -> Mask:
         """Which parameters are active at points `(n, dim)`; shape `(n, dim)`."""

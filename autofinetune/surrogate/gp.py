@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 _SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
 NU = 2.5
 _JITTER = 1e-8
-# Means and deviations of the priors on log l, log s^2 and log v.
-LENGTH, LENGTH_SPREAD = 2.0, 0.6  # in four dimensions
+# Means and deviations of the priors on log l, log s^2 and log v; `fit` is given the mean of log l.
+LENGTH_SPREAD = 0.6
 SIGNAL_MEAN, SIGNAL_SPREAD = 0.0, 0.7
 NOISE_MEAN, NOISE_SPREAD = np.log(1e-5), 2.0
 _BOUNDS = (np.log(0.03), np.log(30.0)), (np.log(0.05), np.log(20.0)), (np.log(1e-6), np.log(1.0))
@@ -95,7 +95,7 @@ def fit(
     x: Array,
     y: Array,
     iterations: int = 50,
-    length: float = LENGTH,
+    lengths: Array | None = None,
     nu: float = NU,
     noise: float | None = None,
 ) -> GaussianProcess:
@@ -105,15 +105,14 @@ def fit(
         x: features, shape `(n, width)`.
         y: targets with mean near 0 and deviation near 1, shape `(n,)`.
         iterations: of the optimiser at most.
-        length: the median of the prior of length scales in four dimensions.
+        lengths: the medians of the priors of length scales, `(width,)`; 1 by default.
         nu: the smoothness of the kernel, 0.5, 1.5 or 2.5.
         noise: its variance where it is known; otherwise it is fitted, too.
     """
     width = x.shape[1]
     noise_mean = NOISE_MEAN if noise is None else np.log(noise)
-    prior = np.concatenate(
-        [np.full(width, _length_mean(width, length)), [SIGNAL_MEAN, noise_mean]]
-    )
+    length_means = np.zeros(width) if lengths is None else np.log(lengths)
+    prior = np.concatenate([length_means, [SIGNAL_MEAN, noise_mean]])
     spread = np.concatenate([np.full(width, LENGTH_SPREAD), [SIGNAL_SPREAD, NOISE_SPREAD]])
     squares = (x[:, None, :] - x[None, :, :]) ** 2
     noise_bounds = _BOUNDS[2] if noise is None else (noise_mean, noise_mean)
@@ -133,11 +132,6 @@ def fit(
 def _solve(lower: Array, b: Array) -> Array:
     """A^-1 b for A = L L^T, of the shape of `b`."""
     return np.asarray(scipy.linalg.cho_solve((lower, True), b, check_finite=False))
-
-
-def _length_mean(width: int, length: float) -> float:
-    """Distances grow with the root of the dimension, and so do length scales."""
-    return float(np.log(length) + 0.5 * np.log(max(width, 2) / 4.0))
 
 
 def _negative_log_posterior(

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from autofinetune.space import Space
 
 from .climb import Box, climb
-from .features import Features
-from .gp import LENGTH, NU, GaussianProcess, condition, fit
+from .features import LENGTH, Features
+from .gp import NU, GaussianProcess, condition, fit
 from .utility import Utility, log_improvement
 
 Array = NDArray[np.float64]
 MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
 _MOST_KEPT = 10 * MOST_TRIALS  # of which it is made
 MOST_OF_A_SOURCE = 100
+SOURCE_LENGTH = 2.0  # another run is as unlike this one as another choice, unless learned
 CLIMBS = 3  # proposals from which log expected improvement is climbed
 FAR = 1.96
 STRANGE = 2.33
@@ -44,7 +45,7 @@ class Screen:
 
     Args:
         space: that of the points.
-        length: how smooth scores are expected to be, see `gp.fit`.
+        length: how smooth scores are expected to be, see `Features.lengths`.
         tail: how much of the bad scores is told apart, see `standardized`.
         nu, noise: of the process, see `gp.fit`.
         features: how the process sees points.
@@ -107,7 +108,7 @@ class Screen:
             x, y, _ = self._data(fitted)
             # From the prior on, for the same reason.
             iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
-            self._gp = fit(x, y, iterations, self._length, self._nu, self._noise)
+            self._gp = fit(x, y, iterations, self._lengths(), self._nu, self._noise)
             self._theta, self._fitted = self._gp.theta, fitted
         x, self._y, own = self._data(self._count)
         self._gp = condition(x, self._y, self._theta, self._nu)
@@ -128,6 +129,11 @@ class Screen:
             xs.append(x)
             ys.append(merits + _difference(points, y, known, merits))
         return np.vstack(xs), np.concatenate(ys), len(points)
+
+    def _lengths(self) -> Array:
+        """What length scales are expected of features and sources, `(width + sources,)`."""
+        lengths = self._features.lengths(self._length)
+        return np.concatenate([lengths, np.full(len(self._sources), SOURCE_LENGTH)])
 
     def _own(self, points: Array) -> Array:
         """Features of points as trials of this run, `(n, width + sources)`."""
