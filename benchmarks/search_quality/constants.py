@@ -12,20 +12,27 @@ from collections.abc import Mapping
 
 from autofinetune.strategies import strategy_class
 
-from . import results
+from . import mixed, results, synthetic, yahpo
 from .cells import Cell
 from .tasks import TUNED_ON
 
 VARIANTS = (
     "pshe2:length=0.6",
-    "pshe2:length=1",
-    "pshe2:length=4",
+    "pshe2:length=2.4",
+    "hazero:length=1",
+    "hazero:length=4",
+    "pshe2:design=5",
+    "pshe2:design=20",
     "pshe2:tail=1",
     "pshe2:demand=0",
     "pshe2:demand=0.4",
-    "pshe2:design=20",
 )
 AT = (25, 50, 100)
+TASKS = {
+    "LCBench": yahpo.FAMILY,
+    "functions": synthetic.TUNING_FAMILY,
+    "choices and conditions": mixed.FAMILY,
+}
 
 
 def section(found: Mapping[results.Key, Cell]) -> str:
@@ -33,17 +40,18 @@ def section(found: Mapping[results.Key, Cell]) -> str:
     rows = []
     for variant in VARIANTS:
         strategy, _, change = variant.partition(":")
-        group = results.select(found, TUNED_ON, [strategy, variant], max(AT))
-        if group is None:
-            continue
-        option = change.partition("=")[0]
-        default = strategy_class(strategy).OPTIONS[option].default
-        values = [
-            f"{mine:+.4f} ({before:.4f})"
-            for before, mine in (group.at(n).mean(axis=(0, 1)) for n in AT)
-        ]
-        cells = len(group.tasks) * len(group.seeds)
-        rows.append(f"| {variant} | {default} | {cells} | {' | '.join(values)} |")
+        default = strategy_class(strategy).OPTIONS[change.partition("=")[0]].default
+        for title, family in TASKS.items():
+            tasks = [task for task in TUNED_ON if task.startswith(f"{family}/")]
+            group = results.select(found, tasks, [strategy, variant], max(AT))
+            if group is None:
+                continue
+            values = [
+                f"{mine:+.4f} ({before:.4f})"
+                for before, mine in (group.at(n).mean(axis=(0, 1)) for n in AT)
+            ]
+            cells = f"{len(group.tasks)} × {len(group.seeds)}"
+            rows.append(f"| {variant} | {default} | {title} | {cells} | {' | '.join(values)} |")
     if not rows:
         return ""
     head = [
@@ -53,7 +61,7 @@ def section(found: Mapping[results.Key, Cell]) -> str:
         "tasks and seeds; tasks tuned on only. Differences of 0.02 are within the noise of so few "
         "seeds.",
         "",
-        f"| variant | default | searches | {' | '.join(f'@{n}' for n in AT)} |",
-        "|---" * (len(AT) + 3) + "|",
+        f"| variant | default | tasks | tasks × seeds | {' | '.join(f'@{n}' for n in AT)} |",
+        "|---" * (len(AT) + 4) + "|",
     ]
     return "\n".join([*head, *rows])

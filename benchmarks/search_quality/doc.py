@@ -13,6 +13,7 @@ from . import (
     cells,
     constants,
     metrics,
+    mixed,
     namesakes,
     plots,
     pure_cma,
@@ -22,7 +23,9 @@ from . import (
     speed,
     synthetic,
     trainings,
+    yahpo,
 )
+from .functions import FUNCTIONS, TUNING
 from .method import PARALLEL
 from .methods import is_ours
 from .tasks import TUNED_ON
@@ -97,17 +100,19 @@ Everything here was written by `python -m benchmarks.search_quality doc` from re
   conditions, as all here, `-group` suggests the same as the default. HEBO is missing because its
   requirements could not be installed (see peers.txt).
 * The strategies' constants were tuned on these only, which are reported apart:
-  {", ".join(TUNED_ON)}.
+  {", ".join(task for task in TUNED_ON if task.startswith(yahpo.FAMILY))}; the synthetic functions
+  {_words([*TUNING])} in {_words(synthetic.TUNING_DIMS)} dimensions; and {_words([*mixed.SPACES])},
+  which are made-up spaces with choices and conditions.
 * LCBench: one space, no conditions, seven hyperparameters, 52 epochs. Real trainings:
   scikit-learn models, {len(trainings.names())} in number, of which every configuration was trained
-  with cross-validation beforehand. Synthetic: {len(synthetic.FUNCTIONS)} functions in
+  with cross-validation beforehand. Synthetic: {len(FUNCTIONS)} functions in
   {_words(synthetic.DIMS)} dimensions, and with whole numbers on every second axis in
   {_words(synthetic.ROUNDED_DIMS)}.
 
 Versions: {pinned}. Commit {commit(DOCS)}, search code {cells.code()}."""
 
 
-def _words(numbers: Sequence[int]) -> str:
+def _words(numbers: Sequence[object]) -> str:
     return ", ".join(map(str, numbers))
 
 

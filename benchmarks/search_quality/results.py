@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import metrics, scales, trainings, yahpo
+from . import metrics, mixed, scales, synthetic, trainings, yahpo
 from .cells import Cell
 from .metrics import Array
 from .task import Scale
@@ -60,6 +60,8 @@ def families(tasks: Sequence[str]) -> dict[str, list[str]]:
         trainings.FAMILY: "Real trainings",
         "bbob": "Synthetic functions",
         "rounded": "Synthetic functions with whole numbers on every second axis",
+        synthetic.TUNING_FAMILY: "Other synthetic functions",
+        mixed.FAMILY: "Made-up spaces with choices and conditions",
     }
     groups: dict[str, list[str]] = {}
     for family, title in titles.items():

@@ -3,8 +3,8 @@
     python -m benchmarks.search_quality scales --yahpo=DIR
 
 Half a million uniform points of the space for each LCBench instance (the same points for all) and
-20,000 for each synthetic function, whose best value is known. Instances that are in the file
-already are left alone.
+20,000 for each synthetic function, whose best value is known, and for each mixed space. Instances
+that are in the file already are left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import synthetic, yahpo
+from . import mixed, synthetic, yahpo
 from .task import Scale
 
 FILE = Path(__file__).parent / "scales.json"
@@ -36,12 +36,19 @@ def load() -> dict[str, Scale]:
 def make(data: Path | None) -> None:
     """Add what is missing to scales.json."""
     known = {name: (scale.best, scale.median) for name, scale in load().items()}
-    for problem in synthetic.problems():
+    for problem in (*synthetic.problems(), *synthetic.tuning_problems()):
         if problem.name not in known:
             rng = np.random.default_rng(SEED)
             points = rng.random((SYNTHETIC_POINTS, problem.dim))
             median = float(np.median([-problem.loss(problem.position(u)) for u in points]))
             known[problem.name] = (0.0, median)
+    for name in mixed.names():
+        if name not in known:
+            instance = name.partition("/")[2]
+            whole, score = mixed.space(instance), mixed.score(instance)
+            drawn = np.random.default_rng(SEED).random((SYNTHETIC_POINTS, whole.dim)).tolist()
+            values = [score(whole.decode(u)) for u in drawn]
+            known[name] = (max(values), float(np.median(values)))
     _write(known)
     if data is None:
         print("no --yahpo=DIR: only the synthetic functions were scaled")

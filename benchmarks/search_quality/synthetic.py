@@ -1,10 +1,8 @@
-"""Synthetic functions in the manner of BBOB, written from their definitions.
+"""Synthetic tasks: functions in the manner of BBOB.
 
-Definitions: Hansen et al., "Real-Parameter Black-Box Optimization Benchmarking 2009: Noiseless
-Functions Definitions", INRIA RR-6829, without the transformations that only make them irregular
-(T_osz, T_asy, boundary penalty). Every instance has its optimum, of value 0, at a random place in
-[-4, 4]^dim, and all but the separable ones are rotated, so neither the centre nor an axis is
-special. The search space is [-5, 5]^dim and starts at a random place.
+Every instance has its optimum, of value 0, at a random place in [-4, 4]^dim, and all but the
+separable ones are rotated, so neither the centre nor an axis is special. The search space is
+[-5, 5]^dim and starts at a random place.
 
 The `rounded` versions have every second axis on whole numbers, given as `int` parameters, with the
 optimum moved onto them.
@@ -14,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,83 +19,18 @@ from numpy.typing import NDArray
 
 from autofinetune.space import Space, load_space
 
+from .functions import FUNCTIONS, TUNING
 from .task import Params
 
 Array = NDArray[np.float64]
 _BOUND = 5.0
 
 
-def _powers(base: float, dim: int) -> Array:
-    """base^0 ... base^1 over the axes, `(dim,)`."""
-    return np.asarray(base ** (np.arange(dim) / max(dim - 1, 1)))
-
-
-def sphere(z: Array) -> float:
-    return float(z @ z)
-
-
-def ellipsoid(z: Array) -> float:
-    return float(_powers(1e6, len(z)) @ z**2)
-
-
-def rastrigin(z: Array) -> float:
-    z = _powers(np.sqrt(10.0), len(z)) * z
-    return float(10.0 * (len(z) - np.cos(2.0 * np.pi * z).sum()) + z @ z)
-
-
-def rosenbrock(z: Array) -> float:
-    z = max(1.0, np.sqrt(len(z)) / 8.0) * z + 1.0
-    return float((100.0 * (z[:-1] ** 2 - z[1:]) ** 2 + (z[:-1] - 1.0) ** 2).sum())
-
-
-def discus(z: Array) -> float:
-    return float(1e6 * z[0] ** 2 + z[1:] @ z[1:])
-
-
-def bent_cigar(z: Array) -> float:
-    return float(z[0] ** 2 + 1e6 * z[1:] @ z[1:])
-
-
-def different_powers(z: Array) -> float:
-    exponents = 2.0 + 4.0 * np.arange(len(z)) / max(len(z) - 1, 1)
-    return float(np.sqrt((np.abs(z) ** exponents).sum()))
-
-
-def sharp_ridge(z: Array) -> float:
-    z = _powers(np.sqrt(10.0), len(z)) * z
-    return float(z[0] ** 2 + 100.0 * np.sqrt(z[1:] @ z[1:]))
-
-
-def schaffers(z: Array) -> float:
-    z = _powers(np.sqrt(10.0), len(z)) * z
-    s = np.sqrt(z[:-1] ** 2 + z[1:] ** 2)
-    return float((np.sqrt(s) * (1.0 + np.sin(50.0 * s**0.2) ** 2)).mean() ** 2)
-
-
-def griewank_rosenbrock(z: Array) -> float:
-    z = max(1.0, np.sqrt(len(z)) / 8.0) * z + 1.0
-    s = 100.0 * (z[:-1] ** 2 - z[1:]) ** 2 + (z[:-1] - 1.0) ** 2
-    return float(10.0 * (s / 4000.0 - np.cos(s)).mean() + 10.0)
-
-
-FUNCTIONS: dict[str, Callable[[Array], float]] = {
-    function.__name__: function
-    for function in (
-        sphere,
-        ellipsoid,
-        rastrigin,
-        rosenbrock,
-        discus,
-        bent_cigar,
-        different_powers,
-        sharp_ridge,
-        schaffers,
-        griewank_rosenbrock,
-    )
-}
 _SEPARABLE = ("sphere", "rosenbrock")  # rotated they are the same, or as usual not rotated
 DIMS = (2, 5, 10, 20)
 ROUNDED_DIMS = (5, 10)
+TUNING_DIMS = (5, 10, 20)
+TUNING_FAMILY = "tuning"
 
 
 @dataclass(frozen=True)
@@ -113,12 +45,13 @@ class Problem:
     @property
     def name(self) -> str:
         kind = "rounded" if self.rounded else "bbob"
+        kind = TUNING_FAMILY if self.function in TUNING else kind
         return f"{kind}/{self.function}-{self.dim}-{self.instance}"
 
     def loss(self, x: Array) -> float:
         """At `x` `(dim,)` in the units of the space; 0 at the optimum, larger elsewhere."""
         optimum, rotation, _ = self._frame
-        return FUNCTIONS[self.function](rotation @ (x - optimum))
+        return (FUNCTIONS | TUNING)[self.function](rotation @ (x - optimum))
 
     @property
     def optimum(self) -> Array:
@@ -171,3 +104,9 @@ def problems() -> tuple[Problem, ...]:
     plain = [Problem(name, dim, False) for name in FUNCTIONS for dim in DIMS]
     rounded = [Problem(name, dim, True) for name in FUNCTIONS for dim in ROUNDED_DIMS]
     return tuple(plain + rounded)
+
+
+@functools.cache
+def tuning_problems() -> tuple[Problem, ...]:
+    """Those that constants may be tuned on."""
+    return tuple(Problem(name, dim, False) for name in TUNING for dim in TUNING_DIMS)

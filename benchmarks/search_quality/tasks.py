@@ -7,14 +7,18 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from . import scales, synthetic, trainings, yahpo
+from . import mixed, scales, synthetic, trainings, yahpo
 from .task import Task
 
 # The constants of the strategies were chosen by results on these and no others; what is claimed is
 # claimed of the rest.
-TUNED_ON = tuple(
-    f"lcbench/{i}"
-    for i in ("3945", "7593", "34539", "126025", "126026", "126029", "146212", "167104")
+TUNED_ON = (
+    *(
+        f"lcbench/{i}"
+        for i in ("3945", "7593", "34539", "126025", "126026", "126029", "146212", "167104")
+    ),
+    *(problem.name for problem in synthetic.tuning_problems()),
+    *mixed.names(),
 )
 
 
@@ -22,8 +26,8 @@ def names(data: Path | None) -> list[str]:
     """Every task there is, without and with YAHPO's data."""
     found = [f"{yahpo.FAMILY}/{i}" for i in yahpo.instances(data)] if data else []
     found += trainings.names()
-    found += [problem.name for problem in synthetic.problems()]
-    return found
+    found += [problem.name for problem in (*synthetic.problems(), *synthetic.tuning_problems())]
+    return found + mixed.names()
 
 
 def select(patterns: Iterable[str], data: Path | None) -> list[str]:
@@ -56,5 +60,8 @@ def load(name: str, data: Path | None) -> Task:
         space = trainings.space(instance.partition("-")[0])
         evaluate = functools.partial(trainings.evaluate, instance)
         return Task(name, space, evaluate, trainings.scale(name))
-    problem = next(problem for problem in synthetic.problems() if problem.name == name)
+    if family == mixed.FAMILY:
+        return Task(name, mixed.space(instance), mixed.score(instance), scales.load()[name])
+    problems = (*synthetic.problems(), *synthetic.tuning_problems())
+    problem = next(problem for problem in problems if problem.name == name)
     return Task(name, problem.space, problem.score, scales.load()[name])

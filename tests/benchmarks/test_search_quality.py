@@ -61,7 +61,11 @@ def test_wins_have_a_tolerance() -> None:
     assert metrics.wins(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.2004, 0.1])) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("problem", synthetic.problems(), ids=lambda problem: str(problem.name))
+@pytest.mark.parametrize(
+    "problem",
+    [*synthetic.problems(), *synthetic.tuning_problems()],
+    ids=lambda problem: str(problem.name),
+)
 def test_a_function_is_zero_at_its_optimum_and_above_elsewhere(
     problem: synthetic.Problem,
 ) -> None:
@@ -90,7 +94,9 @@ def test_tasks_are_chosen_by_pattern() -> None:
     ]
     assert len(task_list.select(["bbob:3", "bbob:2"], None)) == 3
     assert not set(task_list.select(["heldout"], None)) & set(task_list.TUNED_ON)
-    assert len(task_list.TUNED_ON) <= 8
+    assert sum(task.startswith("lcbench/") for task in task_list.TUNED_ON) == 8
+    without_data = {t for t in task_list.TUNED_ON if not t.startswith("lcbench/")}
+    assert set(task_list.select(["tuned"], None)) == without_data
 
 
 @pytest.mark.parametrize("model", trainings.MODELS)
