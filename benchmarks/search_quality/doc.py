@@ -31,6 +31,7 @@ from .methods import is_ours
 from .tasks import TUNED_ON
 
 DOCS = Path(__file__).parents[2] / "docs"
+LONG = 200
 _CLASSIC = {"pshe2": "paddlehub-pshe2", "hazero": "paddlehub-hazero"}
 
 
@@ -39,22 +40,12 @@ def write(
 ) -> None:
     """Write the document and its plots from the cache and the two files beside it."""
     found = cells.current(cache)
-    groups = {}
-    for title, members in results.families(names).items():
-        is_wide = title == results.ALL
-        group, left_out = results.group(
-            found, members, methods, max(trials), _CLASSIC, is_wide=is_wide
-        )
-        peers = [method for method in left_out if not is_ours(method)]
-        if group is not None:
-            groups[title] = group
-            rare = results.select(found, members, [*group.methods, *peers], max(trials))
-            if peers and rare is not None:
-                groups[f"{title}, with {', '.join(peers)}"] = rare
+    groups = _groups(found, names, methods, max(trials))
     pictures = plots.draw_all(DOCS, groups, _CLASSIC)
     parts = [_protocol(found, groups)]
     for title, group in groups.items():
-        parts.append(_section(title, group, trials, pictures[title]))
+        counts = trials if group.trials == max(trials) else (max(trials), group.trials)
+        parts.append(_section(title, group, counts, pictures[title]))
     parts.append(_against_classics(found, names, trials))
     parts.append(namesakes.section(found, names))
     parts.append(constants.section(found))
@@ -64,6 +55,34 @@ def write(
     parts.append(_beside(cache, ".schedules.json", *told))
     parts.append(_again(cache))
     (DOCS / "search_quality.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+
+
+def _groups(
+    found: Mapping[results.Key, cells.Cell],
+    names: Sequence[str],
+    methods: Sequence[str],
+    trials: int,
+) -> dict[str, results.Group]:
+    """What is told, by title: each family; then the slow peers, and longer searches."""
+    groups = {}
+    rare: set[str] = set()
+    for title, members in results.families(names).items():
+        is_wide = title == results.ALL
+        group, left_out = results.group(found, members, methods, trials, _CLASSIC, is_wide=is_wide)
+        if group is not None:
+            groups[title] = group
+            rare |= {method for method in left_out if is_wide and not is_ours(method)}
+    if results.ALL in groups:
+        members, usual = results.families(names)[results.ALL], groups[results.ALL].methods
+        for package in sorted({method.partition("-")[0] for method in rare}):
+            peers = sorted(method for method in rare if method.partition("-")[0] == package)
+            beside = results.select(found, members, [*usual, *peers], trials)
+            if beside is not None:
+                groups[f"{results.ALL}, with {', '.join(peers)}"] = beside
+        longer, _ = results.group(found, members, methods, LONG, _CLASSIC)
+        if trials < LONG and longer is not None:
+            groups[f"{results.ALL}, {LONG} trials"] = longer
+    return groups
 
 
 def _protocol(found: Mapping[results.Key, cells.Cell], groups: Mapping[str, results.Group]) -> str:

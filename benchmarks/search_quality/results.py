@@ -34,6 +34,11 @@ class Group:
     def seeds_in_words(self) -> str:
         return f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
 
+    @property
+    def trials(self) -> int:
+        """How many each search had."""
+        return int(self.regret.shape[-1])
+
     def at(self, trials: int) -> Array:
         """Regret after so many trials, (task, seed, method)."""
         return np.asarray(self.regret[..., trials - 1])

@@ -12,6 +12,7 @@ from autofinetune.space import load_space
 from benchmarks.search_quality import (
     cells,
     classic,
+    doc,
     methods,
     metrics,
     results,
@@ -197,3 +198,28 @@ def test_a_method_of_few_cells_is_left_out_unless_it_has_those_of_the_others() -
     assert group is not None
     assert group.methods == ("cheap", "ours")
     assert left_out == {"dear": 1}
+
+
+def test_the_document_tells_of_slow_peers_and_long_searches_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doc, "DOCS", tmp_path)
+    cache = tmp_path / "cells.jsonl"
+    tasks = [f"bbob/sphere-{dim}-1" for dim in (2, 5, 10)]
+    for method in ("pshe2", "hazero", "paddlehub-pshe2", "paddlehub-hazero", "cma", "smac3"):
+        code = cells.code() if methods.is_ours(method) else ""
+        for place, task in enumerate(tasks[: 1 if method == "smac3" else 3]):
+            trials = 200 if place == 0 else 100
+            scores = [-1.0 - 1.0 / n for n in range(1, trials + 1)]
+            cells.append(cache, cells.Cell(task, method, 0, trials, scores, [0.0] * 40, code, {}))
+    doc.write(cache, tasks, [], [50, 100])
+    told = (tmp_path / "search_quality.md").read_text()
+    titles = [line for line in told.splitlines() if line.startswith("## All tasks")]
+    assert titles == [
+        "## All tasks not tuned on",
+        "## All tasks not tuned on, with smac3",
+        "## All tasks not tuned on, 200 trials",
+    ]
+    assert "regret@50 | regret@100 | rank@50 | rank@100" in told
+    assert "regret@100 | regret@200 | rank@100 | rank@200" in told
+    assert {path.suffix for path in tmp_path.iterdir()} == {".jsonl", ".md", ".svg"}
