@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import importlib.metadata
 import json
 import math
@@ -17,9 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import autofinetune
-
-from . import methods
+from . import code, methods
 from .method import PARALLEL
 from .task import Task
 
@@ -37,7 +34,7 @@ class Cell:
     trials: int
     scores: list[float]
     seconds: list[float]
-    code: str  # a digest of this project's search, for its own methods
+    code: str  # a digest of the sources of a strategy of this project, else nothing
     versions: dict[str, str]
 
     @property
@@ -71,20 +68,14 @@ def run(task: Task, method: str, seed: int, trials: int, label: str = "") -> Cel
         trials,
         [float(f"{score:.8g}") for score in scores[:trials]],
         [float(f"{each:.3g}") for each in seconds],
-        code() if methods.is_ours(method) else "",
+        code_of(method),
         versions(),
     )
 
 
-@functools.cache
-def code() -> str:
-    """A digest of the sources that decide what this project's strategies do."""
-    root = Path(autofinetune.__file__).parent
-    found = hashlib.sha256()
-    for folder in ("space", "strategies", "surrogate"):
-        for path in sorted((root / folder).rglob("*.py")):
-            found.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()[:12]
+def code_of(method: str) -> str:
+    """What the cells of a method must have for `code`."""
+    return code.digest(methods.base(method)) if methods.is_ours(method) else ""
 
 
 @functools.cache
@@ -127,6 +118,6 @@ def current(path: Path) -> dict[tuple[str, str, int], Cell]:
     made by the code as it is now."""
     found = {}
     for cell in read(path):
-        if "@" in cell.method or cell.code in ("", code()):
+        if "@" in cell.method or cell.code in ("", code_of(cell.method)):
             found[cell.key] = cell
     return found

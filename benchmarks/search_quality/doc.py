@@ -11,6 +11,7 @@ from benchmarks.page import commit
 
 from . import (
     cells,
+    code,
     constants,
     metrics,
     mixed,
@@ -92,6 +93,7 @@ def _protocol(found: Mapping[results.Key, cells.Cell], groups: Mapping[str, resu
         if cell.method in used:
             for package, version in cell.versions.items():
                 versions.setdefault(package, set()).add(version)
+    searches = ", ".join(f"{name} {code.digest(name)}" for name in _CLASSIC)
     pinned = ", ".join(f"{name} {'/'.join(sorted(v))}" for name, v in sorted(versions.items()))
     return f"""# How good is the search?
 
@@ -128,7 +130,7 @@ Everything here was written by `python -m benchmarks.search_quality doc` from re
   {_words(synthetic.DIMS)} dimensions, and with whole numbers on every second axis in
   {_words(synthetic.ROUNDED_DIMS)}.
 
-Versions: {pinned}. Commit {commit(DOCS)}, search code {cells.code()}."""
+Versions: {pinned}. Commit {commit(DOCS)}, search code {searches}."""
 
 
 def _words(numbers: Sequence[object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from autofinetune.space import load_space
+from autofinetune.strategies import base
 from benchmarks.search_quality import (
     cells,
     classic,
+    code,
     doc,
     methods,
     metrics,
@@ -207,11 +210,13 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
     cache = tmp_path / "cells.jsonl"
     tasks = [f"bbob/sphere-{dim}-1" for dim in (2, 5, 10)]
     for method in ("pshe2", "hazero", "paddlehub-pshe2", "paddlehub-hazero", "cma", "smac3"):
-        code = cells.code() if methods.is_ours(method) else ""
+        digest = cells.code_of(method)
         for place, task in enumerate(tasks[: 1 if method == "smac3" else 3]):
             trials = 200 if place == 0 else 100
             scores = [-1.0 - 1.0 / n for n in range(1, trials + 1)]
-            cells.append(cache, cells.Cell(task, method, 0, trials, scores, [0.0] * 40, code, {}))
+            cells.append(
+                cache, cells.Cell(task, method, 0, trials, scores, [0.0] * 40, digest, {})
+            )
     doc.write(cache, tasks, [], [50, 100])
     told = (tmp_path / "search_quality.md").read_text()
     titles = [line for line in told.splitlines() if line.startswith("## All tasks")]
@@ -223,3 +228,15 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
     assert "regret@50 | regret@100 | rank@50 | rank@100" in told
     assert "regret@100 | regret@200 | rank@100 | rank@200" in told
     assert {path.suffix for path in tmp_path.iterdir()} == {".jsonl", ".md", ".svg"}
+
+
+def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() -> None:
+    folder = Path(inspect.getfile(base)).parent
+    tpe = {path.relative_to(folder.parent).as_posix() for path in code.sources(folder / "tpe.py")}
+    assert {"strategies/tpe.py", "strategies/base.py", "strategies/turns.py"} < tpe
+    assert {"space/__init__.py", "space/space.py"} < tpe
+    assert not any(path.startswith("surrogate/") for path in tpe)
+    pshe2 = {p.relative_to(folder.parent).as_posix() for p in code.sources(folder / "pshe2.py")}
+    assert {"surrogate/gp.py", "surrogate/climb.py", "strategies/design.py"} < pshe2
+    assert "strategies/hazero.py" not in pshe2
+    assert code.digest("pshe2") != code.digest("hazero")
