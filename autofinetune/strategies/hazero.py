@@ -28,7 +28,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,8 +61,6 @@ class HAZero(Population):
         "surrogate": Option("on", "screens samples by all finished trials", words=("on", "off")),
         "samples": Option(600, "samples of the distribution that are screened", 8, 100_000),
         **POPULATION_OPTIONS,
-        # Longer than PSHE2's: within reach of the distribution there are no far corners to avoid.
-        "length": replace(POPULATION_OPTIONS["length"], default=2.0),
     }
 
     def _set_up(self) -> None:

@@ -11,7 +11,7 @@ from autofinetune.space.space import INACTIVE
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
-LENGTH = 1.2  # of a range, by which scores are expected to change, for four of them
+LENGTH = 2.0  # of a range, by which scores are expected to change, for four of them
 CHOICE_LENGTH = 2.0  # the same of a choice's column, for four columns in all
 _FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
 

@@ -17,8 +17,8 @@ from .cells import Cell
 from .tasks import TUNED_ON
 
 VARIANTS = (
-    "pshe2:length=0.6",
-    "pshe2:length=2.4",
+    "pshe2:length=1",
+    "pshe2:length=4",
     "hazero:length=1",
     "hazero:length=4",
     "pshe2:design=5",
