@@ -36,7 +36,7 @@ def load() -> dict[str, Scale]:
 def make(data: Path | None) -> None:
     """Add what is missing to scales.json."""
     known = {name: (scale.best, scale.median) for name, scale in load().items()}
-    for problem in (*synthetic.problems(), *synthetic.tuning_problems()):
+    for problem in synthetic.every_problem():
         if problem.name not in known:
             rng = np.random.default_rng(SEED)
             points = rng.random((SYNTHETIC_POINTS, problem.dim))

@@ -31,6 +31,7 @@ DIMS = (2, 5, 10, 20)
 ROUNDED_DIMS = (5, 10)
 TUNING_DIMS = (5, 10, 20)
 TUNING_FAMILY = "tuning"
+_EVERY = FUNCTIONS | TUNING
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,14 @@ class Problem:
 
     @property
     def name(self) -> str:
-        kind = "rounded" if self.rounded else "bbob"
-        kind = TUNING_FAMILY if self.function in TUNING else kind
+        plain = TUNING_FAMILY if self.function in TUNING else "bbob"
+        kind = "rounded" if self.rounded else plain
         return f"{kind}/{self.function}-{self.dim}-{self.instance}"
 
     def loss(self, x: Array) -> float:
         """At `x` `(dim,)` in the units of the space; 0 at the optimum, larger elsewhere."""
         optimum, rotation, _ = self._frame
-        return (FUNCTIONS | TUNING)[self.function](rotation @ (x - optimum))
+        return _EVERY[self.function](rotation @ (x - optimum))
 
     @property
     def optimum(self) -> Array:
@@ -110,3 +111,7 @@ def problems() -> tuple[Problem, ...]:
 def tuning_problems() -> tuple[Problem, ...]:
     """Those that constants may be tuned on."""
     return tuple(Problem(name, dim, False) for name in TUNING for dim in TUNING_DIMS)
+
+
+def every_problem() -> tuple[Problem, ...]:
+    return problems() + tuning_problems()

@@ -26,7 +26,7 @@ def names(data: Path | None) -> list[str]:
     """Every task there is, without and with YAHPO's data."""
     found = [f"{yahpo.FAMILY}/{i}" for i in yahpo.instances(data)] if data else []
     found += trainings.names()
-    found += [problem.name for problem in (*synthetic.problems(), *synthetic.tuning_problems())]
+    found += [problem.name for problem in synthetic.every_problem()]
     return found + mixed.names()
 
 
@@ -62,6 +62,5 @@ def load(name: str, data: Path | None) -> Task:
         return Task(name, space, evaluate, trainings.scale(name))
     if family == mixed.FAMILY:
         return Task(name, mixed.space(instance), mixed.score(instance), scales.load()[name])
-    problems = (*synthetic.problems(), *synthetic.tuning_problems())
-    problem = next(problem for problem in problems if problem.name == name)
+    problem = next(problem for problem in synthetic.every_problem() if problem.name == name)
     return Task(name, problem.space, problem.score, scales.load()[name])

@@ -67,7 +67,7 @@ def test_wins_have_a_tolerance() -> None:
 
 @pytest.mark.parametrize(
     "problem",
-    [*synthetic.problems(), *synthetic.tuning_problems()],
+    synthetic.every_problem(),
     ids=lambda problem: str(problem.name),
 )
 def test_a_function_is_zero_at_its_optimum_and_above_elsewhere(
