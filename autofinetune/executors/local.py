@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
-from autofinetune.runner.processes import MARK_VARIABLE, is_alive, marked, send_to
+from autofinetune.runner.processes import MARK_VARIABLE, identity, is_alive, marked, send_to
 from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
@@ -69,6 +69,7 @@ class _Job:
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
+    killed: list[dict[str, Any]] = field(default_factory=list)
     empty_sweeps: int = 0
     is_cancelled: bool = False
     memory_deadline: float | None = None
@@ -328,6 +329,8 @@ class LocalExecutor(Executor):
         started = read_json(job.directory / STARTED) or {}
         cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
         remains.update(cgroup.pids())
+        remains.update(who["pid"] for who in job.killed if is_alive(who))
+        job.killed = [identity(pid) for pid in remains]  # one that exits loses its mark first
         cgroup.kill()
         send_to(remains, signal.SIGKILL)
         if not remains:

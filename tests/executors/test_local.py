@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from autofinetune.executors import (
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.cards import Card
 from autofinetune.runner.files import EXIT, STARTED, STOP
-from autofinetune.runner.processes import identity, is_alive, marked
+from autofinetune.runner.processes import identity, is_alive, marked, send_to
 from tests import forking
 from tests.forking import ready_server, until_over, wait_until
 
@@ -278,6 +278,31 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     assert news.state is JobState.LOST
     assert news.exit is None
     assert marked(mark_of(attempt)) == []
+
+
+def test_a_slot_stays_taken_by_one_that_has_lost_its_mark_already(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_of(tmp_path, "import signal; print('ready', flush=True); signal.pause()")
+    handle = submit_until_ready(executor, attempt)
+    exiting = subprocess.Popen(["sleep", "1000"])
+    looks = []
+
+    def look(mark: str) -> list[int]:
+        looks.append(mark)
+        if len(looks) == 5:
+            exiting.kill()
+            exiting.wait()
+        return [*marked(mark), *[exiting.pid] * (len(looks) == 1)]
+
+    def spare(pids: Iterable[int], signum: int) -> None:
+        send_to(set(pids) - {exiting.pid}, signum)
+
+    monkeypatch.setattr(local, "marked", look)
+    monkeypatch.setattr(local, "send_to", spare)
+    os.kill(handle["pid"], signal.SIGKILL)
+    assert until_over(executor).state is JobState.LOST
+    assert exiting.returncode == -signal.SIGKILL
 
 
 def test_a_record_of_another_boot_is_lost_and_nothing_is_signalled(
