@@ -153,6 +153,14 @@ def test_a_training_script_loads_nothing_heavy() -> None:
     assert loaded_by("import autofinetune") == set()
 
 
+def test_a_runner_starts_with_little() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import autofinetune.runner.main; "
+    code += "print(*{'typing', 'subprocess', 'pathlib', 'contextlib'} & sys.modules.keys())"
+    words = [sys.executable, "-S", "-E", "-s", "-c", code, str(ROOT.parent)]
+    done = subprocess.run(words, capture_output=True, check=True, text=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("strategy", ["hazero", "pshe2"])
 def test_the_first_trials_do_not_wait_for_scipy(strategy: str) -> None:
     code = (

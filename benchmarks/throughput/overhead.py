@@ -120,12 +120,10 @@ def measure(trials: int, pythons: Mapping[str, str], repeats: int = 3) -> str:
         with tempfile.TemporaryDirectory() as directory:
             script = alone(Path(directory))
         for name, words in {
-            "autofinetune": ("--tuning_strategy=hazero", "--strategy_options=surrogate=off"),
+            "autofinetune": ("--tuning_strategy=random",),
             "autofinetune, pshe2": (),
-            "autofinetune, preload": (
-                "--tuning_strategy=hazero", "--strategy_options=surrogate=off", "--preload=json",
-            ),
-        }.items():  # fmt: skip
+            "autofinetune, preload": ("--tuning_strategy=random", "--preload=json"),
+        }.items():
             with tempfile.TemporaryDirectory() as directory:
                 span = ours(Path(directory), trials, words)
             found.setdefault(name, []).append(SLOTS * span / trials - script)
