@@ -181,6 +181,7 @@ class _Trial:
         self.taken = 0  # how many of them were acted upon
         self.pids: set[int] = set()  # of the ranks that live
         self.services: set[int] = set()  # that live; nobody waits for their end
+        self.has_children = False  # a descendant that lost its parent is one of a subreaper's
         self.cgroup = make_cgroup(self.mark)
         self.oom_kills = oom_counter(self.cgroup)
         self.is_subreaper = become_subreaper()
@@ -292,10 +293,12 @@ class _Trial:
 
     def _reap(self) -> bool:
         """Collect every dead child; whether a rank still lives."""
+        self.has_children = True
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
+                self.has_children = False
                 break
             if pid == 0:
                 break
@@ -333,8 +336,10 @@ class _Trial:
     def _living(self) -> list[int]:
         self._reap()
         own = os.getpid()
-        found = {*descendants(own), *self.cgroup.pids()}
-        if found or not self.is_subreaper:  # a subreaper loses nobody and need not look further
+        found = set(self.cgroup.pids())
+        if self.has_children or not self.is_subreaper:  # a subreaper loses no descendant
+            found.update(descendants(own))
+        if found or not self.is_subreaper:
             found.update(marked(self.mark))
         found.discard(own)
         return sorted(found)
