@@ -10,6 +10,7 @@ are the maximum of their posterior under wide log-normal priors, found by L-BFGS
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ class GaussianProcess:
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Posterior mean and standard deviation (without noise) at features `(m, width)`."""
         signal = float(np.exp(self.theta[-2]))
-        cross, _ = self._kernel(x, self.x)
+        cross = self._kernel(self._distances(x))
         mean = cross @ self.alpha
         solved = scipy.linalg.solve_triangular(self.lower, cross.T, lower=True, check_finite=False)
         variance = signal - np.einsum("ij,ij->j", solved, solved)
@@ -52,7 +53,8 @@ class GaussianProcess:
     def slopes(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
         signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
-        cross, slope = self._kernel(x, self.x)
+        distances = self._distances(x)
+        cross, slope = self._kernel(distances), _slope(distances, signal, self.nu)
         solved = _solve(self.lower, cross.T).T
         variance = np.maximum(signal - np.einsum("ij,ij->i", cross, solved), 1e-12)
         deviation = np.sqrt(variance)
@@ -68,9 +70,9 @@ class GaussianProcess:
 
     def covariance(self, x: Array, other: Array) -> Array:
         """Posterior covariance at features `(m, width)` and `(k, width)`; shape `(m, k)`."""
-        known = self._kernel(other, self.x)[0]
-        solved = _solve(self.lower, known.T)
-        return np.asarray(self._kernel(x, other)[0] - self._kernel(x, self.x)[0] @ solved)
+        solved = _solve(self.lower, self._kernel(self._distances(other)).T)
+        prior = self._kernel(_distances(_left(x, self.theta), _right(other, self.theta)))
+        return np.asarray(prior - self._kernel(self._distances(x)) @ solved)
 
     def surprise(self) -> Array:
         """How far each target lies from what all others say, in deviations, `(n,)`.
@@ -80,9 +82,15 @@ class GaussianProcess:
         inverse = _solve(self.lower, np.eye(len(self.x)))
         return np.asarray(self.alpha / np.sqrt(np.diag(inverse)))
 
-    def _kernel(self, x: Array, other: Array) -> tuple[Array, Array]:
-        distances = _scaled_distances(x, other, self.theta)
-        return _kernel_and_slope(distances, float(np.exp(self.theta[-2])), self.nu)
+    @functools.cached_property
+    def _known(self) -> Array:
+        return _right(self.x, self.theta)
+
+    def _distances(self, x: Array) -> Array:
+        return _distances(_left(x, self.theta), self._known)
+
+    def _kernel(self, distances: Array) -> Array:
+        return _kernel(distances, float(np.exp(self.theta[-2])), self.nu)
 
 
 def condition(x: Array, y: Array, theta: Array, nu: float = NU) -> GaussianProcess:
@@ -114,13 +122,14 @@ def fit(
     length_means = np.zeros(width) if lengths is None else np.log(lengths)
     prior = np.concatenate([length_means, [SIGNAL_MEAN, noise_mean]])
     spread = np.concatenate([np.full(width, LENGTH_SPREAD), [SIGNAL_SPREAD, NOISE_SPREAD]])
-    squares = (x[:, None, :] - x[None, :, :]) ** 2
+    pairs = np.tril_indices(len(x), -1)
+    squares = (x[pairs[0]] - x[pairs[1]]) ** 2
     noise_bounds = _BOUNDS[2] if noise is None else (noise_mean, noise_mean)
     bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], noise_bounds]
     found = scipy.optimize.minimize(
         _negative_log_posterior,
         np.clip(prior, [low for low, _ in bounds], [high for _, high in bounds]),
-        args=(squares, y, prior, spread, nu),
+        args=(pairs, squares, y, prior, spread, nu),
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
@@ -131,53 +140,82 @@ def fit(
 
 def _solve(lower: Array, b: Array) -> Array:
     """A^-1 b for A = L L^T, of the shape of `b`."""
-    return np.asarray(scipy.linalg.cho_solve((lower, True), b, check_finite=False))
+    return np.asarray(scipy.linalg.lapack.dpotrs(lower.T, b)[0])
 
 
 def _negative_log_posterior(
-    theta: Array, squares: Array, y: Array, prior: Array, spread: Array, nu: float = NU
+    theta: Array,
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+    squares: Array,
+    y: Array,
+    prior: Array,
+    spread: Array,
+    nu: float = NU,
 ) -> tuple[float, Array]:
-    """Value and gradient; `squares` is `(n, n, width)`."""
-    n, width = len(y), squares.shape[2]
+    """Value and gradient; `squares` are those of the `pairs` below the diagonal, `(m, width)`."""
+    n, width = len(y), squares.shape[1]
     inverse = np.exp(-2.0 * theta[:width])
-    signal, noise = float(np.exp(theta[width])), np.exp(theta[width + 1])
-    kernel, slope = _kernel_and_slope(np.sqrt(np.maximum(squares @ inverse, 0.0)), signal, nu)
-    covariance = kernel + (noise + _JITTER) * np.eye(n)
+    signal, noise = float(np.exp(theta[width])), float(np.exp(theta[width + 1]))
+    distances = np.sqrt(squares @ inverse)
+    kernel, slope = _kernel(distances, signal, nu), _slope(distances, signal, nu)
+    covariance = np.zeros((n, n))
+    covariance[pairs] = kernel
+    np.fill_diagonal(covariance, signal + noise + _JITTER)
     away = (theta - prior) / spread
     try:
-        lower = np.linalg.cholesky(covariance)
+        lower: Array = np.linalg.cholesky(covariance).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:
         return 1e25, np.zeros_like(theta)
     alpha = _solve(lower, y)
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
-    weight = _solve(lower, np.eye(n)) - np.outer(alpha, alpha)
+    inverted = scipy.linalg.lapack.dpotri(lower.T)[0].T
+    weight = inverted[pairs] - alpha[pairs[0]] * alpha[pairs[1]]  # of one half, so it counts twice
+    trace = float(np.trace(inverted) - alpha @ alpha)
     gradient = np.empty_like(theta)
-    gradient[:width] = -0.5 * inverse * np.einsum("ij,ijk->k", slope * weight, squares)
-    gradient[width] = 0.5 * np.sum(weight * kernel)
-    gradient[width + 1] = 0.5 * noise * np.trace(weight)
+    gradient[:width] = -inverse * ((slope * weight) @ squares)
+    gradient[width] = weight @ kernel + 0.5 * signal * trace
+    gradient[width + 1] = 0.5 * noise * trace
     return float(value), gradient + away / spread
 
 
 def _covariance(x: Array, theta: Array, nu: float) -> Array:
-    kernel, _ = _kernel_and_slope(_scaled_distances(x, x, theta), float(np.exp(theta[-2])), nu)
+    distances = _distances(_left(x, theta), _right(x, theta))
+    kernel = _kernel(distances, float(np.exp(theta[-2])), nu)
     return np.asarray(kernel + (np.exp(theta[-1]) + _JITTER) * np.eye(len(x)))
 
 
-def _scaled_distances(a: Array, b: Array, theta: Array) -> Array:
-    scale = np.exp(-theta[:-2])
-    a, b = a * scale, b * scale
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2.0 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+def _left(x: Array, theta: Array) -> Array:
+    """Rows `(-2 a, |a|^2, 1)` for scaled features a, whose product with `_right` is |a - b|^2."""
+    scaled = x * np.exp(-theta[:-2])
+    return np.column_stack([-2.0 * scaled, (scaled**2).sum(1), np.ones(len(x))])
 
 
-def _kernel_and_slope(distance: Array, signal: float, nu: float) -> tuple[Array, Array]:
-    """k at r = `distance`, and its derivative by r^2 / 2; of the shape of `distance`."""
+def _right(x: Array, theta: Array) -> Array:
+    """Columns `(b, 1, |b|^2)`."""
+    scaled = x * np.exp(-theta[:-2])
+    return np.column_stack([scaled, np.ones(len(x)), (scaled**2).sum(1)]).T
+
+
+def _distances(left: Array, right: Array) -> Array:
+    squares: Array = left @ right
+    return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
+
+
+def _kernel(distance: Array, signal: float, nu: float) -> Array:
+    """k at r = `distance`, of its shape."""
     if nu == 0.5:
-        kernel = signal * np.exp(-distance)
-        return kernel, -kernel / np.maximum(distance, _JITTER)  # which has a pole at 0
+        return np.asarray(signal * np.exp(-distance))
     if nu == 1.5:
-        decay = np.exp(-_SQRT3 * distance)
-        return signal * (1.0 + _SQRT3 * distance) * decay, -3.0 * signal * decay
-    decay = np.exp(-_SQRT5 * distance)
-    kernel = signal * (1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * decay
-    return kernel, -signal * 5.0 / 3.0 * (1.0 + _SQRT5 * distance) * decay
+        return np.asarray(signal * (1.0 + _SQRT3 * distance) * np.exp(-_SQRT3 * distance))
+    scaled = _SQRT5 * distance
+    return np.asarray(signal * (1.0 + scaled * (1.0 + scaled / 3.0)) * np.exp(-scaled))
+
+
+def _slope(distance: Array, signal: float, nu: float) -> Array:
+    """The derivative of `_kernel` by r^2 / 2."""
+    if nu == 0.5:
+        return -signal * np.exp(-distance) / np.maximum(distance, _JITTER)  # a pole at 0
+    if nu == 1.5:
+        return np.asarray(-3.0 * signal * np.exp(-_SQRT3 * distance))
+    scaled = _SQRT5 * distance
+    return np.asarray(-signal * 5.0 / 3.0 * (1.0 + scaled) * np.exp(-scaled))
