@@ -22,7 +22,9 @@ demo-text: $(VENV)/.demo
 	    --param_file=demo/text_classification/hparam.yaml \
 	    --gpu=cpu:2 --popsize=4 --round=3 --output_dir=result/text --seed=0 max_seq_len 64
 
+# Compiled first: where Python may not write bytecode, each of the many processes would do it.
 test: lint
+	$(BIN)/python -m compileall -q autofinetune benchmarks tests
 	$(BIN)/pytest
 
 coverage: $(VENV)/.dev
