@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 _COUNTERS = ("memory.events", "memory.oom_control")  # of version 2 and of version 1
 
@@ -82,12 +82,17 @@ def oom_counter(group: Cgroup) -> Callable[[], int]:
     That is in its own group, else in the group that it shares with others, else in the whole
     machine; 0 where nothing counts.
     """
-    for path in [*group.paths, *_own_groups()]:
+    for path in _nearest_first(group):
         for name in _COUNTERS:
             counter = os.path.join(path, name)
             if _count(counter) is not None:
                 return lambda: _count(counter) or 0
     return lambda: _count("/proc/vmstat") or 0
+
+
+def _nearest_first(group: Cgroup) -> Iterator[str]:
+    yield from group.paths
+    yield from _own_groups()  # which takes a while to find out
 
 
 def _count(path: str) -> int | None:
