@@ -112,6 +112,15 @@ class State:
         """The trials of one round in order of creation."""
         return [self.trials[trial] for trial in self._rounds.get(round_, ())]
 
+    def created_in(self, round_: int) -> int:
+        """How many trials one round has so far."""
+        return len(self._rounds.get(round_, ()))
+
+    def is_settled(self, number: int) -> bool:
+        """Whether all trials of its configuration are over, so that its rank will not change."""
+        over = sum(trial.status.is_final for trial in self._together(number))
+        return over == self._repeats
+
     def by_round(self) -> Iterator[Trial]:
         """All trials, round by round."""
         return (trial for round_ in sorted(self._rounds) for trial in self.in_round(round_))

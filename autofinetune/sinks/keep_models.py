@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections.abc import Iterator
 
 from autofinetune.config import Config
 from autofinetune.events import Event, TrialEnded
@@ -17,12 +18,14 @@ from .base import Sink
 class KeepModels(Sink):
     """Keeps the best models, every model that may still be continued, and those in use.
 
-    By the rule of the better half a round has at most `popsize` parents and takes the best ones
-    first, so only the best `popsize` trials can be parents from now on. Where members go on with
-    their own models the newest trial of each member can be one too. With a schedule of rounds the
-    results of a round count once all of it is there, so what was best or newest before it can
-    still be a parent: twice as many are kept. Nothing is removed before best_model is the complete
-    model of the best trial. Directories stay, empty.
+    By the rule of the better half the parents of a round are the best `popsize` trials, at most,
+    of the rounds before it. A later round may be asked while trials of earlier ones are over, and
+    those are no parents yet: what counts is the best before each round that is still to be asked.
+    Where members go on with their own models the best `popsize` trials and the newest of each
+    member can be parents. With a schedule of rounds the results of a round count once all of it is
+    there, so what was best or newest before it can still be a parent: twice as many are kept.
+    Nothing is removed before best_model is the complete model of the best trial, and nothing of a
+    configuration that is still being repeated. Directories stay, empty.
 
     Args:
         continues_models: whether trials continue models at all.
@@ -30,11 +33,12 @@ class KeepModels(Sink):
 
     def __init__(self, config: Config, paths: RunPaths, *, continues_models: bool = True) -> None:
         self._keep = config.safety.kept_models
-        self._parents = config.popsize if continues_models else 0
+        self._members = config.popsize if continues_models else 0
+        self._in_round = config.popsize * config.repeats
+        self._open_round = 0  # the first one of which not all trials are there
         self._newest = 0  # trials of each member
         if continues_models and config.members_have_models:
             self._newest = 1 if config.schedule == "async" else 2
-            self._parents *= self._newest
         self._paths = paths
         self._is_due = False
         self._full: set[int] = set()  # trials that are over, whose models are still there
@@ -52,15 +56,34 @@ class KeepModels(Sink):
             return
         self._is_due = False
         able = (trial.id for trial in state.ranked() if trial.has_model)
-        needed = set(itertools.islice(able, max(self._keep, self._parents)))
+        needed = set(itertools.islice(able, max(self._keep, self._newest * self._members)))
+        if self._members and not self._newest:
+            needed.update(self._better_half(state))
         waiting = [state.trials[number] for number in state.queued | state.running]
         needed |= {trial.parent for trial in waiting if trial.parent is not None}
         needed.update(*self._newest_of.values())
-        for trial in [state.trials[number] for number in self._full - needed]:
+        for trial in [state.trials[number] for number in filter(state.is_settled, self._full)]:
+            if trial.id in needed:
+                continue
             model = self._paths.model(trial.round, trial.member)
             shutil.rmtree(model, ignore_errors=True)
             model.mkdir(parents=True, exist_ok=True)
             self._full.remove(trial.id)
+
+    def _better_half(self, state: State) -> Iterator[int]:
+        """The trials that may be parents in a round of which not all is asked yet."""
+        while state.created_in(self._open_round) >= self._in_round:
+            self._open_round += 1
+        better: list[int] = []  # the rounds of those that rank above
+        for trial in state.ranked():
+            if not trial.has_model:
+                continue
+            first = max(self._open_round, trial.round + 1)  # in which it may be one
+            if sum(round_ < first for round_ in better) < self._members:
+                yield trial.id
+            better.append(trial.round)
+            if sum(round_ < self._open_round for round_ in better) >= self._members:
+                return
 
     def _best_is_safe(self, state: State) -> bool:
         """Whether best_model.json, written with the digests of a whole copy, names the best."""

@@ -27,11 +27,12 @@ def run(
     rounds: int = 4,
     schedule: str = "round",
     slots: tuple[str, ...] = ("a", "b"),
+    repeats: int = 1,
 ) -> State:
     safety = read_safety({"keep_models": keep}, print)
     config = config_of(
         popsize=3, rounds=rounds, evaluator=evaluator, safety=safety, exploit=exploit,
-        schedule=schedule,
+        schedule=schedule, repeats=repeats,
     )  # fmt: skip
     paths = RunPaths(root)
     sinks: list[Sink] = [BestModel(paths)] if best else []
@@ -98,6 +99,21 @@ def test_members_find_the_models_that_they_go_on_with(
     assert sum(trial.parent is not None for trial in state.trials.values()) > 20
     assert kept(tmp_path, state)[0] == 0
     assert len(kept(tmp_path, state)) <= (6 if schedule == "async" else 12)
+
+
+@pytest.mark.parametrize("slots", [("a",), ("a", "b"), ("a", "b", "c", "d", "e")])
+@pytest.mark.parametrize("schedule", ["async", "round"])
+@pytest.mark.parametrize(("exploit", "repeats"), [("better_half", 1), ("truncation", 3)])
+def test_the_better_half_is_there_for_who_is_asked_late(
+    tmp_path: Path, schedule: str, slots: tuple[str, ...], exploit: str, repeats: int
+) -> None:
+    """Also when better trials of the same round, or of half a configuration, are over already."""
+    state = run(
+        tmp_path, "best", exploit=exploit, rounds=12, schedule=schedule, slots=slots,
+        repeats=repeats,
+    )  # fmt: skip
+    assert sum(trial.parent is not None for trial in state.trials.values()) > 20
+    assert kept(tmp_path, state) == list(range(3))
 
 
 def test_directories_stay(tmp_path: Path) -> None:
