@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from autofinetune.config import Config
+from autofinetune.copying import remove_tree
 from autofinetune.evaluators import Evaluator
 from autofinetune.executors import Attempt
 from autofinetune.paths import RunPaths
@@ -51,6 +51,6 @@ def make_empty(directory: Path) -> None:
     """What an attempt that was lost may have left there is no model of the next one."""
     if directory.is_symlink() or directory.is_file():
         directory.unlink()
-    elif directory.exists():
-        shutil.rmtree(directory)
+    else:
+        remove_tree(directory)
     directory.mkdir(parents=True)

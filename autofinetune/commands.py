@@ -91,19 +91,33 @@ def unknown_macro(word: str) -> str:
 def of_line(line: str) -> tuple[str, ...]:
     """The words of a command line of a shell.
 
-    A plain one is divided; one with anything that a shell would treat is left to bash.
+    A plain one is divided; one with anything that a shell would treat, or that begins with a word
+    which is no program, is left to bash.
 
     Raises:
         ValueError: a quotation mark has no partner.
     """
     if _NOT_PLAIN.search(line):
         return ("bash", "-c", line)
-    return tuple(shlex.split(line))
+    words = tuple(shlex.split(line))
+    return ("bash", "-c", line) if words[:1] and words[0] in _BUILTINS else words
 
 
 def is_shell_line(words: Sequence[str]) -> bool:
     """Whether a command is `bash -c LINE` or its like, so that words after it are not its own."""
-    return len(words) > 2 and words[1] == "-c" and PurePath(words[0]).name in _SHELLS
+    return len_of_shell_line(words) > 0
+
+
+def len_of_shell_line(words: Sequence[str]) -> int:
+    """How many words a `bash -c LINE`, `bash -ec LINE` or `bash -e -c LINE` has; else 0."""
+    if not words or PurePath(words[0]).name not in _SHELLS:
+        return 0
+    for place, word in enumerate(words[1:-1], start=1):
+        if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word):
+            return place + 2
+        if not re.fullmatch(r"[-+][A-Za-z]+|--[a-z]+|pipefail", word):
+            break
+    return 0
 
 
 def _with_variables(word: str, environ: Mapping[str, str]) -> str:
@@ -120,7 +134,10 @@ def _no_boolean_flags(given: Given) -> list[str]:
     return words
 
 
-_SHELLS = ("sh", "bash", "dash", "zsh")
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
+_BUILTINS = frozenset(
+    {".", "cd", "command", "eval", "exec", "export", "set", "source", "time", "ulimit", "umask"}
+)
 _OF_EVERY_TRIAL = ("${env}", "${interpreter}")
 _WHOLE: Mapping[str, Callable[[Given], Sequence[str]]] = {
     HYPERPARAMETERS: lambda given: [f"--{k}={as_text(v)}" for k, v in given.flat.items()],

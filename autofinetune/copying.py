@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -23,6 +24,25 @@ def copy_model(source: Path, target: Path) -> None:
         for path in [*(Path(folder, name) for name in names), Path(folder)]:
             if not path.is_symlink():
                 _sync(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory tree of ours, also where directories in it are not to be written."""
+    if not path.exists():
+        return
+    make_writable(path)
+    for folder, inner, _ in os.walk(path):
+        for name in inner:
+            make_writable(Path(folder, name))
+    shutil.rmtree(path)
+
+
+def make_writable(folder: Path) -> None:
+    """Let the owner list and change a directory; links are left alone."""
+    mode = folder.lstat().st_mode
+    if stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
+        with contextlib.suppress(PermissionError):  # somebody else's: what needs it will say so
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
 
 
 def _copy_file(source: str, target: str) -> None:

@@ -23,15 +23,16 @@ REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
 PARAMS_VARIABLE = "AUTOFINETUNE_PARAMS"
 PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # instead, where they are too long for it
-_RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
+RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
 
 
 def report_final_result(score: float) -> None:
     """Report the score of this trial; higher is better unless the run says `--direction=minimize`.
 
     Args:
-        score: any real number, a numpy scalar or a one-element tensor. Usually within (-inf, 1].
-            NaN and infinities are recorded and end the trial as failed with reason `nan`.
+        score: any real number, a numpy scalar, an array or a tensor of one element. Usually within
+            (-inf, 1]. NaN and infinities are recorded and end the trial as failed with reason
+            `nan`.
 
     Raises:
         TypeError: `score` is not one number.
@@ -90,6 +91,8 @@ def _report(kind: str, score: float, step: int | None) -> None:
 def as_score(kind: str, score: object) -> float:
     """The number in a report of one kind, `final` or `intermediate`; raises TypeError."""
     try:
+        if getattr(score, "shape", ()) != ():  # numpy makes no float of an array, even of one
+            score = score.item()  # type: ignore[attr-defined]
         return float(score)  # type: ignore[arg-type]
     except Exception as error:  # what a foreign class raises is its own: torch a RuntimeError
         raise TypeError(
@@ -100,7 +103,7 @@ def as_score(kind: str, score: object) -> float:
 
 def _rank() -> int:
     """Which process of a distributed trial this is, by the variables of the usual launchers."""
-    for name in _RANKS:
+    for name in RANKS:
         value = os.environ.get(name, "")
         if value.isascii() and value.isdigit():
             return int(value)

@@ -159,6 +159,7 @@ class Tuner:
             self._sinks.replay(event, self.state)
         self._spent_before = self.state.active_seconds
         self._record([RunResumed(self._now(), __version__)])
+        self._show()  # before anything new begins, which is told apart from what was there
         self._to_submit = sorted(self.state.running)
         self._begin()
 
@@ -260,7 +261,7 @@ class Tuner:
             return INTERRUPTED
         if self.state.quarantined.keys() >= set(self._slots()):
             return NO_SLOT
-        if self.config.safety.is_broken(self.state):
+        if self.config.safety.is_broken(self.state) and self._is_more_to_start():
             return BROKEN
         if self._is_good_enough():
             return TARGET

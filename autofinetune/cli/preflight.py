@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from autofinetune.cli.words import say
-from autofinetune.commands import MODEL_OPTIONS
+from autofinetune.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
@@ -26,13 +26,13 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
 
     A command that is no train.py of ours is asked only where it gets what it declares, and it need
-    not answer.
+    not answer. A line for a shell is not asked: it would run, and `--help` may mean nothing in it.
 
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
     command = config.program.command
-    if command and MODEL_OPTIONS not in command:
+    if command and (MODEL_OPTIONS not in command or is_shell_line(command)):
         return config
     found = ask_for_options(
         start_of_command(config), working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S

@@ -11,11 +11,17 @@ from autofinetune.config import Config
 from autofinetune.evaluators import start_of_command
 from autofinetune.executors import ForkServer, Imports, Slots, common_environment
 from autofinetune.preload import NONE, steps_of
+from autofinetune.report import RANKS
 
 
 def trial_environment() -> dict[str, str]:
-    """What trials find in their environment besides their own."""
-    return {"PYTHONUNBUFFERED": "1", **os.environ}  # so that a crash leaves its last lines
+    """What trials find in their environment besides their own.
+
+    Unbuffered, so that a crash leaves its last lines. The rank that a launcher gave to the tuner
+    is not theirs: by another one than 0 a trial would leave its reports to others.
+    """
+    ranks = {name: "0" for name in RANKS if name in os.environ}
+    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks}
 
 
 @contextlib.contextmanager

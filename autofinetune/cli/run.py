@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import secrets
 import shutil
@@ -153,6 +154,10 @@ def resume_command(argv: Sequence[str]) -> int:
         config = _with_placement(recorded_config(paths), vars(options))
         check_is_there(config)
         if options.max_seconds is not None:
+            if not 0 < options.max_seconds < math.inf:
+                raise UsageError(
+                    f"--max_seconds={options.max_seconds:g} must be a number of seconds above 0"
+                )
             config = dataclasses.replace(config, max_seconds=options.max_seconds)
         gpu = options.gpu or config.gpu
         with CardProbe(gpu) as probe:

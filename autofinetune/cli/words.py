@@ -121,7 +121,9 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
         for name, value in state.best.params.items():
             say(f"{name}={as_text(value)}")
         say(f"The final best eval score is {state.best.score!r}.")
-        if state.best.has_model:
+        if state.best.has_model and not paths.best_model.is_dir():
+            say("The model of the best trial could not be copied to best_model, see above.")
+        elif state.best.has_model:
             say(f"The final best model parameters are saved as {directory}/best_model .")
         else:
             say("The best trial saved no model, so there is no best_model.")

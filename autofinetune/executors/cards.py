@@ -18,7 +18,7 @@ from autofinetune.errors import EnvironmentProblem
 START_PATIENCE_S = 30.0  # a driver that nobody keeps loaded wakes up card by card
 PATIENCE_S = 5.0
 _ASK = (
-    *(sys.executable, "-S", "-E", "-s", "-c"),
+    *(sys.executable, "-S", "-I", "-c"),
     "import sys; sys.path[:] = sys.argv[1:]; from autofinetune.nvml import serve; serve()",
 )
 _PACKAGE_PARENT = str(Path(__file__).parents[2])

@@ -8,11 +8,16 @@ all are the processes of one trial, in the environment of the framework, the chi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import HYPERPARAMETERS, MODEL_OPTIONS, is_shell_line
+from autofinetune.commands import (
+    HYPERPARAMETERS,
+    MODEL_OPTIONS,
+    is_shell_line,
+    len_of_shell_line,
+)
 from autofinetune.program import MOST_REPLICAS, variables
 from autofinetune.space.fields import short
 
@@ -138,15 +143,14 @@ def _read_container(container: Section) -> dict[str, Any] | None:
     if not words or not words[0].strip():
         container.mistake("command", "must begin with the name of a program")
         return None
-    given = variables(env)
-    words = [_REFERENCE.sub(lambda m: _referred(m, given), word) for word in words]
+    words = [_with_references(word, env) for word in words]
     if is_shell_line(words):
         container.note(
             "command",
             'is a line for a shell, which finds the hyperparameters in "$@", and in the variable '
             "AUTOFINETUNE_PARAMS as JSON",
         )
-        if len(words) == 3:
+        if len(words) == len_of_shell_line(words):
             words.append(words[0])  # what the line knows as $0
     return {
         "command": [*words, HYPERPARAMETERS, MODEL_OPTIONS],
@@ -156,15 +160,14 @@ def _read_container(container: Section) -> dict[str, Any] | None:
     }
 
 
-def _referred(found: re.Match[str], given: Mapping[str, str]) -> str:
+def _with_references(text: str, env: Sequence[str]) -> str:
     """`$(NAME)` of a variable of the container is its value, `$$` is `$`, as in Kubernetes."""
-    if found[0] == "$$":
-        return "$"
-    return given.get(found[1], found[0])
+    given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
+    return _REFERENCE.sub(lambda found: given.get(found[0], found[0]), text)
 
 
 def _read_env(container: Section) -> list[str]:
-    words = []
+    words: list[str] = []
     for variable in container.sections("env"):
         name = variable.text("name", needed="name the variable")
         value = variable.take("value")
@@ -179,7 +182,8 @@ def _read_env(container: Section) -> list[str]:
         elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
             variable.note("name", f"{name} is set by autofinetune, and not by this")
         else:
-            words.append(f"{name}={'' if value is None else value}")
+            text = "" if value is None else str(value)
+            words.append(f"{name}={_with_references(text, words)}")  # to those before it
     return words
 
 

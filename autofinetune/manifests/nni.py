@@ -21,6 +21,7 @@ _OF_NNI = (
     "authorName", "experimentName", "experimentType", "nniManagerIp", "debug", "logLevel",
     "versionCheck", "logCollection", "tunerGpuIndices", "multiThread", "sharedStorage",
 )  # fmt: skip
+_NO = ("no", "off", "false")  # words to the reader of YAML 1.2, booleans in the files of old
 _WHERE = f"{NO_EFFECT}; --output_dir says where results go"
 
 
@@ -39,7 +40,8 @@ def read(file: File) -> dict[str, Any]:
     else:
         _read_second(top, options, at_once)
     for name in ("useAnnotation", "multiPhase"):
-        if top.take(name):
+        value = top.take(name)
+        if value and str(value).lower() not in _NO:
             top.mistake(name, "is not supported: give a search space")
     if "advisor" in top:
         top.mistake("advisor", "is not supported; name a tuner, and an assessor such as hyperband")
@@ -76,9 +78,9 @@ def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
         document = top.data("searchSpace")
         space = top.file.space(document) if document else None
         options |= space.describe() if space else {}
+        top.no_effect("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
-    top.no_effect("searchSpaceFile")
     _read_search(top, "name", "name", options)
     _read_command(top, "trialCommand", "trialCodeDirectory", options)
     cards = top.whole("trialGpuNumber", 0, 1024)
@@ -107,7 +109,7 @@ def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
     if value is None:
         return
     try:
-        document = read_yaml(Path(top.file.folder, value))
+        document = read_yaml(Path(top.file.folder, Path(value).expanduser()))
     except ConfigError as error:
         top.file.mistakes += error.mistakes
     except UsageError as error:

@@ -235,7 +235,7 @@ class Section:
     def folder(self, name: str, around: Path) -> Path:
         """A directory, `around` without one; relative names begin there."""
         value = self.text(name)
-        found = around / value if value else around
+        found = around / Path(value).expanduser() if value else around
         if value and self.file.check_files and not found.is_dir():
             self.mistake(name, f"{short(value)}: there is no directory {found} on this machine")
         return found

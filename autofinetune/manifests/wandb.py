@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.commands import unknown_macro
+from autofinetune.config import MOST_TRIALS
 from autofinetune.space import Document
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_file import Path_
@@ -49,6 +50,8 @@ def read(file: File) -> dict[str, Any]:
         options |= space.describe()
         if method == "grid" and options["max_trials"] is None:
             options["max_trials"] = space.size
+            if space.size and space.size > MOST_TRIALS:
+                top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
     top.no_effect(*_OF_THE_SERVER)
     top.no_effect("controller", "scheduler", why=f"{NO_EFFECT}: the search runs on this machine")
     top.no_effect("metrics", why=f"{NO_EFFECT}: one score is searched for")

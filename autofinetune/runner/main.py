@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
 _SPAWN_TRIES = 20
+_LONGEST_WAIT_S = 86_400.0  # the kernel counts milliseconds in 31 bits
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 CHANGED = (*_HANDLED, signal.SIGHUP)  # signals that a runner meets in its own way
 Start = Callable[[list[str], dict[str, str], int, int], int]
@@ -263,10 +264,10 @@ class _Trial:
         for descriptor in (self.wake, self.lifeline, *self.output.pipes):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
-        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-        ready = [
-            descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000)
-        ]
+        left = None
+        if self.deadline is not None:
+            left = min(max(0.0, self.deadline - time.monotonic()), _LONGEST_WAIT_S) * 1000
+        ready = [descriptor for descriptor, _ in poller.poll(left)]
         for pipe in set(self.output.pipes).intersection(ready):
             self.output.pump(pipe)
         if self.wake in ready:

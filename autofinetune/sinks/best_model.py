@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from autofinetune.copying import copy_model
+from autofinetune.copying import copy_model, remove_tree
 from autofinetune.events import Event
 from autofinetune.paths import RunPaths, write_atomically
 from autofinetune.state import State, Trial
@@ -41,7 +40,7 @@ class BestModel(Sink):
             return
         if not self._is_checked:
             self._is_checked = True
-            _remove_tree(self._old)  # of a life that was killed in the middle of a swap
+            remove_tree(self._old)  # of a life that was killed in the middle of a swap
             if self._is_in_place(best):
                 self._kept = best.id
                 return
@@ -65,8 +64,12 @@ class BestModel(Sink):
 
     def _replace(self, best: Trial) -> None:
         fresh = self._paths.root / ".best_model.new"
-        _remove_tree(fresh)
-        copy_model(self._paths.model(best.round, best.member), fresh)
+        remove_tree(fresh)
+        try:
+            copy_model(self._paths.model(best.round, best.member), fresh)
+        except Exception:
+            self._remove()  # rather none than that of another trial
+            raise
         manifest = {
             "trial": best.id,
             "round": best.round,
@@ -80,19 +83,19 @@ class BestModel(Sink):
         )
         self._set_aside()
         fresh.rename(self._paths.best_model)
-        _remove_tree(self._old)
+        remove_tree(self._old)
 
     def _remove(self) -> None:
         self._set_aside()
         self._paths.best_model_manifest.unlink(missing_ok=True)
-        _remove_tree(self._old)
+        remove_tree(self._old)
 
     @property
     def _old(self) -> Path:
         return self._paths.root / ".best_model.old"
 
     def _set_aside(self) -> None:
-        _remove_tree(self._old)
+        remove_tree(self._old)
         if self._paths.best_model.exists():
             self._paths.best_model.rename(self._old)
 
@@ -117,8 +120,3 @@ def _digest(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _remove_tree(path: Path) -> None:
-    if path.exists():
-        shutil.rmtree(path)

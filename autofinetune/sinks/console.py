@@ -60,7 +60,8 @@ class Console(Sink):
             self._say(f"{_name(state.trials[event.trial])}  {event.reason}; it will be run again")
         elif isinstance(event, RunResumed):
             done = f"{state.ended} of {self._config.max_trials} trials are done"
-            self._say(f"resumed: {done}, {len(state.running)} were running")
+            running = f"{len(state.running)} were running"
+            self._say(f"resumed: {done}" + (f", {running}" if state.running else ""))
         elif isinstance(event, SlotQuarantined):
             self._say(f"WARNING: slot {event.slot} gets no more trials: {event.reason}")
         elif isinstance(event, RunEnded) and event.reason == EXHAUSTED:

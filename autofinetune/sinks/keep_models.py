@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
 
 from autofinetune.config import Config
+from autofinetune.copying import remove_tree
 from autofinetune.events import Event, TrialEnded
 from autofinetune.paths import RunPaths
 from autofinetune.state import State
@@ -66,7 +67,8 @@ class KeepModels(Sink):
             if trial.id in needed:
                 continue
             model = self._paths.model(trial.round, trial.member)
-            shutil.rmtree(model, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(model)
             model.mkdir(parents=True, exist_ok=True)
             self._full.remove(trial.id)
 
