@@ -18,12 +18,26 @@ def copy_model(source: Path, target: Path) -> None:
     A file shares its blocks with the copy (reflink, ioctl FICLONE) on Btrfs, XFS and the like, so
     that it takes neither time nor space until one of the two is written to. Elsewhere its bytes
     are copied. Never a hard link: a script that writes into its model again would change the copy.
+    A link within the tree leads to the copy of its goal, any other one to where it led.
     """
     shutil.copytree(source, target, symlinks=True, ignore=_special_files, copy_function=_copy_file)
-    for folder, _, names in os.walk(target, topdown=False):
-        for path in [*(Path(folder, name) for name in names), Path(folder)]:
-            if not path.is_symlink():
+    root = source.absolute()
+    for folder, inner, names in os.walk(target, topdown=False):
+        for path in [Path(folder, name) for name in (*names, *inner)]:
+            if path.is_symlink():
+                _lead(path, root / path.relative_to(target), root)
+            elif path.name in names:
                 _sync(path)
+        _sync(Path(folder))
+
+
+def _lead(copy: Path, link: Path, root: Path) -> None:
+    """Let the copy of a link below `root` lead where the link leads."""
+    goal = Path(os.path.normpath(link.parent / link.readlink()))
+    wanted = os.path.relpath(goal, link.parent) if goal.is_relative_to(root) else str(goal)
+    if wanted != str(copy.readlink()):
+        copy.unlink()
+        copy.symlink_to(wanted)
 
 
 def remove_tree(path: Path) -> None:

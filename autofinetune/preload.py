@@ -20,7 +20,12 @@ _WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?\Z")
 # What looks at the trial's environment while it is imported.
 _EACH_TRIAL_ITSELF = frozenset({"nni"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-_HARMLESS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
+# Calls that change nothing for an import after them, as they are written in scripts.
+_HARMLESS_CALL = re.compile(
+    r"(logging\.getLogger|os\.getenv|os\.environ\.get|os\.path\.\w+|re\.compile|namedtuple|"
+    r"collections\.namedtuple|(typing\.)?TypeVar|(pathlib\.)?Path|dict|list|set|tuple|frozenset|"
+    r"range|int|float|str|bool|len|(dataclasses\.)?(dataclass|field))\Z"
+)
 
 
 def words_of(option: str) -> tuple[str, ...]:
@@ -64,8 +69,9 @@ def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
 class _Reader:
     """Collects the imports of a script from its top, as far as nothing can come between them."""
 
-    def __init__(self, script: Path) -> None:
+    def __init__(self, script: Path, seen: frozenset[str] = frozenset()) -> None:
         self.script = script
+        self._seen = seen  # modules beside the script that are being read
         self.steps: list[str] = []
         self.stopped_at = 0  # the line of a statement that may change what later imports do
         self.left_out: list[str] = []
@@ -86,6 +92,7 @@ class _Reader:
             elif setting:
                 self.steps.append(setting)
             elif isinstance(node, ast.If):
+                self._stop_at(node, is_harmless=not _calls(node.test))
                 # What a type checker alone sees is not imported at all.
                 is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
                 self.read([*(node.body if is_run else ()), *node.orelse], is_certain=False)
@@ -93,19 +100,41 @@ class _Reader:
                 handlers = [statement for handler in node.handlers for statement in handler.body]
                 inside = [*node.body, *handlers, *node.orelse, *node.finalbody]
                 self.read(inside, is_certain=False)
-            elif not _is_harmless(node):
-                self.stopped_at = self.stopped_at or node.lineno
+            else:
+                self._stop_at(node, is_harmless=_is_harmless(node))
+
+    def _stop_at(self, node: ast.stmt, *, is_harmless: bool) -> None:
+        if not is_harmless:
+            self.stopped_at = self.stopped_at or node.lineno
 
     def _take(self, node: ast.Import | ast.ImportFrom, *, is_certain: bool) -> None:
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
+            if _is_local(top, self.script):
+                self._stop_at(node, is_harmless=self._only_defines(name))
             if top in _EACH_TRIAL_ITSELF or _is_local(top, self.script) or not _is_installed(top):
                 continue
             if self.stopped_at:
                 self.left_out.append(top)
             else:
                 self.steps.append(step if is_certain else f"{step}?")
+
+    def _only_defines(self, name: str) -> bool:
+        """Whether a module beside the script changes nothing that lies outside of it.
+
+        Only those of one file are read, one import after the other.
+        """
+        if name in self._seen:
+            return True
+        path = self.script.resolve().parent / f"{name}.py"
+        try:
+            body = ast.parse(path.read_bytes()).body
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return False
+        reader = _Reader(path, self._seen | {name})
+        reader.read(body, is_certain=True)
+        return not reader.stopped_at and not any("=" in step for step in reader.steps)
 
 
 def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -142,8 +171,30 @@ def _is_harmless(node: ast.stmt) -> bool:
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         inner = [n for target in targets for n in ast.walk(target)]
-        return not any(isinstance(n, (ast.Attribute, ast.Subscript)) for n in inner)
-    return isinstance(node, _HARMLESS)
+        is_name = not any(isinstance(n, (ast.Attribute, ast.Subscript)) for n in inner)
+        return is_name and (node.value is None or not _calls(node.value))
+    if isinstance(node, ast.ClassDef):
+        outside = [
+            *node.decorator_list,
+            *node.bases,
+            *(keyword.value for keyword in node.keywords),
+        ]
+        return not any(map(_calls, outside)) and all(map(_is_harmless, node.body))
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value]
+        return not any(map(_calls, [*node.decorator_list, *defaults]))
+    return isinstance(node, ast.Pass)
+
+
+def _calls(node: ast.expr) -> bool:
+    """Whether something is called that may have an effect; what is not run now does not count."""
+    if isinstance(node, ast.Lambda):
+        return False
+    if isinstance(node, ast.Call) and not _HARMLESS_CALL.match(ast.unparse(node.func)):
+        return True
+    return any(
+        _calls(inner) for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.expr)
+    )
 
 
 # --- where modules lie --------------------------------------------------------------------------

@@ -52,12 +52,12 @@ import json, single
 import package.inner as p
 from package import inner, other
 from collections import *
-import neighbour, neighbours, shared, not_there
-from neighbours import x
+import neighbour, shared, not_there
 from . import y
 import folder_too
 import autofinetune as hub
 import single
+from neighbours import x
 '''
     assert read(script, text) == (
         (
@@ -126,9 +126,26 @@ os.environ["THREE"] = "3"
         "if x:\n    os.environ['ONE'] = '1'",
         "try:\n    set_up()\nexcept E:\n    pass",
         "assert x",
+        "is_loaded = load_dotenv()",
+        "x: int = load()",
+        "if load(): pass",
+        "class C:\n    x = load()",
+        "class C:\n    os.environ['ONE'] = '1'",
+        "@register()\nclass C: pass",
+        "class C(make()): pass",
+        "def f(x=load()): pass",
+        "@register('f')\ndef f(): pass",
+        "import neighbours",
+        "from neighbours.inner import x",
+        "import settings",
+        "from uses_settings import y",
+        "import broken",
     ],
 )
 def test_what_may_change_imports_ends_them(script: Path, statement: str) -> None:
+    (script.parent / "settings.py").write_text("import os\nos.environ['ONE'] = '1'\n")
+    (script.parent / "uses_settings.py").write_text("import uses_settings, settings\n")
+    (script.parent / "broken.py").write_text("x = (\n")
     steps, note = read(script, f"import json\n{statement}\nimport single, neighbour\nimport re")
     assert steps == ("json",)
     assert note == (
@@ -141,15 +158,21 @@ def test_what_may_change_imports_ends_them(script: Path, statement: str) -> None
 def test_what_cannot_change_imports_does_not_end_them(script: Path) -> None:
     text = """
 import json
-NAME = compute()
+NAME = lambda: compute()
+LOGGER = logging.getLogger(__name__)
 LOW, HIGH = 1, 2
 count: int = 0
 count += 1
 warnings.filterwarnings("ignore")
 def f(): pass
 async def g(): pass
-class C: pass
+@dataclass
+class C:
+    "Constants."
+    x: int = 1
+    def f(self): compute()
 pass
+if len(sys.argv) > 1: pass
 ...
 import single
 train()
