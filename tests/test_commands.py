@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from autofinetune.commands import Given, beginning, expand, is_shell_line, of_line, unknown_macro
+from autofinetune.commands import (
+    Given,
+    beginning,
+    expand,
+    is_shell_line,
+    len_of_shell_line,
+    of_line,
+    unknown_macro,
+)
 
 NESTED = {"lr": 0.1, "amp": True, "bias": False, "none": None, "opt": {"name": "a b", "k": [1, 2]}}
 GIVEN = Given(
@@ -91,6 +99,25 @@ def test_a_plain_line_is_divided(line: str, words: tuple[str, ...]) -> None:
 def test_a_line_for_a_shell_is_left_to_it(line: str) -> None:
     assert of_line(line) == ("bash", "-c", line)
     assert is_shell_line(of_line(line))
+
+
+@pytest.mark.parametrize("line", ["exec python3 y.py", ". ./setup", "time python3 y.py"])
+def test_a_word_of_the_shell_is_no_program(line: str) -> None:
+    assert of_line(line) == ("bash", "-c", line)
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["bash", "-c", "x"], 3), (["/bin/sh", "-ec", "x", "more"], 3), (["bash", "-lc", "x"], 3),
+        (["bash", "-e", "-c", "x"], 4), (["bash", "-eo", "pipefail", "-c", "x"], 5),
+        (["bash", "--norc", "-c", "x"], 4), (["bash", "run.sh"], 0), (["bash", "-c"], 0),
+        (["bash", "run.sh", "-c", "x"], 0), (["python3", "-c", "x"], 0), (["bash"], 0), ([], 0),
+    ],
+)  # fmt: skip
+def test_a_line_is_found_behind_the_options_of_its_shell(words: list[str], count: int) -> None:
+    assert len_of_shell_line(words) == count
+    assert is_shell_line(words) == (count > 0)
 
 
 def test_an_open_quotation_mark_is_refused() -> None:

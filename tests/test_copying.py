@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from autofinetune.copying import copy_model
+from autofinetune.copying import copy_model, make_writable, remove_tree
 from autofinetune.sinks.best_model import describe_files
 
 
@@ -25,6 +25,45 @@ def test_pipes_are_left_out_and_links_stay_links(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (tmp_path / "copy/outside").is_symlink()
     assert list(describe_files(tmp_path / "copy")) == ["weights"]
+
+
+def test_links_lead_where_they_led_or_into_the_copy(tmp_path: Path) -> None:
+    source = tmp_path / "runs/here/model"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub/checkpoint").mkdir()
+    (source / "last").symlink_to(source / "sub/checkpoint")
+    (source / "sub/up").symlink_to("../sub/checkpoint")
+    (source / "vocabulary").symlink_to("../../words")
+    (source / "loop").symlink_to("loop")
+    copy_model(source, tmp_path / "copy")
+    found = {
+        name: str((tmp_path / "copy" / name).readlink())
+        for name in ("last", "sub/up", "vocabulary", "loop")
+    }
+    assert found == {
+        "last": "sub/checkpoint",
+        "sub/up": "checkpoint",
+        "vocabulary": str(tmp_path / "runs/words"),
+        "loop": "loop",
+    }
+
+
+def test_a_tree_goes_that_may_not_be_written_to(tmp_path: Path) -> None:
+    inner = tmp_path / "tree/sub/deep"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("x")
+    (tmp_path / "outside").mkdir(mode=0o500)
+    (inner / "link").symlink_to(tmp_path / "outside")
+    for folder in (inner, inner.parent):
+        folder.chmod(0o500)
+    make_writable(inner.parent)
+    make_writable(inner / "link")
+    modes = [path.stat().st_mode & 0o777 for path in (inner.parent, inner, tmp_path / "outside")]
+    assert modes == [0o700, 0o500, 0o500]
+    remove_tree(tmp_path / "tree")
+    remove_tree(tmp_path / "tree")  # it is gone already
+    assert (tmp_path / "outside").is_dir()
+    assert not (tmp_path / "tree").exists()
 
 
 def test_a_copy_does_not_change_with_its_original(tmp_path: Path) -> None:

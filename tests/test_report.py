@@ -98,6 +98,7 @@ def test_only_the_user_may_read_the_file(file: Path) -> None:
         (0, 0.0), (1, 1.0), (-3, -3.0), (True, 1.0), (-1e308, -1e308), (5e-324, 5e-324),
         (2**60 + 1, float(2**60 + 1)), (np.float64(0.1), 0.1), (np.float32(0.5), 0.5),
         (np.float16(0.5), 0.5), (np.int64(3), 3.0), (np.bool_(True), 1.0), (np.array(0.25), 0.25),
+        (np.array([0.5]), 0.5), (np.array([[2]]), 2.0),
     ],
 )  # fmt: skip
 def test_any_one_number_is_a_score(file: Path, score: Any, value: float) -> None:

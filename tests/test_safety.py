@@ -129,6 +129,16 @@ def test_fast_failures_at_the_beginning_stop_the_run(tmp_path: Path) -> None:
     assert 3 <= tuner.state.counts[Status.FAILED] <= 4  # one more was running
 
 
+def test_a_run_whose_trials_are_all_over_is_done_however_they_ended(tmp_path: Path) -> None:
+    count = len(run(tmp_path, play, Recorder()).state.trials)
+    failing = run(
+        tmp_path / "failing", lambda a: Played(None, returncode=1), Recorder(),
+        max_failures=count, slots=("a",),
+    )  # fmt: skip
+    assert failing.state.counts[Status.FAILED] == count
+    assert failing.state.end_reason == "done"
+
+
 def test_after_a_success_it_takes_three_times_as_many(tmp_path: Path) -> None:
     def program(attempt: Attempt) -> Played:
         return play(attempt) if attempt.trial == 0 else Played(None, returncode=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import textwrap
@@ -12,10 +13,13 @@ import pytest
 
 from autofinetune.cli import preflight
 from autofinetune.cli.preflight import check_script, needed_options, with_declared_options
+from autofinetune.cli.preload import trial_environment
+from autofinetune.commands import HYPERPARAMETERS, MODEL_OPTIONS
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
 from autofinetune.executors.preflight import required_options
 from autofinetune.program import Program
+from autofinetune.report import RANKS
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
 from tests.helpers import config_of
@@ -66,12 +70,28 @@ def test_a_complete_script_passes_and_its_options_are_noted(tmp_path: Path) -> N
     assert checked == config.with_script_options(["help", *COMPLETE])
 
 
+def test_a_line_for_a_shell_is_not_run_to_be_asked(tmp_path: Path) -> None:
+    words = ("bash", "-c", "touch asked; exit 1", "bash", HYPERPARAMETERS, MODEL_OPTIONS)
+    config = config_for(tmp_path, "")
+    config = dataclasses.replace(config, program=Program(command=words))
+    assert check(config) == config
+    assert not (tmp_path / "asked").exists()
+
+
 def test_names_with_spaces_and_shell_words_pass(tmp_path: Path) -> None:
     folder = tmp_path / "a b $(touch x); 😀"
     folder.mkdir()
     config = config_for(folder, script_with(*COMPLETE), "train 'it' & more.py")
     assert "units" in (check(config).script_options or ())
     assert [path.name for path in folder.iterdir()] == ["train 'it' & more.py"]
+
+
+def test_a_rank_of_the_tuner_is_none_of_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RANKS:
+        monkeypatch.delenv(name, raising=False)
+    assert set(RANKS) & trial_environment().keys() == set()
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "2")
+    assert trial_environment()["OMPI_COMM_WORLD_RANK"] == "0"
 
 
 def test_the_script_sees_the_environment_of_a_trial(tmp_path: Path) -> None:

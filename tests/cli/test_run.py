@@ -199,9 +199,13 @@ def test_resume_of_nothing_and_of_a_finished_run(workplace: Workplace) -> None:
     assert "holds no run" in done.err
     assert workplace.run("resume").code == 2
     assert workplace.tune("--popsize=2", "--round=1").code == 0
+    for seconds in ("0", "-5", "nan", "inf"):
+        done = workplace.run("resume", "result", f"--max_seconds={seconds}")
+        assert done.code == 2
+        assert "must be a number of seconds above 0" in done.err
     done = workplace.run("resume", "result")
     assert done.code == 0
-    assert "2 of 2 trials are done" in done.out
+    assert "2 of 2 trials are done\n" in done.out
     assert sorted(workplace.ledger("start")) == [0, 1]
 
 

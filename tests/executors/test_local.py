@@ -280,6 +280,20 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     assert marked(mark_of(attempt)) == []
 
 
+def test_nothing_is_imported_from_the_working_directory(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "signal", "types", "autofinetune"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    attempt = attempt_of(tmp_path, "", argv=("true",))
+    executor.submit(attempt)
+    news = until_over(executor)
+    assert news.state is JobState.EXITED
+    assert news.exit is not None
+    assert news.exit.returncode == 0
+
+
 def test_a_slot_stays_taken_by_one_that_has_lost_its_mark_already(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

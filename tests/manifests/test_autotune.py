@@ -153,26 +153,29 @@ def test_variables_of_the_container(tmp_path: Path) -> None:
         "env:\n"
         "  - {name: DATA, value: /data}\n"
         "  - {name: EMPTY}\n"
+        "  - {name: SUB, value: $(DATA)/sub/$(LATER)/$$(DATA)}\n"
         "  - {name: KEY, valueFrom: {secretKeyRef: {name: a, key: b}}}\n"
         "  - {name: CUDA_VISIBLE_DEVICES, value: '0'}\n"
     )
     manifest = read(tmp_path, text)
     assert manifest.options["command"][2:5] == ["--data=/data", "$(DATA)", "$(OTHER)"]
-    assert manifest.options["env"] == ["DATA=/data", "EMPTY="]
+    assert manifest.options["env"] == [
+        "DATA=/data", "EMPTY=", "SUB=/data/sub/$(LATER)/$(DATA)",
+    ]  # fmt: skip
     told = "\n".join(manifest.notes)
-    assert "env[2].valueFrom is not available yet, and not read" in told
-    assert "env[3].name CUDA_VISIBLE_DEVICES is set by autofinetune, and not by this" in told
+    assert "env[3].valueFrom is not available yet, and not read" in told
+    assert "env[4].name CUDA_VISIBLE_DEVICES is set by autofinetune, and not by this" in told
 
 
-def test_a_line_for_a_shell_gets_the_hyperparameters_as_arguments(tmp_path: Path) -> None:
-    text = swap(
-        AUTOTUNE,
-        COMMAND,
-        "                  - bash\n                  - -c\n                  - 'x \"$@\"'\n",
-    )
+@pytest.mark.parametrize("option", ["-c", "-ec"])
+def test_a_line_for_a_shell_gets_the_hyperparameters_as_arguments(
+    tmp_path: Path, option: str
+) -> None:
+    words = ("bash", option, "'x \"$@\"'")
+    text = swap(AUTOTUNE, COMMAND, "".join(f"{' ' * 18}- {word}\n" for word in words))
     manifest = read(tmp_path, text)
     assert manifest.options["command"] == [
-        "bash", "-c", 'x "$@"', "bash", "${hyperparameters}", "${model_options}"
+        "bash", option, 'x "$@"', "bash", "${hyperparameters}", "${model_options}"
     ]  # fmt: skip
     assert any("is a line for a shell" in note for note in manifest.notes)
 

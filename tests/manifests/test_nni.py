@@ -54,6 +54,25 @@ def test_version_2(tmp_path: Path) -> None:
     }
 
 
+def test_a_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "code").mkdir()
+    (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    text = swap(NNI_1, "codeDir: .", "codeDir: ~/code")
+    options = read(
+        tmp_path, swap(text, ": space.json", ": ~/space.json"), check_files=True
+    ).options
+    assert options["working_dir"] == str(tmp_path / "code")
+    assert options["param_list"][0]["name"] == "lr"
+
+
+@pytest.mark.parametrize("value", ["no", "False", "false", "off"])
+def test_what_is_switched_off_is_not_missed(tmp_path: Path, value: str) -> None:
+    read(tmp_path, f"useAnnotation: {value}\nmultiPhase: {value}\n{NNI_2}")
+    (one,) = mistakes(tmp_path, f"useAnnotation: true\n{NNI_2}")
+    assert "is not supported" in one
+
+
 def test_a_space_may_lie_in_a_file(tmp_path: Path) -> None:
     space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
     named = swap(NNI_2, space, "searchSpaceFile: space.json\n")

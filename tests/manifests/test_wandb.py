@@ -117,6 +117,15 @@ def test_a_grid_is_sorted_by_name_and_has_an_end(tmp_path: Path) -> None:
     assert capped["max_trials"] == 4
 
 
+def test_a_grid_without_an_end_is_told_at_its_place(tmp_path: Path) -> None:
+    parameters = "".join(f"  {name}: {{min: 1, max: 200}}\n" for name in "abc")
+    text = f"program: train.py\nmethod: grid\nmetric: {{name: x}}\nparameters:\n{parameters}"
+    (one,) = mistakes(tmp_path, text)
+    assert ":2:" in one
+    assert one.endswith("8,000,000 combinations are too many; give run_cap")
+    assert options_of(tmp_path, f"run_cap: 5\n{text}")["max_trials"] == 5
+
+
 def test_steps_of_a_grid_begin_at_the_lower_bound(tmp_path: Path) -> None:
     options = grid(tmp_path, "a: {distribution: q_uniform, min: 2, max: 10, q: 5}",
                    "b: {distribution: q_uniform, min: 0.5, max: 3}")  # fmt: skip

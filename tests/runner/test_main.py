@@ -279,6 +279,11 @@ def test_the_time_limit_holds_for_all_ranks(tmp_path: Path) -> None:
     assert (record["why"], record["returncode"]) == ("timeout", -signal.SIGTERM)
 
 
+def test_a_limit_may_be_longer_than_the_kernel_can_wait(tmp_path: Path) -> None:
+    record = run_ranks(tmp_path, "true", time_limit_s=1e12)
+    assert (record["why"], record["returncode"]) == ("exit", 0)
+
+
 def test_what_ranks_leave_behind_is_ended(tmp_path: Path) -> None:
     record = run_ranks(tmp_path, "setsid sleep 1000 & sleep 1000 &")
     assert (record["returncode"], record["survivors"]) == (0, [])

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.copying import copy_model
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
-from autofinetune.sinks import BestModel
+from autofinetune.sinks import BestModel, best_model
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.state import State
 from tests.helpers import Recorder, config_of, options_of, tuner_in_memory
@@ -50,6 +51,21 @@ def test_it_equals_the_model_of_the_best_trial(tmp_path: Path) -> None:
     assert manifest["trial"] == 3
     assert manifest["score"] == 0.9
     assert manifest["files"] == describe_files(tmp_path / "best_model")
+
+
+def test_it_is_absent_where_the_best_model_cannot_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        if "round1" in str(source):
+            raise PermissionError(13, "Permission denied", str(source))
+        copy_model(source, target)
+
+    monkeypatch.setattr(best_model, "copy_model", refuse)
+    with pytest.raises(AssertionError, match="BestModel stopped .*Permission denied"):
+        run(tmp_path)  # it would only be warned of elsewhere
+    assert not (tmp_path / "best_model").exists()
+    assert not (tmp_path / "best_model.json").exists()
 
 
 def test_it_is_swapped_the_moment_a_better_trial_completes(tmp_path: Path) -> None:
