@@ -62,7 +62,7 @@ def test_it_is_absent_where_the_best_model_cannot_be_copied(
         copy_model(source, target)
 
     monkeypatch.setattr(best_model, "copy_model", refuse)
-    with pytest.raises(AssertionError, match="BestModel stopped .*Permission denied"):
+    with pytest.raises(AssertionError, match=r"BestModel stopped .*Permission denied"):
         run(tmp_path)  # it would only be warned of elsewhere
     assert not (tmp_path / "best_model").exists()
     assert not (tmp_path / "best_model.json").exists()
