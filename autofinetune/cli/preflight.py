@@ -10,7 +10,7 @@ from autofinetune.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
-from autofinetune.evaluators import EVALUATORS, start_of_command
+from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options
 
 TIMEOUT_S = 120.0
@@ -50,7 +50,7 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     }
     if missing:
         raise _lacking(config, missing, found)
-    given = {*config.space.names, *map(option_name, config.script_args), SAVED_PARAMS_DIR}
+    given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if not command and (omitted := found.required - given):
         raise _omitting(config, sorted(omitted))
     if SAVED_PARAMS_DIR not in found.options and not command:
@@ -80,7 +80,7 @@ def with_declared_options(config: Config) -> Config:
 
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
-    needed = dict.fromkeys(config.space.names, "a hyperparameter")
+    needed = dict.fromkeys(option_names(config), "a hyperparameter")
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
         needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
         needed[MODEL_PATH] = "the directory of the model to continue from"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .base import Evaluator, start_of_command
+from .base import Evaluator, option_names, start_of_command
 from .fulltrail import FullTrail
 from .populationbased import PopulationBased
 
@@ -13,4 +13,4 @@ EVALUATORS: Mapping[str, type[Evaluator]] = {
     "populationbased": PopulationBased,
 }
 
-__all__ = ["EVALUATORS", "Evaluator", "start_of_command"]
+__all__ = ["EVALUATORS", "Evaluator", "option_names", "start_of_command"]

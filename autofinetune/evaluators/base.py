@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from autofinetune.commands import (
     HYPERPARAMETERS,
@@ -22,6 +23,7 @@ from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 from autofinetune.state import State, Trial
 from autofinetune.strategies.base import Candidate
 
+WHOLE_SETS = "combine_params"  # what the parameter is called
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
 
 
@@ -34,6 +36,7 @@ class Evaluator(ABC):
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self.config = config
         self.paths = paths
+        self._gets_whole_sets = bool(whole_sets(config))
 
     @abstractmethod
     def parent(self, candidate: Candidate, state: State) -> int | None:
@@ -65,7 +68,7 @@ class Evaluator(ABC):
 
     def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
         """What the processes of `trial` find in their environment."""
-        text = as_json(self.config.space.nest(trial.params))
+        text = as_json(self._nested(trial))
         is_in_file = PARAMS in self.files(trial)
         return {
             **variables(self.config.program.env),
@@ -77,7 +80,7 @@ class Evaluator(ABC):
 
     def files(self, trial: Trial) -> dict[str, str]:
         """Texts by name, for the directory of the attempt."""
-        text = as_json(self.config.space.nest(trial.params))
+        text = as_json(self._nested(trial))
         asked = any(JSON_FILE in command for command in self.config.program.commands)
         return {PARAMS: text} if asked or len(text) > MOST_JSON_BYTES else {}
 
@@ -90,13 +93,18 @@ class Evaluator(ABC):
             return ("--epochs=1",)
         return ()
 
+    def _nested(self, trial: Trial) -> Mapping[str, Any]:
+        """The hyperparameters as the format of the space hands them to a trial."""
+        nested = self.config.space.nest(trial.params)
+        return nested[WHOLE_SETS] if self._gets_whole_sets else nested
+
     def _given(self, trial: Trial, parent: Trial | None) -> Given:
-        space = self.config.space
+        space, nested = self.config.space, self._nested(trial)
         saved, path = self._model_options(trial, parent)
         return Given(
             self.config.python,
-            space.options(trial.params),
-            space.nest(trial.params),
+            nested if self._gets_whole_sets else space.options(trial.params),
+            nested,
             self._params_file(trial),
             (*saved, *path),
             os.environ,
@@ -125,6 +133,24 @@ class Evaluator(ABC):
 
     def _params_file(self, trial: Trial) -> str:
         return str(self.paths.params(trial.id, trial.attempt).absolute())
+
+
+def whole_sets(config: Config) -> Sequence[Mapping[str, Any]]:
+    """The sets that the batch tuner goes through as NNI writes them: mappings in one choice.
+
+    Each is all that a trial gets, without the name of the choice.
+    """
+    if config.tuning_strategy != "batch" or list(config.space.names) != [WHOLE_SETS]:
+        return ()
+    (choice,) = config.space
+    sets = [choice.given(value) for value in choice.values()]
+    return sets if sets and all(isinstance(one, Mapping) for one in sets) else ()
+
+
+def option_names(config: Config) -> Sequence[str]:
+    """The options by which trials get hyperparameters, as far as it is by options."""
+    sets = whole_sets(config)
+    return list(dict.fromkeys(n for one in sets for n in one)) or list(config.space.names)
 
 
 def start_of_command(config: Config) -> tuple[str, ...]:

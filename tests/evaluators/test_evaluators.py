@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.config import OWN_OPTIONS
-from autofinetune.evaluators import EVALUATORS, Evaluator, start_of_command
+from autofinetune.evaluators import EVALUATORS, Evaluator, option_names, start_of_command
 from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.executors.base import Process
 from autofinetune.paths import RunPaths
@@ -62,6 +62,27 @@ def test_the_environment_says_it_too_as_the_format_of_the_space_has_it(name: str
     }
     continued = evaluator.environment(trial, Trial(3, 1, 0, {}, None))
     assert continued == env | {"AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0"}
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
+def test_a_trial_of_a_list_gets_one_of_its_sets(name: str) -> None:
+    sets = [{"lr": 0.1, "opt": "adam"}, {"lr": 0.2, "layers": [1, 2]}]
+    for listed, strategy, wanted in [
+        (sets, "batch", ('{"lr": 0.2, "layers": [1, 2]}', ("--lr=0.2", "--layers=[1, 2]"))),
+        (sets, "random", ('{"combine_params": {"lr": 0.2, "layers": [1, 2]}}', None)),
+        ([1, 2], "batch", ('{"combine_params": 2}', ("--combine_params=2",))),
+    ]:
+        space = load_space({"combine_params": {"_type": "choice", "_value": listed}})
+        config = config_of(space, tuning_strategy=strategy)
+        evaluator = EVALUATORS[name](config, OUT)
+        trial = trial_of(space.decode([0.9]))
+        text, words = wanted
+        assert evaluator.environment(trial, None)["AUTOFINETUNE_PARAMS"] == text
+        if words:
+            assert evaluator.command(trial, None)[2:][: len(words)] == words
+        is_whole = strategy == "batch" and listed is sets
+        named = ["lr", "opt", "layers"] if is_whole else ["combine_params"]
+        assert option_names(config) == named
 
 
 def test_a_script_of_nni_gets_the_options_that_it_declares() -> None:
