@@ -26,7 +26,7 @@ def copy_model(source: Path, target: Path) -> None:
         for path in [Path(folder, name) for name in (*names, *inner)]:
             if path.is_symlink():
                 _lead(path, root / path.relative_to(target), root)
-            elif path.name in names:
+            elif not path.is_dir():
                 _sync(path)
         _sync(Path(folder))
 

@@ -112,10 +112,10 @@ class _Reader:
             name = step.partition(":")[0]
             top = name.partition(".")[0]
             if _is_local(top, self.script):
-                self._stop_at(node, is_harmless=self._only_defines(name))
-            if top in _EACH_TRIAL_ITSELF or _is_local(top, self.script) or not _is_installed(top):
+                self._stop_at(node, is_harmless=self.stopped_at > 0 or self._only_defines(name))
+            elif top in _EACH_TRIAL_ITSELF or not _is_installed(top):
                 continue
-            if self.stopped_at:
+            elif self.stopped_at:
                 self.left_out.append(top)
             else:
                 self.steps.append(step if is_certain else f"{step}?")
