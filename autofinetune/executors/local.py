@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
-from autofinetune.runner.processes import MARK_VARIABLE, identity, is_alive, marked, send_to
+from autofinetune.runner.processes import MARK_VARIABLE, Remains, is_alive, send_to
 from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
@@ -70,10 +70,12 @@ class _Job:
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
-    killed: list[dict[str, Any]] = field(default_factory=list)
     empty_sweeps: int = 0
     is_cancelled: bool = False
     memory_deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        self.remains = Remains(self.mark)
 
 
 class LocalExecutor(Executor):
@@ -326,12 +328,9 @@ class LocalExecutor(Executor):
 
     def _kill_remains(self, job: _Job) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
-        remains = set(marked(job.mark))
         started = read_json(job.directory / STARTED) or {}
         cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
-        remains.update(cgroup.pids())
-        remains.update(who["pid"] for who in job.killed if is_alive(who))
-        job.killed = [identity(pid) for pid in remains]  # one that exits loses its mark first
+        remains = job.remains.living(cgroup.pids())
         cgroup.kill()
         send_to(remains, signal.SIGKILL)
         if not remains:

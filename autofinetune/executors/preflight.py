@@ -7,11 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autofinetune.runner.processes import MARK_VARIABLE, identity, is_alive, marked, send_to
+from autofinetune.runner.processes import MARK_VARIABLE, Remains, send_to
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
 _ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line, without its help
@@ -93,9 +92,6 @@ def required_options(help_text: str) -> frozenset[str]:
 
 
 def _clear(mark: str) -> None:
-    killed = []
-    while left := marked(mark):
-        killed += [identity(pid) for pid in left]
+    remains = Remains(mark)
+    while left := remains.living():
         send_to(left, signal.SIGKILL)
-    while any(map(is_alive, killed)):  # one that exits loses its mark before it is gone
-        time.sleep(0.001)

@@ -77,6 +77,24 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+class Remains:
+    """The processes that carry a mark, until they are gone.
+
+    One that exits loses its environment, and with it the mark, a moment before.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._seen: list[dict[str, Any]] = []
+
+    def living(self, others: Iterable[int] = ()) -> list[int]:
+        """Those marked now, `others`, and those of the last look that still exit."""
+        found = {*marked(self._mark), *others}
+        found.update(who["pid"] for who in self._seen if is_alive(who))
+        self._seen = [identity(pid) for pid in found]
+        return sorted(found)
+
+
 def send_to(pids: Iterable[int], signum: int) -> None:
     """Signal each process through a pidfd, so that a pid used again meanwhile is left alone."""
     for pid in pids:

@@ -28,6 +28,7 @@ from autofinetune.executors import (
 )
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.cards import Card
+from autofinetune.runner import processes
 from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked, send_to
 from tests import forking
@@ -312,7 +313,7 @@ def test_a_slot_stays_taken_by_one_that_has_lost_its_mark_already(
     def spare(pids: Iterable[int], signum: int) -> None:
         send_to(set(pids) - {exiting.pid}, signum)
 
-    monkeypatch.setattr(local, "marked", look)
+    monkeypatch.setattr(processes, "marked", look)
     monkeypatch.setattr(local, "send_to", spare)
     os.kill(handle["pid"], signal.SIGKILL)
     assert until_over(executor).state is JobState.LOST
@@ -410,7 +411,7 @@ def test_a_record_written_during_the_search_for_remains_counts(
             (Path(attempt.directory) / EXIT).write_text(json.dumps(record))
         return []
 
-    monkeypatch.setattr(local, "marked", search)
+    monkeypatch.setattr(processes, "marked", search)
     executor.submit(attempt)
     assert until_over(executor).state is JobState.EXITED
     assert searches == [mark_of(attempt)] * 2

@@ -6,31 +6,32 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from autofinetune.executors import preflight
+from autofinetune.runner import processes
 
 
 def test_the_end_waits_for_one_that_has_lost_its_mark_already(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left = subprocess.Popen(["sleep", "1000"])
-    looks = [[], [left.pid]]  # the mark is gone at the second look, the process is not
+    looks = [[], [], [left.pid]]  # the mark is gone at the second look, the process is not
 
     def exits_later(pids: Iterable[int], signum: int) -> None:
         assert (list(pids), signum) == ([left.pid], signal.SIGKILL)
 
-    def exits(seconds: float) -> None:
-        left.kill()
-        left.wait()
+    def look(mark: str) -> list[int]:
+        if len(looks) == 1:
+            left.kill()
+            left.wait()
+        return looks.pop()
 
-    monkeypatch.setattr(preflight, "marked", lambda mark: looks.pop())
+    monkeypatch.setattr(processes, "marked", look)
     monkeypatch.setattr(preflight, "send_to", exits_later)
-    monkeypatch.setattr(time, "sleep", exits)
     command = [sys.executable, "-c", "print('usage: x [-h] --rate RATE')"]
     found = preflight.ask_for_options(
         command, working_dir=str(Path.cwd()), env=os.environ, timeout_s=60.0
