@@ -5,24 +5,24 @@
     visualization/trials/r003_p2/vdlrecords...   one row of the hyperparameter page
 
 Steps are rounds, and trial numbers in trials/. What VisualDL 2.5.3 wants: it reads one file per
-directory, so names are fixed and a file is reopened to append; a writer that is not closed loses
-its tail, so each is closed at once; it cannot take booleans, so values are float or str; scores
-are stored as float32, and one that becomes infinite hides the trial; a trial without a score
-names no metric, else the plots take it for 0.
+directory, so names are fixed and records are appended; it cannot take booleans, so values are
+float or str; scores are stored as float32, and one that becomes infinite hides the trial; a trial
+without a score names no metric, else the plots take it for 0. Records are made by VisualDL and
+written here: its LogWriter hangs at its end where its thread has died of a full disk.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
+import struct
 import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from autofinetune.config import Config
 from autofinetune.events import AttemptSubmitted, Event, RunEnded, TrialEnded
@@ -35,6 +35,19 @@ from .base import Sink
 _METRIC = "trial/eval_value"
 _SCORE_TAGS = ("best_eval_value", "eval_value")
 _MOST = 3.4e38  # what float32 holds
+_MOST_WAITING = 1000  # files, where an earlier life is told
+
+
+class _Log(NamedTuple):
+    """The one file of a folder."""
+
+    folder: Path
+    name: str
+    display_name: str = ""
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"vdlrecords.{self.name}.log"
 
 
 class VisualDL(Sink):
@@ -43,7 +56,8 @@ class VisualDL(Sink):
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self._config = config
         self._root = paths.visualization
-        self._log_writer: Callable[..., Any] | None = None
+        self._waiting: dict[_Log, bytearray] = {}
+        self._component: Any = None
         self._ended: Counter[int] = Counter()
         self._best: Trial | None = None
         self._written = (-1, 0)  # the last round in the root log, and how many of it had ended
@@ -60,6 +74,41 @@ class VisualDL(Sink):
                 self._write_round(trial.round, event.at)
         elif isinstance(event, RunEnded) and self._ended:
             self._write_round(max(self._ended), event.at)
+        if len(self._waiting) >= _MOST_WAITING:
+            self._write()
+
+    def flush(self, state: State) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            if state.end_reason is None:
+                raise  # there may be space later
+            # No errno, as this is final: a run that is over does not wait for its dashboard.
+            raise OSError(f"{error}; `autofinetune rebuild` writes it anew") from error
+
+    def close(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        """Write what waits.
+
+        Raises:
+            OSError: a file could not be written; it waits still, with those after it.
+        """
+        for log in list(self._waiting):
+            log.folder.mkdir(parents=True, exist_ok=True)
+            _append(log.path, bytes(self._waiting[log]))
+            del self._waiting[log]
+
+    def _later(self, log: _Log, at: float, *records: Any) -> None:
+        if log not in self._waiting:
+            self._waiting[log] = bytearray()
+            if not log.path.exists():
+                meta = self._load().meta_data(display_name=log.display_name, walltime=_ms(at))
+                records = (meta, *records)
+        for record in records:
+            data = record.SerializeToString()
+            self._waiting[log] += struct.pack("<Q", len(data)) + data
 
     def _count(self, trial: Trial, state: State) -> None:
         """Rounds and the best as of this event: `state` may be ahead, and is not on resume."""
@@ -74,27 +123,34 @@ class VisualDL(Sink):
             return
         self._written = progress
         values = {**self._numbers(best), "best_eval_value": best.score}
-        with self._writer(self._root, "root", display_name="best") as writer:
-            _add_scalars(writer, "hyperparameter_tuning", values, round_, at)
+        records = self._scalars("hyperparameter_tuning", values, round_, at)
+        self._later(_Log(self._root, "root", "best"), at, *records)
 
     def _write_member(self, trial: Trial, at: float) -> None:
         score = {} if trial.score is None else {"eval_value": trial.score}
-        with self._writer(self._root / f"pop_{trial.member}", "pop") as writer:
-            values = {**self._numbers(trial), **score}
-            _add_scalars(writer, "population_transformation", values, trial.round, at)
+        values = {**self._numbers(trial), **score}
+        records = self._scalars("population_transformation", values, trial.round, at)
+        self._later(_Log(self._root / f"pop_{trial.member}", "pop"), at, *records)
 
     def _write_trial(self, trial: Trial, at: float) -> None:
-        folder = self._root / "trials" / f"r{trial.round:03d}_p{trial.member}"
+        make, name = self._load(), f"r{trial.round:03d}_p{trial.member}"
         values = {_column(p.name): _cell(p, value) for p, value in self._values(trial)}
-        metrics = [] if trial.score is None else [_METRIC]
-        with self._writer(folder, "trial") as writer:
-            if trial.score is not None:
-                writer.add_scalar(_METRIC, _fit(trial.score), trial.id, _milliseconds(at))
-            if trial.reason or trial.status is not Status.COMPLETED:
-                # Only where there is something to tell: the page asks for each text by itself.
-                text = f"{trial.status.value} {trial.reason}".strip()
-                writer.add_text("trial/state", text, trial.id, _milliseconds(at))
-            writer.add_hparams(values, metrics, _milliseconds(at))
+        records, metrics = [], []
+        if trial.score is not None:
+            records.append(make.scalar(_METRIC, _fit(trial.score), trial.id, _ms(at)))
+            metrics.append(_METRIC)
+        if trial.reason or trial.status is not Status.COMPLETED:
+            # Only where there is something to tell: the page asks for each text by itself.
+            text = f"{trial.status.value} {trial.reason}".strip()
+            records.append(make.text("trial/state", text, trial.id, _ms(at)))
+        records.append(make.hparam(name, values, metrics, _ms(at)))
+        self._later(_Log(self._root / "trials" / name, "trial"), at, *records)
+
+    def _scalars(
+        self, group: str, values: Mapping[str, float], step: int, at: float
+    ) -> Iterator[Any]:
+        for name, value in values.items():
+            yield self._load().scalar(f"{group}/{name}", _fit(value), step, _ms(at))
 
     def _numbers(self, trial: Trial) -> Mapping[str, float]:
         """Scalars by name; a hyperparameter that is called like a score steps aside."""
@@ -108,45 +164,40 @@ class VisualDL(Sink):
         params = trial.params
         return [(p, params[p.name]) for p in self._config.space if p.name in params]
 
-    @contextlib.contextmanager
-    def _writer(self, folder: Path, name: str, **options: Any) -> Iterator[Any]:
-        """A writer to the one file of `folder`.
+    def _load(self) -> Any:
+        """What makes records; the first time also removes what an earlier life has written."""
+        if self._component is None:
+            import_visualdl()
+            from visualdl.component import base_component
 
-        Raises:
-            OSError: something could not be written.
-        """
-        make = self._load()
-        folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            writer = make(logdir=str(folder), file_name=f"vdlrecords.{name}.log", **options)
-            try:
-                yield writer
-            finally:
-                writer.close()
-        _raise_printed(printed.getvalue())
-
-    def _load(self) -> Callable[..., Any]:
-        """LogWriter; the first time also removes what an earlier life of the run has written."""
-        if self._log_writer is None:
-            log_writer: Callable[..., Any] = import_visualdl().LogWriter
             for old in self._root.rglob("vdlrecords.*.log"):
                 old.unlink()
-            self._log_writer = log_writer
-        return self._log_writer
+            self._component = base_component
+        return self._component
 
 
-def _add_scalars(
-    writer: Any, group: str, values: Mapping[str, float], step: int, at: float
-) -> None:
-    for name, value in values.items():
-        writer.add_scalar(f"{group}/{name}", _fit(value), step, _milliseconds(at))
+def _append(path: Path, data: bytes) -> None:
+    """Append all or nothing.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(size)
+            raise
 
 
 def _fit(number: float) -> float:
     return min(max(float(number), -_MOST), _MOST)
 
 
-def _milliseconds(at: float) -> int:
+def _ms(at: float) -> int:
     """The time of the event, not of writing: a resumed run writes the same records again."""
     return round(at * 1000)
 
@@ -166,13 +217,6 @@ def _cell(parameter: Parameter, value: Value) -> float | str:
 
 def _is_number(value: Value) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _raise_printed(printed: str) -> None:
-    """VisualDL prints what it could not write, and goes on."""
-    for line in printed.splitlines():
-        if not line.endswith("VisualDL will add logs to it."):
-            raise OSError(line)
 
 
 def import_visualdl() -> Any:

@@ -190,6 +190,7 @@ def test_what_grows_is_shown(tmp_path: Path) -> None:
         for event in events:
             state.apply(event)
             sink.handle(event, state)
+            sink.flush(state)
             if isinstance(event, TrialEnded):
                 break
 

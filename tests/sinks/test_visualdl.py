@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import resource
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +118,7 @@ class Log:
 
 
 def everything(root: Path) -> dict[str, list[str]]:
-    """Every record of every log as text, but for the time at which a log was opened."""
+    """Every record of every log as text."""
     from visualdl.proto import record_pb2
     from visualdl.reader.record_reader import RecordReader
 
@@ -124,10 +127,6 @@ def everything(root: Path) -> dict[str, list[str]]:
         lines = []
         for raw in RecordReader(filepath=str(file)).get_all():
             record = record_pb2.Record.FromString(raw)
-            if record.values[0].tag == "meta_data_tag":
-                record.values[0].timestamp = 0
-            if record.values[0].tag == "hparam":
-                record.values[0].hparam.name = ""  # a digest of the path
             lines.append(str(record))
         found[str(file.relative_to(root))] = lines
     return found
@@ -274,6 +273,7 @@ def test_a_state_that_is_ahead_changes_nothing(tmp_path: Path) -> None:
     state.apply_all(events)
     for event in events:
         sink.handle(event, state)
+    sink.close()
     assert everything(ahead.visualization) == everything(exact.visualization)
 
 
@@ -327,20 +327,82 @@ def test_what_cannot_be_written_is_one_warning(
     assert capsys.readouterr().out == ""
 
 
-def test_a_failed_write_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = config_of(popsize=2, rounds=2)
+def test_what_finds_no_space_is_written_once_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(kinds(), popsize=2, rounds=2)
     events = events_of(tmp_path, config)
-    first_end = next(i for i, event in enumerate(events) if isinstance(event, TrialEnded))
+    full, roomy = RunPaths(tmp_path / "full"), RunPaths(tmp_path / "roomy")
+    tell(VisualDL(config, roomy), config, events)
+    warnings: list[str] = []
+    guard, state = SinkGuard([VisualDL(config, full)], warnings.append), State(config.direction)
+    in_the_way = full.visualization / "pop_0/vdlrecords.pop.log"
+    for event in events[:-1]:
+        state.apply(event)
+        guard.handle(event, state)
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.symlink_to("/dev/full")
+    for _ in range(2):
+        guard.flush(state)
+        assert guard.is_waiting
+    (warning,) = warnings
+    assert warning.startswith("VisualDL waits for space ([Errno 28] ")
+    in_the_way.unlink()
+    guard.flush(state)
+    assert not guard.is_waiting
+    guard.handle(events[-1], state)
+    guard.flush(state)
+    assert everything(full.visualization) == everything(roomy.visualization)
+
+
+def test_a_run_that_is_over_does_not_wait_for_space(tmp_path: Path) -> None:
+    config = config_of(popsize=1, rounds=1)
+    events = events_of(tmp_path, config)
+    warnings: list[str] = []
+    guard, state = SinkGuard([VisualDL(config, RunPaths(tmp_path))], warnings.append), State()
+    for event in events:
+        state.apply(event)
+        guard.handle(event, state)
+    in_the_way = tmp_path / "visualization/pop_0/vdlrecords.pop.log"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.symlink_to("/dev/full")
+    guard.flush(state)
+    assert not guard.is_waiting
+    (warning,) = warnings
+    assert "`autofinetune rebuild` writes it anew" in warning
+
+
+def test_what_fits_in_part_is_taken_back(tmp_path: Path) -> None:
+    config = config_of(kinds(), popsize=1, rounds=2)
+    events = events_of(tmp_path, config)
     sink, state = VisualDL(config, RunPaths(tmp_path)), State(config.direction)
-    for event in events[:first_end]:
+    log = tmp_path / "visualization/pop_0/vdlrecords.pop.log"
+    for event in events[:-1]:
         state.apply(event)
         sink.handle(event, state)
-    for member in range(2):  # VisualDL writes in a thread of its own, which only prints
-        (tmp_path / f"visualization/pop_{member}/vdlrecords.pop.log").mkdir(parents=True)
-    state.apply(events[first_end])
-    with pytest.raises(OSError, match="Is a directory"):
-        sink.handle(events[first_end], state)
-    assert capsys.readouterr().out == ""
+        if isinstance(event, TrialEnded) and event.trial == 0:
+            sink.flush(state)
+    whole = log.read_bytes()
+    with file_size_limit(len(whole) + 10), pytest.raises(OSError, match="File too large"):
+        sink.flush(state)
+    assert log.read_bytes() == whole
+    sink.close()
+    assert log.read_bytes().startswith(whole)
+    assert Log(log.parent).scalars("population_transformation/eval_value") == [(0, 0.0)]
+    assert len(Log(log.parent).scalars("population_transformation/lr")) == 2
+
+
+@contextlib.contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_no_thread_is_left(tmp_path: Path) -> None:
