@@ -1,8 +1,8 @@
 """The loop of a run: ask the scheduler what is due, do it, and record what happened.
 
-Every change goes through `_record`: first the journal (durable), then the state; but a choice of
-hyperparameters is recorded with the attempt that follows. The sinks hear of it in `_show`, once
-everything that is due was started.
+Every change goes through `_record`: first the journal (durable), then the state; but what was
+observed and chosen is recorded with the attempts that follow. The sinks hear of it in `_show`,
+once everything that is due was started.
 Resuming is folding the journal and letting the strategy live through its asks and tells again.
 """
 
@@ -41,9 +41,10 @@ from autofinetune.executors import (
     Report,
 )
 from autofinetune.journal import Journal
+from autofinetune.limits import Limits
 from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
-from autofinetune.run_state import BROKEN, ERROR, INTERRUPTED, NO_SLOT, TARGET, TIMEOUT
+from autofinetune.run_state import ERROR, INTERRUPTED
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
@@ -57,6 +58,7 @@ from autofinetune.version import __version__
 from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+SLOW_S = 0.1  # of choosing, in which what was observed is not kept from the disk
 AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
 RETRY_S = 1.0  # how long to wait before a write is tried again
 T = TypeVar("T")
@@ -99,6 +101,7 @@ class Tuner:
         self._sinks = sinks
         self._world = world
         self._now = world.now
+        self._limits = Limits(config, self.state, world.monotonic)
         self._stopping = Stopping(assessor, config.direction)
         self._endings = Endings(
             config.safety,
@@ -109,8 +112,6 @@ class Tuner:
             self._now,
         )
         self._stop_deadlines: dict[Key, float] = {}
-        self._began = 0.0  # this life, by the monotonic clock
-        self._spent_before = 0.0  # seconds of work in earlier lives
         self._is_begun = False
         self._candidates: dict[int, Candidate] = {}
         self._finals: dict[int, list[float]] = {}
@@ -157,21 +158,21 @@ class Tuner:
             self._stopping.apply(event)
             self._replay(event)
             self._sinks.replay(event, self.state)
-        self._spent_before = self.state.active_seconds
         self._record([RunResumed(self._now(), __version__)])
         self._show()  # before anything new begins, which is told apart from what was there
         self._to_submit = sorted(self.state.running)
         self._begin()
 
     def _begin(self) -> None:
-        self._began = self._world.monotonic()
+        self._limits.begin()
         self._is_begun = True
 
     def fail(self, reason: str) -> None:
         """Note that an error ended the run, as far as that can be noted."""
         if self._is_begun and self.state.end_reason is None:
             with contextlib.suppress(AutofinetuneError, OSError):
-                self._journal.append([RunEnded(self._now(), f"{ERROR}: {reason}")])
+                ended = RunEnded(self._now(), f"{ERROR}: {reason}")
+                self._journal.append([*self._held, ended])
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
@@ -208,9 +209,11 @@ class Tuner:
                     self._record()
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
-        # Whoever stops it does not wait for space to write that down.
-        with contextlib.suppress(*([DiskFull] if self.interrupted else [])):
+        try:
             self._record([RunEnded(self._now(), reason)])
+        except DiskFull:  # whoever stops it does not wait for space to write that down
+            if self._held or not self.interrupted:
+                raise
         self._show()
         while self._sinks.is_waiting and not self.interrupted:
             self._world.sleep(RETRY_S)
@@ -259,28 +262,7 @@ class Tuner:
         """Why no trial is started any more, or None."""
         if self.interrupted:
             return INTERRUPTED
-        if self.state.quarantined.keys() >= set(self._slots()):
-            return NO_SLOT
-        if self.config.safety.is_broken(self.state) and self._is_more_to_start():
-            return BROKEN
-        if self._is_good_enough():
-            return TARGET
-        return TIMEOUT if self._is_out_of_time() and self._is_more_to_start() else None
-
-    def _is_good_enough(self) -> bool:
-        target, best = self.config.target_score, self.state.best
-        if target is None or best is None:
-            return False
-        return self.state.merit(best) >= self.config.direction.merit(target)
-
-    def _is_out_of_time(self) -> bool:
-        limit = self.config.max_seconds
-        worked = self._spent_before + self._world.monotonic() - self._began
-        return limit is not None and worked >= limit
-
-    def _is_more_to_start(self) -> bool:
-        is_more_to_ask = len(self.state.trials) < self.config.max_trials and not self._exhausted
-        return bool(self.state.queued) or is_more_to_ask
+        return self._limits.reached(self._slots(), exhausted=self._exhausted)
 
     def _has_space(self) -> bool:
         """Whether new trials may be started; says once when that changes."""
@@ -329,6 +311,8 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
+        if self._choosing_s > SLOW_S:
+            self._record()
         began = self._world.monotonic()
         try:
             candidates = self._strategy.ask(count)
@@ -340,7 +324,7 @@ class Tuner:
         for candidate in candidates:
             self._candidates[candidate.id] = candidate
             parent = self._evaluator.parent(candidate, self.state)
-            self._hold(self._created(candidate, parent))
+            self._hold([self._created(candidate, parent)])
 
     def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
         return TrialCreated(
@@ -385,7 +369,8 @@ class Tuner:
             self._to_submit.pop(0)
         if not self._to_submit:
             self._notices.end("room")
-        self._record(events)
+        if events:
+            self._record(events)
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""
@@ -400,7 +385,7 @@ class Tuner:
 
     def _stop_running_where_asked(self) -> None:
         wanted = min(self._interrupts, 3) - 1
-        if self.config.on_timeout == "kill" and self._is_out_of_time():
+        if self.config.on_timeout == "kill" and self._limits.is_out_of_time():
             wanted = max(wanted, 1)
         while self._cancelled < wanted:
             self._cancelled += 1
@@ -427,11 +412,12 @@ class Tuner:
                 self._stop_deadlines.pop(observation.key, None)
                 finals = self._finals.pop(observation.key[0])
                 events += self._endings.of(observation, finals)
-        self._record(events)
+        self._hold(events)
         for event in events:
             if isinstance(event, TrialEnded):
                 self._tell(self.state.trials[event.trial])
             elif isinstance(event, StopRequested):
+                self._record()
                 self._ask_to_stop((event.trial, event.attempt))
 
     def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
@@ -464,14 +450,15 @@ class Tuner:
         self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True
 
-    def _hold(self, event: Event) -> None:
-        """Fold an event of which nothing follows outside yet; `_record` makes it durable.
+    def _hold(self, events: Sequence[Event]) -> None:
+        """Fold events of which nothing follows outside yet; `_record` makes them durable.
 
-        A kill before that takes back a choice that nobody has seen, and saves a slot that waits
-        one look at the disk.
+        It does so before the loop waits for other trials. A kill before that takes back a choice
+        that nobody has seen, or an end that is observed again, and a slot that falls free waits
+        for the disk once.
         """
-        self._fold([event])
-        self._held.append(event)
+        self._fold(events)
+        self._held += events
 
     def _record(self, events: Sequence[Event] = ()) -> None:
         """Make events durable, with those held, and fold them."""

@@ -37,7 +37,7 @@ LAYERS = {
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
     "search": 4.5,
-    "attempts": 4.5, "world": 1, "endings": 4.8, "tuner": 5,
+    "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.run": 6.2,
     "__main__": 7, "": 0.5,

@@ -8,7 +8,7 @@ import heapq
 import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from autofinetune.events import (
     AttemptLost,
     AttemptPlanned,
     AttemptSubmitted,
+    Event,
+    Reported,
     RunEnded,
     TrialCreated,
     TrialEnded,
@@ -160,6 +162,70 @@ def test_the_plan_is_durable_before_the_attempt_is_submitted(tmp_path: Path) -> 
     tuner.run()
     submitted = [e for e in journal.events() if isinstance(e, AttemptSubmitted)]
     assert len(submitted) == 9
+
+
+def test_an_end_and_what_is_started_in_its_place_are_one_look_at_the_disk(tmp_path: Path) -> None:
+    batches: list[list[str]] = []
+
+    class Counting(MemoryJournal):
+        def append(self, events: Sequence[Event]) -> None:
+            batches.append([type(e).__name__ for e in events if not isinstance(e, Reported)])
+            super().append(events)
+
+    config = config_of(popsize=2, rounds=2, schedule="async")
+    tuner = tuner_in_memory(tmp_path, config, journal=Counting(), slots=["a"])
+    tuner.start("run")
+    tuner.run()
+    ends = [batch for batch in batches if "TrialEnded" in batch]
+    assert ends[:3] == [["TrialEnded", "TrialCreated", "AttemptPlanned"]] * 3
+    assert ends[3:] == [["TrialEnded", "RunEnded"]]
+
+
+def test_a_kill_before_the_end_is_durable_observes_it_again(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Mortal(MemoryJournal):
+        def append(self, events: Sequence[Event]) -> None:
+            if any(isinstance(event, TrialEnded) for event in events):
+                raise Killed
+            super().append(events)
+
+    config, ran = config_of(popsize=1, rounds=1), []
+
+    def program(attempt: Attempt) -> Played:
+        ran.append(attempt.key)
+        return play(attempt)
+
+    first = Mortal()
+    tuner = tuner_in_memory(tmp_path, config, journal=first, program=program)
+    tuner.start("run")
+    with pytest.raises(Killed):
+        tuner.run()
+    again = MemoryJournal(list(first.events()))
+    tuner = tuner_in_memory(tmp_path, config, journal=again, program=program)
+    tuner.resume()
+    tuner.run()
+    assert sum(isinstance(event, TrialEnded) for event in again.events()) == 1
+
+
+def test_what_was_observed_is_noted_when_an_error_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal)
+    tuner.start("run")
+
+    def fail(*_: object) -> None:
+        raise ArithmeticError("no such matrix")
+
+    monkeypatch.setattr(tuner._strategy, "tell", fail)
+    with pytest.raises(ArithmeticError):
+        tuner.run()
+    tuner.fail("no such matrix")
+    kinds = [type(event) for event in journal.events()]
+    assert kinds.count(TrialEnded) >= 1
+    assert kinds[-1] is RunEnded
 
 
 def test_a_slot_takes_the_next_candidate_the_moment_it_is_free(tmp_path: Path) -> None:

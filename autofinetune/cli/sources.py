@@ -9,7 +9,7 @@ from typing import Any
 from autofinetune.cli.parts import one_thread
 from autofinetune.cli.words import note_all
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
-from autofinetune.manifests import FORMATS, read_manifest
+from autofinetune.manifests import BOUNDS, FORMATS, read_manifest
 from autofinetune.space import read_yaml
 
 FILES = (".yaml", ".yml", ".json")
@@ -51,7 +51,8 @@ def options_of_run(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_manifest(path: Path, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
     with one_thread():
-        manifest = read_manifest(path)
+        is_bounded = bool(given.keys() & {"round", *BOUNDS})
+        manifest = read_manifest(path, is_bounded=is_bounded)
     if manifest is None:
         return None
     note_all(manifest.notes)

@@ -25,7 +25,7 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
-from autofinetune.runner.processes import MARK_VARIABLE, Remains, is_alive, send_to
+from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, is_alive, send_to
 from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
@@ -107,6 +107,7 @@ class LocalExecutor(Executor):
         forks: ForkServer | None = None,
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
+        self._identity = identity(os.getpid())
         self._environ = dict(environ)
         self._jobs: dict[Key, _Job] = {}
         cards = [card for slot in slots for card in slot.cards]
@@ -169,6 +170,7 @@ class LocalExecutor(Executor):
             "cpus": slot.cpus,
             "framework": attempt.framework,
             "processes": [dataclasses.asdict(process) for process in attempt.processes],
+            "tuner": self._identity,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
         self._memory.note(slot.cards)

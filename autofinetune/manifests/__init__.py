@@ -37,6 +37,7 @@ class _Format:
     read: Callable[[File], dict[str, Any]]
 
 
+BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options that end a run
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
     _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read),
@@ -53,12 +54,15 @@ FORMATS = (
 )
 
 
-def read_manifest(path: Path, *, check_files: bool = True) -> Manifest | None:
+def read_manifest(
+    path: Path, *, check_files: bool = True, is_bounded: bool = False
+) -> Manifest | None:
     """The manifest in a file; None for one that is none, such as a config.yaml of ours.
 
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
+        is_bounded: whether something else says how long the run is.
 
     Raises:
         UsageError: the file cannot be read.
@@ -73,12 +77,10 @@ def read_manifest(path: Path, *, check_files: bool = True) -> Manifest | None:
     if file.mistakes:
         raise ConfigError(str(path), file.mistakes)
     options = {name: value for name, value in found.items() if value is not None}
-    if "max_trials" not in options:
-        options["max_trials"] = MOST_TRIALS
-        if "max_seconds" not in options and "target_score" not in options:
-            file.note((), "no number of trials and no time is given: it goes on until you stop "
-                          "it; --max_trials=50 ends it")  # fmt: skip
-    return Manifest(format_.name, options, tuple(file.notes))
+    if not (is_bounded or options.keys() & BOUNDS):
+        file.note((), "no number of trials and no time is given: it goes on until you stop it; "
+                      "--max_trials=50 ends it")  # fmt: skip
+    return Manifest(format_.name, {"max_trials": MOST_TRIALS} | options, tuple(file.notes))
 
 
-__all__ = ["FORMATS", "Manifest", "read_manifest"]
+__all__ = ["BOUNDS", "FORMATS", "Manifest", "read_manifest"]

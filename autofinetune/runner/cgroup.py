@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+_PROCS = "cgroup.procs"
 _COUNTERS = ("memory.events", "memory.oom_control")  # of version 2 and of version 1
 
 
@@ -19,21 +20,22 @@ class Cgroup:
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = list(paths)
 
-    def add(self, pid: int) -> None:
-        """Move a process in; its children are born inside."""
+    def make(self) -> None:
+        """Make them; those that the kernel or our rights do not allow are none of ours."""
+        self.paths = [path for path in self.paths if _made(path)]
+
+    def move(self, pids: Iterable[int]) -> None:
+        """Move processes in; their children are born inside.
+
+        One that is in none of our own groups has chosen another, with limits perhaps: it stays.
+        """
         for path in self.paths:
-            _write(os.path.join(path, "cgroup.procs"), str(pid))
+            for pid in _pids(os.path.dirname(path)).intersection(pids):
+                _write(os.path.join(path, _PROCS), str(pid))
 
     def pids(self) -> list[int]:
         """Everything that lives inside."""
-        found: set[int] = set()
-        for path in self.paths:
-            try:
-                with open(os.path.join(path, "cgroup.procs"), encoding="ascii") as file:
-                    found.update(int(line) for line in file)
-            except OSError:
-                pass
-        return sorted(found)
+        return sorted(set().union(*map(_pids, self.paths)))
 
     def kill(self) -> None:
         """SIGKILL to everything inside at once, forks under way included (Linux 5.14)."""
@@ -49,20 +51,9 @@ class Cgroup:
                 pass
 
 
-def make_cgroup(mark: str) -> Cgroup:
-    """New groups below our own for the attempt with this mark.
-
-    Without any where the kernel or our rights do not allow them.
-    """
-    made = []
-    for own in _own_groups():
-        path = os.path.join(own, _name(mark))
-        try:
-            os.mkdir(path)
-        except OSError:
-            continue
-        made.append(path)
-    return Cgroup(made)
+def planned_cgroup(mark: str) -> Cgroup:
+    """Groups below our own for the attempt with this mark, still to be made."""
+    return Cgroup(os.path.join(own, _name(mark)) for own in _own_groups())
 
 
 def recorded_cgroup(mark: str, paths: object) -> Cgroup:
@@ -70,6 +61,22 @@ def recorded_cgroup(mark: str, paths: object) -> Cgroup:
     named = paths if isinstance(paths, list) else []
     name = _name(mark)
     return Cgroup(p for p in named if isinstance(p, str) and os.path.basename(p) == name)
+
+
+def _pids(path: str) -> set[int]:
+    try:
+        with open(os.path.join(path, _PROCS), encoding="ascii") as file:
+            return {int(line) for line in file}
+    except OSError:
+        return set()
+
+
+def _made(path: str) -> bool:
+    try:
+        os.mkdir(path)
+    except OSError:
+        return False
+    return True
 
 
 def _name(mark: str) -> str:
@@ -87,7 +94,12 @@ def oom_counter(group: Cgroup) -> Callable[[], int]:
             counter = os.path.join(path, name)
             if _count(counter) is not None:
                 return lambda: _count(counter) or 0
-    return lambda: _count("/proc/vmstat") or 0
+    return machine_oom_kills
+
+
+def machine_oom_kills() -> int:
+    """How often the kernel has killed for want of memory, wherever that was."""
+    return _count("/proc/vmstat") or 0
 
 
 def _nearest_first(group: Cgroup) -> Iterator[str]:

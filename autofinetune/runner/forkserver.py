@@ -16,9 +16,7 @@ and go on.
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import gc
 import json
 import os
 import select
@@ -32,12 +30,12 @@ from typing import Any
 from autofinetune.runner import forksafe, pages
 from autofinetune.runner.imports import as_in_script, import_all
 from autofinetune.runner.main import CHANGED, main
-from autofinetune.runner.processes import MARK_VARIABLE, identity
+from autofinetune.runner.processes import MARK_VARIABLE, end_with_parent, identity
 from autofinetune.runner.shown import Shown
+from autofinetune.runner.teardown import Teardown
 
 MAX_MESSAGE = 1 << 16
 MAX_DESCRIPTORS = 64
-_PR_SET_PDEATHSIG = 1
 _KEPT_OUTPUT = 1 << 16
 
 
@@ -56,7 +54,7 @@ def serve(order: dict[str, Any], first: str) -> None:
     captured = os.memfd_create("output of the imports")
     for descriptor in (1, 2):
         os.dup2(captured, descriptor)
-    _end_with_parent(signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     server = _Server(order, first, control, captured)
     server.work()
     server.become_trial()
@@ -104,6 +102,7 @@ class _Server:
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
         script_dir = os.path.dirname(os.path.realpath(self.script))
         before = forksafe.descriptors()
+        teardown = Teardown()
         with as_in_script(self.script, script_dir):
             problem = import_all(self.steps)
         sys.stdout.flush()
@@ -117,7 +116,7 @@ class _Server:
         problem = problem or forksafe.obstacle(before, script_dir)
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
-        _freeze()
+        teardown.spare_imported()
         pages.gather()
         return problem
 
@@ -161,7 +160,7 @@ class _Server:
         """Wait for an attempt and be its runner; returns, with true, only in the trial."""
         code = 1
         try:
-            _end_with_parent(signal.SIGKILL)
+            end_with_parent(signal.SIGKILL)
             os.setsid()
             for descriptor in self.runners:
                 os.close(descriptor)
@@ -192,7 +191,7 @@ class _Server:
         while not is_whole:
             self._refuse(passed, errno.EMFILE)
             data, passed, is_whole = self._receive()
-        _end_with_parent(0)
+        end_with_parent(0)
         self._tell(who)
         return json.loads(data), passed
 
@@ -257,20 +256,3 @@ def _draw_seeds() -> None:
         numpy.seed()
     if torch is not None:
         torch.default_generator.seed()
-
-
-def _freeze() -> None:
-    """Keep the collector from what is there: it would write to it, and so copy every page.
-
-    Not from the module of the script, or what it leaves behind would never be finalized.
-    """
-    gc.collect()
-    gc.freeze()
-    for thing in (sys.modules["__main__"], vars(sys.modules["__main__"])):
-        ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
-        ctypes.pythonapi.PyObject_GC_Track(ctypes.py_object(thing))
-
-
-def _end_with_parent(signum: int) -> None:
-    """Get this signal when our parent dies, or none again."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)

@@ -5,7 +5,7 @@ The local executor starts it in a session of its own with the attempt directory 
     spec.json      what to run, written by the executor
     lock           held by the runner and inherited by the trial: free means that nothing lives
     started.json   who runs it (pid, start time, boot); written before the command is started,
-                   so an attempt is started at most once
+                   so an attempt is started at most once; later with the control groups
     reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: the truth about the attempt
 
@@ -28,7 +28,12 @@ import signal
 import time
 from collections.abc import Callable
 
-from autofinetune.runner.cgroup import make_cgroup, oom_counter
+from autofinetune.runner.cgroup import (
+    Cgroup,
+    machine_oom_kills,
+    oom_counter,
+    planned_cgroup,
+)
 from autofinetune.runner.files import (
     EXIT,
     LOCK,
@@ -45,6 +50,7 @@ from autofinetune.runner.processes import (
     become_subreaper,
     descendants,
     identity,
+    is_alive,
     marked,
     send_to,
 )
@@ -56,7 +62,10 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
+SETTLED_S = 0.05  # a command that is over sooner is spared the move into a group, some 10 ms
 _SPAWN_TRIES = 20
+_MOVES = 3  # looks for what was started while others were moved
+_NEVER = float("inf")
 _LONGEST_WAIT_S = 86_400.0  # the kernel counts milliseconds in 31 bits
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 CHANGED = (*_HANDLED, signal.SIGHUP)  # signals that a runner meets in its own way
@@ -93,17 +102,20 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
     trial = _Trial(spec, directory, lifeline, start)
     reports = _open_reports(directory)
     # Not durable: after a power cut nothing runs any more, whatever the file says.
-    started = identity(os.getpid()) | {"cgroups": trial.cgroup.paths}
-    write_atomically(os.path.join(directory, STARTED), started, durable=False)
+    write_atomically(os.path.join(directory, STARTED), identity(os.getpid()), durable=False)
     began = time.monotonic()
-    try:
-        record = trial.run(lock)
-    except OSError as error:
-        record = {"why": "spawn", "error": str(error), "returncode": None}
-        trial.cgroup.remove()
+    record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
-    _write_record(directory, record, reports)
+    _write_record(directory, record, reports, durable=not _is_tuner_alive(spec))
     return 0
+
+
+def _is_tuner_alive(spec: dict[str, Any]) -> bool:
+    """One that lives soon makes the end durable in its journal, and its slot waits for us."""
+    try:
+        return is_alive(spec["tuner"])
+    except (OSError, LookupError, TypeError):
+        return False
 
 
 def _open_reports(directory: str) -> int:
@@ -112,13 +124,13 @@ def _open_reports(directory: str) -> int:
     return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
-def _write_record(directory: str, record: dict[str, Any], reports: int) -> None:
+def _write_record(directory: str, record: dict[str, Any], reports: int, *, durable: bool) -> None:
     """On a full disk it waits for space: the record is small and must not be lost."""
     while True:
         try:
             if not os.path.isdir(directory):
                 _bring_back(directory, reports)
-            return write_atomically(os.path.join(directory, EXIT), record, durable=True)
+            return write_atomically(os.path.join(directory, EXIT), record, durable=durable)
         except OSError:
             if not os.path.isdir(os.path.dirname(os.path.dirname(directory))):
                 return None  # all trials were deleted: nobody asks for this one
@@ -171,6 +183,7 @@ class _Trial:
         self, spec: dict[str, Any], directory: str, lifeline: int | None, start: Start
     ) -> None:
         self.spec = spec
+        self.directory = directory
         self.lifeline = lifeline
         self.start = start
         self.mark = os.environ.get(MARK_VARIABLE, "")
@@ -183,12 +196,14 @@ class _Trial:
         self.pids: set[int] = set()  # of the ranks that live
         self.services: set[int] = set()  # that live; nobody waits for their end
         self.has_children = False  # a descendant that lost its parent is one of a subreaper's
-        self.cgroup = make_cgroup(self.mark)
-        self.oom_kills = oom_counter(self.cgroup)
+        self.cgroup = Cgroup(())
+        self.oom_kills = machine_oom_kills
+        self.oom_kills_before = self.oom_kills()
         self.is_subreaper = become_subreaper()
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
         self.output = Output(self.log)
-        self.deadline: float | None = None
+        self.deadline = _NEVER
+        self.settles_at = _NEVER
         self.wake = self._catch_signals()
 
     def _catch_signals(self) -> int:
@@ -207,15 +222,16 @@ class _Trial:
 
     def run(self, lock: int) -> dict[str, Any]:
         """Start the command and stay with it to the end; the exit record without its length."""
-        kills_before = self.oom_kills()
         try:
             self._spawn(lock)
-        except OSError:
+        except OSError as error:
             self._until_gone(KILL_PATIENCE_S, kill=True)  # ranks that were started already
             self.output.close()
-            raise
+            return {"why": "spawn", "error": str(error), "returncode": None}
+        began = time.monotonic()
         limit = self.spec.get("time_limit_s")
-        self.deadline = None if limit is None else time.monotonic() + float(limit)
+        self.deadline = _NEVER if limit is None else began + float(limit)
+        self.settles_at = began + SETTLED_S
         while self._reap():
             if self.status and not self.is_ending:
                 self._end("exit")
@@ -223,7 +239,7 @@ class _Trial:
         leftovers, survivors = self._clear_tree()
         self.output.close()
         self.ranks.close()
-        oom_kills = self.oom_kills() - kills_before
+        oom_kills = self.oom_kills() - self.oom_kills_before
         self.cgroup.remove()
         return {
             "why": self.why,
@@ -255,8 +271,31 @@ class _Trial:
             os.close(printed)
             os.close(null)
         (self.services if process["is_service"] else self.pids).add(pid)
-        # After the start, which it would delay; what the command forks before is found anyway.
-        self.cgroup.add(pid)
+
+    def _settle(self) -> None:
+        """Move the command, which goes on, and what it has started into groups of its own.
+
+        Whatever stands against that, the command goes on without.
+        """
+        self.settles_at = _NEVER
+        try:
+            group = planned_cgroup(self.mark)
+            # A group that is not on record would outlive a runner that is killed.
+            started = {**identity(os.getpid()), "cgroups": group.paths}
+            write_atomically(os.path.join(self.directory, STARTED), started, durable=False)
+            self.cgroup = group
+            group.make()
+            moved: set[int] = set()
+            for _ in range(_MOVES):
+                found = {*descendants(os.getpid())} - moved
+                if not found:
+                    break
+                group.move(found)
+                moved |= found
+            self.oom_kills = oom_counter(group)
+            self.oom_kills_before = self.oom_kills()
+        except OSError:
+            pass
 
     def _wait(self) -> None:
         """Wait for output, a signal, the tuner's death or the deadline, and act on it."""
@@ -264,9 +303,8 @@ class _Trial:
         for descriptor in (self.wake, self.lifeline, *self.output.pipes):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
-        left = None
-        if self.deadline is not None:
-            left = min(max(0.0, self.deadline - time.monotonic()), _LONGEST_WAIT_S) * 1000
+        left = min(self.settles_at, self.deadline) - time.monotonic()
+        left = min(max(0.0, left), _LONGEST_WAIT_S) * 1000
         ready = [descriptor for descriptor, _ in poller.poll(left)]
         for pipe in set(self.output.pipes).intersection(ready):
             self.output.pump(pipe)
@@ -279,8 +317,10 @@ class _Trial:
         elif self.lifeline in ready and self.lifeline is not None:
             self.lifeline = None
             self._end("tuner_died")
-        elif self.deadline is not None and time.monotonic() >= self.deadline:
+        elif time.monotonic() >= self.deadline:
             self._end("timeout")
+        if time.monotonic() >= self.settles_at:
+            self._settle()
 
     def _end(self, why: str) -> None:
         if not self.is_ending:
@@ -289,7 +329,7 @@ class _Trial:
             self.deadline = time.monotonic() + self.grace_s
             send_to(self.pids | self.services, signal.SIGTERM)
         else:  # asked already: patience is over
-            self.deadline = None
+            self.deadline = _NEVER
             self._kill_all(self._living())
 
     def _reap(self) -> bool:

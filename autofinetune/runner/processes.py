@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Iterable
@@ -11,9 +12,11 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
     from typing import Any
 
 MARK_VARIABLE = "AUTOFINETUNE_MARK"
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+@functools.cache
 def boot_id() -> str:
     """The kernel's name of this boot; pids of another boot mean nothing."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
@@ -114,12 +117,26 @@ def send_to(pids: Iterable[int], signum: int) -> None:
 
 def become_subreaper() -> bool:
     """Let orphans below this process become its children; false where the C library is missing."""
-    try:
-        import ctypes
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
-        return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+def end_with_parent(signum: int) -> None:
+    """Get this signal when our parent dies, or none again with 0."""
+    _prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def _prctl(option: int, value: int) -> bool:
+    try:
+        return bool(_libc().prctl(option, value, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None)
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
@@ -127,7 +144,7 @@ def _stat(pid: int) -> tuple[int, int] | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or not ours to see
         return None
     return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[19]))
 

@@ -154,6 +154,18 @@ def test_the_time_of_a_manifest_ends_it(workplace: Workplace) -> None:
     assert workplace.run("status", "result").out.startswith("TIMEOUT")
 
 
+@pytest.mark.parametrize(
+    "words", [(), ("--max_trials=2",), ("--round=2",), ("--max_seconds=9",), ("--target_score=1",)]
+)
+def test_that_a_run_has_no_end_is_told_unless_the_command_line_has_one(
+    workplace: Workplace, words: tuple[str, ...]
+) -> None:
+    text = swap(nni(f"{sys.executable} tell.py"), "maxTrialNumber: 10\n", "")
+    done = run(workplace, text, "--dry-run", *words)
+    assert done.code == 0, done.err
+    assert ("it goes on until you stop it" in done.out + done.err) is not bool(words)
+
+
 def test_options_of_the_command_line_go_first(workplace: Workplace) -> None:
     options = ("--max_trials=2", "--tuning_strategy=random", "--direction=maximize", "--seed=4")
     assert run(workplace, autotune(), *options).code == 0

@@ -449,7 +449,7 @@ def test_a_runner_that_another_tuner_just_started_is_waited_for(
     other = make()
     other.submit(attempt)
     started, hidden = Path(attempt.directory) / STARTED, tmp_path / "hidden"
-    wait_until((tmp_path / "starts").exists)
+    wait_until(lambda: started.exists() and b"cgroups" in started.read_bytes())  # the last time
     started.rename(hidden)  # as before the other one has written it
     executor.submit(attempt)
     job = executor._jobs[attempt.key]

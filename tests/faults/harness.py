@@ -493,7 +493,7 @@ class FaultRun:
                     os.kill(pid, signal.SIGKILL)
         for path in self.output_dir.glob("trials/*/*/started.json"):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                for group in json.loads(path.read_bytes())["cgroups"]:
+                for group in json.loads(path.read_bytes()).get("cgroups", ()):
                     Path(group).rmdir()  # its runner was killed
 
     # --- what it must come to -------------------------------------------------------------------

@@ -228,8 +228,12 @@ def _files(facts: Facts) -> Iterator[str]:
 
 
 def _may_be_torn(path: Path) -> bool:
-    """Whether a power cut may leave this: what only says how to start, or half an exit record."""
-    is_empty = path.name in ("spec.json", "started.json") and path.stat().st_size == 0
+    """Whether a power cut may leave this: what says how to start, or an end not yet believed.
+
+    A tuner that lives makes an end durable in its journal, not in the record of the runner.
+    """
+    names = ("spec.json", "started.json", "exit.json")
+    is_empty = path.name in names and path.stat().st_size == 0
     return is_empty or path.name.endswith(".json.tmp")
 
 

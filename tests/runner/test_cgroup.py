@@ -11,11 +11,12 @@ from typing import IO, Any
 import pytest
 
 from autofinetune.runner import cgroup
-from autofinetune.runner.cgroup import Cgroup, make_cgroup, oom_counter, recorded_cgroup
+from autofinetune.runner.cgroup import Cgroup, oom_counter, planned_cgroup, recorded_cgroup
 
 
 def test_everything_inside_is_seen_and_killed() -> None:
-    group = make_cgroup(f"test/{os.getpid()}")
+    group = planned_cgroup(f"test/{os.getpid()}")
+    group.make()
     if not group.paths:
         pytest.skip("no control group can be made here")
     child = subprocess.Popen(
@@ -26,7 +27,7 @@ def test_everything_inside_is_seen_and_killed() -> None:
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    group.add(child.pid)
+    group.move([child.pid])
     child.stdin.write(b"go\n")
     child.stdin.flush()
     assert child.stdout.readline() == b"ready\n"
@@ -43,12 +44,15 @@ def test_everything_inside_is_seen_and_killed() -> None:
 
 def test_refusals_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     group = Cgroup(["/proc/no/such/group"])
-    group.add(1)
+    group.move([1])
     group.kill()
     group.remove()
     assert group.pids() == []
     monkeypatch.setattr(cgroup, "_own_groups", lambda: ["/proc/no/such"])
-    assert make_cgroup("a/b/c").paths == []
+    group = planned_cgroup("a/b/c")
+    assert group.paths == ["/proc/no/such/autofinetune-a-b-c"]
+    group.make()
+    assert group.paths == []
 
 
 def test_only_groups_of_the_mark_are_taken_from_a_file() -> None:
@@ -98,11 +102,16 @@ def test_groups_are_made_below_ours_in_both_versions(
         mounts=f"cgroup2 {two} cgroup2 rw 0 0\nproc /proc proc rw 0 0\n"
         f"cgroup /cpu cgroup rw,cpu,cpuacct 0 0\ncgroup {memory} cgroup rw,memory 0 0\n",
     )
-    group = make_cgroup("run/0/1")
+    group = planned_cgroup("run/0/1")
     made = [memory / "them/autofinetune-run-0-1", two / "us/autofinetune-run-0-1"]
     assert group.paths == [str(path) for path in made]
+    assert not any(path.exists() for path in made)
+    group.make()
     assert all(path.is_dir() for path in made)
-    group.add(7)
+    (two / "us/cgroup.procs").write_text("6\n7\n")
+    (memory / "them/cgroup.procs").write_text("7\n")
+    group.move([7, 8])
+    assert [(path / "cgroup.procs").read_text() for path in made] == ["7", "7"]
     (made[1] / "cgroup.procs").write_text("9\n8\n")
     assert group.pids() == [7, 8, 9]
     group.kill()
@@ -110,7 +119,9 @@ def test_groups_are_made_below_ours_in_both_versions(
     (memory / "them/memory.oom_control").write_text("oom_kill_disable 0\n")
     (two / "us/memory.events").write_text("oom_kill 2\n")
     assert oom_counter(group)() == 2
-    assert make_cgroup("run/0/1").paths == []
+    again = planned_cgroup("run/0/1")
+    again.make()
+    assert again.paths == []
     for path in made:
         for file in path.iterdir():
             file.unlink()
@@ -121,7 +132,7 @@ def test_groups_are_made_below_ours_in_both_versions(
 @pytest.mark.parametrize("name", ["cgroup", "mounts"])
 def test_a_kernel_without_groups_makes_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     pretend(monkeypatch, **{name: ""})
-    assert make_cgroup("run/0/1").paths == []
+    assert planned_cgroup("run/0/1").paths == []
 
 
 def test_without_groups_the_machine_counts(

@@ -17,6 +17,7 @@ import pytest
 from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
 from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
+from autofinetune.runner.cgroup import planned_cgroup
 
 
 def run(directory: Path, before: str = "") -> int:
@@ -177,21 +178,85 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
+@pytest.mark.parametrize("is_durable", [False, True])
 def test_a_record_waits_for_space(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float], is_durable: bool
 ) -> None:
     (tmp_path / "trials/1").mkdir(parents=True)
 
     def write(path: str, record: dict[str, object], *, durable: bool) -> None:
-        assert durable
+        assert durable is is_durable
         if len(waits) < 2:
             raise OSError(errno.ENOSPC, "full")
         files.write_atomically(path, record, durable=durable)
 
     monkeypatch.setattr(main, "write_atomically", write)
-    main._write_record(str(tmp_path / "trials/1"), {"why": "exit"}, -1)
+    main._write_record(str(tmp_path / "trials/1"), {"why": "exit"}, -1, durable=is_durable)
     assert read_record(tmp_path / "trials/1") == {"why": "exit"}
     assert len(waits) == 2
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_the_end_is_durable_at_once_where_no_tuner_is_there_to_write_it_down(
+    tmp_path: Path, lives: bool
+) -> None:
+    tuner = processes.identity(os.getpid())
+    write_spec(tmp_path, "true", tuner=tuner if lives else tuner | {"boot_id": "earlier"})
+    count = (
+        "import os; fsync = os.fsync\n"
+        f"os.fsync = lambda fd: (open('{tmp_path}/synced', 'a').write('x'), fsync(fd))"
+    )
+    assert run(tmp_path, count) == 0
+    assert read_record(tmp_path)["returncode"] == 0
+    assert (tmp_path / "synced").exists() is not lives
+
+
+def test_only_a_command_that_goes_on_gets_groups_of_its_own(tmp_path: Path) -> None:
+    group = planned_cgroup(f"test-{os.getpid()}/0/1")
+    group.make()
+    group.remove()
+    if not group.paths:
+        pytest.skip("no control group can be made here")
+    short, long = tmp_path / "short", tmp_path / "long"
+    short.mkdir()
+    long.mkdir()
+    mark = f"import os; os.environ['{processes.MARK_VARIABLE}'] = 'test-{os.getpid()}/0/1'"
+    write_spec(short, "true")
+    package = f"import sys; sys.path.append({_PACKAGE_PARENT!r})"
+    never = "from autofinetune.runner import main; main.SETTLED_S = 1000"
+    assert run(short, f"{mark}\n{package}\n{never}") == 0
+    assert "cgroups" not in json.loads((short / files.STARTED).read_text())
+    script = (
+        "sleep 1000 & until grep -sqx $! $0 && grep -sqx $$ $0; do :; done; "  # both were moved
+        "echo moved; kill $!"
+    )
+    write_spec(long, "sh", "-c", script, f"{group.paths[0]}/cgroup.procs")
+    assert run(long, mark) == 0
+    assert json.loads((long / files.STARTED).read_text())["cgroups"] == group.paths
+    assert (long / "log").read_text() == "moved\n"
+    assert not any(os.path.exists(path) for path in group.paths)  # noqa: PTH110
+
+
+@pytest.mark.parametrize("name", ["planned_cgroup", "descendants", "oom_counter", "is_alive"])
+def test_a_command_goes_on_where_the_machine_has_no_room_for_a_look_at_it(
+    tmp_path: Path, name: str
+) -> None:
+    tuner = processes.identity(os.getpid())
+    write_spec(tmp_path, "sh", "-c", "sleep 0.2; echo over", tuner=tuner)
+    refuse = (
+        f"import sys; sys.path.append({_PACKAGE_PARENT!r})\n"
+        "from autofinetune.runner import main as runner\n"
+        f"real, refused = runner.{name}, []\n"
+        "def refuse(*words):\n"
+        "    if not refused:\n"
+        "        refused.append(1)\n"
+        "        raise OSError(23, 'no room')\n"
+        "    return real(*words)\n"
+        f"runner.{name} = refuse"
+    )
+    assert run(tmp_path, refuse) == 0
+    assert read_record(tmp_path)["why"] == "exit"
+    assert (tmp_path / "log").read_text() == "over\n"
 
 
 @pytest.mark.parametrize("lacking", [errno.EAGAIN, errno.ENOMEM])
