@@ -1,27 +1,30 @@
 """What a trial costs besides its own script, here and with peers, on the same script.
 
-    overhead = slots x length of the run / trials - length of the script alone
+    overhead = slots x (length of a run of 20 + n trials - length of one of 20) / n
+               - length of the script alone
 
-Peers run in environments of their own (peers.txt says which versions) and start the script as
-their users do: Optuna by `subprocess.run` in an objective of two threads, Ray Tune by
-`subprocess.run` in a function of two concurrent trials, NNI by its local training service. All
-choose at random, and the trials are trained in turn so that a machine that changes its speed
-changes it for all.
+The difference leaves out how a tool itself starts and ends. Peers run in environments of their
+own (peers.txt says which versions) and start the script as their users do: Optuna by
+`subprocess.run` in an objective of two threads, Ray Tune by `subprocess.run` in a function of two
+concurrent trials, NNI by its local training service. All choose at random, and take turns so that
+a machine that changes its speed changes it for all.
 """
 
 from __future__ import annotations
 
+import functools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .runs import machine, tune
 
 SLOTS = 2
+FIRST = 20  # trials that are in both lengths
 TRAIN = """
 import os, sys
 with open(os.environ.get("AUTOFINETUNE_REPORT_FILE", os.devnull), "a") as file:
@@ -77,6 +80,11 @@ began = time.perf_counter()
 experiment.run(8089)
 print(time.perf_counter() - began)
 """
+OURS: Mapping[str, Sequence[str]] = {
+    "autofinetune, preload": ("--tuning_strategy=random", "--preload=json"),
+    "autofinetune": ("--tuning_strategy=random",),
+    "autofinetune, pshe2": (),
+}
 PEERS: Mapping[str, str] = {"optuna": OPTUNA, "ray": RAY, "nni": NNI}
 
 
@@ -94,7 +102,7 @@ def alone(root: Path, times: int = 30) -> float:
 def ours(root: Path, trials: int, words: Sequence[str]) -> float:
     """Seconds from the first start to the last end."""
     ran = tune(root, "train.py", TRAIN, f"--gpu=cpu:{SLOTS}", "--popsize=5",
-               f"--round={trials // 5}", "--min_free_gb=0", *words)  # fmt: skip
+               f"--max_trials={trials}", "--min_free_gb=0", *words)  # fmt: skip
     return max(one.ended_at for one in ran) - min(one.planned_at for one in ran)
 
 
@@ -111,7 +119,16 @@ def theirs(root: Path, trials: int, python: str, program: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def measure(trials: int, pythons: Mapping[str, str], repeats: int = 3) -> str:
+def overhead(trials: int, script: float, span: Callable[[Path, int], float]) -> float:
+    """Seconds of slot a trial, from the `span` of a short and of a long run in new folders."""
+    spans = []
+    for count in (FIRST, FIRST + trials):
+        with tempfile.TemporaryDirectory() as directory:
+            spans.append(span(Path(directory), count))
+    return SLOTS * (spans[1] - spans[0]) / trials - script
+
+
+def measure(trials: int, pythons: Mapping[str, str], repeats: int = 5) -> str:
     """The table; a peer without an interpreter, or that fails, says so."""
     before = machine()
     found: dict[str, list[float]] = {}
@@ -119,28 +136,34 @@ def measure(trials: int, pythons: Mapping[str, str], repeats: int = 3) -> str:
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as directory:
             script = alone(Path(directory))
-        for name, words in {
-            "autofinetune": ("--tuning_strategy=random",),
-            "autofinetune, pshe2": (),
-            "autofinetune, preload": ("--tuning_strategy=random", "--preload=json"),
-        }.items():
-            with tempfile.TemporaryDirectory() as directory:
-                span = ours(Path(directory), trials, words)
-            found.setdefault(name, []).append(SLOTS * span / trials - script)
+        for name, words in OURS.items():
+            span = functools.partial(ours, words=words)
+            found.setdefault(name, []).append(overhead(trials, script, span))
         for name, program in PEERS.items():
             if name not in pythons or name in troubles:
                 troubles.setdefault(name, f"not measured: give --{name}=its python")
                 continue
-            with tempfile.TemporaryDirectory() as directory:
-                try:
-                    span = theirs(Path(directory), trials, pythons[name], program)
-                except RuntimeError as error:
-                    troubles[name] = f"failed: {error}"
-                    continue
-            found.setdefault(name, []).append(SLOTS * span / trials - script)
-    base = statistics.median(found["autofinetune"])
-    lines = [f"{trials} trials on {SLOTS} slots, {repeats} times ({before}); ms of slot a trial"]
+            span = functools.partial(theirs, python=pythons[name], program=program)
+            try:
+                found.setdefault(name, []).append(overhead(trials, script, span))
+            except RuntimeError as error:
+                troubles[name] = f"failed: {error}"
+    base = found[next(iter(OURS))]
+    lines = [
+        f"{trials} trials on {SLOTS} slots, {repeats} times ({before}); ms of slot a trial, "
+        "medians with the lowest and the highest"
+    ]
     for name, overheads in found.items():
-        median = statistics.median(overheads)
-        lines.append(f"    {name}: {1000 * median:.0f} ms, {median / base:.1f} times the first")
+        ratios = [other / mine for other, mine in zip(overheads, base, strict=False)]
+        lines.append(
+            f"    {name}: {_middle([1000 * one for one in overheads], 0)} ms, "
+            f"{_middle(ratios, 1)} times the first"
+        )
     return "\n".join([*lines, *(f"    {name}: {why}" for name, why in troubles.items())])
+
+
+def _middle(values: Sequence[float], digits: int) -> str:
+    return (
+        f"{statistics.median(values):.{digits}f} "
+        f"[{min(values):.{digits}f}, {max(values):.{digits}f}]"
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.executors import Attempt, JobState, LocalExecutor, find_slots
-from autofinetune.runner.cgroup import make_cgroup
+from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.processes import marked, start_time
 from tests.faults.harness import FaultRun, read_ledger, wait_until
 
@@ -111,7 +111,8 @@ def attempt_of(run: FaultRun, name: str, trial: int, slot: str) -> Attempt:
 
 def cgroups() -> list[str]:
     """What can be made here; a group of version 2 can be killed as a whole."""
-    group = make_cgroup(f"torture/{os.getpid()}/0")
+    group = planned_cgroup(f"torture/{os.getpid()}/0")
+    group.make()
     kinds = ["2" if Path(path, "cgroup.kill").exists() else "1" for path in group.paths]
     group.remove()
     return kinds
