@@ -100,7 +100,7 @@ def parse_yaml(
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        place = _place_of(mark, text) if mark else (1, 1)
         why = error.problem or error.context
         raise builder.mistake(place, f"not valid {language}: {why}") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -134,6 +134,14 @@ def _quote_where_needed(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _quote_where_needed)
+
+
+def _place_of(mark: yaml.Mark, text: str) -> tuple[int, int]:
+    """Of a mistake; that of a text that ends too early is its end, not the line after it."""
+    lines = text.splitlines() or [""]
+    if mark.line < len(lines):
+        return mark.line + 1, mark.column + 1
+    return len(lines), len(lines[-1]) + 1
 
 
 def _place_of_control(text: str) -> tuple[int, int]:

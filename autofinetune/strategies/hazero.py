@@ -145,7 +145,7 @@ class HAZero(Population):
     def _asked(self) -> Array:
         if not self._is_screened:
             return np.array(self._evolution.ask(self._generation))
-        # As `ask` does it, one point after the other, which takes twenty times as long.
+        # `ask` would bring each into the bounds by itself, which takes twenty times as long.
         unbounded = np.array(self._evolution.ask_geno(self.options["samples"]))
         into_bounds = _cma().boundary_handler.BoundTransform([[0.0], [1.0]]).repair
         return np.column_stack([into_bounds(column) for column in unbounded.T])

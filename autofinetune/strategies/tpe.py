@@ -8,7 +8,8 @@ the bad ones, is taken.
 
 * The density of numbers is a mixture of normal distributions in the unit interval, one about each
   trial, as wide as the larger gap to its neighbours, and the prior N(1/2, 1), all cut off at 0
-  and 1.
+  and 1. None is narrower than a twentieth: with narrow ones about the bad trials, the gaps between
+  these would pass for good places.
 * The probability of a choice is in proportion to how often it was tried, plus `prior_weight`.
 * The newest `linear_forgetting` trials have the weight 1, older ones less, down to 1/n. (NNI,
   whose options these are, gives less weight to the better of the bad trials instead, by a slip.)
@@ -36,7 +37,7 @@ from .options import Option
 from .turns import Turns
 
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 1.0
-NARROWEST = 100  # no density is narrower than the prior's divided by this
+NARROWEST = 20  # no density is narrower than the prior's divided by this
 
 
 class TPE(Turns):
@@ -48,7 +49,7 @@ class TPE(Turns):
         "n_ei_candidates": Option(24, "values that are compared", 1, 100_000),
         "linear_forgetting": Option(25, "how many of the newest trials have full weight", 1),
         "prior_weight": Option(1.0, "of the prior, where one trial weighs 1", 1e-6, 1e6),
-        "gamma": Option(1.0, "how many trials are good, in square roots of all", 1e-6, 1e6),
+        "gamma": Option(0.7, "how many trials are good, in square roots of all", 1e-6, 1e6),
     }
 
     def _set_up(self) -> None:

@@ -52,7 +52,7 @@ def test_what_is_there_is_not_overwritten(
     [
         ("s.json", '{"x": {"_type": "unifrom", "_value": [0, 1]}}', "s.json:1:17 x: _type 'unif"),
         ("s.json", '{"x": {"_type": "uniform", "_value": [1, 0]}}', "s.json:1:39 x: low (1.0) m"),
-        ("s.json", '{"x": {"_type": "uniform"', "s.json:2:1 not valid JSON: did not find"),
+        ("s.json", '{"x": {"_type": "uniform"', "s.json:1:26 not valid JSON: did not find"),
         ("w.yaml", "parameters: {x: {min: 3, max: 1}}", "w.yaml:1:23 x: min (3) must be below"),
         ("w.yaml", "parameters: {x: {}}", "w.yaml:1:17 x: needs value, values, min and max"),
         ("h.yaml", "{}", "h.yaml:1:1 the outermost key must be param_list, found: "),

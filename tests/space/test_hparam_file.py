@@ -496,7 +496,7 @@ def test_a_mistake_in_a_choice(keys: str, mistake: str) -> None:
         ("param_list: [lr]", "1:14 param_list[0]: must be a mapping with name, type, init_value"),
         ("param_list:\n-\n", "param_list[0]: must be a mapping with name, type, init_value"),
         ("param_list: [[a]]", "1:14 param_list[0]: must be a mapping with name, type, init_value"),
-        ("param_list: [", "2:1 not valid YAML: "),
+        ("param_list: [", "1:14 not valid YAML: "),
     ],
 )
 def test_a_mistake_in_the_frame(text: str, mistake: str) -> None:

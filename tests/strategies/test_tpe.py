@@ -37,6 +37,8 @@ def test_the_width_of_a_trial_is_the_larger_gap_beside_it() -> None:
     assert mixture.weights == pytest.approx([0.25, 0.25, 0.5])
     close = tpe()._mixture(np.array([0.3, 0.3, 0.3]))
     assert close.deviations[1] == pytest.approx(1 / 5)  # no narrower
+    many = tpe()._mixture(np.full(200, 0.3))
+    assert many.deviations.min() == pytest.approx(1 / 20)  # never
 
 
 def test_draws_follow_the_density_within_the_bounds() -> None:
