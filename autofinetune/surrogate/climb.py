@@ -42,7 +42,7 @@ def climb(
     """
     found = _ascend(points, features.ordered, features, box, slope)
     if not features.smooth.all():
-        found = np.array([_step(point, features, value) for point in found])
+        found = _step(found, features, value)
         found = _ascend(found, features.smooth, features, box, slope)
     # All points share one line search, in which one may be led astray by the others.
     is_better = value(found) > value(points)
@@ -84,14 +84,24 @@ def _ascend(
     return moved
 
 
-def _step(point: Array, features: Features, value: Callable[[Array], Array]) -> Array:
-    """Single steps of parameters of few values, the best one first, until none is better."""
-    best = float(value(point[None, :])[0])
+def _step(points: Array, features: Features, value: Callable[[Array], Array]) -> Array:
+    """Single steps of parameters of few values, each point's best one first, until none is better.
+
+    All points step together, so that the value of many is asked at once.
+    """
+    found, best = points.copy(), value(points)
+    moving = list(range(len(points)))
     for _ in range(ITERATIONS):
-        beside = features.neighbours(point)
-        values = value(beside)
-        top = int(np.argmax(values))
-        if values[top] <= best:
+        if not moving:
             break
-        point, best = beside[top], float(values[top])
-    return point
+        beside = [features.neighbours(found[i]) for i in moving]
+        ends = np.cumsum([len(few) for few in beside])
+        parts = np.split(value(np.concatenate(beside)), ends[:-1])
+        still = []
+        for i, few, values in zip(moving, beside, parts, strict=True):
+            top = int(np.argmax(values))
+            if values[top] > best[i]:
+                found[i], best[i] = few[top], values[top]
+                still.append(i)
+        moving = still
+    return found
