@@ -24,14 +24,14 @@ def rungs(assessor: ASHA, curves: Curves, count: int = 5) -> list[int]:
 def test_rungs_are_powers_of_eta_below_the_end() -> None:
     assert rungs(asha(min_steps=1, max_steps=81, eta=3), Curves()) == [1, 3, 9, 27]
     assert rungs(asha(min_resource=2, max_t=20, reduction_factor=2), Curves()) == [2, 4, 8, 16]
-    assert rungs(asha(min_steps=1), Curves()) == [1, 4, 16, 64, 256]
+    assert rungs(asha(min_steps=1), Curves()) == [1, 3, 9, 27, 81]
     assert list(geometric(1, 1.5, 6)) == [1, 2, 3, 5]
 
 
-def test_without_a_first_rung_it_is_a_sixth_of_a_whole_training() -> None:
+def test_without_a_first_rung_it_is_an_eighth_of_a_whole_training() -> None:
     assert rungs(asha(), Curves()) == []
-    assert rungs(asha(), curves_of([[0.1] * 52])) == [8, 32]
-    assert rungs(asha(max_steps=27), Curves()) == [4, 16]
+    assert rungs(asha(), curves_of([[0.1] * 52])) == [6, 18]
+    assert rungs(asha(max_steps=27), Curves()) == [3, 9]
     assert rungs(asha(), curves_of([[0.1] * 4])) == [1]
 
 

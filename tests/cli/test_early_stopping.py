@@ -144,5 +144,5 @@ def test_a_mistake_in_an_option_is_told_before_anything_is_written(workplace: Wo
 
 def test_assessors_are_listed_with_their_options(workplace: Workplace) -> None:
     out = workplace.run("assessors").out
-    for words in ("medianstop", "start_step=0", "threshold=0.95", "eta=4.0", "reduction_factor"):
+    for words in ("medianstop", "start_step=0", "threshold=0.95", "eta=3.0", "reduction_factor"):
         assert words in out
