@@ -5,7 +5,7 @@ form that stops instead of pausing: rung k lies at min_steps * eta^k, and a tria
 goes on if it is among the best max(1, floor(n / eta)) of the n trials that have come there.
 
 Where the first rung lies decides: what a trial is worth must show by then. Unless it is given it
-is put at an eighth of a whole training, whose length is that of the longest completed trial.
+is put at a twelfth of a whole training, whose length is that of the longest completed trial.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .base import OPTIMIZE_MODE, Assessor
 ETA = ("reduction_factor",)
 MIN_STEPS = ("min_resource", "min_iter", "grace_period", "r")
 MAX_STEPS = ("max_resource", "max_iter", "max_t", "R")
-_SHARE = 8  # of a whole training lies before the first rung
+_SHARE = 12  # of a whole training lies before the first rung
 _MOST_RUNGS = 100
 
 
@@ -33,7 +33,7 @@ class ASHA(Assessor):
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
         "min_steps": Option(
-            0, "steps up to the first rung; 0: an eighth of max_steps", 0, 10**9, also=MIN_STEPS
+            0, "steps up to the first rung; 0: a twelfth of max_steps", 0, 10**9, also=MIN_STEPS
         ),
         "max_steps": Option(
             0, "steps of a whole training; 0: as many as the longest completed trial",

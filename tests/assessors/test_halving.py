@@ -28,11 +28,11 @@ def test_rungs_are_powers_of_eta_below_the_end() -> None:
     assert list(geometric(1, 1.5, 6)) == [1, 2, 3, 5]
 
 
-def test_without_a_first_rung_it_is_an_eighth_of_a_whole_training() -> None:
+def test_without_a_first_rung_it_is_a_twelfth_of_a_whole_training() -> None:
     assert rungs(asha(), Curves()) == []
-    assert rungs(asha(), curves_of([[0.1] * 52])) == [6, 18]
-    assert rungs(asha(max_steps=27), Curves()) == [3, 9]
-    assert rungs(asha(), curves_of([[0.1] * 4])) == [1]
+    assert rungs(asha(), curves_of([[0.1] * 52])) == [4, 12, 36]
+    assert rungs(asha(max_steps=27), Curves()) == [2, 6, 18]
+    assert rungs(asha(), curves_of([[0.1] * 3])) == [1]
 
 
 def test_the_best_third_passes_and_the_first_one_always() -> None:
