@@ -37,7 +37,7 @@ _FIT_WORK = 6000  # iterations times trials
 _SAME = 1e-9
 TAIL = 3.0
 _HUGE = 2.0**400
-_AT_ONCE = 8192  # points whose promise is found out together, for the sake of memory
+_AT_ONCE = 512  # points whose promise is found out together, so few that they stay in the cache
 
 
 class Screen:
