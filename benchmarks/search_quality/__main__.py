@@ -4,6 +4,7 @@
         --tasks=tuned --seeds=3 --trials=100 --jobs=2
     python -m benchmarks.search_quality report --yahpo=DIR [--methods=...] [--tasks=...]
     python -m benchmarks.search_quality doc --yahpo=DIR      docs/search_quality.md, with plots
+    python -m benchmarks.search_quality namesakes --yahpo=DIR    only its table of the tuners
     python -m benchmarks.search_quality bbob                 pure CMA-ES: hazero against cma
     python -m benchmarks.search_quality speed                seconds per suggestion
     python -m benchmarks.search_quality schedules --yahpo=DIR    async against round
@@ -57,7 +58,17 @@ def main() -> int:
     )
     parser.add_argument(
         "command",
-        choices=["run", "report", "doc", "bbob", "speed", "schedules", "scales", "tables"],
+        choices=[
+            "run",
+            "report",
+            "doc",
+            "namesakes",
+            "bbob",
+            "speed",
+            "schedules",
+            "scales",
+            "tables",
+        ],
     )
     parser.add_argument("--yahpo", type=Path, default=os.environ.get("YAHPO_DATA"))
     parser.add_argument("--cache", type=Path, default=Path("search_quality.jsonl"))
@@ -107,6 +118,9 @@ def main() -> int:
     counts = [n for n in (25, 50, 100, 200) if n <= options.trials]
     if options.command == "doc":
         doc.write(options.cache, chosen, options.methods, counts)
+        return 0
+    if options.command == "namesakes":
+        doc.write_namesakes(options.cache, chosen)
         return 0
     print(text.report(cells.current(options.cache), chosen, options.methods, counts))
     return 0

@@ -20,7 +20,7 @@ from . import code, methods
 from .method import PARALLEL
 from .task import Task
 
-_PACKAGES = ("numpy", "scipy", "cma", "cmaes", "optuna", "torch", "smac")
+_PACKAGES = ("numpy", "scipy", "cma", "cmaes", "nni", "optuna", "torch", "smac")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ _CLASSIC = {"pshe2": "paddlehub-pshe2", "hazero": "paddlehub-hazero"}
 def write(
     cache: Path, names: Sequence[str], methods: Sequence[str], trials: Sequence[int]
 ) -> None:
-    """Write the document and its plots from the cache and the two files beside it."""
+    """Write the document and its plots from the cache and the files beside it."""
     found = cells.current(cache)
     groups = _groups(found, names, methods, max(trials))
     pictures = plots.draw_all(DOCS, groups, _CLASSIC)
@@ -56,6 +56,15 @@ def write(
     parts.append(_beside(cache, ".schedules.json", *told))
     parts.append(_again(cache))
     (DOCS / "search_quality.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+
+
+def write_namesakes(cache: Path, names: Sequence[str]) -> None:
+    """Put only the table of the tuners into the document, in place of the one that is there."""
+    path = DOCS / "search_quality.md"
+    before, _, rest = path.read_text().partition(f"## {namesakes.TITLE}\n")
+    after = rest.partition("\n## ")[2]
+    section = namesakes.section(cells.current(cache), names)
+    path.write_text(f"{before}{section}\n\n## {after}")
 
 
 def _groups(

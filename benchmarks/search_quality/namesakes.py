@@ -11,8 +11,11 @@ trials, and PPO is for choices of layers and inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+
+from benchmarks.page import commit
 
 from . import metrics, results
 from .cells import Cell
@@ -30,6 +33,7 @@ NAMESAKES: Mapping[str, Sequence[str]] = {
     "tpe": ("nni-tpe", "optuna-tpe-uni", "optuna-tpe"),
 }
 AT = 100
+TITLE = "Tuners and their namesakes"
 
 
 def section(found: Mapping[results.Key, Cell], names: Sequence[str]) -> str:
@@ -43,14 +47,25 @@ def section(found: Mapping[results.Key, Cell], names: Sequence[str]) -> str:
     if not any(rows):
         return ""
     head = [
-        "## Tuners and their namesakes",
+        f"## {TITLE}",
         "",
         (__doc__ or "").partition("\n\n")[2].strip(),
+        "",
+        f"Commit {commit(Path(__file__).parent)}; {_versions(found)}.",
         "",
         f"| tuner | regret@{AT} | against | its regret@{AT} | difference | searches |",
         "|---" * 6 + "|",
     ]
     return "\n".join([*head, *filter(None, rows)])
+
+
+def _versions(found: Mapping[results.Key, Cell]) -> str:
+    """Of the packages with which these cells were made."""
+    peers = {name for names in NAMESAKES.values() for name in names}
+    versions = {
+        pair for key, cell in found.items() if key[1] in peers for pair in cell.versions.items()
+    }
+    return ", ".join(f"{package} {version}" for package, version in sorted(versions))
 
 
 def _row(found: Mapping[results.Key, Cell], tasks: Sequence[str], ours: str, other: str) -> str:
