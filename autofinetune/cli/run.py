@@ -147,8 +147,8 @@ def resume_command(argv: Sequence[str]) -> int:
     if not holds_run(paths):
         raise UsageError(
             f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
-            "start one: autofinetune train.py --param_file=hparam.yaml --gpu=0,1 "
-            f"--output_dir={options.output_dir}",
+            "give the output directory of a run, or start one: autofinetune train.py "
+            "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
         )
     with locked(paths):
         config = _with_placement(recorded_config(paths), vars(options))

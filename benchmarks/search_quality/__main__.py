@@ -4,6 +4,7 @@
         --tasks=tuned --seeds=3 --trials=100 --jobs=2
     python -m benchmarks.search_quality report --yahpo=DIR [--methods=...] [--tasks=...]
     python -m benchmarks.search_quality doc --yahpo=DIR      docs/search_quality.md, with plots
+    python -m benchmarks.search_quality record --cache=FILE --label=2026-12-31
     python -m benchmarks.search_quality namesakes --yahpo=DIR    only its table of the tuners
     python -m benchmarks.search_quality bbob                 pure CMA-ES: hazero against cma
     python -m benchmarks.search_quality speed                seconds per suggestion
@@ -11,9 +12,10 @@
     python -m benchmarks.search_quality scales --yahpo=DIR   fills scales.json
     python -m benchmarks.search_quality tables               fills tables/ with real trainings
 
-`run` keeps every (task, method, seed) in a file (--cache) and runs only what is missing, so it can
-be stopped and gone on with. This project's own methods are run again when its code changed; a
-`--label=x` keeps a variant as `method@x`. Options of the strategies: `hazero:surrogate=off`.
+`run` keeps every (task, method, seed) in a file (--cache) and runs only what is missing there and
+in recorded/, on which the document rests, so it can be stopped and gone on with; `record` puts the
+cells of the file into recorded/. This project's own methods are run again when their code changed;
+a `--label=x` keeps a variant as `method@x`. Options of the strategies: `hazero:surrogate=off`.
 
 --yahpo is a clone of https://github.com/slds-lmu/yahpo_data (or YAHPO_DATA); without it LCBench is
 left out. --tasks takes patterns, `tuned`, `heldout`, or `lcbench:8` for the first eight.
@@ -89,6 +91,9 @@ def main() -> int:
         return 0
     if options.command == "tables":
         build_tables.make()
+        return 0
+    if options.command == "record":
+        print(f"{cells.record(options.cache, options.label)} cells")
         return 0
     if data is None:
         print("no --yahpo=DIR and no YAHPO_DATA: the tasks of LCBench are left out")

@@ -1,7 +1,8 @@
-"""Cells: one search of one task by one method with one seed; and the file that keeps them.
+"""Cells: one search of one task by one method with one seed; and the files that keep them.
 
-The file has one JSON object per line and is only ever appended to, so a run can be stopped at any
-time and gone on with, and several runs (for example of two environments) may share it.
+The file of a run has one JSON object per line and is only ever appended to, so a run can be
+stopped at any time and gone on with, and several runs (for example of two environments) may share
+it. What the document rests on is in recorded/, compressed; those files are never changed.
 """
 
 from __future__ import annotations
@@ -9,33 +10,47 @@ from __future__ import annotations
 import fcntl
 import functools
 import importlib.metadata
+import itertools
 import json
+import lzma
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import code, methods
 from .method import PARALLEL
 from .task import Task
+
+RECORDED = Path(__file__).parent / "recorded"
 
 _PACKAGES = ("numpy", "scipy", "cma", "cmaes", "nni", "optuna", "torch", "smac")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`scores` in the order of asking, and for every batch the seconds that asking and telling
-    took per suggestion. Fewer scores than `trials`: the search ended of itself."""
+    """`best` tells after which trials, counted from 0, a higher score than all before was known,
+    and it; `ms` is the median time of a suggestion, asking and telling together, less those of the
+    first two batches. `asked` below `trials`: the search ended of itself."""
 
     task: str
     method: str
     seed: int
     trials: int
-    scores: list[float]
-    seconds: list[float]
+    asked: int
+    best: list[tuple[int, float]]
+    ms: float
     code: str  # a digest of the sources of a strategy of this project, else nothing
-    versions: dict[str, str]
+    versions: Mapping[str, str]
+
+    def curve(self) -> NDArray[np.float64]:
+        """The best score so far after each trial, `(asked,)`."""
+        places, scores = zip(*self.best, strict=True) if self.best else ((), ())
+        return np.repeat(np.array(scores), np.diff([*places, self.asked]))
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -61,13 +76,37 @@ def run(task: Task, method: str, seed: int, trials: int, label: str = "") -> Cel
         seconds.append(spent / len(asked))
     if not all(math.isfinite(score) for score in scores):
         raise ValueError(f"{task.name} gave {method} a score that is not finite")
+    name = method + (f"@{label}" if label else "")
+    return cell(task.name, name, seed, trials, scores, seconds)
+
+
+def cell(
+    task: str,
+    method: str,
+    seed: int,
+    trials: int,
+    scores: Sequence[float],
+    seconds: Sequence[float],
+) -> Cell:
+    """Of a search by the code and the packages that are here.
+
+    Args:
+        scores: in the order of asking.
+        seconds: per suggestion, of each batch.
+    """
+    best: list[tuple[int, float]] = []
+    for place, score in enumerate(scores[:trials]):
+        if not best or score > best[-1][1]:
+            best.append((place, float(f"{score:.8g}")))
+    ms = 1000.0 * float(np.median(seconds[2:] or [0.0]))
     return Cell(
-        task.name,
-        method + (f"@{label}" if label else ""),
+        task,
+        method,
         seed,
         trials,
-        [float(f"{score:.8g}") for score in scores[:trials]],
-        [float(f"{each:.3g}") for each in seconds],
+        min(len(scores), trials),
+        best,
+        float(f"{ms:.3g}"),
         code_of(method),
         versions(),
     )
@@ -104,20 +143,47 @@ def append(path: Path, cell: Cell) -> None:
 
 
 def read(path: Path) -> Iterator[Cell]:
+    """The cells of one file, those of a run or recorded ones."""
     if not path.exists():
         return
-    for line in path.read_text().splitlines():
+    data = path.read_bytes()
+    for line in (lzma.decompress(data) if path.suffix == ".xz" else data).splitlines():
         try:
-            yield Cell(**json.loads(line))
-        except (ValueError, TypeError):
+            found = json.loads(line)
+            found["best"] = [(place, score) for place, score in found["best"]]
+            yield Cell(**found)
+        except (ValueError, TypeError, KeyError):
             continue  # the line that a killed run left
 
 
 def current(path: Path) -> dict[tuple[str, str, int], Cell]:
-    """The newest cell of every key. This project's own, unless labelled, count only when they were
-    made by the code as it is now."""
-    found = {}
-    for cell in read(path):
-        if "@" in cell.method or cell.code in ("", code_of(cell.method)):
-            found[cell.key] = cell
-    return found
+    """The newest cell of every key, recorded or in this file. This project's own, unless labelled,
+    count only when they were made by the code as it is now."""
+    return _newest(itertools.chain(recorded(), read(path)))
+
+
+def recorded() -> Iterator[Cell]:
+    """What the document rests on."""
+    for path in sorted(RECORDED.glob("*.jsonl.xz")):
+        yield from read(path)
+
+
+def record(path: Path, name: str) -> int:
+    """Keep what this file has and no recorded one, as recorded/<name>.jsonl.xz; how many cells.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
+    known = _newest(recorded())
+    new = [found for key, found in sorted(_newest(read(path)).items()) if known.get(key) != found]
+    lines = "".join(json.dumps(asdict(found), separators=(",", ":")) + "\n" for found in new)
+    if new:
+        with (RECORDED / f"{name}.jsonl.xz").open("xb") as file:
+            file.write(lzma.compress(lines.encode(), preset=9))
+    return len(new)
+
+
+def _newest(found: Iterable[Cell]) -> dict[tuple[str, str, int], Cell]:
+    return {
+        one.key: one for one in found if "@" in one.method or one.code in ("", code_of(one.method))
+    }

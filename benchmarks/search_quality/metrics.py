@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 RESAMPLES = 2000
 
 
-def regret_curve(scores: Sequence[float], trials: int, scale: Scale) -> Array:
+def regret_curve(scores: Sequence[float] | Array, trials: int, scale: Scale) -> Array:
     """Normalised regret of the best score so far after each trial, shape `(trials,)`.
 
     A search that ended early keeps its last value; one that never gave a score has 1.

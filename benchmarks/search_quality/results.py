@@ -28,7 +28,7 @@ class Group:
     seeds: tuple[int, ...]
     methods: tuple[str, ...]
     regret: Array
-    milliseconds: dict[str, float]  # median per suggestion, the first two batches left out
+    milliseconds: dict[str, float]  # the median of those of the searches
 
     @property
     def seeds_in_words(self) -> str:
@@ -120,18 +120,13 @@ def select(
         return None
 
     def curve(task: str, seed: int, method: str) -> Array:
-        return metrics.regret_curve(found[task, method, seed].scores, trials, scale_of(task))
+        return metrics.regret_curve(found[task, method, seed].curve(), trials, scale_of(task))
 
     regret = np.array(
         [[[curve(task, seed, m) for m in methods] for seed in common] for task in kept]
     )
     milliseconds = {
-        method: 1000.0
-        * float(
-            np.median(
-                [s for t in kept for i in common for s in found[t, method, i].seconds[2:] or [0.0]]
-            )
-        )
+        method: float(np.median([found[task, method, i].ms for task in kept for i in common]))
         for method in methods
     }
     return Group(tuple(kept), tuple(common), tuple(methods), regret, milliseconds)

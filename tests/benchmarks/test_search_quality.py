@@ -119,10 +119,10 @@ def test_a_table_is_read_in_the_order_it_was_written(
 )
 def test_a_search_is_repeatable_and_stays_in_the_space(method: str) -> None:
     first, again = (cells.run(TASK, method, 3, 20) for _ in range(2))
-    assert first.scores == again.scores
-    assert len(first.scores) == 20 and len(first.seconds) == 20 // PARALLEL
+    assert first.best == again.best
+    assert first.asked == 20
     if not method.startswith("paddlehub") and method != "grid":
-        assert first.scores[0] == -0.1  # the initial values
+        assert first.curve()[0] == -0.1  # the initial values
 
 
 def test_all_members_of_the_classic_pshe2_share_one_momentum() -> None:
@@ -138,6 +138,41 @@ def test_all_members_of_the_classic_pshe2_share_one_momentum() -> None:
     gain = sum((-0.5) ** k for k in range(PARALLEL))
     gradient = np.subtract(before[-1], before[1])
     np.testing.assert_allclose(moves[0], -0.5 * 0.5 * gain * gradient)
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    monkeypatch.setattr(cells, "RECORDED", folder)
+    return folder
+
+
+def test_a_cell_knows_the_best_score_so_far() -> None:
+    cell = cells.cell("bbob/toy", "random", 0, 5, [1.0, 0.5, 3.0, 3.0, 2.0, 9.0], [9, 9, 0.1, 0.3])
+    assert cell.best == [(0, 1.0), (2, 3.0)]
+    assert cell.curve().tolist() == [1.0, 1.0, 3.0, 3.0, 3.0]
+    assert cell.ms == 200.0
+    assert cells.cell("bbob/toy", "random", 0, 5, [], []).curve().tolist() == []
+
+
+def test_what_is_recorded_counts_as_if_it_had_been_run(
+    tmp_path: Path, nothing_recorded: Path
+) -> None:
+    path = tmp_path / "cache.jsonl"
+    one, two = (cells.run(TASK, "random", seed, 10) for seed in range(2))
+    cells.append(path, one)
+    assert cells.record(path, "monday") == 1
+    cells.append(path, two)
+    with pytest.raises(FileExistsError):
+        cells.record(path, "monday")
+    assert cells.record(path, "tuesday") == 1
+    assert cells.record(path, "wednesday") == 0
+    assert [file.name for file in sorted(nothing_recorded.iterdir())] == [
+        "monday.jsonl.xz",
+        "tuesday.jsonl.xz",
+    ]
+    assert cells.current(tmp_path / "nowhere") == {one.key: one, two.key: two}
 
 
 def test_the_file_keeps_cells_and_survives_a_torn_line(tmp_path: Path) -> None:
@@ -167,7 +202,7 @@ def test_only_what_all_methods_have_is_compared() -> None:
         for method in ("a", "b"):
             for seed in range(3):
                 if (task, method, seed) != ("bbob/sphere-5-1", "b", 2):
-                    cell = cells.Cell(task, method, seed, 5, [-1.0] * 5, [0.0], "", {})
+                    cell = cells.cell(task, method, seed, 5, [-1.0] * 5, [0.0])
                     found[cell.key] = cell
     group = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a", "b"], 5)
     assert group is not None
@@ -181,7 +216,7 @@ def test_few_seeds_of_many_tasks_or_many_seeds_of_few() -> None:
     found = {}
     for task, seeds in (("bbob/sphere-2-1", 9), ("bbob/sphere-5-1", 1)):
         for seed in range(seeds):
-            cell = cells.Cell(task, "a", seed, 5, [-1.0] * 5, [0.0], "", {})
+            cell = cells.cell(task, "a", seed, 5, [-1.0] * 5, [0.0])
             found[cell.key] = cell
     deep = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a"], 5)
     wide = results.select(found, ["bbob/sphere-2-1", "bbob/sphere-5-1"], ["a"], 5, is_wide=True)
@@ -195,7 +230,7 @@ def test_a_method_of_few_cells_is_left_out_unless_it_has_those_of_the_others() -
     found = {}
     for method, seeds in (("ours", range(4)), ("dear", range(1)), ("cheap", range(50))):
         for seed in seeds:
-            cell = cells.Cell("bbob/sphere-2-1", method, seed, 5, [-1.0] * 5, [0.0], "", {})
+            cell = cells.cell("bbob/sphere-2-1", method, seed, 5, [-1.0] * 5, [0.0])
             found[cell.key] = cell
     group, left_out = results.group(found, ["bbob/sphere-2-1"], [], 5, ["ours"])
     assert group is not None
@@ -210,13 +245,10 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
     cache = tmp_path / "cells.jsonl"
     tasks = [f"bbob/sphere-{dim}-1" for dim in (2, 5, 10)]
     for method in ("pshe2", "hazero", "paddlehub-pshe2", "paddlehub-hazero", "cma", "smac3"):
-        digest = cells.code_of(method)
         for place, task in enumerate(tasks[: 1 if method == "smac3" else 3]):
             trials = 200 if place == 0 else 100
             scores = [-1.0 - 1.0 / n for n in range(1, trials + 1)]
-            cells.append(
-                cache, cells.Cell(task, method, 0, trials, scores, [0.0] * 40, digest, {})
-            )
+            cells.append(cache, cells.cell(task, method, 0, trials, scores, [0.0] * 40))
     doc.write(cache, tasks, [], [50, 100])
     told = (tmp_path / "search_quality.md").read_text()
     titles = [line for line in told.splitlines() if line.startswith("## All tasks")]
@@ -227,7 +259,8 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
     ]
     assert "regret@50 | regret@100 | rank@50 | rank@100" in told
     assert "regret@100 | regret@200 | rank@100 | rank@200" in told
-    assert {path.suffix for path in tmp_path.iterdir()} == {".jsonl", ".md", ".svg"}
+    files = [path for path in tmp_path.iterdir() if path.is_file()]
+    assert {path.suffix for path in files} == {".jsonl", ".md", ".svg"}
 
 
 def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() -> None:
@@ -240,3 +273,23 @@ def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() 
     assert {"surrogate/gp.py", "surrogate/climb.py", "strategies/design.py"} < pshe2
     assert "strategies/hazero.py" not in pshe2
     assert code.digest("pshe2") != code.digest("hazero")
+
+
+def test_the_table_of_the_tuners_can_be_put_into_the_document_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doc, "DOCS", tmp_path)
+    monkeypatch.setattr(results, "scale_of", lambda task: Scale(0.0, -1.0))
+    document, cache = tmp_path / "search_quality.md", tmp_path / "cells.jsonl"
+    document.write_text("# A\n\nfirst\n\n## Tuners and their namesakes\n\nold\n\n## B\n\nlast\n")
+    for method, score in (("tpe", -0.1), ("random", -0.2), ("optuna-tpe", -0.15)):
+        cells.append(cache, cells.cell("lcbench/1", method, 0, 100, [score] * 100, [0.0]))
+    doc.write_namesakes(cache, ["lcbench/1"])
+    told = document.read_text()
+    assert told.startswith("# A\n\nfirst\n\n## Tuners and their namesakes\n\n")
+    assert told.endswith("\n\n## B\n\nlast\n")
+    assert "old" not in told
+    assert (
+        "| tpe | 0.100 | optuna-tpe | 0.150 | -0.050 [-0.050, -0.050] | 1 tasks × 1 seeds |"
+        in told
+    )
