@@ -76,11 +76,18 @@ clone of <https://github.com/slds-lmu/yahpo_data>.
 
 
 def command(module: str, argv: Sequence[str] | None) -> str:
-    """How a benchmark was called, from `python -m` on, less the page and where data lies."""
+    """How a benchmark was called, from `python -m` on, less the page and where things lie."""
     words = list(sys.argv[1:] if argv is None else argv)
     kept = [word for word in words if not word.startswith("--page")]
-    shown = ["--data=yahpo_data" if word.startswith("--data=") else word for word in kept]
-    return shlex.join([f"benchmarks.{module}", *shown])
+    return shlex.join([f"benchmarks.{module}", *map(_elsewhere, kept)])
+
+
+def _elsewhere(word: str) -> str:
+    """As it would be on another machine."""
+    option = word.partition("=")[0]
+    places = {"--data": "yahpo_data", "--ray": "ray/bin/python", "--nni": "nni/bin/python"}
+    places["--optuna"] = "optuna/bin/python"
+    return f"{option}={places[option]}" if option in places else word
 
 
 def _sections(text: str) -> dict[str, str]:
