@@ -23,6 +23,19 @@ ON_TIMEOUT = ("drain", "kill")
 EXPLOITS = ("truncation", "better_half")
 
 
+# The keys of a config.yaml.
+DESCRIBED = frozenset({
+    "script", "script_args", "gpu", "popsize", "round", "evaluator", "exploit",
+    "tuning_strategy", "direction", "seed", "warm_args", "strategy_options", "schedule",
+    "repeats", "enqueued", "replayed", "earlier", "trial_timeout", "assessor",
+    "assessor_options", "stop_grace", "max_seconds", "on_timeout", "nni_wire", "max_trials",
+    "target_score", "command", "env", "framework", "tasks", "max_retries", "max_failures",
+    "min_free_gb", "min_free_gpu_gb", "lease_dir", "strict_exit", "keep_models",
+    "on_tuner_death", "trials_per_gpu", "gpus_per_trial", "ranks_per_trial", "cpus_per_trial",
+    "max_parallel", "preload", "working_dir", "python", "script_options", "param_list",
+})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that decides what a run does, except where its output lies.

@@ -24,6 +24,8 @@ from autofinetune.safety import read_safety
 from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
 
+COMMAND_LINE = "the command line"
+
 
 @dataclass(frozen=True)
 class Names:
@@ -143,9 +145,7 @@ class _Checker:
 
     def finish(self) -> None:
         if self.mistakes:
-            raise ConfigError(
-                "the command line", self.mistakes, "autofinetune --help shows examples"
-            )
+            raise ConfigError(COMMAND_LINE, self.mistakes, "autofinetune --help shows examples")
 
     def script(self, program: Program) -> str:
         script = str(self.options.get("script") or "")

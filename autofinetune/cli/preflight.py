@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from autofinetune.cli.words import say
 from autofinetune.commands import MODEL_OPTIONS, is_shell_line
@@ -14,6 +18,8 @@ from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options
 
 TIMEOUT_S = 120.0
+# A script in which none of these stands has no parser of options: `--help` would begin a training.
+_PARSERS = re.compile(rb"argparse|ArgumentParser|optparse|getopt|click|typer|\bfire\b|absl|flags")
 
 
 def check_is_there(config: Config) -> None:
@@ -26,7 +32,8 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
 
     A command that is no train.py of ours is asked only where it gets what it declares, and it need
-    not answer. A line for a shell is not asked: it would run, and `--help` may mean nothing in it.
+    not answer. A line for a shell is not asked: it would run, and `--help` may mean nothing in it;
+    nor is a script that has no parser of options.
 
     Raises:
         UsageError: the script could not be asked, or it lacks options.
@@ -34,9 +41,17 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     command = config.program.command
     if command and (MODEL_OPTIONS not in command or is_shell_line(command)):
         return config
-    found = ask_for_options(
-        start_of_command(config), working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S
-    )
+    words = start_of_command(config)
+    if command and _has_no_parser(config, words):
+        say(
+            f"note: {config.called} has no parser of options, so it is not asked for them; the "
+            "directories for models are in the environment only"
+        )
+        return config
+    with _signals_as_exits():
+        found = ask_for_options(
+            words, working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S
+        )
     if found.problem and command:
         say(
             f"note: {config.called} --help does not tell its options: {found.problem}; the "
@@ -59,6 +74,32 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
             "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR"
         )
     return config.with_script_options(found.options)
+
+
+def _has_no_parser(config: Config, words: Sequence[str]) -> bool:
+    scripts = [Path(config.working_dir, word) for word in words if word.endswith(".py")]
+    try:
+        return bool(scripts) and not _PARSERS.search(scripts[0].read_bytes())
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """SIGTERM and SIGHUP end this process with their codes, after what it has started."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def with_declared_options(config: Config) -> Config:

@@ -27,7 +27,7 @@ from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
 from autofinetune.cli.preflight import check_is_there, check_script, with_declared_options
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
-from autofinetune.cli.sources import options_of_run
+from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import (
     announce,
     broken_inside,
@@ -72,20 +72,22 @@ _SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run; returns the exit code."""
-    options = options_of_run(parse_run(argv))
+    source = source_of_run(parse_run(argv))
     # The driver is asked at once and wakes up while we go on.
-    with CardProbe(str(options.get("gpu") or "")) as probe:
-        return _start(options, probe)
+    with CardProbe(str(source.options.get("gpu") or "")) as probe:
+        return _start(source, probe)
 
 
-def _start(options: Mapping[str, Any], probe: CardProbe) -> int:
-    config = build_config(
-        options,
-        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}),
-        working_dir=options.get("working_dir") or str(Path.cwd()),
-        python=sys.executable,
-        random_seed=secrets.randbelow(2**31),
-    )
+def _start(source: Source, probe: CardProbe) -> int:
+    options = source.options
+    with source.mistakes():
+        config = build_config(
+            options,
+            Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}),
+            working_dir=options.get("working_dir") or str(Path.cwd()),
+            python=sys.executable,
+            random_seed=secrets.randbelow(2**31),
+        )
     say_all([f"note: {note}" for note in config.space.notes])
     paths = new_paths(options.get("output_dir"))
     return start_config(

@@ -7,13 +7,16 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autofinetune.runner.processes import MARK_VARIABLE, Remains, send_to
+from autofinetune.runner.processes import MARK_VARIABLE, Remains, descendants, send_to
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
 _ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line, without its help
+
+_MOST_OUTPUT = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -35,28 +38,30 @@ def ask_for_options(
     begin to train: after `timeout_s` it is stopped and that is the problem told.
     """
     mark = f"preflight/{os.getpid()}/{os.urandom(8).hex()}"
-    try:
-        process = subprocess.Popen(
-            [*command, "--help"],
-            cwd=working_dir,
-            env={**env, "COLUMNS": "200", MARK_VARIABLE: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return HelpText(frozenset(), f"it cannot be started: {error}")
     problem = ""
-    try:
-        raw, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        problem = f"it was still running after {timeout_s:g} s"
-        _clear(mark)
-        raw, _ = process.communicate()
-    finally:
-        _clear(mark)  # also when Ctrl-C ends the wait
-    output = raw.decode(errors="replace")
+    with tempfile.TemporaryFile() as file:  # a pipe would end with the last process that has it
+        try:
+            process = subprocess.Popen(
+                [*command, "--help"],
+                cwd=working_dir,
+                env={**env, "COLUMNS": "200", MARK_VARIABLE: mark},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return HelpText(frozenset(), f"it cannot be started: {error}")
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            problem = f"it was still running after {timeout_s:g} s"
+        finally:
+            _clear(mark, process.pid)  # also when a signal ends the wait
+            process.kill()
+            process.wait()
+        file.seek(0)
+        output = file.read(_MOST_OUTPUT).decode(errors="replace")
     options = named_options(output)
     if not options and not problem:
         problem = f"it named no option (exit code {process.returncode})"
@@ -91,7 +96,9 @@ def required_options(help_text: str) -> frozenset[str]:
     return frozenset(_OPTION.findall("".join(outside)))
 
 
-def _clear(mark: str) -> None:
+def _clear(mark: str, pid: int) -> None:
+    below = descendants(pid)  # one that is just being started has no mark yet
     remains = Remains(mark)
-    while left := remains.living():
+    while left := remains.living(below):
         send_to(left, signal.SIGKILL)
+        below = []

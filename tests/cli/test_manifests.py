@@ -107,7 +107,7 @@ def test_a_trial_gets_what_it_declares(workplace: Workplace) -> None:
     assert json.loads(found["AUTOFINETUNE_PARAMS"]) == state_of(workplace).trials[0].params
     assert found["AUTOFINETUNE_PARAMS_FILE"] == found["AUTOFINETUNE_MODEL_PATH"] == ""
     assert found["AUTOFINETUNE_SAVED_PARAMS_DIR"] == model
-    assert "tell.py --help does not tell its options" in run_again(workplace).out
+    assert "tell.py has no parser of options, so it is not asked" in run_again(workplace).out
 
 
 def run_again(workplace: Workplace) -> Done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from autofinetune.cli.preload import trial_environment
 from autofinetune.commands import HYPERPARAMETERS, MODEL_OPTIONS
 from autofinetune.config import Config
 from autofinetune.errors import UsageError
-from autofinetune.executors.preflight import required_options
+from autofinetune.executors.preflight import ask_for_options, required_options
 from autofinetune.program import Program
 from autofinetune.report import RANKS
 from autofinetune.runner.processes import start_time
@@ -210,9 +211,52 @@ def test_a_command_is_asked_only_for_what_it_gets_as_declared(tmp_path: Path) ->
 
 
 def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = command_for(tmp_path, "", "${hyperparameters}", "${model_options}")
+    macros = ("${hyperparameters}", "${model_options}")
+    config = command_for(tmp_path, "import argparse", *macros)
     assert check(config) == config
     assert "--help does not tell its options: it named no option" in capsys.readouterr().out
+
+
+def test_a_command_without_a_parser_is_not_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would begin a training."""
+    macros = ("${hyperparameters}", "${model_options}")
+    config = command_for(tmp_path, "open('ran', 'w')", *macros)
+    assert check(config) == config
+    assert not (tmp_path / "ran").exists()
+    assert "train.py has no parser of options, so it is not asked" in capsys.readouterr().out
+
+
+def test_who_ends_the_tuner_while_the_script_is_asked_ends_the_script(tmp_path: Path) -> None:
+    config = command_for(
+        tmp_path,
+        "import argparse, os, signal, subprocess, time\n"
+        "subprocess.Popen(['sleep', '987'], start_new_session=True)\n"
+        "open('asked', 'w').close()\n"
+        f"os.kill({os.getpid()}, signal.SIGTERM)\n"
+        "time.sleep(987)\n",
+        "${hyperparameters}",
+        "${model_options}",
+    )
+    with pytest.raises(SystemExit) as ended:
+        check(config)
+    assert ended.value.code == 143
+    assert (tmp_path / "asked").exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_what_a_script_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    """Though it has the script's output open."""
+    script = script_with("learning_rate", "units").replace(
+        "import argparse", "import argparse, subprocess; subprocess.Popen(['sleep', '987'])\n"
+    )
+    (tmp_path / "train.py").write_text(script)
+    found = ask_for_options(
+        [sys.executable, "train.py"], working_dir=str(tmp_path), env=os.environ, timeout_s=60
+    )
+    assert found.problem == ""
+    assert {"learning_rate", "units"} < found.options
 
 
 def test_a_command_that_answers_must_have_the_hyperparameters(tmp_path: Path) -> None:
