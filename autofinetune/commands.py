@@ -17,8 +17,9 @@ written as Python's `str` has it:
     ${args_json}                all of them as one JSON object
     ${args_json_file}           the name of a file that holds it
     ${envvar:NAME}              inside any word: a variable of the environment, NAME if it is unset
+    $${                         inside any word: ${ itself
 
-All but the last one count only as a whole word, and no word is ever read by a shell.
+All but the last two count only as a whole word, and no word is ever read by a shell.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from autofinetune.space import as_text
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
 JSON_FILE = "${args_json_file}"
 _ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
+_INSIDE = re.compile(rf"\$\$\{{|{_ENVVAR.pattern}")
 _MACRO = re.compile(r"\$\{[^}]*\}\Z")
 _NOT_PLAIN = re.compile(r"[|&;<>()$`\\*?\[\]{}!#~\n]|^\s*\w+=")
 
@@ -74,10 +76,15 @@ def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
     """The words before the first that depends on the trial: the program, to be asked things."""
     fixed: list[str] = []
     for word in template:
-        if word in _WHOLE and word not in _OF_EVERY_TRIAL:
+        if is_of_a_trial(word):
             break
         fixed.append(word)
     return expand(fixed, given)
+
+
+def is_of_a_trial(word: str) -> bool:
+    """Whether a word of a template stands for other words in every trial."""
+    return word in _WHOLE and word not in _OF_EVERY_TRIAL
 
 
 def unknown_macro(word: str) -> str:
@@ -86,6 +93,11 @@ def unknown_macro(word: str) -> str:
         return ""
     known = (*_WHOLE, "${envvar:NAME}")
     return f"macro {word} is unknown; use one of: {', '.join(known)}{did_you_mean(word, known)}"
+
+
+def literal(word: str) -> str:
+    """The word of a template that stands for this word, whatever is in it."""
+    return word.replace("${", "$${")
 
 
 def of_line(line: str) -> tuple[str, ...]:
@@ -121,7 +133,10 @@ def len_of_shell_line(words: Sequence[str]) -> int:
 
 
 def _with_variables(word: str, environ: Mapping[str, str]) -> str:
-    return _ENVVAR.sub(lambda found: environ.get(found[1], found[1]), word)
+    def what(found: re.Match[str]) -> str:
+        return "${" if found[0] == "$${" else environ.get(found[1], found[1])
+
+    return _INSIDE.sub(what, word)
 
 
 def _no_boolean_flags(given: Given) -> list[str]:

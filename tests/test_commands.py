@@ -10,6 +10,7 @@ from autofinetune.commands import (
     expand,
     is_shell_line,
     len_of_shell_line,
+    literal,
     of_line,
     unknown_macro,
 )
@@ -50,12 +51,21 @@ GIVEN = Given(
         ("${model_options}", ["--saved_params_dir=/out/m"]),
         ("--data=${envvar:DATA}/x", ["--data=/data/x"]),
         ("${envvar:DATA}${envvar:EMPTY}${envvar:NONE}", ["/dataNONE"]),
+        ("${envvar:}", [""]),
+        ("$${args}", ["${args}"]),
+        ("a$${envvar:DATA}${envvar:DATA}", ["a${envvar:DATA}/data"]),
         ("x${args}", ["x${args}"]),
         ("--lr=${interpreter}", ["--lr=${interpreter}"]),
     ],
 )  # fmt: skip
 def test_a_macro(template: str, words: list[str]) -> None:
     assert list(expand([template], GIVEN)) == words
+
+
+@pytest.mark.parametrize("word", ["${args}", "$${args}", "a ${envvar:DATA} $$${", "$ {", "plain"])
+def test_a_literal_word_is_handed_over_as_it_is(word: str) -> None:
+    assert unknown_macro(literal(word)) == ""
+    assert expand([literal(word)], GIVEN) == (word,)
 
 
 def test_the_default_command_of_a_sweep() -> None:

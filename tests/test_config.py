@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config import Config, planned_trials
+from autofinetune.config import DESCRIBED, Config, planned_trials
 from autofinetune.configure import Names, as_options, build_config
 from autofinetune.defaults import option_name
 from autofinetune.errors import ConfigError, UsageError
@@ -119,6 +119,15 @@ def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
     described = build(folder).describe()
     del described["nni_wire"]  # as in a run from before there was a choice
     assert not Config.from_description(described).nni_wire
+
+
+def test_the_keys_of_a_config_yaml_are_known(folder: Path) -> None:
+    program = {
+        "command": ["python3", "train.py"],
+        "tasks": [{"type": "w", "command": ["python3"]}],
+    }
+    assert build(folder).describe().keys() <= DESCRIBED
+    assert build(folder, script="", **program).describe().keys() == DESCRIBED
 
 
 def test_values_of_a_file_have_their_own_types(folder: Path) -> None:

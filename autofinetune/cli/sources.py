@@ -112,6 +112,8 @@ def _of_config(document: Document, *, has_space: bool) -> Mapping[str, Any]:
         known = ", ".join(format_.name for format_ in FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
         hint = did_you_mean(kind, [format_.name for format_ in FORMATS])
+        if isinstance(described, Mapping) and {"method", "parameters"} <= described.keys():
+            hint = "; a W&B sweep needs program or command, which say what to run"
         raise ConfigError(
             document.source,
             [

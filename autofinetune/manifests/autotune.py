@@ -17,6 +17,7 @@ from autofinetune.commands import (
     MODEL_OPTIONS,
     is_shell_line,
     len_of_shell_line,
+    literal,
 )
 from autofinetune.program import MOST_REPLICAS, variables
 from autofinetune.space.fields import short
@@ -153,7 +154,7 @@ def _read_container(container: Section) -> dict[str, Any] | None:
         if len(words) == len_of_shell_line(words):
             words.append(words[0])  # what the line knows as $0
     return {
-        "command": [*words, HYPERPARAMETERS, MODEL_OPTIONS],
+        "command": [*map(literal, words), HYPERPARAMETERS, MODEL_OPTIONS],
         "env": env,
         "working_dir": Path(folder),
         "cards": cards,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import of_line
+from autofinetune.commands import literal, of_line
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import read_yaml
 from autofinetune.space.fields import short
@@ -28,7 +28,9 @@ _WHERE = f"{NO_EFFECT}; --output_dir says where results go"
 def read(file: File) -> dict[str, Any]:
     """The options of a run; what is wrong or without effect is told to `file`."""
     top = Section(file, file.document.value, (), is_loose=True)
-    is_first = any(name in top for name in ("trial", "searchSpacePath", "maxTrialNum"))
+    is_first = "trial" in top or (
+        "trialCommand" not in top and ("searchSpacePath" in top or "maxTrialNum" in top)
+    )
     options: dict[str, Any] = {"evaluator": "fulltrail"}
     at_once = top.whole("trialConcurrency", 1, 1024)
     if "trialConcurrency" not in top:
@@ -62,8 +64,8 @@ def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
     cards = trial.whole("gpuNum", 0, 1024)
     trial.rest()
     local = top.section("localConfig")
-    _read_cards(local, cards, local.whole("maxTrialNumPerGpu", 1, 1024), options, at_once)
-    local.take("useActiveGpu")
+    _read_cards(local, cards, "maxTrialNumPerGpu", options, at_once)
+    _read_busy_cards(local)
     local.rest()
     top.no_effect("machineList", "remoteConfig", "paiConfig", "kubeflowConfig")
 
@@ -86,9 +88,8 @@ def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
     cards = top.whole("trialGpuNumber", 0, 1024)
     service = top.section("trainingService")
     _check_platform(service, "platform")
-    each = service.whole("maxTrialNumberPerGpu", 1, 1024)
-    _read_cards(service, cards, each, options, at_once)
-    service.take("useActiveGpu")
+    _read_cards(service, cards, "maxTrialNumberPerGpu", options, at_once)
+    _read_busy_cards(service)
     service.no_effect("reuseMode", "debug", "trialCommand", "trialCodeDirectory", "logCollection")
     service.rest()
 
@@ -124,9 +125,6 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
     options["working_dir"] = str(section.folder(folder, section.file.folder))
     if line is None:
         return
-    if "${envvar:" in line:
-        section.mistake(name, "holds ${envvar:, which has a meaning of its own here")
-        return
     try:
         words = of_line(line)
     except ValueError as error:
@@ -134,13 +132,26 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
         return
     if words[:2] == ("bash", "-c"):
         section.note(name, "is a line for a shell and runs as one: bash -c ...")
-    options |= {"command": list(words), "nni_wire": True}
+    options |= {"command": [*map(literal, words)], "nni_wire": True}
+
+
+def _read_busy_cards(section: Section) -> None:
+    if str(section.take("useActiveGpu")).lower() in _NO:
+        section.note("useActiveGpu", f"{NO_EFFECT}: cards with processes of others are used, too; "
+                                     "--gpu=0,1 or gpuIndices name those to use, and "
+                                     "--min_free_gpu_gb=8 waits for free memory")  # fmt: skip
 
 
 def _read_cards(
-    section: Section, cards: int | None, each: int | None, options: dict[str, Any], at_once: int
+    section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
 ) -> None:
-    """Which slots there are. A trial is one process, whatever the number of its cards."""
+    """Which slots there are. A trial is one process, whatever the number of its cards.
+
+    Args:
+        cards: of a trial; None where that is not said.
+        per_card: the field for how many trials share a card.
+    """
+    each = section.whole(per_card, 1, 1024)
     value = section.take("gpuIndices")
     indices = [part.strip() for part in str(value).split(",")] if value is not None else []
     if isinstance(value, list):
@@ -149,6 +160,7 @@ def _read_cards(
         section.mistake("gpuIndices", f"must be numbers of cards, found {short(value)}")
     if cards == 0:
         options["gpu"] = f"cpu:{at_once}"
+        section.no_effect("gpuIndices", per_card, why=f"{NO_EFFECT}: trials get no card")
         return
     if cards is None:
         section.file.note(

@@ -6,11 +6,12 @@ A trial is the command with its macros, which `commands` lists; it gets nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import unknown_macro
+from autofinetune.commands import is_of_a_trial, unknown_macro
 from autofinetune.config import MOST_TRIALS
 from autofinetune.space import Document
 from autofinetune.space.fields import short
@@ -81,11 +82,22 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
         if program is None:
             top.mistake("program", "is missing; name the script")
         else:
-            folder = _folder_of(top, program)
+            if not _is_elsewhere(program, words):
+                folder = _folder_of(top, program)
     elif program is not None:
         top.note("program", "is not in the command, so it is not run")
     options["working_dir"] = str(folder)
+    words = [word.replace("$${", "$$${") for word in words]  # which is nothing special there
     options["command"] = [program or "" if word == "${program}" else word for word in words]
+    if not any(map(is_of_a_trial, words)):
+        top.note("command", "hands no hyperparameters over: they are in the variable "
+                            "AUTOFINETUNE_PARAMS as JSON, and nowhere else")  # fmt: skip
+
+
+def _is_elsewhere(program: str, words: Sequence[str]) -> bool:
+    """Whether `program` is a module for `python -m`, or a program such as torchrun."""
+    before = dict(zip(words[1:], words, strict=False)).get("${program}")
+    return before == "-m" or (shutil.which(program) is not None and not Path(program).is_file())
 
 
 def _folder_of(top: Section, program: str) -> Path:

@@ -96,6 +96,30 @@ def test_config_yaml_starts_the_same_run_again(workplace: Workplace) -> None:
     assert table(workplace.root, "one") == table(workplace.root, "two")
 
 
+def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplace) -> None:
+    (workplace.root / "own.yaml").write_text(
+        "script: train.py\ndirecton: minimize\ngpu: cpu:2\nworking_dir: /no/where\n"
+        "param_list:\n- {name: lr, type: int, init_value: 1, greater_than: 5, lower_than: 2}\n"
+    )
+    again = ("run", "own.yaml", "--output_dir=two")
+    done = workplace.run(*again)
+    assert done.code == 2
+    assert "own.yaml:2:11 directon is unknown (did you mean 'direction'?)" in done.err
+    assert "own.yaml:4:14 there is no directory /no/where" in done.err
+    text = (workplace.root / "own.yaml").read_text().replace("working_dir: /no/where\n", "")
+    (workplace.root / "own.yaml").write_text(text.replace("directon: minimize", "popsize: two"))
+    assert "own.yaml:5:54 param_list[0] lr: greater_than" in workplace.run(*again).err
+    (workplace.root / "own.yaml").write_text(
+        text.replace("directon: minimize", "popsize: two").replace("greater_than: 5, ", "")
+        .replace("init_value: 1", "init_value: 1, greater_than: 0")
+    )  # fmt: skip
+    done = workplace.run(*again, "--round=0")
+    assert "own.yaml has 2 mistakes" in done.err
+    assert "own.yaml:2:10 popsize=two must be a whole number" in done.err
+    assert "--round=0 must be a whole number" in done.err
+    assert not (workplace.root / "two").exists()
+
+
 def test_an_entry_of_config_yaml_that_does_not_fit_is_named_unless_it_is_replaced(
     workplace: Workplace,
 ) -> None:

@@ -160,7 +160,6 @@ def test_what_has_no_end_is_told(tmp_path: Path) -> None:
         (NNI_1, "trialConcurrency: 4\n", "", "trialConcurrency is missing; say how many trials"),
         (NNI_1, "  command: python3 mnist.py\n", "", "trial.command is missing; say how a trial"),
         (NNI_2, "python3 mnist.py", "python3 'x", "trialCommand cannot be divided into words: "),
-        (NNI_2, "python3 mnist.py", "x ${envvar:A}", "trialCommand holds ${envvar:"),
         (NNI_2, "maxTrialNumber", "useAnnotation: true\nmaxTrialNumber",
          "useAnnotation is not supported: give a search space"),
         (NNI_2, "maxTrialNumber", "advisor: {name: BOHB}\nmaxTrialNumber",
@@ -180,3 +179,23 @@ def test_a_mistake_is_told(tmp_path: Path, text: str, old: str, new: str, why: s
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, swap(NNI_1, "codeDir: .", "codeDir: gone"), check_files=True)
     assert found.startswith("m.yaml:14:12 trial.codeDir 'gone': there is no directory ")
+
+
+def test_what_is_said_of_cards_without_effect_is_told(tmp_path: Path) -> None:
+    text = swap(swap(NNI_1, "gpuNum: 1", "gpuNum: 0"), "true}", "false}")
+    told = "\n".join(notes(tmp_path, text))
+    for name in ("gpuIndices", "maxTrialNumPerGpu"):
+        assert f"localConfig.{name} has no effect here: trials get no card" in told
+    assert "localConfig.useActiveGpu has no effect here: cards with processes of others" in told
+    assert "useActiveGpu" not in "".join(notes(tmp_path, NNI_1))
+
+
+def test_a_name_of_version_1_in_version_2_is_named(tmp_path: Path) -> None:
+    found = notes(tmp_path, swap(NNI_2, "maxTrialNumber", "maxTrialNum"))
+    assert any("maxTrialNum" in note and "did you mean 'maxTrialNumber'" in note for note in found)
+
+
+def test_what_looks_like_a_macro_reaches_the_shell_as_it_is(tmp_path: Path) -> None:
+    text = swap(NNI_2, "python3 mnist.py", "${CMD} --x=${envvar:A}")
+    command = read(tmp_path, text).options["command"]
+    assert command == ["bash", "-c", "$${CMD} --x=$${envvar:A}"]

@@ -187,3 +187,24 @@ def test_where_the_program_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     manifest = read(tmp_path, SWEEP, check_files=True)
     assert manifest.options["working_dir"] == str(tmp_path)
     assert any("program lies beside this file" in note for note in manifest.notes)
+
+
+def test_a_command_that_hands_nothing_over_is_told(tmp_path: Path) -> None:
+    text = "command: ['${env}', '${interpreter}', '${program}']\n" + SWEEP
+    assert any("m.yaml:1:10 command hands no hyperparameters over" in note
+               for note in notes(tmp_path, text))  # fmt: skip
+    assert not any("hands no" in note for note in notes(tmp_path, SWEEP))
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("src.train", "['${env}', '${interpreter}', -m, '${program}', '${args}']"),
+        ("python3", "['${env}', '${program}', train.py, '${args}']"),
+    ],
+)
+def test_a_program_need_not_be_a_script(tmp_path: Path, program: str, command: str) -> None:
+    text = f"command: {command}\n" + swap(SWEEP, "program: train.py", f"program: {program}")
+    options = read(tmp_path, text, check_files=True).options
+    assert program in options["command"]
+    assert options["working_dir"] == str(tmp_path)
