@@ -60,10 +60,14 @@ def section(found: Mapping[results.Key, Cell], names: Sequence[str]) -> str:
 
 
 def _versions(found: Mapping[results.Key, Cell]) -> str:
-    """Of the packages with which these cells were made."""
+    """Of the packages that the namesakes are from."""
     peers = {name for names in NAMESAKES.values() for name in names}
     versions = {
-        pair for key, cell in found.items() if key[1] in peers for pair in cell.versions.items()
+        (package, version)
+        for (_, method, _), cell in found.items()
+        if method in peers
+        for package, version in cell.versions.items()
+        if package == method.partition("-")[0]
     }
     return ", ".join(f"{package} {version}" for package, version in sorted(versions))
 
