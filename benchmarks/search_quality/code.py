@@ -14,6 +14,8 @@ from autofinetune.strategies import strategy_class
 
 _ROOT = Path(autofinetune.__file__).parent
 _FOLDERS = ("space", "strategies", "surrogate")
+# How a space is written in a file changes no search in it.
+_READERS = {"fields.py", "formats.py", "hparam_file.py", "nni.py", "wandb.py", "yaml_file.py"}
 
 
 @functools.cache
@@ -50,5 +52,9 @@ def _imported(path: Path) -> Iterator[Path]:
         target = start.joinpath(*parts)
         names = [target.joinpath(alias.name).with_suffix(".py") for alias in node.names]
         for file in (target.with_suffix(".py"), target / "__init__.py", *names):
-            if file.is_file() and file.relative_to(_ROOT).parts[0] in _FOLDERS:
+            if file.is_file() and _counts(*file.relative_to(_ROOT).parts):
                 yield file
+
+
+def _counts(folder: str, *names: str) -> bool:
+    return folder in _FOLDERS and not (folder == "space" and names[-1] in _READERS)

@@ -269,6 +269,7 @@ def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() 
     assert {"strategies/tpe.py", "strategies/base.py", "strategies/turns.py"} < tpe
     assert {"space/__init__.py", "space/space.py"} < tpe
     assert not any(path.startswith("surrogate/") for path in tpe)
+    assert not {"space/yaml_file.py", "space/wandb.py"} & tpe
     pshe2 = {p.relative_to(folder.parent).as_posix() for p in code.sources(folder / "pshe2.py")}
     assert {"surrogate/gp.py", "surrogate/climb.py", "strategies/design.py"} < pshe2
     assert "strategies/hazero.py" not in pshe2
