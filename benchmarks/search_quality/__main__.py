@@ -63,6 +63,7 @@ def main() -> int:
         choices=[
             "run",
             "report",
+            "record",
             "doc",
             "namesakes",
             "bbob",

@@ -64,7 +64,8 @@ def write_namesakes(cache: Path, names: Sequence[str]) -> None:
     before, _, rest = path.read_text().partition(f"## {namesakes.TITLE}\n")
     after = rest.partition("\n## ")[2]
     section = namesakes.section(cells.current(cache), names)
-    path.write_text(f"{before}{section}\n\n## {after}")
+    if section:
+        path.write_text(f"{before}{section}\n\n## {after}")
 
 
 def _groups(
