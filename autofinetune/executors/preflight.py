@@ -57,7 +57,8 @@ def ask_for_options(
         except subprocess.TimeoutExpired:
             problem = f"it was still running after {timeout_s:g} s"
         finally:
-            _clear(mark, process.pid)  # also when a signal ends the wait
+            # Also when a signal ends the wait. A pid that was waited for may be another's by now.
+            _clear(mark, descendants(process.pid) if process.returncode is None else [])
             process.kill()
             process.wait()
         file.seek(0)
@@ -96,8 +97,8 @@ def required_options(help_text: str) -> frozenset[str]:
     return frozenset(_OPTION.findall("".join(outside)))
 
 
-def _clear(mark: str, pid: int) -> None:
-    below = descendants(pid)  # one that is just being started has no mark yet
+def _clear(mark: str, below: Sequence[int]) -> None:
+    """End what has the mark, and `below`: one that is just being started has none yet."""
     remains = Remains(mark)
     while left := remains.living(below):
         send_to(left, signal.SIGKILL)
