@@ -1,7 +1,7 @@
 """How much of the cards' time is training? Each part prints what it measured.
 
     python -m benchmarks.throughput busy [--slots=4,16] [--trials=200] [--mean=4]
-    python -m benchmarks.throughput first_line [--module=torch] [--trials=40]
+    python -m benchmarks.throughput first_line [--modules=torch] [--trials=40]
     python -m benchmarks.throughput overhead [--trials=100] [--optuna=PY] [--ray=PY] [--nni=PY]
     python -m benchmarks.throughput flat [--trials=10000]
     python -m benchmarks.throughput status [--trials=100000]
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--slots", default="4,16")
     parser.add_argument("--trials", type=int)
     parser.add_argument("--mean", type=float, default=4.0, help="seconds of a trial")
-    parser.add_argument("--module", default="torch")
+    parser.add_argument("--modules", default="torch", help="what the script imports, in turn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path)
     for peer in overhead.PEERS:
@@ -52,7 +52,8 @@ def _measure(options: argparse.Namespace) -> str:
         trials = options.trials or 200
         return "\n".join(busy.measure(n, trials, options.mean, options.seed) for n in slots)
     if options.part == "first_line":
-        return first_line.measure(options.module, options.trials or 40)
+        trials = options.trials or 40
+        return "\n".join(first_line.measure(m, trials) for m in options.modules.split(","))
     if options.part == "overhead":
         given = {name: getattr(options, name) for name in overhead.PEERS if getattr(options, name)}
         return overhead.measure(options.trials or 100, given)
