@@ -164,9 +164,7 @@ class _Checker:
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
-                self.mistakes.append(
-                    f"the program {name!r} of the command {why} (from {self.working_dir})"
-                )
+                self.mistakes.append(f"command: {name!r} {why} (from {self.working_dir})")
 
     def placement(self, program: Program) -> Placement:
         """With a process for each replica of the tasks."""

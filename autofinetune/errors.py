@@ -25,6 +25,8 @@ class UsageError(AutofinetuneError):
     """The command line, a file or an argument is wrong; nothing was started."""
 
     exit_code = 2
+    option = ""
+    """Whose value is wrong, where the message does not begin with it."""
 
 
 class ConfigError(UsageError):

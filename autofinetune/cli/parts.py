@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from autofinetune.assessors import Assessor, create_assessor
 from autofinetune.config import Config
-from autofinetune.errors import AutofinetuneError, InternalError
+from autofinetune.errors import AutofinetuneError, InternalError, UsageError
 from autofinetune.executors import THREAD_VARIABLES, CardProbe, Slots, find_slots
 from autofinetune.search import make_search
 from autofinetune.strategies import Strategy
@@ -25,6 +25,9 @@ def make_strategy(config: Config) -> Strategy:
     try:
         with one_thread():
             return make_search(config)
+    except UsageError as error:
+        error.option = "tuning_strategy"
+        raise
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -36,8 +39,14 @@ def make_strategy(config: Config) -> Strategy:
 
 def make_assessor(config: Config) -> Assessor | None:
     """New; None for a run in which nothing is stopped."""
-    with one_thread():
-        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
+    try:
+        with one_thread():
+            return create_assessor(
+                config.assessor, config.direction.value, config.assessor_options
+            )
+    except UsageError as error:
+        error.option = "assessor"
+        raise
 
 
 @contextlib.contextmanager

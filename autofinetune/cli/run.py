@@ -88,15 +88,15 @@ def _start(source: Source, probe: CardProbe) -> int:
             python=sys.executable,
             random_seed=secrets.randbelow(2**31),
         )
-    say_all([f"note: {note}" for note in config.space.notes])
-    paths = new_paths(options.get("output_dir"))
-    return start_config(
-        _with_prior(config, options),
-        paths,
-        probe,
-        dry_run=bool(options.get("dry_run")),
-        preflight=not options.get("skip_preflight"),
-    )
+        say_all([f"note: {note}" for note in config.space.notes])
+        paths = new_paths(options.get("output_dir"))
+        return start_config(
+            _with_prior(config, options),
+            paths,
+            probe,
+            dry_run=bool(options.get("dry_run")),
+            preflight=not options.get("skip_preflight"),
+        )
 
 
 def new_paths(output_dir: str | None) -> RunPaths:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
 from autofinetune.configure import COMMAND_LINE
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
-from autofinetune.manifests import BOUNDS, FORMATS, read_manifest
+from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
 from autofinetune.space import Document, read_space, read_yaml
+from autofinetune.space.yaml_file import Path_
 
 FILES = (".yaml", ".yml", ".json")
 # What an option of the command line takes the place of in the file.
@@ -36,28 +37,44 @@ class Source:
 
     options: Mapping[str, Any]
     file: Document | None = None
-    of_file: frozenset[str] = frozenset()
-    """Which of them stand in the file under their names."""
+    origins: Mapping[str, Path_] = field(default_factory=dict)
+    """Where in the file those are that it gives."""
 
     @contextlib.contextmanager
     def mistakes(self) -> Iterator[None]:
         """What is wrong with options of the file is told of it, not of the command line."""
         try:
             yield
-        except ConfigError as error:
-            if self.file is None or error.source != COMMAND_LINE:
+        except UsageError as error:
+            if self.file is None:
                 raise
-            told = [self._told(mistake) for mistake in error.mistakes]
+            if not isinstance(error, ConfigError):
+                option = error.option or _option_of(error.message)
+                if option not in self.origins:
+                    raise
+                told = [self._told(error.message, option)]
+                raise ConfigError(self.file.source, told, error.tip) from None
+            if error.source != COMMAND_LINE:
+                raise
+            told = [self._told(mistake, _option_of(mistake)) for mistake in error.mistakes]
             raise ConfigError(self.file.source, told) from None
 
-    def _told(self, mistake: str) -> str:
+    def _told(self, mistake: str, option: str) -> str:
         assert self.file is not None
-        option = re.match(r"--(\w+)", mistake)
-        if option is None:
-            return f"{self.file.where(())} {mistake}"
-        if option[1] not in self.of_file:
-            return mistake
-        return f"{self.file.where((option[1],))} {mistake[2:]}"
+        path = self.origins.get(option)
+        if path is None:
+            is_typed = mistake.startswith("--")
+            return mistake if is_typed else f"{self.file.where(())} {mistake}"
+        if path == (option,):
+            return f"{self.file.where(path)} {mistake.removeprefix('--')}"
+        mistake = mistake.removeprefix(f"{option}: ")
+        return f"{self.file.where(path)} {label_of(path)}: {mistake}"
+
+
+def _option_of(mistake: str) -> str:
+    """The option that a mistake begins with, `--gpu=7 ...` or `command: ...`."""
+    found = re.match(r"--(\w+)|(\w+): ", mistake)
+    return (found[1] or found[2]) if found else ""
 
 
 def source_of_run(given: Mapping[str, Any]) -> Source:
@@ -81,22 +98,31 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
         if name in given:  # as typed, not from where the run works
             given[name] = str(Path(given[name]).absolute())
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
-    found, document = _of_manifest(Path(script), given), read_yaml(Path(script))
-    of_file = frozenset[str]()
-    if found is None:
-        found = _of_config(document, has_space="param_list" not in replaced)
-        of_file = frozenset(found.keys() - given.keys())
-    kept = {key: value for key, value in found.items() if key not in replaced}
-    return Source(kept | given, document, of_file)
+    manifest = _manifest(Path(script), given)
+    origins: Mapping[str, Path_]
+    if manifest is None:
+        document = read_yaml(Path(script))
+        found = _of_config(document, "param_list" not in replaced)
+        origins = {key: (key,) for key in found}
+    else:
+        document, origins = manifest.document, manifest.origins
+        found = _of_manifest(manifest, given)
+    return Source(
+        {key: value for key, value in found.items() if key not in replaced} | given,
+        document,
+        {key: path for key, path in origins.items() if key not in given},
+    )
 
 
-def _of_manifest(path: Path, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _manifest(path: Path, given: Mapping[str, Any]) -> Manifest | None:
     with one_thread():
         is_bounded = bool(given.keys() & {"round", *BOUNDS})
         manifest = read_manifest(path, is_bounded=is_bounded)
-    if manifest is None:
-        return None
-    note_all(manifest.notes)
+    note_all(manifest.notes if manifest else ())
+    return manifest
+
+
+def _of_manifest(manifest: Manifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
     options = dict(manifest.options)
     if "gpu" in given:  # the slots are said, then
         options.pop("max_parallel", None)
@@ -106,7 +132,7 @@ def _of_manifest(path: Path, given: Mapping[str, Any]) -> Mapping[str, Any] | No
     return options
 
 
-def _of_config(document: Document, *, has_space: bool) -> Mapping[str, Any]:
+def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
     described = document.value
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
@@ -123,7 +149,7 @@ def _of_config(document: Document, *, has_space: bool) -> Mapping[str, Any]:
             "to tune a script give it first: autofinetune train.py --param_file="
             + document.source,
         )
-    options = {action.dest for action in run_parser()._actions}
+    options = vars(run_parser().parse_args([])).keys()
     mistakes = [
         f"{document.where((key,))} {key} is unknown{did_you_mean(key, DESCRIBED)}"
         for key in described

@@ -12,9 +12,11 @@ from typing import Any
 
 from autofinetune.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
+from autofinetune.space import Document
+from autofinetune.space.yaml_file import Path_
 
 from . import autotune, nni, wandb
-from .reader import File
+from .reader import File, label_of
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Manifest:
     """A manifest as it is understood.
 
     `options` are those of a run, by their long names, with the space as `param_list`; `notes` say
-    with file and line what of the manifest has no effect, or another than one might think.
+    with file and line what of the manifest has no effect, or another than one might think;
+    `origins` are the places of options whose values only show later whether they can be.
     """
 
     format: str
     options: Mapping[str, Any]
     notes: tuple[str, ...]
+    origins: Mapping[str, Path_]
+    document: Document
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,13 @@ class _Format:
     name: str
     is_it: Callable[[Mapping[str, Any]], bool]
     read: Callable[[File], dict[str, Any]]
+    is_yaml_1_1: bool = True
 
 
 BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options that end a run
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
-    _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read),
+    _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read, False),
     _Format(
         "W&B sweep",
         lambda top: "parameters" in top and ("program" in top or "command" in top),
@@ -73,6 +79,8 @@ def read_manifest(
     format_ = next((f for f in FORMATS if isinstance(top, Mapping) and f.is_it(top)), None)
     if format_ is None:
         return None
+    if format_.is_yaml_1_1:
+        file.as_yaml_1_1()
     found = format_.read(file)
     if file.mistakes:
         raise ConfigError(str(path), file.mistakes)
@@ -80,7 +88,13 @@ def read_manifest(
     if not (is_bounded or options.keys() & BOUNDS):
         file.note((), "no number of trials and no time is given: it goes on until you stop it; "
                       "--max_trials=50 ends it")  # fmt: skip
-    return Manifest(format_.name, {"max_trials": MOST_TRIALS} | options, tuple(file.notes))
+    return Manifest(
+        format_.name,
+        {"max_trials": MOST_TRIALS} | options,
+        tuple(file.notes),
+        file.origins,
+        file.document,
+    )
 
 
-__all__ = ["BOUNDS", "FORMATS", "Manifest", "read_manifest"]
+__all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]

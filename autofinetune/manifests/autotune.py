@@ -144,6 +144,7 @@ def _read_container(container: Section) -> dict[str, Any] | None:
     if not words or not words[0].strip():
         container.mistake("command", "must begin with the name of a program")
         return None
+    container.gives("command", "command")
     words = [_with_references(word, env) for word in words]
     if is_shell_line(words):
         container.note(
@@ -183,7 +184,7 @@ def _read_env(container: Section) -> list[str]:
         elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
             variable.note("name", f"{name} is set by autofinetune, and not by this")
         else:
-            text = "" if value is None else str(value)
+            text = "" if value is None else variable.written(value, "value")
             words.append(f"{name}={_with_references(text, words)}")  # to those before it
     return words
 
@@ -199,6 +200,7 @@ def _read_cards(container: Section) -> int:
                 text = section.take(key)
                 if str(text).isascii() and str(text).isdigit() and len(str(text)) < 4:
                     most = max(most, int(str(text)))
+                    section.gives("gpus_per_trial", key)
                 else:
                     section.mistake(key, f"must be a number of cards, found {short(text)}")
             else:

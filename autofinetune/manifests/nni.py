@@ -62,6 +62,7 @@ def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
     trial = top.section("trial", needed="it holds the command")
     _read_command(trial, "command", "codeDir", options)
     cards = trial.whole("gpuNum", 0, 1024)
+    trial.gives("gpus_per_trial", "gpuNum")
     trial.rest()
     local = top.section("localConfig")
     _read_cards(local, cards, "maxTrialNumPerGpu", options, at_once)
@@ -86,6 +87,7 @@ def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
     _read_search(top, "name", "name", options)
     _read_command(top, "trialCommand", "trialCodeDirectory", options)
     cards = top.whole("trialGpuNumber", 0, 1024)
+    top.gives("gpus_per_trial", "trialGpuNumber")
     service = top.section("trainingService")
     _check_platform(service, "platform")
     _read_cards(service, cards, "maxTrialNumberPerGpu", options, at_once)
@@ -132,6 +134,7 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
         return
     if words[:2] == ("bash", "-c"):
         section.note(name, "is a line for a shell and runs as one: bash -c ...")
+    section.gives("command", name)
     options |= {"command": [*map(literal, words)], "nni_wire": True}
 
 
@@ -156,6 +159,8 @@ def _read_cards(
     indices = [part.strip() for part in str(value).split(",")] if value is not None else []
     if isinstance(value, list):
         indices = [str(index) for index in value]
+    section.gives("gpu", "gpuIndices")
+    section.gives("trials_per_gpu", per_card)
     if not all(index.isascii() and index.isdigit() for index in indices):
         section.mistake("gpuIndices", f"must be numbers of cards, found {short(value)}")
     if cards == 0:

@@ -16,7 +16,8 @@ from typing import Any
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.space import Document, Space, parse_yaml, read_space
 from autofinetune.space.fields import Findings, short
-from autofinetune.space.yaml_file import MAX_BYTES, Path_
+from autofinetune.space.yaml_1_1 import as_yaml_1_1
+from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"
@@ -44,6 +45,8 @@ class File(Findings):
             raise UsageError(f"cannot read {path}: {why}") from None
         super().__init__(parse_yaml(data, str(path)))
         self.check_files = check_files
+        self.origins: dict[str, Path_] = {}
+        """Where options come from whose values are checked later."""
         self.folder = path.absolute().parent
         self._lines = _LINE_END.split(data.decode("utf-8-sig"))
 
@@ -54,13 +57,24 @@ class File(Findings):
             ConfigError: it is not JSON.
         """
         line, column = self.document.places[path]
-        raw = self._lines[line - 1][column - 1 : column] if line <= len(self._lines) else ""
-        if raw in ("|", ">"):
+        first = self._lines[line - 1][column - 1 :] if line <= len(self._lines) else ""
+        before: Place | None = None
+        if first.startswith("|"):
             below = next(filter(str.strip, self._lines[line:]), "")
-            after = line, len(below) - len(below.lstrip())
-        else:
-            after = line - 1, column - (0 if raw in ("'", '"') else 1)
-        return parse_yaml(text.encode(), self.document.source, after=after, language="JSON")
+            before = line, len(below) - len(below.lstrip())
+        elif first.lstrip("'\"").startswith(text):
+            before = line - 1, column - 1 + first.index(text)
+
+        def at(place: Place) -> Place:
+            if before is None:  # its line ends and quotes are not those of the file
+                return line, column
+            return before[0] + place[0], before[1] + place[1]
+
+        return parse_yaml(text.encode(), self.document.source, at=at, language="JSON")
+
+    def as_yaml_1_1(self) -> None:
+        """Read values as the tools do that have PyYAML."""
+        self.document = as_yaml_1_1(self.document, self.note)
 
     def part(self, path: Path_, value: Any) -> Document:
         """What stands at `path`, as a document of its own."""
@@ -122,15 +136,18 @@ class Section:
 
     def label(self, name: str = "") -> str:
         """What a field is called in messages."""
-        parts = self.place(name) if name else self.path
-        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-        return text.lstrip(".")[:200]
+        return label_of(self.place(name) if name else self.path)
 
     def mistake(self, name: str, why: str) -> None:
         self.file.mistake(self.place(name), f"{self.label(name)} {why}")
 
     def note(self, name: str, why: str) -> None:
         self.file.note(self.place(name), f"{self.label(name)} {why}")
+
+    def gives(self, option: str, name: str) -> None:
+        """An option of the run is from this field."""
+        if name in self:
+            self.file.origins[option] = self.place(name)
 
     # --- fields ---------------------------------------------------------------------------------
 
@@ -175,11 +192,16 @@ class Section:
         if value is None:
             return None
         if isinstance(value, list) and all(isinstance(word, (str, int, float)) for word in value):
-            words = [word if isinstance(word, str) else _as_written(word) for word in value]
+            words = [self.written(word, name, index) for index, word in enumerate(value)]
             if not any("\0" in word for word in words):
                 return words
         self.mistake(name, f"must be a list of words, found {short(value)}")
         return None
+
+    def written(self, value: Any, *place: str | int) -> str:
+        """A word or number inside as it stands in the file: `010` and `1e3` stay so."""
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return self.file.document.written.get((*self.path, *place), text)
 
     def one_of(self, name: str, allowed: Mapping[str, str], needed: str = "") -> str | None:
         """What one of the words of `allowed`, in any case, stands for."""
@@ -258,15 +280,17 @@ class Section:
                 self.note(key, f"is unknown here and not read{guess}")
 
 
+def label_of(path: Path_) -> str:
+    """What a field is called in messages: `spec.tasks[0].replicas`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".")[:200]
+
+
 def is_finite(value: Any) -> bool:
     """Whether a value is a number that a float can be."""
     if type(value) is int:
         return abs(value) <= sys.float_info.max
     return type(value) is float and math.isfinite(value)
-
-
-def _as_written(value: float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def seconds_of(section: Section, name: str) -> float | None:

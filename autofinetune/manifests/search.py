@@ -40,6 +40,7 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
             "continues no models here: every trial is trained from scratch; "
             "--evaluator=populationbased continues them by its own rule",
         )
+    section.gives("tuning_strategy", name_field)
     found: dict[str, Any] = {"tuning_strategy": strategy}
     args = _Arguments(section, document)
     seed = args.values.pop("seed", None)
@@ -72,6 +73,7 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
             f"{did_you_mean(plain[:60], ASSESSORS)}",
         )
         return {}
+    section.gives("assessor", name_field)
     args = _Arguments(section, document)
     mode = args.mode()
     if mode and direction and mode != direction:

@@ -87,6 +87,7 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
     elif program is not None:
         top.note("program", "is not in the command, so it is not run")
     options["working_dir"] = str(folder)
+    top.gives("command", "command")
     words = [word.replace("$${", "$$${") for word in words]  # which is nothing special there
     options["command"] = [program or "" if word == "${program}" else word for word in words]
     if not any(map(is_of_a_trial, words)):

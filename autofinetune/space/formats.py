@@ -19,6 +19,7 @@ from .hparam_file import hparam_entries
 from .nni import is_nni, nni_entries
 from .space import Space
 from .wandb import is_sweep, sweep_entries
+from .yaml_1_1 import as_yaml_1_1
 from .yaml_file import Document, Path_, read_yaml
 
 
@@ -39,10 +40,13 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 
 def read_space(document: Document) -> Space:
     """The space that a parsed document describes; raises ConfigError with all its mistakes."""
+    entries_of = _entries_of(document.value)
     findings = Findings(document)
+    if entries_of is not hparam_entries:
+        document = as_yaml_1_1(document, findings.note)
     found: dict[str, Parameter | Constant | None] = {}  # None for one with mistakes
     places: dict[str, Path_] = {}
-    for entry in _entries_of(document.value)(document.value, findings):
+    for entry in entries_of(document.value, findings):
         parameter = read_entry(entry, found, findings)
         name = entry.keys and entry.keys.get("name")
         if isinstance(name, str):

@@ -10,6 +10,7 @@ of nodes are bounded.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ import yaml
 from autofinetune.errors import ConfigError, UsageError
 
 Path_: TypeAlias = "tuple[str | int, ...]"
+Place: TypeAlias = "tuple[int, int]"  # line and column, from 1
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
@@ -40,7 +42,9 @@ class Document:
 
     source: str
     value: Any
-    places: dict[Path_, tuple[int, int]]
+    places: dict[Path_, Place]
+    written: Mapping[Path_, str] = field(default_factory=dict)
+    """The text of every value without quotes, which may be read as a number or another word."""
 
     def where(self, path: Path_) -> str:
         """`file:line:column` of a value, or of the nearest one around it."""
@@ -71,12 +75,16 @@ def read_yaml(path: Path) -> Document:
 
 
 def parse_yaml(
-    data: bytes, source: str, *, after: tuple[int, int] = (0, 0), language: str = ""
+    data: bytes,
+    source: str,
+    *,
+    at: Callable[[Place], Place] = lambda place: place,
+    language: str = "",
 ) -> Document:
     """Like `read_yaml`, from bytes in memory.
 
     Args:
-        after: lines and columns that stand before the text where it is a part of its source.
+        at: where in its source a line and column of the text is, where it is a part of it.
         language: what to call it, `JSON` or `YAML`.
     """
     if len(data) > MAX_BYTES:
@@ -89,7 +97,7 @@ def parse_yaml(
         raise ConfigError(source, [mistake]) from None
     if text.lstrip()[:1] in ("{", "["):
         text = _SURROGATES.sub(_character, text)
-    builder = _Builder(source, after)
+    builder = _Builder(source, at)
     language = language or ("JSON" if source.endswith(".json") else "YAML")
     try:
         loader = _LOADER(text)
@@ -106,8 +114,8 @@ def parse_yaml(
     except (yaml.YAMLError, ValueError) as error:
         why = getattr(error, "reason", None) or "unreadable character"
         raise builder.mistake(_place_of_control(text), f"not valid {language}: {why}") from None
-    builder.places.setdefault((), builder.whole((1, 1)))
-    return Document(source, builder.value, builder.places)
+    builder.places.setdefault((), at((1, 1)))
+    return Document(source, builder.value, builder.places, builder.written)
 
 
 def _character(pair: re.Match[str]) -> str:
@@ -136,7 +144,7 @@ def _quote_where_needed(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quote_where_needed)
 
 
-def _place_of(mark: yaml.Mark, text: str) -> tuple[int, int]:
+def _place_of(mark: yaml.Mark, text: str) -> Place:
     """Of a mistake; that of a text that ends too early is its end, not the line after it."""
     lines = text.splitlines() or [""]
     if mark.line < len(lines):
@@ -144,7 +152,7 @@ def _place_of(mark: yaml.Mark, text: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
-def _place_of_control(text: str) -> tuple[int, int]:
+def _place_of_control(text: str) -> Place:
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     before = text[: found.start()] if found else ""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -163,20 +171,17 @@ class _Open:
 class _Builder:
     """Turns parser events into data, iteratively, so that depth costs no recursion."""
 
-    def __init__(self, source: str, after: tuple[int, int]) -> None:
+    def __init__(self, source: str, at: Callable[[Place], Place]) -> None:
         self.source = source
-        self._after = after
+        self._at = at
         self.value: Any = None
-        self.places: dict[Path_, tuple[int, int]] = {}
+        self.places: dict[Path_, Place] = {}
+        self.written: dict[Path_, str] = {}
         self._stack: list[_Open] = []
         self._documents = 0
 
-    def whole(self, place: tuple[int, int]) -> tuple[int, int]:
-        """The place in the source, from that in the text."""
-        return place[0] + self._after[0], place[1] + self._after[1]
-
-    def mistake(self, place: tuple[int, int], why: str) -> ConfigError:
-        line, column = self.whole(place)
+    def mistake(self, place: Place, why: str) -> ConfigError:
+        line, column = self._at(place)
         return ConfigError(self.source, [f"{self.source}:{line}:{column} {why}"])
 
     def take(self, event: Any) -> None:
@@ -196,27 +201,30 @@ class _Builder:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._stack.pop()
 
-    def _check_tag(self, event: Any, place: tuple[int, int]) -> None:
+    def _check_tag(self, event: Any, place: Place) -> None:
         if event.tag is not None and event.tag != "!":
             raise self.mistake(place, f"tag {event.tag!r} is not supported; write a plain value")
 
-    def _scalar(self, event: Any, place: tuple[int, int]) -> None:
+    def _scalar(self, event: Any, place: Place) -> None:
         plain = event.implicit[0] and not event.style  # "" from libyaml, None from Python
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.container, dict) and top.key is None:
             self._key(top, event.value, place)
+        elif plain:
+            path = self._place_value(_plain_value(event.value), place)
+            self.written[path] = event.value
         else:
-            self._place_value(_plain_value(event.value) if plain else event.value, place)
+            self._place_value(event.value, place)
 
-    def _key(self, top: _Open, key: str, place: tuple[int, int]) -> None:
+    def _key(self, top: _Open, key: str, place: Place) -> None:
         if key == "<<":
             raise self.mistake(place, "merge keys (<<) are not supported; write the keys out")
         if key in top.seen:
             raise self.mistake(place, f"key {key!r} stands twice, first on line {top.seen[key]}")
-        top.seen[key] = self.whole(place)[0]
+        top.seen[key] = self._at(place)[0]
         top.key = key
 
-    def _open(self, container: list[Any] | dict[str, Any], place: tuple[int, int]) -> None:
+    def _open(self, container: list[Any] | dict[str, Any], place: Place) -> None:
         if len(self._stack) >= MAX_DEPTH:
             raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
         top = self._stack[-1] if self._stack else None
@@ -225,7 +233,7 @@ class _Builder:
         path = self._place_value(container, place)
         self._stack.append(_Open(container, path))
 
-    def _place_value(self, value: Any, place: tuple[int, int]) -> Path_:
+    def _place_value(self, value: Any, place: Place) -> Path_:
         if len(self.places) >= MAX_NODES:
             raise self.mistake(place, f"more than {MAX_NODES} values; is it the right file?")
         if not self._stack:
@@ -233,7 +241,7 @@ class _Builder:
             self.value = value
         else:
             path = self._add(self._stack[-1], value)
-        self.places[path] = self.whole(place)
+        self.places[path] = self._at(place)
         return path
 
     def _add(self, top: _Open, value: Any) -> Path_:

@@ -40,8 +40,10 @@ class Batch(Turns):
 
     def _check_list(self) -> None:
         if not self.enqueued and self.space.size is None:
+            ranges = [p.name for p in self.space if p.size is None]
             raise UsageError(
-                "the strategy batch has no list of configurations",
+                "the strategy batch has no list of configurations, and without one every "
+                f"hyperparameter must be a choice; {', '.join(ranges[:5])} is not",
                 "give one with --enqueue=FILE.csv, or a search space of a single choice",
             )
 

@@ -119,33 +119,39 @@ def theirs(root: Path, trials: int, python: str, program: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def overhead(trials: int, script: float, span: Callable[[Path, int], float]) -> float:
-    """Seconds of slot a trial, from the `span` of a short and of a long run in new folders."""
-    spans = []
-    for count in (FIRST, FIRST + trials):
-        with tempfile.TemporaryDirectory() as directory:
-            spans.append(span(Path(directory), count))
+def overhead(
+    root: Path, trials: int, script: float, span: Callable[[Path, int], float]
+) -> float:
+    """Seconds of slot a trial, from the `span` of a short and of a long run in new folders.
+
+    The folders stay: on ext4 files are made slowly for minutes after many were deleted.
+    """
+    spans = [span(Path(tempfile.mkdtemp(dir=root)), n) for n in (FIRST, FIRST + trials)]
     return SLOTS * (spans[1] - spans[0]) / trials - script
 
 
 def measure(trials: int, pythons: Mapping[str, str], repeats: int = 5) -> str:
     """The table; a peer without an interpreter, or that fails, says so."""
+    with tempfile.TemporaryDirectory() as directory:
+        return _measure(Path(directory), trials, pythons, repeats)
+
+
+def _measure(root: Path, trials: int, pythons: Mapping[str, str], repeats: int) -> str:
     before = machine()
     found: dict[str, list[float]] = {}
     troubles: dict[str, str] = {}
     for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as directory:
-            script = alone(Path(directory))
+        script = alone(Path(tempfile.mkdtemp(dir=root)))
         for name, words in OURS.items():
             span = functools.partial(ours, words=words)
-            found.setdefault(name, []).append(overhead(trials, script, span))
+            found.setdefault(name, []).append(overhead(root, trials, script, span))
         for name, program in PEERS.items():
             if name not in pythons or name in troubles:
                 troubles.setdefault(name, f"not measured: give --{name}=its python")
                 continue
             span = functools.partial(theirs, python=pythons[name], program=program)
             try:
-                found.setdefault(name, []).append(overhead(trials, script, span))
+                found.setdefault(name, []).append(overhead(root, trials, script, span))
             except RuntimeError as error:
                 troubles[name] = f"failed: {error}"
     base = found[next(iter(OURS))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -195,7 +196,30 @@ def test_a_mistake_ends_it_before_anything_is_written(workplace: Workplace) -> N
 def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
     assert done.code == 2
-    assert "the program 'no-such-python' of the command is not there" in done.err
+    assert re.search(
+        r"m.yaml:\d+:17 spec.*command: 'no-such-python' is not there \(from ", done.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("TPE", "Batch", r"m.yaml:\d+:23 spec.tuner.builtinTunerName: the strategy batch has no "
+                         r"list .* lr is not"),
+        ("                imagePullPolicy: IfNotPresent",
+         "                resources: {limits: {nvidia.com/gpu: 64}}",
+         r"m.yaml:\d+:54 spec.*nvidia.com/gpu: --gpus_per_trial=64: the "),
+    ],
+)  # fmt: skip
+def test_what_only_the_run_finds_wrong_is_told_with_its_line(
+    workplace: Workplace, old: str, new: str, told: str
+) -> None:
+    (workplace.root / "tell.py").write_text(TELL)
+    (workplace.root / "m.yaml").write_text(swap(autotune(), old, new))
+    done = workplace.run("run", "m.yaml", "--output_dir=result")
+    assert done.code == 2
+    assert re.search(told, done.err), done.err
+    assert not (workplace.root / "result").exists()
 
 
 def tasks(framework: str, *kinds: tuple[str, int, str]) -> str:

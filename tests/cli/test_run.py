@@ -117,6 +117,12 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
     assert "own.yaml has 2 mistakes" in done.err
     assert "own.yaml:2:10 popsize=two must be a whole number" in done.err
     assert "--round=0 must be a whole number" in done.err
+    (workplace.root / "own.yaml").write_text(
+        text.replace("directon: minimize", "assessor: asha\nassessor_options: {eta: 0.5}")
+        .replace("greater_than: 5, ", "")
+        .replace("init_value: 1", "init_value: 1, greater_than: 0")
+    )  # fmt: skip
+    assert "own.yaml:2:11 " in workplace.run(*again).err
     assert not (workplace.root / "two").exists()
 
 

@@ -55,6 +55,41 @@ def test_the_documented_manifest(tmp_path: Path) -> None:
     }
 
 
+def test_words_and_variables_are_what_stands_there(tmp_path: Path) -> None:
+    text = swap(AUTOTUNE, COMMAND, COMMAND + "                  - 010\n")
+    text = swap(text, CONTAINER.replace(COMMAND, ""), "              - env:\n"
+                "                  - {name: A, value: 1e3}\n"
+                "                  - {name: B, value: true}\n"
+                "                  - {name: C}\n"
+                "                command:\n")  # fmt: skip
+    options = read(tmp_path, text).options
+    assert options["command"][:3] == ["python3", "dist_mnist.py", "010"]
+    assert options["env"] == ["A=1e3", "B=true", "C="]
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ('|-\n    {\n      "x": {"_type": "uniform", "_value": [0]}}', "4:46"),
+        ('>\n    {"x":\n    {"_type": "uniform", "_value": [0]}}', "2:16"),
+        ('{"x": {"_type": "uniform", "_value": [0]}}', "2:53"),
+        ('\'{"x": {"_type": "uniform", "_value": [0]}}\'', "2:54"),
+        ('"{\\"x\\": {\\"_type\\": \\"uniform\\", \\"_value\\": [0]}}"', "2:16"),
+        ('"{\n    \\"x\\": {\\"_type\\": \\"uniform\\", \\"_value\\": [0]}}"', "2:16"),
+    ],
+)
+def test_a_mistake_in_the_space_has_the_place_that_is_known_of_it(
+    tmp_path: Path, written: str, place: str
+) -> None:
+    space = f"  searchSpace: {written}\n"
+    tail = AUTOTUNE.split("  trainingConfig:")[1]
+    text = "kind: AutoTuneExperiment\nspec:\n" + space + "  trainingConfig:" + tail
+    line, column = place.split(":")
+    where = f"m.yaml:{int(line) + 1}:{column} "
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.startswith(where), mistake
+
+
 def test_what_has_no_effect_is_named_with_its_line(tmp_path: Path) -> None:
     assert notes(tmp_path, AUTOTUNE) == [
         "m.yaml:6:3 metadata has no effect here",
