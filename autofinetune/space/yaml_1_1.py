@@ -15,6 +15,8 @@ import yaml
 from .fields import short
 from .yaml_file import Document, Path_
 
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
+
 
 def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:
     """The document with such values read as PyYAML reads them; each is told to `note`."""
@@ -41,8 +43,9 @@ def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Docum
 
 def _read(loader: Any, text: str) -> Any:
     tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag not in _TAGS:
+        return text
     try:
-        value = loader.construct_object(yaml.ScalarNode(tag, text))
+        return loader.construct_object(yaml.ScalarNode(tag, text))
     except ValueError:  # such as 0x_, which looks like a number
         return text
-    return value if isinstance(value, (bool, int, float)) else text

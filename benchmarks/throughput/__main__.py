@@ -2,7 +2,8 @@
 
     python -m benchmarks.throughput busy [--slots=4,16] [--trials=200] [--mean=4]
     python -m benchmarks.throughput first_line [--modules=torch] [--trials=40]
-    python -m benchmarks.throughput overhead [--trials=100] [--optuna=PY] [--ray=PY] [--nni=PY]
+    python -m benchmarks.throughput overhead [--trials=100] [--repeats=5] [--optuna=PY] [--ray=PY]
+        [--nni=PY]
     python -m benchmarks.throughput flat [--trials=10000]
     python -m benchmarks.throughput status [--trials=100000]
     python -m benchmarks.throughput gpu
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--mean", type=float, default=4.0, help="seconds of a trial")
     parser.add_argument("--modules", default="torch", help="what the script imports, in turn")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=5, help="how often overhead is measured")
     parser.add_argument("--page", type=Path)
     for peer in overhead.PEERS:
         parser.add_argument(f"--{peer}", metavar="PY")
@@ -56,7 +58,7 @@ def _measure(options: argparse.Namespace) -> str:
         return "\n".join(first_line.measure(m, trials) for m in options.modules.split(","))
     if options.part == "overhead":
         given = {name: getattr(options, name) for name in overhead.PEERS if getattr(options, name)}
-        return overhead.measure(options.trials or 100, given)
+        return overhead.measure(options.trials or 100, given, options.repeats)
     if options.part == "flat":
         return flat.measure(options.trials or 10_000)
     if options.part == "status":

@@ -119,9 +119,7 @@ def theirs(root: Path, trials: int, python: str, program: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def overhead(
-    root: Path, trials: int, script: float, span: Callable[[Path, int], float]
-) -> float:
+def overhead(root: Path, trials: int, script: float, span: Callable[[Path, int], float]) -> float:
     """Seconds of slot a trial, from the `span` of a short and of a long run in new folders.
 
     The folders stay: on ext4 files are made slowly for minutes after many were deleted.
@@ -130,7 +128,7 @@ def overhead(
     return SLOTS * (spans[1] - spans[0]) / trials - script
 
 
-def measure(trials: int, pythons: Mapping[str, str], repeats: int = 5) -> str:
+def measure(trials: int, pythons: Mapping[str, str], repeats: int) -> str:
     """The table; a peer without an interpreter, or that fails, says so."""
     with tempfile.TemporaryDirectory() as directory:
         return _measure(Path(directory), trials, pythons, repeats)
@@ -154,22 +152,15 @@ def _measure(root: Path, trials: int, pythons: Mapping[str, str], repeats: int) 
                 found.setdefault(name, []).append(overhead(root, trials, script, span))
             except RuntimeError as error:
                 troubles[name] = f"failed: {error}"
-    base = found[next(iter(OURS))]
+    base = statistics.median(found[next(iter(OURS))])
     lines = [
         f"{trials} trials on {SLOTS} slots, {repeats} times ({before}); ms of slot a trial, "
         "medians with the lowest and the highest"
     ]
     for name, overheads in found.items():
-        ratios = [other / mine for other, mine in zip(overheads, base, strict=False)]
-        lines.append(
-            f"    {name}: {_middle([1000 * one for one in overheads], 0)} ms, "
-            f"{_middle(ratios, 1)} times the first"
+        low, middle, high = (
+            f"{1000 * pick(overheads):.0f}" for pick in (min, statistics.median, max)
         )
+        ratio = statistics.median(overheads) / base
+        lines.append(f"    {name}: {middle} [{low}, {high}] ms, {ratio:.1f} times the first")
     return "\n".join([*lines, *(f"    {name}: {why}" for name, why in troubles.items())])
-
-
-def _middle(values: Sequence[float], digits: int) -> str:
-    return (
-        f"{statistics.median(values):.{digits}f} "
-        f"[{min(values):.{digits}f}, {max(values):.{digits}f}]"
-    )

@@ -197,7 +197,7 @@ def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
     assert done.code == 2
     assert re.search(
-        r"m.yaml:\d+:17 spec.*command: 'no-such-python' is not there \(from ", done.err
+        r"m.yaml:\d+:19 spec.*command: 'no-such-python' is not there \(from ", done.err
     )
 
 
@@ -205,7 +205,7 @@ def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     ("old", "new", "told"),
     [
         ("TPE", "Batch", r"m.yaml:\d+:23 spec.tuner.builtinTunerName: the strategy batch has no "
-                         r"list .* lr is not"),
+                         r"list .*; learning_rate is not"),
         ("                imagePullPolicy: IfNotPresent",
          "                resources: {limits: {nvidia.com/gpu: 64}}",
          r"m.yaml:\d+:54 spec.*nvidia.com/gpu: --gpus_per_trial=64: the "),
@@ -215,7 +215,9 @@ def test_what_only_the_run_finds_wrong_is_told_with_its_line(
     workplace: Workplace, old: str, new: str, told: str
 ) -> None:
     (workplace.root / "tell.py").write_text(TELL)
-    (workplace.root / "m.yaml").write_text(swap(autotune(), old, new))
+    choices = '"choice", "_value": [0.0001, 0.001, 0.01, 0.1]'
+    text = swap(autotune(), choices, '"uniform", "_value": [0.0001, 0.1]')
+    (workplace.root / "m.yaml").write_text(swap(text, old, new))
     done = workplace.run("run", "m.yaml", "--output_dir=result")
     assert done.code == 2
     assert re.search(told, done.err), done.err

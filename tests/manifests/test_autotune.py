@@ -70,7 +70,7 @@ def test_words_and_variables_are_what_stands_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "place"),
     [
-        ('|-\n    {\n      "x": {"_type": "uniform", "_value": [0]}}', "4:46"),
+        ('|-\n    {\n      "x": {"_type": "uniform", "_value": [0]}}', "4:43"),
         ('>\n    {"x":\n    {"_type": "uniform", "_value": [0]}}', "2:16"),
         ('{"x": {"_type": "uniform", "_value": [0]}}', "2:53"),
         ('\'{"x": {"_type": "uniform", "_value": [0]}}\'', "2:54"),

@@ -42,7 +42,7 @@ def test_what_yaml_1_2_reads_otherwise_is_told(text: str, value: object) -> None
     [
         ("'yes'", "yes"), ('"010"', "010"), ("|-\n  yes", "yes"), ("1e-3", 1e-3), ("1E5", 1e5),
         ("10", 10), ("0", 0), ("y", "y"), ("2020-01-01", "2020-01-01"), ("0x_", "0x_"),
-        ("true", True), ("~", None), ("", None), ("9" * 30, int("9" * 30)), ("x", "x"),
+        ("true", True), ("~", None), ("", None), ("9" * 30, int("9" * 30)), ("x", "x"), ("=", "="),
     ],
 )  # fmt: skip
 def test_what_both_read_alike_or_is_no_number_stays(text: str, value: object) -> None:
