@@ -24,7 +24,7 @@ class Page:
         Args:
             command: what was run, from `python -m` on.
         """
-        sections = _sections(path.read_text()) if path.exists() else {}
+        sections = sections_of(path.read_text()) if path.exists() else {}
         sections[self.titles[part]] = (
             f"{datetime.date.today().isoformat()}, commit {commit(path.absolute().parent)}:\n\n"
             f"```\n$ python -m {command}\n{text.rstrip()}\n```\n"
@@ -90,8 +90,8 @@ def _elsewhere(word: str) -> str:
     return f"{option}={places[option]}" if option in places else word
 
 
-def _sections(text: str) -> dict[str, str]:
-    """Title to content."""
+def sections_of(text: str) -> dict[str, str]:
+    """Title to content of the sections of a document."""
     found = {}
     for part in text.partition("\nNot measured yet: ")[0].split("\n## ")[1:]:
         title, _, content = part.partition("\n\n")

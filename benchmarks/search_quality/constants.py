@@ -55,8 +55,6 @@ def section(found: Mapping[results.Key, Cell]) -> str:
     if not rows:
         return ""
     head = [
-        "## The constants",
-        "",
         "Mean regret with one option changed, and in brackets that of the default on the same "
         "tasks and seeds; tasks tuned on only. Differences of 0.02 are within the noise of so few "
         "seeds.",

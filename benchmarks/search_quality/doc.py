@@ -1,13 +1,16 @@
-"""Writes docs/search_quality.md wholly from the results."""
+"""Writes docs/search_quality.md from the results, section by section.
+
+A section for which nothing was measured with today's code stays as it is; each names its commit.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.page import commit
+from benchmarks.page import commit, sections_of
 
 from . import (
     cells,
@@ -33,6 +36,14 @@ from .tasks import TUNED_ON
 
 DOCS = Path(__file__).parents[2] / "docs"
 LONG = 200
+_NAME = "search_quality.md"
+_BESIDE: Mapping[str, tuple[str, Any]] = {
+    "Pure CMA-ES": (".bbob.json", pure_cma),
+    "Speed": (".speed.json", speed),
+    "No rounds": (".schedules.json", schedules),
+}
+_CLASSICS, _CONSTANTS, _AGAIN = "Against the PaddleHub originals", "The constants", "To repeat it"
+_LAST = (_CLASSICS, namesakes.TITLE, _CONSTANTS, *_BESIDE, _AGAIN)
 _CLASSIC = {"pshe2": "paddlehub-pshe2", "hazero": "paddlehub-hazero"}
 
 
@@ -43,29 +54,39 @@ def write(
     found = cells.current(cache)
     groups = _groups(found, names, methods, max(trials))
     pictures = plots.draw_all(DOCS, groups, _CLASSIC)
-    parts = [_protocol(found, groups)]
+    measured = {}
     for title, group in groups.items():
         counts = trials if group.trials == max(trials) else (max(trials), group.trials)
-        parts.append(_section(title, group, counts, pictures[title]))
-    parts.append(_against_classics(found, names, trials))
-    parts.append(namesakes.section(found, names))
-    parts.append(constants.section(found))
-    parts.append(_beside(cache, ".bbob.json", "Pure CMA-ES", pure_cma.__doc__, pure_cma.lines))
-    parts.append(_beside(cache, ".speed.json", "Speed", speed.__doc__, speed.lines))
-    told = ("No rounds", schedules.__doc__, schedules.lines)
-    parts.append(_beside(cache, ".schedules.json", *told))
-    parts.append(_again(cache))
-    (DOCS / "search_quality.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+        measured[title] = _section(group, counts, pictures[title])
+    measured |= {
+        _CLASSICS: _against_classics(found, names, trials),
+        namesakes.TITLE: namesakes.section(found, names),
+        _CONSTANTS: constants.section(found),
+        **{title: _beside(cache, *source) for title, source in _BESIDE.items()},
+        _AGAIN: _again(cache),
+    }
+    _put(_protocol(found, groups), measured)
 
 
 def write_namesakes(cache: Path, names: Sequence[str]) -> None:
     """Put only the table of the tuners into the document, in place of the one that is there."""
-    path = DOCS / "search_quality.md"
-    before, _, rest = path.read_text().partition(f"## {namesakes.TITLE}\n")
-    after = rest.partition("\n## ")[2]
-    section = namesakes.section(cells.current(cache), names)
-    if section:
-        path.write_text(f"{before}{section}\n\n## {after}")
+    head, protocol, rest = (DOCS / _NAME).read_text().partition("## Protocol\n")
+    head += protocol + rest.partition("\n## ")[0]
+    _put(head, {namesakes.TITLE: namesakes.section(cells.current(cache), names)})
+
+
+def _put(head: str, measured: Mapping[str, str]) -> None:
+    """Write what was measured, and the sections of before for which nothing was."""
+    stamp = f"Commit {commit(DOCS)}."
+    document = DOCS / _NAME
+    before = sections_of(document.read_text()) if document.exists() else {}
+    before.pop("Protocol", None)
+    sections = {title: f"{text}\n\n{stamp}" for title, text in measured.items() if text}
+    sections |= {title: text for title, text in before.items() if title not in sections}
+    titles = [title for title in sections if title not in _LAST]
+    titles += [title for title in _LAST if title in sections]
+    parts = [head.strip(), *(f"## {title}\n\n{sections[title].strip()}" for title in titles)]
+    document.write_text("\n\n".join(parts) + "\n")
 
 
 def _groups(
@@ -108,6 +129,7 @@ def _protocol(found: Mapping[results.Key, cells.Cell], groups: Mapping[str, resu
     return f"""# How good is the search?
 
 Everything here was written by `python -m benchmarks.search_quality doc` from recorded results.
+Each section names the commit whose code was measured.
 
 ## Protocol
 
@@ -140,20 +162,18 @@ Everything here was written by `python -m benchmarks.search_quality doc` from re
   {_words(synthetic.DIMS)} dimensions, and with whole numbers on every second axis in
   {_words(synthetic.ROUNDED_DIMS)}.
 
-Versions: {pinned}. Commit {commit(DOCS)}, search code {searches}."""
+Versions: {pinned}. Search code at commit {commit(DOCS)}: {searches}."""
 
 
 def _words(numbers: Sequence[object]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _section(title: str, group: results.Group, trials: Sequence[int], picture: str) -> str:
+def _section(group: results.Group, trials: Sequence[int], picture: str) -> str:
     regret = {n: results.regrets(group, n) for n in trials}
     rank = {n: results.ranks(group, n) for n in trials}
     heads = [f"regret@{n}" for n in trials] + [f"rank@{n}" for n in trials]
     rows = [
-        f"## {title}",
-        "",
         f"{len(group.tasks)} tasks, {group.seeds_in_words}.",
         "",
         f"![regret against trials]({picture})",
@@ -214,25 +234,22 @@ def _against_classics(
             if of:
                 rest = f" (not on {', '.join(worst)})" if worst else ""
                 rows.append(f"* `{ours}` at {n} trials: better on {better} of {of}{rest}")
-    head = "## Against the PaddleHub originals\n\nLCBench instances, mean regret over seeds:\n\n"
+    head = "LCBench instances, mean regret over seeds:\n\n"
     return head + "\n".join(rows) if rows else ""
 
 
-def _beside(
-    cache: Path, suffix: str, title: str, text: str | None, lines: Callable[[Any], list[str]]
-) -> str:
+def _beside(cache: Path, suffix: str, module: Any) -> str:
+    """What a part printed that keeps its results in a file beside the cache."""
     path = cache.with_suffix(suffix)
     if not path.exists():
         return ""
-    table = "\n".join(lines(json.loads(path.read_text())))
-    prose = "\n\n".join(p for p in (text or "").split("\n\n") if not p.startswith("    "))
-    return f"## {title}\n\n{prose.strip()}\n\n{table}"
+    table = "\n".join(module.lines(json.loads(path.read_text())))
+    prose = "\n\n".join(p for p in module.__doc__.split("\n\n") if not p.startswith("    "))
+    return f"{prose.strip()}\n\n{table}"
 
 
 def _again(cache: Path) -> str:
-    return f"""## To repeat it
-
-```shell
+    return f"""```shell
 git clone --depth 1 https://github.com/slds-lmu/yahpo_data
 python3 -m venv peers && peers/bin/pip install -r benchmarks/search_quality/peers.txt
 peers/bin/python -m benchmarks.search_quality run \\

@@ -11,11 +11,8 @@ trials, and PPO is for choices of layers and inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-
-from benchmarks.page import commit
 
 from . import metrics, results
 from .cells import Cell
@@ -47,11 +44,9 @@ def section(found: Mapping[results.Key, Cell], names: Sequence[str]) -> str:
     if not any(rows):
         return ""
     head = [
-        f"## {TITLE}",
-        "",
         (__doc__ or "").partition("\n\n")[2].strip(),
         "",
-        f"Commit {commit(Path(__file__).parent)}; {_versions(found)}.",
+        f"Versions: {_versions(found)}.",
         "",
         f"| tuner | regret@{AT} | against | its regret@{AT} | difference | searches |",
         "|---" * 6 + "|",

@@ -249,13 +249,20 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
             trials = 200 if place == 0 else 100
             scores = [-1.0 - 1.0 / n for n in range(1, trials + 1)]
             cells.append(cache, cells.cell(task, method, 0, trials, scores, [0.0] * 40))
+    (tmp_path / "search_quality.md").write_text(
+        "# A\n\n## Protocol\n\nstale\n\n## All tasks not tuned on\n\nstale\n\n"
+        "## All tasks not tuned on, with x\n\nCommit abc.\n\n## Speed\n\nCommit def.\n"
+    )
     doc.write(cache, tasks, [], [50, 100])
     told = (tmp_path / "search_quality.md").read_text()
+    assert "stale" not in told
+    assert "## Speed\n\nCommit def.\n" in told
     titles = [line for line in told.splitlines() if line.startswith("## All tasks")]
     assert titles == [
         "## All tasks not tuned on",
         "## All tasks not tuned on, with smac3",
         "## All tasks not tuned on, 200 trials",
+        "## All tasks not tuned on, with x",
     ]
     assert "regret@50 | regret@100 | rank@50 | rank@100" in told
     assert "regret@100 | regret@200 | rank@100 | rank@200" in told
@@ -282,13 +289,18 @@ def test_the_table_of_the_tuners_can_be_put_into_the_document_alone(
     monkeypatch.setattr(doc, "DOCS", tmp_path)
     monkeypatch.setattr(results, "scale_of", lambda task: Scale(0.0, -1.0))
     document, cache = tmp_path / "search_quality.md", tmp_path / "cells.jsonl"
-    document.write_text("# A\n\nfirst\n\n## Tuners and their namesakes\n\nold\n\n## B\n\nlast\n")
+    document.write_text(
+        "# A\n\n## Protocol\n\nfirst\n\n## B\n\nmiddle\n\n## Tuners and their namesakes\n\nold\n\n"
+        "## Speed\n\nlast\n"
+    )
     for method, score in (("tpe", -0.1), ("random", -0.2), ("optuna-tpe", -0.15)):
         cells.append(cache, cells.cell("lcbench/1", method, 0, 100, [score] * 100, [0.0]))
     doc.write_namesakes(cache, ["lcbench/1"])
     told = document.read_text()
-    assert told.startswith("# A\n\nfirst\n\n## Tuners and their namesakes\n\n")
-    assert told.endswith("\n\n## B\n\nlast\n")
+    kept = "# A\n\n## Protocol\n\nfirst\n\n## B\n\nmiddle\n\n## Tuners and their namesakes\n\n"
+    assert told.startswith(kept)
+    assert told.endswith("\n\n## Speed\n\nlast\n")
+    assert told.count("Commit ") == 1
     assert "old" not in told
     assert (
         "| tpe | 0.100 | optuna-tpe | 0.150 | -0.050 [-0.050, -0.050] | 1 tasks × 1 seeds |"
