@@ -18,7 +18,7 @@ from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.masking import MASK
 from autofinetune.placement import Placement, read_placement
 from autofinetune.preload import AUTO, NONE, mistakes
-from autofinetune.program import Program, read_program
+from autofinetune.program import Program, read_program, variables
 from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import read_safety
 from autofinetune.space import Document, Space, as_text, load_space, read_space
@@ -159,10 +159,13 @@ class _Checker:
 
     def _find_programs(self, program: Program) -> None:
         """Each command must begin with a program that is there."""
-        for name in {command[0] for command in program.commands}:
+        commands = [(task.command, task.env) for task in program.tasks]
+        for command, env in commands or [(program.command, ())]:
+            name = command[0] if command else "${}"
             inside = Path(self.working_dir, name)
             found = inside if "/" in name else name
-            if not name.startswith("${") and shutil.which(found) is None:
+            path = variables((*program.env, *env)).get("PATH")
+            if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
                 self.mistakes.append(f"command: {name!r} {why} (from {self.working_dir})")
 
@@ -193,17 +196,11 @@ class _Checker:
         return number
 
     def pairs(self, key: str) -> dict[str, str]:
-        """`name=value,name=value`, or a mapping as a file may hold it."""
-        value = self.options.get(key) or {}
-        if isinstance(value, Mapping):
-            return {str(name): as_text(given) for name, given in value.items()}
-        found = {}
-        for part in str(value).replace(",", " ").split():
-            name, equals, given = part.partition("=")
-            if not (name and equals and given):
-                self.mistakes.append(f"--{key}={value}: {part!r} is not of the form name=value")
-            found[name] = given
-        return found
+        try:
+            return read_pairs(self.options.get(key))
+        except ValueError as error:
+            self.mistakes.append(f"--{key}={self.options[key]}: {error}")
+            return {}
 
     def seconds(self, key: str, *, or_zero: bool = False) -> float | None:
         value = self.options.get(key)
@@ -325,6 +322,19 @@ class _Checker:
                 self.mistakes.append(f"{word}: {name} is {who} already; leave it out")
 
 
+def read_pairs(value: object) -> dict[str, str]:
+    """`name=value,name=value`, or a mapping as a file may hold it; raises ValueError."""
+    if isinstance(value, Mapping):
+        return {str(name): as_text(given) for name, given in value.items()}
+    found = {}
+    for part in str(value or "").replace(",", " ").split():
+        name, equals, given = part.partition("=")
+        if not (name and equals and given):
+            raise ValueError(f"{part!r} is not of the form name=value")
+        found[name] = given
+    return found
+
+
 def _as_number(value: object) -> float:
     """Finite, or NaN."""
     try:
@@ -339,7 +349,7 @@ def _words(what: str, value: object) -> list[str]:
     if isinstance(value, str):
         return shlex.split(value)
     if not isinstance(value, (list, tuple)):
-        raise UsageError(f"{what} must be words or a list of words, found {value!r}")
+        raise UsageError(f"{what}: must be words or a list of words, found {value!r}")
     return [as_text(word) for word in value]
 
 

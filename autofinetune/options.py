@@ -50,7 +50,11 @@ class Option:
             if text not in self.words:
                 raise ValueError(text)
             return text
-        number = int(text) if isinstance(self.default, int) else float(text)
+        number = float(text)
+        if isinstance(self.default, int):
+            if not number.is_integer():
+                raise ValueError(text)
+            number = int(number)
         if not self.least <= number <= self.most or not math.isfinite(number):
             raise ValueError(text)
         return number

@@ -21,13 +21,15 @@ _RESERVED = re.compile(r"(AUTOFINETUNE_|CUDA_VISIBLE_DEVICES=)")
 class Task:
     """Processes of a trial that do the same: `replicas` times `command`, a template.
 
-    `env` holds `NAME=value` each.
+    `env` holds `NAME=value` each; `script_options` are those that the command declares, None when
+    nobody asked.
     """
 
     type: str
     replicas: int
     command: tuple[str, ...]
     env: tuple[str, ...] = ()
+    script_options: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Program:
             return {}
         tasks = [
             {"type": task.type, "replicas": task.replicas,
-             "command": list(task.command), "env": list(task.env)}
+             "command": list(task.command), "env": list(task.env),
+             "script_options": task.script_options and list(task.script_options)}
             for task in self.tasks
         ]  # fmt: skip
         return {"command": list(self.command), "env": list(self.env),
@@ -89,10 +92,10 @@ def read_program(options: Mapping[str, Any], mistake: Callable[[str], None]) -> 
     reader = _Reader(mistake)
     framework = str(options.get("framework") or FRAMEWORKS[0])
     if framework not in FRAMEWORKS:
-        mistake(f"framework {framework!r:.60} is unknown; use one of: {', '.join(FRAMEWORKS)}")
+        mistake(f"framework: {framework!r:.60} is unknown; use one of: {', '.join(FRAMEWORKS)}")
     tasks = options.get("tasks") or ()
     if not isinstance(tasks, (list, tuple)):
-        mistake(f"tasks must be a list, found {tasks!r:.60}")
+        mistake(f"tasks: must be a list, found {tasks!r:.60}")
         tasks = ()
     return Program(
         reader.command("command", options.get("command") or ()),
@@ -108,7 +111,7 @@ class _Reader:
 
     def words(self, what: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, (list, tuple)):
-            self._mistake(f"{what} must be a list of words, found {value!r:.60}")
+            self._mistake(f"{what}: must be a list of words, found {value!r:.60}")
             return ()
         words = tuple(as_text(word) for word in value)
         if any("\0" in word for word in words):
@@ -134,7 +137,8 @@ class _Reader:
         what = f"tasks[{index}]"
         if not isinstance(value, Mapping) or not value.get("command"):
             self._mistake(
-                f"{what} must be a mapping of type, replicas, command and env, found {value!r:.60}"
+                f"{what}: must be a mapping of type, replicas, command and env, "
+                f"found {value!r:.60}"
             )
             return None
         count = value.get("replicas", 1)
@@ -144,9 +148,11 @@ class _Reader:
                 f"found {count!r:.60}"
             )
             count = 1
+        options = value.get("script_options")
         return Task(
             str(value.get("type", "worker")),
             count,
             self.command(f"{what}: command", value["command"]),
             self.env(f"{what}: env", value.get("env") or ()),
+            None if options is None else self.words(f"{what}: script_options", options),
         )

@@ -44,7 +44,7 @@ from autofinetune.journal import Journal
 from autofinetune.limits import Limits
 from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
-from autofinetune.run_state import ERROR, INTERRUPTED
+from autofinetune.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
@@ -209,6 +209,8 @@ class Tuner:
                     self._record()
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
+        if reason == TIMEOUT and self._is_used_up():
+            reason = EXHAUSTED
         try:
             self._record([RunEnded(self._now(), reason)])
         except DiskFull:  # whoever stops it does not wait for space to write that down
@@ -219,6 +221,16 @@ class Tuner:
             self._world.sleep(RETRY_S)
             self._sinks.flush(self.state)
         return self.state
+
+    def _is_used_up(self) -> bool:
+        """Whether nothing was left to try when the time was over; what it chooses is dropped."""
+        if self.state.queued or not self._can_ask:
+            return False
+        try:
+            self._strategy.ask(1)
+        except Exhausted:
+            return True
+        return False
 
     def _due(self) -> list[Action]:
         taken = {self.state.trials[trial].slot for trial in self.state.running}

@@ -391,6 +391,20 @@ def test_a_small_space_ends_the_run_when_it_is_used_up(tmp_path: Path) -> None:
     assert len(state.trials) == 3
 
 
+@pytest.mark.parametrize(("seconds", "reason"), [(1.5, "timeout"), (2.5, "exhausted")])
+def test_a_space_that_is_used_up_is_so_also_when_the_time_is_over(
+    tmp_path: Path, seconds: float, reason: str
+) -> None:
+    config = config_of(
+        space_of("small"), popsize=1, rounds=5, evaluator="fulltrail", max_seconds=seconds
+    )
+    tuner = tuner_in_memory(
+        tmp_path, config, program=lambda a: Played(0.5, seconds=1.0), slots=["a"]
+    )
+    tuner.start("run")
+    assert tuner.run().end_reason == reason
+
+
 @pytest.mark.parametrize(("direction", "target"), [("maximize", 0.3), ("minimize", -0.3)])
 def test_a_score_that_is_good_enough_ends_the_run(
     tmp_path: Path, direction: str, target: float

@@ -17,17 +17,15 @@ from autofinetune.strategies import Strategy
 def slots_of(config: Config, gpu: str, probe: CardProbe) -> Slots:
     """The places for trials on the devices `gpu`."""
     cores = sorted(os.sched_getaffinity(0))
-    return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
+    with _about("gpu"):
+        return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
 
 
 def make_strategy(config: Config) -> Strategy:
     """New; its linear algebra leaves the other cores to the trials."""
     try:
-        with one_thread():
+        with one_thread(), _about("tuning_strategy"):
             return make_search(config)
-    except UsageError as error:
-        error.option = "tuning_strategy"
-        raise
     except AutofinetuneError:
         raise
     except Exception as error:
@@ -39,13 +37,17 @@ def make_strategy(config: Config) -> Strategy:
 
 def make_assessor(config: Config) -> Assessor | None:
     """New; None for a run in which nothing is stopped."""
+    with one_thread(), _about("assessor"):
+        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
+
+
+@contextlib.contextmanager
+def _about(option: str) -> Iterator[None]:
+    """A mistake found inside is one in this option, unless it names another."""
     try:
-        with one_thread():
-            return create_assessor(
-                config.assessor, config.direction.value, config.assessor_options
-            )
+        yield
     except UsageError as error:
-        error.option = "assessor"
+        error.option = option
         raise
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
+from autofinetune.cli.parsers import has_parser
 from autofinetune.cli.words import say
 from autofinetune.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
@@ -16,10 +18,9 @@ from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options
+from autofinetune.program import variables
 
 TIMEOUT_S = 120.0
-# A script in which none of these stands has no parser of options: `--help` would begin a training.
-_PARSERS = re.compile(rb"argparse|ArgumentParser|optparse|getopt|click|typer|\bfire\b|absl|flags")
 
 
 def check_is_there(config: Config) -> None:
@@ -31,44 +32,19 @@ def check_is_there(config: Config) -> None:
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
 
-    A command that is no train.py of ours is asked only where it gets what it declares, and it need
-    not answer. A line for a shell is not asked: it would run, and `--help` may mean nothing in it;
-    nor is a script that has no parser of options.
-
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
-    command = config.program.command
-    if command and (MODEL_OPTIONS not in command or is_shell_line(command)):
-        return config
-    words = start_of_command(config)
-    if command and _has_no_parser(config, words):
-        say(
-            f"note: {config.called} has no parser of options, so it is not asked for them; the "
-            "directories for models are in the environment only"
-        )
-        return config
-    with _signals_as_exits():
-        found = ask_for_options(
-            words, working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S
-        )
-    if found.problem and command:
-        say(
-            f"note: {config.called} --help does not tell its options: {found.problem}; the "
-            "directories for models are in the environment only"
-        )
-        return config
+    if config.program.command:
+        return _with_options_of_commands(config, env)
+    found = _ask(config, start_of_command(config), env)
     if found.problem:
         raise _cannot_ask(config, found)
-    missing = {
-        name: why for name, why in needed_options(config).items() if name not in found.options
-    }
-    if missing:
-        raise _lacking(config, missing, found)
+    _check_missing(config, config.called, found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
-    if not command and (omitted := found.required - given):
+    if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
-    if SAVED_PARAMS_DIR not in found.options and not command:
+    if SAVED_PARAMS_DIR not in found.options:
         say(
             f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
             "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR"
@@ -76,12 +52,55 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     return config.with_script_options(found.options)
 
 
-def _has_no_parser(config: Config, words: Sequence[str]) -> bool:
-    scripts = [Path(config.working_dir, word) for word in words if word.endswith(".py")]
-    try:
-        return bool(scripts) and not _PARSERS.search(scripts[0].read_bytes())
-    except OSError:
-        return False
+def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
+    """A command that is no train.py of ours gets the options that it declares, each task its own.
+
+    It need not answer. A line for a shell is not asked: it would run, and `--help` may mean
+    nothing in it; nor is what has no parser of options.
+    """
+    program = config.program
+    answers: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+
+    def options_of(command: tuple[str, ...], extra: Sequence[str]) -> tuple[str, ...] | None:
+        if command not in answers:
+            own = {**env, **variables(program.env), **variables(extra)}
+            answers[command] = _declared(config, command, own)
+        return answers[command]
+
+    tasks = tuple(
+        dataclasses.replace(task, script_options=options_of(task.command, task.env))
+        for task in program.tasks
+    )
+    own = tasks[0].script_options if tasks else options_of(program.command, ())
+    config = dataclasses.replace(config, program=dataclasses.replace(program, tasks=tasks))
+    return config if own is None else config.with_script_options(own)
+
+
+def _declared(
+    config: Config, command: Sequence[str], env: Mapping[str, str]
+) -> tuple[str, ...] | None:
+    """The options that the command names when it is asked; None where it is not, or does not say.
+
+    Raises:
+        UsageError: it names options and lacks some that it will get.
+    """
+    if MODEL_OPTIONS not in command or is_shell_line(command):
+        return None
+    words = start_of_command(config, command)
+    why = "has no parser of options, as far as can be seen, so it is not asked for them"
+    if has_parser(words, config.working_dir, env):
+        found = _ask(config, words, env)
+        if not found.problem:
+            _check_missing(config, shlex.join(words), found)
+            return tuple(sorted(found.options))
+        why = f"--help does not tell its options: {found.problem}"
+    say(f"note: {shlex.join(words)} {why}; the directories for models are in the environment only")
+    return None
+
+
+def _ask(config: Config, words: Sequence[str], env: Mapping[str, str]) -> HelpText:
+    with _signals_as_exits():
+        return ask_for_options(words, working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S)
 
 
 @contextlib.contextmanager
@@ -141,14 +160,22 @@ def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     )
 
 
-def _lacking(config: Config, missing: Mapping[str, str], found: HelpText) -> UsageError:
+def _check_missing(config: Config, called: str, found: HelpText) -> None:
+    missing = {
+        name: why for name, why in needed_options(config).items() if name not in found.options
+    }
+    if missing:
+        raise _lacking(called, missing, found)
+
+
+def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
     lines = []
     for name, why in missing.items():
         near = [option for option in found.options if _plain(option) == _plain(name)]
         hint = f"; it has --{near[0]}, the names must be equal" if near else ""
         lines.append(f"  --{name}  ({why}){hint}")
     count = len(lines)
-    head = f"{config.called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
+    head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
     tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
     if missing.keys() <= {SAVED_PARAMS_DIR, MODEL_PATH}:

@@ -88,7 +88,7 @@ def _start(source: Source, probe: CardProbe) -> int:
             python=sys.executable,
             random_seed=secrets.randbelow(2**31),
         )
-        say_all([f"note: {note}" for note in config.space.notes])
+        say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
         paths = new_paths(options.get("output_dir"))
         return start_config(
             _with_prior(config, options),

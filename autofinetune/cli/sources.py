@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from autofinetune.cli.options import run_parser
 from autofinetune.cli.parts import one_thread
 from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
-from autofinetune.configure import COMMAND_LINE
+from autofinetune.configure import COMMAND_LINE, read_pairs
 from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
 from autofinetune.space import Document, read_space, read_yaml
@@ -39,6 +40,8 @@ class Source:
     file: Document | None = None
     origins: Mapping[str, Path_] = field(default_factory=dict)
     """Where in the file those are that it gives."""
+    is_told: bool = False
+    """Whether the notes of the search space were told."""
 
     @contextlib.contextmanager
     def mistakes(self) -> Iterator[None]:
@@ -49,15 +52,16 @@ class Source:
             if self.file is None:
                 raise
             if not isinstance(error, ConfigError):
-                option = error.option or _option_of(error.message)
+                named = _option_of(error.message)
+                option = named if named in self.origins else error.option
                 if option not in self.origins:
                     raise
                 told = [self._told(error.message, option)]
-                raise ConfigError(self.file.source, told, error.tip) from None
-            if error.source != COMMAND_LINE:
+            elif error.source == COMMAND_LINE or _option_of(f"{error.source}: ") in self.origins:
+                told = [self._told(mistake, _option_of(mistake)) for mistake in error.mistakes]
+            else:
                 raise
-            told = [self._told(mistake, _option_of(mistake)) for mistake in error.mistakes]
-            raise ConfigError(self.file.source, told) from None
+            raise ConfigError(self.file.source, told, error.tip) from None
 
     def _told(self, mistake: str, option: str) -> str:
         assert self.file is not None
@@ -73,8 +77,8 @@ class Source:
 
 def _option_of(mistake: str) -> str:
     """The option that a mistake begins with, `--gpu=7 ...` or `command: ...`."""
-    found = re.match(r"--(\w+)|(\w+): ", mistake)
-    return (found[1] or found[2]) if found else ""
+    found = re.match(r"(?:--|there is no (?=script ))?(\w+)(?:\[\d+\])*(?=[=: ])", mistake)
+    return found[1] if found else ""
 
 
 def source_of_run(given: Mapping[str, Any]) -> Source:
@@ -107,10 +111,16 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     else:
         document, origins = manifest.document, manifest.origins
         found = _of_manifest(manifest, given)
+    kept = {key: value for key, value in found.items() if key not in replaced}
+    for key in ("strategy_options", "assessor_options"):
+        with contextlib.suppress(ValueError):  # it is told when all options are checked
+            if key in kept and key in given:
+                given[key] = {**kept[key], **read_pairs(given[key])}
     return Source(
-        {key: value for key, value in found.items() if key not in replaced} | given,
+        kept | given,
         document,
         {key: path for key, path in origins.items() if key not in given},
+        is_told=manifest is not None and "param_list" not in replaced,
     )
 
 
@@ -160,7 +170,18 @@ def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
         mistakes.append(f"{document.where(('working_dir',))} there is no directory {folder}")
     if mistakes:
         raise ConfigError(document.source, mistakes)
+    python = described.get("python")
+    if python not in (None, sys.executable):
+        note_all(
+            [
+                f"{document.where(('python',))} python has no effect: trials run with that of "
+                "the tuner"
+            ]
+        )
     if has_space and "param_list" in described:
         only = {"param_list": described["param_list"]}
         read_space(Document(document.source, only, document.places))
-    return described
+    found = dict(described)
+    if isinstance(found.get("gpu"), list):
+        found["gpu"] = ",".join(map(str, found["gpu"]))
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.cli.options import Parser
+from autofinetune.config import MOST_TRIALS
 from autofinetune.errors import UsageError
 from autofinetune.journal import SqliteJournal
 from autofinetune.overview import Overview, RunningTrial, look
@@ -56,9 +57,10 @@ def _as_json(found: Overview) -> dict[str, object]:
 def _as_text(found: Overview, now: float) -> str:
     counts = ", ".join(f"{n} {status}" for status, n in found.counts.items() if n)
     total = sum(found.counts.values())
+    budget = "" if found.max_trials == MOST_TRIALS else f" of {found.max_trials}"
     lines = [
         found.state.value + (f": {found.reason}" if found.reason else ""),
-        f"{total} of {found.max_trials} trials created" + (f": {counts}" if counts else ""),
+        f"{total}{budget} trials created" + (f": {counts}" if counts else ""),
     ]
     if found.best is not None:
         values = ", ".join(f"{name}={as_text(value)}" for name, value in found.best.params.items())

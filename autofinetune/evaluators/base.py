@@ -47,19 +47,21 @@ class Evaluator(ABC):
         config = self.config
         warm_args = self.warm_args() if parent else ()
         if config.program.command:
-            words = expand(config.program.command, self._given(trial, parent))
+            given = self._given(trial, parent, config.script_options)
+            words = expand(config.program.command, given)
             return (*words, *config.script_args, *warm_args)
         # By NNI's calls a script asks for its hyperparameters.
         template = (*start_of_command(config), *([] if config.nni_wire else [HYPERPARAMETERS]))
-        saved, path = self._model_options(trial, parent)
-        words = expand(template, self._given(trial, parent))
+        saved, path = self._model_options(trial, parent, config.script_options)
+        words = expand(template, self._given(trial, parent, config.script_options))
         return (*words, *saved, *config.script_args, *path, *warm_args)
 
     def processes(self, trial: Trial, parent: Trial | None) -> tuple[Process, ...]:
         """Those of a trial with several tasks, in the order of their ranks; none for others."""
-        config, given = self.config, self._given(trial, parent)
+        config = self.config
         found: list[Process] = []
         for task in config.program.tasks:
+            given = self._given(trial, parent, task.script_options)
             argv = (*expand(task.command, given), *config.script_args)
             is_service = task.type in SERVICES
             one = Process(task.type, argv, variables(task.env), is_service)
@@ -98,9 +100,9 @@ class Evaluator(ABC):
         nested = self.config.space.nest(trial.params)
         return nested[WHOLE_SETS] if self._gets_whole_sets else nested
 
-    def _given(self, trial: Trial, parent: Trial | None) -> Given:
+    def _given(self, trial: Trial, parent: Trial | None, declared: Sequence[str] | None) -> Given:
         space, nested = self.config.space, self._nested(trial)
-        saved, path = self._model_options(trial, parent)
+        saved, path = self._model_options(trial, parent, declared)
         return Given(
             self.config.python,
             nested if self._gets_whole_sets else space.options(trial.params),
@@ -111,7 +113,7 @@ class Evaluator(ABC):
         )
 
     def _model_options(
-        self, trial: Trial, parent: Trial | None
+        self, trial: Trial, parent: Trial | None, known: Sequence[str] | None
     ) -> tuple[Sequence[str], Sequence[str]]:
         """`--saved_params_dir=...` and `--model_path=...`, each if there is use for it.
 
@@ -120,7 +122,6 @@ class Evaluator(ABC):
         """
         config = self.config
         saved, path = OWN_OPTIONS
-        known = config.script_options
         if known is None:
             known = () if config.program.command or config.nni_wire else OWN_OPTIONS
         return (
@@ -153,14 +154,14 @@ def option_names(config: Config) -> Sequence[str]:
     return list(dict.fromkeys(n for one in sets for n in one)) or list(config.space.names)
 
 
-def start_of_command(config: Config) -> tuple[str, ...]:
+def start_of_command(config: Config, command: Sequence[str] = ()) -> tuple[str, ...]:
     """How the script itself is started: by this Python, or by itself when it is executable.
 
-    Of another command these are the words that all trials have in common at its beginning.
+    Of another `command` these are the words that all trials have in common at its beginning.
     """
-    if config.program.command:
+    if command := command or config.program.command:
         nothing = Given(config.python, {}, {}, "", (), os.environ)
-        return beginning(config.program.command, nothing)
+        return beginning(command, nothing)
     path = config.script_path
     if path.suffix != ".py" and os.access(path, os.X_OK):
         return (str(path),)

@@ -20,6 +20,7 @@ from autofinetune.commands import (
     literal,
 )
 from autofinetune.program import MOST_REPLICAS, variables
+from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
 
 from .reader import LATER, NO_EFFECT, File, Section, seconds_of
@@ -103,9 +104,14 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
     options |= {"framework": framework, "working_dir": str(folders.pop()),
                 "command": first["command"], "env": first["env"]}  # fmt: skip
     if replicas > 1:
+        for name in VARIABLES[framework]:
+            if any(name in variables(task["env"]) for task in tasks):
+                training.note("tasks", f"{name} tells their processes apart: it is set by "
+                                       "autofinetune, and not by env")  # fmt: skip
         options |= {"env": [], "tasks": tasks, "ranks_per_trial": replicas}
     if cards:
-        options |= {"gpu": "auto", "gpus_per_trial": cards}
+        # Without a card they are as many slots on the CPU.
+        options |= {"gpu": f"auto:{options['max_parallel'] * cards}", "gpus_per_trial": cards}
 
 
 def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:

@@ -172,5 +172,5 @@ def _read_cards(
             (), "no number of cards is given: a trial gets a card of its own where there are "
             "cards, and NNI would show it all of them"
         )  # fmt: skip
-    options["gpu"] = ",".join(indices) or (f"auto:{at_once}" if cards is None else "auto")
+    options["gpu"] = ",".join(indices) or f"auto:{at_once * (cards or 1)}"
     options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}

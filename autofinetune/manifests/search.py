@@ -9,7 +9,7 @@ from autofinetune.assessors import ASSESSORS, assessor_class
 from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.options import Option
 from autofinetune.space import Document, as_text
-from autofinetune.space.fields import short
+from autofinetune.space.fields import one_line, short
 from autofinetune.strategies import STRATEGIES, known_name, strategy_class
 
 from .reader import Section
@@ -44,8 +44,8 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
     found: dict[str, Any] = {"tuning_strategy": strategy}
     args = _Arguments(section, document)
     seed = args.values.pop("seed", None)
-    if type(seed) is int and seed >= 0:
-        found["seed"] = seed
+    if type(seed) in (int, float) and 0 <= seed < 2**63 and seed == int(seed):
+        found["seed"] = int(seed)
     elif seed is not None:
         args.mistake("seed", f"must be a whole number of at least 0, found {short(seed)}")
     found["direction"] = args.mode() or _usual_mode(section, strategy)
@@ -114,10 +114,10 @@ class _Arguments:
             self.mistake("tpe_args", f"must be a mapping, found {short(inner)}")
 
     def mistake(self, name: str, why: str) -> None:
-        self._section.file.mistakes.append(self._told(name, why))
+        self._section.file.mistakes.append(one_line(self._told(name, why)))
 
     def note(self, name: str, why: str) -> None:
-        self._section.file.notes.append(self._told(name, why))
+        self._section.file.notes.append(one_line(self._told(name, why)))
 
     def _told(self, name: str, why: str) -> str:
         path = ("tpe_args", name) if name in self._inner else (name,)

@@ -75,7 +75,7 @@ Start = Callable[[list[str], dict[str, str], int, int], int]
 def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: int) -> int:
     """Start the command as a program of its own; what is inheritable it inherits; its pid."""
     return os.posix_spawnp(
-        argv[0],
+        _program(argv[0], environ),
         argv,
         environ,
         file_actions=[
@@ -87,6 +87,15 @@ def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: 
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
     )
+
+
+def _program(name: str, environ: dict[str, str]) -> str:
+    """Where the command's own PATH has it; ours is looked at anyway."""
+    path = environ.get("PATH", "")
+    if "/" in name or path == os.environ.get("PATH", ""):
+        return name
+    places = [os.path.join(folder, name) for folder in path.split(":") if folder]
+    return next((place for place in places if os.access(place, os.X_OK)), name)
 
 
 def main(directory: str, lifeline: int | None = None, start: Start = start_program) -> int:
@@ -258,15 +267,16 @@ class _Trial:
         processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
         roles = [process["role"] for process in processes]
         self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
-        for rank, environ in enumerate(self.ranks.environments()):
-            self._spawn_rank(rank, processes[rank], environ)
+        for rank, own in enumerate(self.ranks.environments()):
+            self._spawn_rank(rank, processes[rank], own)
 
-    def _spawn_rank(self, rank: int, process: dict[str, Any], environ: dict[str, str]) -> None:
+    def _spawn_rank(self, rank: int, process: dict[str, Any], own: dict[str, str]) -> None:
         argv = [str(word) for word in process["argv"]]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         printed = self.output.pipe(rank)
         try:
-            pid = _patiently(self.start, argv, {**environ, **process["env"]}, null, printed)
+            environ = {**os.environ, **process["env"], **own}
+            pid = _patiently(self.start, argv, environ, null, printed)
         finally:
             os.close(printed)
             os.close(null)

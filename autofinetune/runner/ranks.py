@@ -5,8 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+# The variables that tell processes apart, whatever else sets them.
+VARIABLES = {
+    "pytorch": (
+        "RANK", "LOCAL_RANK", "ROLE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+        "ROLE_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT",
+        "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
+        "TORCHELASTIC_USE_AGENT_STORE",
+    ),
+    "tensorflow": ("TF_CONFIG",),
+    "xgboost": (
+        "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "DMLC_TRACKER_URI",
+        "DMLC_TRACKER_PORT", "DMLC_NUM_WORKER", "DMLC_NUM_SERVER", "DMLC_ROLE", "DMLC_TASK_ID",
+    ),
+}  # fmt: skip
 _HOST = "127.0.0.1"
 _APART = ("evaluator",)  # TensorFlow leaves it out of the cluster that trains
+
+
+def _reporting(rank: int) -> dict[str, str]:
+    """Only what the first one reports counts, also where it is a line in a file."""
+    own = {"AUTOFINETUNE_RANK": str(rank)}
+    return own if rank == 0 else own | {"AUTOFINETUNE_REPORT_FILE": os.devnull}
 
 
 class Ranks:
@@ -35,8 +55,7 @@ class Ranks:
         if len(roles) > 1:
             makers = {"tensorflow": self._tensorflow, "xgboost": self._xgboost}
             own = makers[framework]() if framework in makers else self._pytorch(name)
-            # Last of all, so that a report finds its rank whatever the framework is.
-            self._own = [{**env, "AUTOFINETUNE_RANK": str(r)} for r, env in enumerate(own)]
+            self._own = [env | _reporting(rank) for rank, env in enumerate(own)]
 
     def _pytorch(self, name: str) -> list[dict[str, str]]:
         count = str(len(self._roles))
@@ -99,8 +118,8 @@ class Ranks:
         return number
 
     def environments(self) -> list[dict[str, str]]:
-        """The whole environment of each process, in order."""
-        return [{**os.environ, **own} for own in self._own]
+        """What each process finds in its environment besides, in order."""
+        return self._own
 
     def close(self) -> None:
         """Give the ports up: no rank lives any more."""

@@ -50,11 +50,11 @@ class Findings:
 
     def mistake(self, path: Path_, why: str) -> None:
         """Something that must be mended."""
-        self.mistakes.append(f"{self.document.where(path)} {why}")
+        self.mistakes.append(one_line(f"{self.document.where(path)} {why}"))
 
     def note(self, path: Path_, why: str) -> None:
         """Something that is read in another way than one might think."""
-        self.notes.append(f"{self.document.where(path)} {why}")
+        self.notes.append(one_line(f"{self.document.where(path)} {why}"))
 
 
 class Fields:
@@ -122,6 +122,11 @@ class Fields:
             self.mistake(key, f"{self.word(key)} must be true or false, found {short(value)}")
             return default
         return value
+
+
+def one_line(text: str) -> str:
+    """A text out of a file, with whatever would begin a line or steer a terminal written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def short(value: object) -> str:

@@ -19,10 +19,14 @@ _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
 
 
 def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:
-    """The document with such values read as PyYAML reads them; each is told to `note`."""
+    """The document with such values read as PyYAML reads them; each is told to `note`.
+
+    `written` of it are the words among what stands there without quotes.
+    """
     if not document.written:
         return document
     loader = yaml.SafeLoader("")
+    words: dict[Path_, str] = {}
 
     def reread(value: Any, path: Path_) -> Any:
         if isinstance(value, dict):
@@ -30,15 +34,19 @@ def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Docum
         if isinstance(value, list):
             return [reread(inner, (*path, index)) for index, inner in enumerate(value)]
         text = document.written.get(path)
-        if text is None or type(value) not in (int, str):
+        if text is None or type(value) not in (int, float, str):
             return value
         other = _read(loader, text)
+        if other is text:
+            words[path] = text
+        if isinstance(value, float):
+            return value
         if (type(other), other) == (type(value), value):
             return value
         note(path, f"{text[:60]} is read as {short(other)}, as in YAML 1.1")
         return other
 
-    return Document(document.source, reread(document.value, ()), document.places)
+    return Document(document.source, reread(document.value, ()), document.places, words)
 
 
 def _read(loader: Any, text: str) -> Any:

@@ -38,6 +38,18 @@ def test_it_prints_a_file_that_is_the_same_space(
     assert head[1:] == [line.replace("note:", "#", 1) for line in (first, second)]
 
 
+def test_a_name_with_a_line_end_writes_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f'"foo\\nparam_list: x\\u2028y": 1\n{SWEEP}'
+    assert main(["convert", str(written(tmp_path, text))]) == 0
+    shown = capsys.readouterr()
+    assert r"'foo\nparam_list: x\u2028y' is unknown" in shown.err
+    assert [line for line in shown.out.splitlines() if line.startswith("param_list")] == [
+        "param_list:"
+    ]
+
+
 def test_what_is_there_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

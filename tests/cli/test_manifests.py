@@ -108,7 +108,7 @@ def test_a_trial_gets_what_it_declares(workplace: Workplace) -> None:
     assert json.loads(found["AUTOFINETUNE_PARAMS"]) == state_of(workplace).trials[0].params
     assert found["AUTOFINETUNE_PARAMS_FILE"] == found["AUTOFINETUNE_MODEL_PATH"] == ""
     assert found["AUTOFINETUNE_SAVED_PARAMS_DIR"] == model
-    assert "tell.py has no parser of options, so it is not asked" in run_again(workplace).out
+    assert "tell.py has no parser of options, as far as can be seen" in run_again(workplace).out
 
 
 def run_again(workplace: Workplace) -> Done:
@@ -193,6 +193,28 @@ def test_a_mistake_ends_it_before_anything_is_written(workplace: Workplace) -> N
     assert "AutoTuneExperiment, W&B sweep, NNI configuration" in done.err
 
 
+def test_options_of_the_command_line_go_beside_those_of_the_manifest(
+    workplace: Workplace,
+) -> None:
+    words = ("--strategy_options=n_ei_candidates=10", "--dry-run")
+    assert run(workplace, autotune(), *words).code == 0
+    assert run(workplace, autotune(maxTrialNum=1), words[0]).code == 0
+    told = (workplace.root / "result" / "config.yaml").read_text()
+    assert "constant_liar_type: min" in told
+    assert 'n_ei_candidates: "10"' in told
+
+
+def test_what_asks_for_cards_runs_as_many_trials_without(workplace: Workplace) -> None:
+    text = swap(autotune(), "imagePullPolicy: IfNotPresent",
+                "resources: {limits: {nvidia.com/gpu: 2}}")  # fmt: skip
+    (workplace.root / "tell.py").write_text(TELL)
+    (workplace.root / "m.yaml").write_text(text)
+    workplace.env["CUDA_VISIBLE_DEVICES"] = ""
+    done = workplace.run("run", "m.yaml", "--output_dir=result", "--dry-run")
+    assert done.code == 0, done.err
+    assert "on 3 slots" in done.out
+
+
 def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
     assert done.code == 2
@@ -206,9 +228,6 @@ def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     [
         ("TPE", "Batch", r"m.yaml:\d+:23 spec.tuner.builtinTunerName: the strategy batch has no "
                          r"list .*; learning_rate is not"),
-        ("                imagePullPolicy: IfNotPresent",
-         "                resources: {limits: {nvidia.com/gpu: 64}}",
-         r"m.yaml:\d+:54 spec.*nvidia.com/gpu: --gpus_per_trial=64: the "),
     ],
 )  # fmt: skip
 def test_what_only_the_run_finds_wrong_is_told_with_its_line(
@@ -222,6 +241,17 @@ def test_what_only_the_run_finds_wrong_is_told_with_its_line(
     assert done.code == 2
     assert re.search(told, done.err), done.err
     assert not (workplace.root / "result").exists()
+
+
+def test_cards_that_cannot_be_divided_so_are_told_with_the_line(workplace: Workplace) -> None:
+    (workplace.root / "m.yaml").write_text(
+        "trialConcurrency: 1\nmaxTrialNumber: 3\ntrialCommand: python3 tell.py\n"
+        "trialGpuNumber: 64\nsearchSpace: {x: {_type: uniform, _value: [0, 1]}}\n"
+        "tuner: {name: Random}\ntrainingService: {platform: local, gpuIndices: [0]}\n"
+    )
+    done = workplace.run("run", "m.yaml", "--output_dir=result")
+    assert done.code == 2
+    assert "m.yaml:4:17 trialGpuNumber: --gpus_per_trial=64: the 1 device of --gpu=0" in done.err
 
 
 def tasks(framework: str, *kinds: tuple[str, int, str]) -> str:
@@ -256,6 +286,60 @@ def test_tasks_of_tensorflow(workplace: Workplace) -> None:
     params = json.loads(each[0]["AUTOFINETUNE_PARAMS"])
     # Only the chief's report counts: a worker's is 1000 more.
     assert best.score == params["batch_size"] + params["learning_rate"]
+
+
+def test_each_task_gets_the_options_that_its_script_declares(workplace: Workplace) -> None:
+    (workplace.root / "has.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "[p.add_argument(f'--{n}') for n in ('batch_size', 'learning_rate', 'saved_params_dir')]\n"
+        "p.parse_args()\n" + TELL
+    )
+    (workplace.root / "lacks.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "[p.add_argument(f'--{n}') for n in ('batch_size', 'learning_rate')]\n"
+        "p.parse_args()\n" + TELL
+    )
+    has, lacks = f"[{sys.executable}, has.py]", f"[{sys.executable}, lacks.py]"
+    done = run(workplace, tasks("tensorflow", ("worker", 1, lacks), ("chief", 1, has)))
+    assert done.code == 0, done.err + done.out
+    words = [" ".join(given(workplace, rank=rank)["argv"]) for rank in range(2)]
+    assert ["--saved_params_dir=" in line for line in words] == [True, False]
+
+
+def test_only_the_first_reports_also_by_lines_in_the_file(workplace: Workplace) -> None:
+    (workplace.root / "lines.py").write_text(
+        "import os, time\nrank = int(os.environ['RANK'])\n"
+        "open(f'there-{rank}', 'w').close()\n"
+        "while rank and not os.path.exists('there-0'): time.sleep(0.01)\n"
+        "with open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a') as file:\n"
+        "    file.write('{\"final\": %d}\\n' % (5 + rank))\n"
+    )
+    done = run(workplace, tasks("pytorch", ("worker", 3, f"[{sys.executable}, lines.py]")))
+    assert done.code == 0, done.err + done.out
+    best = state_of(workplace).best
+    assert best is not None
+    assert best.score == 5
+
+
+def test_a_container_has_its_own_variables_when_it_is_asked(workplace: Workplace) -> None:
+    """For where its program lies, and what this imports."""
+    library = workplace.root / "lib"
+    library.mkdir()
+    (library / "mine.py").write_text("import argparse\nparser = argparse.ArgumentParser()\n")
+    program = library / "mytool"
+    program.write_text(
+        f"#!{sys.executable}\nfrom mine import parser\n"
+        "[parser.add_argument(f'--{n}') for n in ('batch_size', 'learning_rate')]\n"
+        "parser.add_argument('--saved_params_dir', required=True)\n"
+        "parser.parse_args()\n" + TELL
+    )
+    program.chmod(0o755)
+    env = f"env: [{{name: PATH, value: {library}}}, {{name: PYTHONPATH, value: {library}}}]"
+    text = swap(autotune(maxTrialNum=1), f"- {sys.executable}\n", "- mytool\n")
+    text = swap(text, "                  - tell.py\n", "")
+    done = run(workplace, swap(text, "imagePullPolicy: IfNotPresent", env))
+    assert done.code == 0, done.err + done.out
+    assert "--saved_params_dir=" in given(workplace)["argv"][-1]
 
 
 @pytest.mark.parametrize(

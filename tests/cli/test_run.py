@@ -122,7 +122,32 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         .replace("greater_than: 5, ", "")
         .replace("init_value: 1", "init_value: 1, greater_than: 0")
     )  # fmt: skip
-    assert "own.yaml:2:11 " in workplace.run(*again).err
+    assert "own.yaml:3:19 assessor_options eta=0.5: eta must be" in workplace.run(*again).err
+    good = (workplace.root / "own.yaml").read_text().replace("assessor: asha\n", "")
+    good = good.replace("assessor_options: {eta: 0.5}\n", "")
+    for line, told in (
+        ("gpu: [x, 1]", "own.yaml:1:6 'x' in --gpu=x,1 is no device"),
+        ("assessor_options: {a: b}", "own.yaml:1:19 assessor_options are given"),
+        ("enqueued: [{a: 3}]", "own.yaml:1:11 enqueued[0]: must have a value for lr"),
+        ("earlier: [3]", "own.yaml:1:10 earlier[0]: must be a list"),
+        ("replayed: 3", "own.yaml:1:11 replayed: must be a list"),
+        ("env: {A: b}", "own.yaml:1:6 env: must be a list of words"),
+        ("framework: mx", "own.yaml:1:12 framework: 'mx' is unknown"),
+        ("script_args: 3", "own.yaml:1:14 script_args: must be words"),
+        ("script: x.py", "own.yaml:1:9 there is no script 'x.py'"),
+    ):
+        name = line.partition(":")[0]
+        rest = "\n".join(part for part in good.splitlines() if not part.startswith(name))
+        (workplace.root / "own.yaml").write_text(f"{line}\n{rest}\n")
+        done = workplace.run(*again)
+        assert done.code == 2
+        assert told in done.err
+    (workplace.root / "own.yaml").write_text(f"{good}python: /no/python\n".replace(
+        "gpu: cpu:2", "gpu: [0]"))  # fmt: skip
+    done = workplace.run(*again, "--gpu=cpu:1", "--dry-run")
+    assert done.code == 0, done.err
+    assert "own.yaml" in done.out + done.err
+    assert "python has no effect: trials run with that of the tuner" in done.out + done.err
     assert not (workplace.root / "two").exists()
 
 

@@ -215,9 +215,19 @@ def test_a_line_for_a_shell_gets_the_hyperparameters_as_arguments(
     assert any("is a line for a shell" in note for note in manifest.notes)
 
 
+def test_variables_that_tell_replicas_apart_are_not_those_of_the_container(
+    tmp_path: Path,
+) -> None:
+    env = container("env: [{name: TF_CONFIG, value: x}, {name: RANK, value: '7'}]")
+    assert not any("TF_CONFIG" in note for note in notes(tmp_path, env))
+    found = notes(tmp_path, swap(env, "replicas: 1", "replicas: 2"))
+    (told,) = (note for note in found if "TF_CONFIG" in note or "RANK" in note)
+    assert told.startswith("m.yaml:19:7 spec.trainingConfig.tasks TF_CONFIG tells their processes")
+
+
 def test_cards_that_it_asks_for_are_those_of_a_trial(tmp_path: Path) -> None:
     manifest = read(tmp_path, container("resources: {limits: {nvidia.com/gpu: 2, cpu: 4}}"))
-    assert manifest.options["gpu"] == "auto"
+    assert manifest.options["gpu"] == "auto:6"  # three at once
     assert manifest.options["gpus_per_trial"] == 2
     assert any("resources.limits.cpu has no effect here" in note for note in manifest.notes)
     (found,) = mistakes(tmp_path, container("resources: {limits: {nvidia.com/gpu: all}}"))

@@ -99,7 +99,7 @@ def test_names_are_known_in_any_spelling(tmp_path: Path) -> None:
     [
         ("", {"gpu": "auto:2", "gpus_per_trial": 1, "ranks_per_trial": 1}),
         ("trialGpuNumber: 0\n", {"gpu": "cpu:2"}),
-        ("trialGpuNumber: 2\n", {"gpu": "auto", "gpus_per_trial": 2, "ranks_per_trial": 1}),
+        ("trialGpuNumber: 2\n", {"gpu": "auto:4", "gpus_per_trial": 2, "ranks_per_trial": 1}),
     ],
 )
 def test_cards_of_a_trial(tmp_path: Path, gpus: str, expected: dict[str, object]) -> None:

@@ -189,6 +189,14 @@ def test_where_the_program_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert any("program lies beside this file" in note for note in manifest.notes)
 
 
+def test_words_of_the_command_are_those_of_pyyaml(tmp_path: Path) -> None:
+    words = "['python', '${program}', --rev, 12e4567, --n, 1e3, --x, 1.5, --o, 010, '${args}']"
+    found = read(tmp_path, f"command: {words}\n{SWEEP}").options["command"]
+    assert found == [
+        "python", "train.py", "--rev", "12e4567", "--n", "1e3", "--x", "1.5", "--o", "8", "${args}"
+    ]  # fmt: skip
+
+
 def test_a_command_that_hands_nothing_over_is_told(tmp_path: Path) -> None:
     text = "command: ['${env}', '${interpreter}', '${program}']\n" + SWEEP
     assert any("m.yaml:1:10 command hands no hyperparameters over" in note

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import socket
 
 import pytest
 
-from autofinetune.runner.ranks import Ranks
+from autofinetune.runner.ranks import VARIABLES, Ranks
 
 
 def test_one_process_gets_nothing_more() -> None:
     ranks = Ranks(["worker"], "run/0/1")
-    assert ranks.environments() == [dict(os.environ)]
+    assert ranks.environments() == [{}]
     ranks.close()
 
 
@@ -25,8 +24,10 @@ def test_each_rank_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ranks.environments()
     for name in ("RANK", "LOCAL_RANK", "ROLE_RANK"):
         assert [env[name] for env in found] == ["0", "1", "2"]
-    own = {name: found[0][name] for name in found[0].keys() - os.environ.keys()}
+    assert [env.pop("AUTOFINETUNE_REPORT_FILE", "") for env in found] == ["", *["/dev/null"] * 2]
+    own = found[0]
     assert own == {
+        "RANK": "0", "TORCHELASTIC_USE_AGENT_STORE": "False",
         "LOCAL_RANK": "0", "ROLE_RANK": "0", "GROUP_RANK": "0", "ROLE_NAME": "default",
         "WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "ROLE_WORLD_SIZE": "3",
         "GROUP_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": own["MASTER_PORT"],
@@ -53,6 +54,13 @@ def test_the_port_is_kept_for_rank_0(family: socket.AddressFamily) -> None:
     ranks.close()
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("framework", VARIABLES)
+def test_the_variables_of_a_framework_are_these(framework: str) -> None:
+    ranks = Ranks(["worker"] * 2, "run/0/1", framework)
+    assert {*ranks.environments()[0]} == {*VARIABLES[framework], "AUTOFINETUNE_RANK"}
+    ranks.close()
 
 
 def test_two_trials_have_two_ports() -> None:
