@@ -95,6 +95,7 @@ def build_config(
     space = checker.space()
     if space is not None:
         checker.no_option_twice(space, script_args)
+        checker.no_option_twice(space, warm_args or (), "--warm_args: ")
     checker.finish()
     assert space is not None
     return Config(
@@ -265,7 +266,7 @@ class _Checker:
 
     def script_args(self, program: Program) -> tuple[str, ...]:
         try:
-            words = as_options(_words("script_args", self.options.get("script_args") or ()))
+            words = as_options(_words("script_args:", self.options.get("script_args") or ()))
         except (UsageError, ValueError) as error:
             self.mistakes.append(str(error))
             return ()
@@ -313,13 +314,13 @@ class _Checker:
                     f"train.py again on the command line, as in: {name} <value>"
                 )
 
-    def no_option_twice(self, space: Space, script_args: Sequence[str]) -> None:
+    def no_option_twice(self, space: Space, words: Sequence[str], option: str = "") -> None:
         searched = set(space.names)
-        for word in script_args:
+        for word in words:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:
                 who = "searched" if name in searched else "passed by autofinetune"
-                self.mistakes.append(f"{word}: {name} is {who} already; leave it out")
+                self.mistakes.append(f"{option}{word}: {name} is {who} already; leave it out")
 
 
 def read_pairs(value: object) -> dict[str, str]:
@@ -349,7 +350,7 @@ def _words(what: str, value: object) -> list[str]:
     if isinstance(value, str):
         return shlex.split(value)
     if not isinstance(value, (list, tuple)):
-        raise UsageError(f"{what}: must be words or a list of words, found {value!r}")
+        raise UsageError(f"{what} must be words or a list of words, found {value!r}")
     return [as_text(word) for word in value]
 
 

@@ -1,13 +1,15 @@
 """What is imported once for all trials: `--preload=torch,transformers`, or read from the script.
 
 The result is a list of steps: `module`, `module:name` for `from module import name`, either with
-a `?` where it may fail, and `NAME=value` or `NAME?=value` for an environment variable that the
-script sets (or sets where it is not set yet) before it imports what reads it.
+a `?` where it may fail; `NAME=value` or `NAME?=value` for an environment variable that the script
+sets (or sets where it is not set yet) before it imports what reads it; and, after a `!`, its calls
+of `warnings.filterwarnings` and `warnings.simplefilter`.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import re
 import sys
@@ -26,6 +28,13 @@ _HARMLESS_CALL = re.compile(
     r"collections\.namedtuple|(typing\.)?TypeVar|(pathlib\.)?Path|dict|list|set|tuple|frozenset|"
     r"range|int|float|str|bool|len|(dataclasses\.)?(dataclass|field))\Z"
 )
+_HARMLESS_DECORATOR = re.compile(
+    r"property|staticmethod|classmethod|\w+\.(setter|getter|deleter)|(dataclasses\.)?dataclass|"
+    r"(abc\.)?abstractmethod|(contextlib\.)?contextmanager|(typing\.)?(overload|final)|"
+    r"(functools\.)?(wraps|cache|lru_cache|cached_property|singledispatch|total_ordering)|"
+    r"torch\.(no_grad|inference_mode)"
+)
+_FILTER = re.compile(r"warnings\.(filterwarnings|simplefilter)\Z")
 
 
 def words_of(option: str) -> tuple[str, ...]:
@@ -61,7 +70,7 @@ def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
     reader = _Reader(script)
     reader.read(module.body, is_certain=True)
     steps = tuple(dict.fromkeys(reader.steps))
-    if not any("=" not in step for step in steps):
+    if not any("=" not in step and step[0] != "!" for step in steps):
         return (), reader.note() or f"{script.name} imports nothing that is installed"
     return steps, reader.note()
 
@@ -84,22 +93,31 @@ class _Reader:
             f"of {self.script.name}, which may change how; name it in --preload if it does not"
         )
 
-    def read(self, body: Sequence[ast.stmt], *, is_certain: bool) -> None:
+    def read(self, body: Sequence[ast.stmt], *, is_certain: bool, is_taken: bool = True) -> None:
+        """Read statements.
+
+        Args:
+            is_certain: whether they are run whatever happens.
+            is_taken: whether their imports are steps; in a branch that may be passed by they are
+                left to the trials.
+        """
         for node in body:
             setting = _setting(node) if is_certain and not self.stopped_at else ""
             if isinstance(node, (ast.Import, ast.ImportFrom)):
-                self._take(node, is_certain=is_certain)
+                self._take(node, is_certain=is_certain, is_taken=is_taken)
             elif setting:
                 self.steps.append(setting)
             elif isinstance(node, ast.If):
                 self._stop_at(node, is_harmless=not _calls(node.test))
                 # What a type checker alone sees is not imported at all.
                 is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
-                self.read([*(node.body if is_run else ()), *node.orelse], is_certain=False)
+                branches = [*(node.body if is_run else ()), *node.orelse]
+                self.read(branches, is_certain=False, is_taken=False)
             elif isinstance(node, ast.Try):
                 handlers = [statement for handler in node.handlers for statement in handler.body]
-                inside = [*node.body, *handlers, *node.orelse, *node.finalbody]
-                self.read(inside, is_certain=False)
+                self.read(node.body, is_certain=False, is_taken=is_taken)
+                self.read([*handlers, *node.orelse], is_certain=False, is_taken=False)
+                self.read(node.finalbody, is_certain=False, is_taken=is_taken)
             else:
                 self._stop_at(node, is_harmless=_is_harmless(node))
 
@@ -107,13 +125,18 @@ class _Reader:
         if not is_harmless:
             self.stopped_at = self.stopped_at or node.lineno
 
-    def _take(self, node: ast.Import | ast.ImportFrom, *, is_certain: bool) -> None:
+    def _take(
+        self, node: ast.Import | ast.ImportFrom, *, is_certain: bool, is_taken: bool
+    ) -> None:
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
-            if _is_local(top, self.script):
+            is_local = _is_local(top, self.script)
+            if not is_local and (top in _EACH_TRIAL_ITSELF or _find(top) is None):
+                continue
+            if is_local or not _is_installed(top):
                 self._stop_at(node, is_harmless=self.stopped_at > 0 or self._only_defines(name))
-            elif top in _EACH_TRIAL_ITSELF or not _is_installed(top):
+            elif not is_taken:
                 continue
             elif self.stopped_at:
                 self.left_out.append(top)
@@ -121,20 +144,24 @@ class _Reader:
                 self.steps.append(step if is_certain else f"{step}?")
 
     def _only_defines(self, name: str) -> bool:
-        """Whether a module beside the script changes nothing that lies outside of it.
+        """Whether a module of the user's changes nothing that lies outside of it.
 
         Only those of one file are read, one import after the other.
         """
         if name in self._seen:
             return True
         path = self.script.resolve().parent / f"{name}.py"
+        if not _is_local(name, self.script):
+            spec = _find(name)
+            path = Path((spec and spec.origin) or "")
         try:
-            body = ast.parse(path.read_bytes()).body
+            body = ast.parse(path.read_bytes() if path.stem != "__init__" else b"(").body
         except (OSError, SyntaxError, ValueError, RecursionError):
             return False
         reader = _Reader(path, self._seen | {name})
         reader.read(body, is_certain=True)
-        return not reader.stopped_at and not any("=" in step for step in reader.steps)
+        steps = [step for step in reader.steps if "=" in step or step[0] == "!"]
+        return not reader.stopped_at and not steps
 
 
 def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -147,7 +174,10 @@ def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def _setting(node: ast.stmt) -> str:
-    """`os.environ["NAME"] = "value"` or `os.environ.setdefault("NAME", "value")` as a step."""
+    """What changes the imports after it in a way that can be done before, as a step.
+
+    `os.environ["NAME"] = "value"`, `os.environ.setdefault("NAME", "value")`, filters of warnings.
+    """
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
         if isinstance(target, ast.Subscript) and ast.unparse(target.value) == "os.environ":
@@ -155,7 +185,18 @@ def _setting(node: ast.stmt) -> str:
     call = node.value if isinstance(node, ast.Expr) else None
     if isinstance(call, ast.Call) and ast.unparse(call.func) == "os.environ.setdefault":
         return _pair(call.args, "?=")
+    if isinstance(call, ast.Call) and _FILTER.match(ast.unparse(call.func)):
+        values = [*call.args, *(keyword.value for keyword in call.keywords)]
+        return f"!{ast.unparse(call)}" if all(map(_is_literal, values)) else ""
     return ""
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """A constant, or one of Python's own kinds of warnings."""
+    kinds = isinstance(node, ast.Name) and getattr(builtins, node.id, None)
+    return isinstance(node, ast.Constant) or (
+        isinstance(kinds, type) and issubclass(kinds, Warning)
+    )
 
 
 def _pair(nodes: Sequence[ast.expr], sign: str) -> str:
@@ -166,24 +207,28 @@ def _pair(nodes: Sequence[ast.expr], sign: str) -> str:
 def _is_harmless(node: ast.stmt) -> bool:
     """Whether it cannot change what an import after it does, as far as its form tells."""
     if isinstance(node, ast.Expr):
-        # A docstring, or which warnings are shown.
-        return isinstance(node.value, ast.Constant) or ast.unparse(node).startswith("warnings.")
+        return isinstance(node.value, ast.Constant)
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         inner = [n for target in targets for n in ast.walk(target)]
         is_name = not any(isinstance(n, (ast.Attribute, ast.Subscript)) for n in inner)
         return is_name and (node.value is None or not _calls(node.value))
     if isinstance(node, ast.ClassDef):
-        outside = [
-            *node.decorator_list,
-            *node.bases,
-            *(keyword.value for keyword in node.keywords),
-        ]
-        return not any(map(_calls, outside)) and all(map(_is_harmless, node.body))
+        outside = [*node.bases, *(keyword.value for keyword in node.keywords)]
+        inside = all(map(_is_harmless, node.body))
+        return inside and not any(map(_calls, outside)) and _has_harmless_decorators(node)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value]
-        return not any(map(_calls, [*node.decorator_list, *defaults]))
+        return not any(map(_calls, defaults)) and _has_harmless_decorators(node)
     return isinstance(node, ast.Pass)
+
+
+def _has_harmless_decorators(
+    node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+) -> bool:
+    """A decorator is called, also where it stands without brackets."""
+    names = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
+    return all(_HARMLESS_DECORATOR.fullmatch(ast.unparse(name)) for name in names)
 
 
 def _calls(node: ast.expr) -> bool:

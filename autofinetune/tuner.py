@@ -49,6 +49,7 @@ from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
     State,
+    Status,
     Trial,
     device_of,
 )
@@ -457,7 +458,7 @@ class Tuner:
 
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
-        if trial.has_model:
+        if trial.has_model and trial.status is Status.COMPLETED:  # a stopped one is half a model
             self._strategy.model_saved(candidate)
         self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True

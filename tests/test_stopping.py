@@ -101,6 +101,20 @@ def test_losses_are_stopped_the_same_way(tmp_path: Path) -> None:
     assert state.trials[1].estimate == pytest.approx(-(BAD[0] + GOOD[-1] - GOOD[0]))
 
 
+def test_a_stopped_trial_is_not_continued(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        model = Path(attempt.env["AUTOFINETUNE_SAVED_PARAMS_DIR"])
+        (model / "weights").write_text("")
+        return only_first_good(attempt)
+
+    state = run(tuner_of(tmp_path, program, evaluator="populationbased", rounds=4))
+    stopped = {t.id for t in state.trials.values() if t.status is Status.STOPPED}
+    parents = {t.parent for t in state.trials.values() if t.parent is not None}
+    assert stopped
+    assert parents
+    assert not stopped & parents
+
+
 class Watched(MemoryExecutor):
     """Notes when attempts are asked to stop, and when they are cancelled."""
 

@@ -104,10 +104,11 @@ def _chosen(state: State, number: str | None) -> Trial:
                 "name a trial by its number in trials.csv",
             )
         return state.best
-    trial = state.trials.get(int(number)) if number.isdecimal() else None
+    is_number = number.isdecimal() and len(number) < 10
+    trial = state.trials.get(int(number)) if is_number else None
     if trial is None:
         raise UsageError(
-            f"this run has no trial {number!r}",
+            f"this run has no trial {number[:60]!r}",
             f"give a number from 0 to {len(state.trials) - 1}, as in trials.csv"
             if state.trials
             else "it has begun no trial yet",

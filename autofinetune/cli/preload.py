@@ -49,5 +49,6 @@ def _steps(config: Config) -> tuple[tuple[str, ...], str]:
     if config.preload == NONE:
         return (), ""
     if start_of_command(config) != (config.python, config.script):
-        return (), f"{config.script} is no Python script; its trials start as they are"
+        kind = "no Python script" if config.script else "a command of its own"
+        return (), f"{config.called} is {kind}; its trials start as they are"
     return steps_of(config.preload, config.script_path)

@@ -46,7 +46,8 @@ class Imports:
     @property
     def title(self) -> str:
         """What is imported, as a person thinks of it: installed packages, if there are any."""
-        tops = [re.split("[.:?]", step)[0] for step in self.steps if "=" not in step]
+        modules = [step for step in self.steps if "=" not in step and step[0] != "!"]
+        tops = [re.split("[.:?]", step)[0] for step in modules]
         packages = [top for top in tops if top not in sys.stdlib_module_names]
         return ", ".join(dict.fromkeys(packages or tops))
 

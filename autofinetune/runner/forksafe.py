@@ -8,22 +8,28 @@ import sys
 import threading
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Set
+
 _PATIENCE_S = 1.0  # a thread that was joined may be seen for a moment longer
 _QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-def obstacle(known: set[int], script_dir: str) -> str:
+def obstacle(known: set[int], script_dir: str, plain: Set[str]) -> str:
     """What forbids a fork, or nothing.
 
     Args:
         known: the descriptors that were open before the imports.
         script_dir: what lies there is the user's, and every trial imports it anew.
+        plain: the modules that any script finds loaded.
     """
     return (
         _python_threads()
         or _descriptors(known)
         or _children()
         or _local_modules(script_dir)
+        or _hidden_modules(script_dir, plain)
         or _fork_once()
     )
 
@@ -75,6 +81,18 @@ def _local_modules(script_dir: str) -> str:
             folder = os.path.dirname(folder)
         if folder == script_dir:
             return f"the imports load {name}, which lies beside the script and may change"
+    return ""
+
+
+def _hidden_modules(script_dir: str, plain: Set[str]) -> str:
+    """Modules beside the script that it would not get, as others of their name are loaded."""
+    for entry in os.listdir(script_dir):
+        name, dot, _ = entry.partition(".")
+        if name in plain or name not in sys.modules or name == "__main__":
+            continue
+        package = os.path.join(script_dir, entry, "__init__.py")
+        if entry.endswith((".py", ".so")) if dot else os.path.exists(package):
+            return f"{entry} lies beside the script and has the name of a loaded module"
     return ""
 
 

@@ -43,27 +43,34 @@ class _IsTrial(BaseException):
     """Leads a fork that is to be the trial out of the code of its runner."""
 
 
-def serve(order: dict[str, Any], first: str) -> None:
+def serve(order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
     """Import what `order` says and serve; returns in the forks that are to run the script.
 
     Args:
         order: the `script`, the `steps` (see `import_all`), and a `title` for `ps`.
         first: the variable with which the room in our environment begins.
+        plain: the modules that any script finds loaded.
     """
     control = socket.socket(fileno=os.dup(1))
     captured = os.memfd_create("output of the imports")
     for descriptor in (1, 2):
         os.dup2(captured, descriptor)
     end_with_parent(signal.SIGKILL)
-    server = _Server(order, first, control, captured)
+    server = _Server(order, first, plain, control, captured)
     server.work()
     server.become_trial()
 
 
 class _Server:
     def __init__(
-        self, order: dict[str, Any], first: str, control: socket.socket, captured: int
+        self,
+        order: dict[str, Any],
+        first: str,
+        plain: frozenset[str],
+        control: socket.socket,
+        captured: int,
     ) -> None:
+        self.plain = plain
         self.script: str = order["script"]
         self.title: str = order["title"]
         self.steps: list[str] = order["steps"]
@@ -113,7 +120,7 @@ class _Server:
             os.dup2(null, descriptor)
         os.close(null)
         os.close(self.captured)
-        problem = problem or forksafe.obstacle(before, script_dir)
+        problem = problem or forksafe.obstacle(before, script_dir, self.plain)
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
         teardown.spare_imported()

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,7 +34,7 @@ def import_all(steps: list[str]) -> str:
 
     A step is `module`, or `module:name` for `from module import name`, either with a `?` where it
     may fail; or a variable of the environment for those after it: `NAME=value`, or `NAME?=value`
-    where it is not set yet.
+    where it is not set yet; or, after a `!`, a call of the script that filters warnings.
     """
     step = "sitecustomize"
     before: dict[str, str | None] = {}
@@ -41,7 +42,9 @@ def import_all(steps: list[str]) -> str:
         _customize()
         for step in steps:
             name, equals, value = step.partition("=")
-            if equals:
+            if step.startswith("!"):
+                eval(step[1:], {"warnings": warnings})
+            elif equals:
                 _set(name, value, before)
             else:
                 _import(name)

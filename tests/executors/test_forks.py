@@ -322,6 +322,9 @@ UNSAFE = {
         "the imports started a process"
     ),
     "import neighbour": "the imports load neighbour, which lies beside the script",
+    "import sys\nsys.modules['colorsys'] = sys": (
+        "colorsys.py lies beside the script and has the name of a loaded module"
+    ),
     "import neighbours": "the imports load neighbours, which lies beside the script",
     "raise ValueError('why')": "unsafe cannot be imported (ValueError: why)",
     "raise SystemExit(3)": "unsafe cannot be imported (SystemExit: 3)",
@@ -336,6 +339,7 @@ def test_imports_that_make_forks_unsafe_are_told(root: Path, library: Path, code
     (root / "neighbour.py").write_text("")
     (root / "neighbours").mkdir()
     (root / "neighbours/__init__.py").write_text("")
+    (root / "colorsys.py").write_text("")  # which nobody has loaded yet
     (library / "unsafe.py").write_text(code)
     notices: list[str] = []
     with server(root, ["unsafe"], notices=notices) as made:

@@ -97,10 +97,30 @@ def test_torch_tells_whether_cuda_has_begun(
     assert forksafe._is_cuda_spoilt() is is_spoilt
 
 
+def test_a_module_beside_the_script_that_another_one_hides(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    (tmp_path / "json.txt").write_text("")
+    (tmp_path / "json").mkdir()
+    (tmp_path / "unknown_to_all.py").write_text("")
+    assert forksafe._hidden_modules(folder, set()) == ""
+    (tmp_path / "json.py").write_text("")
+    why = "json.py lies beside the script and has the name of a loaded module"
+    assert forksafe._hidden_modules(folder, set()) == why
+    assert forksafe._hidden_modules(folder, {"json"}) == ""  # so it is for any script
+    (tmp_path / "json.py").rename(tmp_path / "json" / "__init__.py")
+    assert forksafe._hidden_modules(folder, set()).startswith("json lies beside the script")
+
+
 def test_the_first_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_python_threads", "_descriptors", "_children", "_local_modules"):
+    for name in (
+        "_python_threads",
+        "_descriptors",
+        "_children",
+        "_local_modules",
+        "_hidden_modules",
+    ):
         monkeypatch.setattr(forksafe, name, lambda *args: "")
     monkeypatch.setattr(forksafe, "_fork_once", lambda: "last")
-    assert forksafe.obstacle(set(), "") == "last"
+    assert forksafe.obstacle(set(), "", set()) == "last"
     monkeypatch.setattr(forksafe, "_children", lambda: "before")
-    assert forksafe.obstacle(set(), "") == "before"
+    assert forksafe.obstacle(set(), "", set()) == "before"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ def test_what_goes_wrong_is_told_with_its_step(
     assert "json:neither cannot be imported (" in imports.import_all(["json:neither"])
     why = "leaves_us cannot be imported (SystemExit: 3)"
     assert imports.import_all(["leaves_us"]) == why
+
+
+def test_filters_of_the_script_hold_for_the_steps_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "warns.py").write_text("import warnings\nwarnings.warn('noise', UserWarning)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with warnings.catch_warnings():
+        steps = ["warns", "!warnings.simplefilter('error', category=UserWarning)"]
+        why = "warns cannot be imported (UserWarning: noise)"
+        assert imports.import_all(steps[::-1]) == why
+        steps.append("!warnings.filterwarnings('ignore', 'noise')")
+        assert imports.import_all([steps[-1], "warns"]) == ""
 
 
 def test_variables_hold_for_the_steps_behind_them(

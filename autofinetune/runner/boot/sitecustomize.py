@@ -7,9 +7,12 @@ Python itself goes on there, so that a trial is started by the same code as any 
 
 from __future__ import annotations
 
-import json
-import os
 import sys
+
+PLAIN = frozenset(sys.modules)  # what any script finds loaded
+
+import json  # noqa: E402
+import os  # noqa: E402
 
 ORDER, ROOM, MARK = "AUTOFINETUNE_PRELOAD", "AUTOFINETUNE_ROOM", "AUTOFINETUNE_MARK"
 
@@ -40,7 +43,7 @@ def _serve() -> None:
         from autofinetune.runner import forkserver
 
         del sys.path[0]
-        forkserver.serve(order, ORDER)
+        forkserver.serve(order, ORDER, PLAIN)
     except BaseException as error:  # whatever it is: the script must not run in this process
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
