@@ -88,6 +88,7 @@ def _start(source: Source, probe: CardProbe) -> int:
             python=sys.executable,
             random_seed=secrets.randbelow(2**31),
         )
+        _note_idle_options(config, source)
         say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
         paths = new_paths(options.get("output_dir"))
         return start_config(
@@ -97,6 +98,16 @@ def _start(source: Source, probe: CardProbe) -> int:
             dry_run=bool(options.get("dry_run")),
             preflight=not options.get("skip_preflight"),
         )
+
+
+def _note_idle_options(config: Config, source: Source) -> None:
+    """Of what was typed and is for the continuing of models only."""
+    if EVALUATORS[config.evaluator].continues_models:
+        return
+    for name in ("warm_args", "exploit"):
+        if name in source.options and name not in source.origins:
+            say_all([f"note: --{name} has no effect with --evaluator={config.evaluator}, which "
+                     "continues no models"])  # fmt: skip
 
 
 def new_paths(output_dir: str | None) -> RunPaths:

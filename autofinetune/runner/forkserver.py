@@ -30,7 +30,13 @@ from typing import Any
 from autofinetune.runner import forksafe, pages
 from autofinetune.runner.imports import as_in_script, import_all
 from autofinetune.runner.main import CHANGED, main
-from autofinetune.runner.processes import MARK_VARIABLE, end_with_parent, identity
+from autofinetune.runner.processes import (
+    MARK_VARIABLE,
+    descendants,
+    end_with_parent,
+    identity,
+    send_to,
+)
 from autofinetune.runner.shown import Shown
 from autofinetune.runner.teardown import Teardown
 
@@ -91,6 +97,8 @@ class _Server:
         began = time.monotonic()
         problem = self._prepare()
         self._tell({"problem": problem} if problem else {"seconds": time.monotonic() - began})
+        if problem:  # what the imports have started may be in sessions of its own
+            send_to(descendants(os.getpid()), signal.SIGKILL)
         if problem or not self._serve():
             os._exit(0)
 

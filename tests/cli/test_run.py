@@ -264,6 +264,14 @@ def test_resume_of_nothing_and_of_a_finished_run(workplace: Workplace) -> None:
     assert sorted(workplace.ledger("start")) == [0, 1]
 
 
+def test_options_without_effect_are_told(workplace: Workplace) -> None:
+    words = ("--warm_args=--epochs=2", "--exploit=better_half", "--dry-run")
+    assert "has no effect" not in workplace.tune(*words).out
+    told = workplace.tune(*words, "--evaluator=fulltrail").out
+    for name in ("warm_args", "exploit"):
+        assert f"note: --{name} has no effect with --evaluator=fulltrail" in told
+
+
 def test_dry_run_shows_the_plan_and_runs_nothing(workplace: Workplace) -> None:
     done = workplace.tune("--popsize=6", "--dry-run", "--seed=1", "max_seq_len", "9")
     assert done.code == 0

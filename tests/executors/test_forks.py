@@ -334,6 +334,17 @@ UNSAFE = {
 }
 
 
+def test_what_unsafe_imports_started_is_ended(root: Path, library: Path) -> None:
+    (library / "unsafe.py").write_text(
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '99'], start_new_session=True)\n"
+        f"open({str(root / 'pid')!r}, 'w').write(str(child.pid))\n"
+    )
+    with server(root, ["unsafe"], notices=[]) as made:
+        assert made.pid is None
+    wait_until(lambda: not Path("/proc", (root / "pid").read_text()).exists())
+
+
 @pytest.mark.parametrize("code", UNSAFE, ids=range(len(UNSAFE)))
 def test_imports_that_make_forks_unsafe_are_told(root: Path, library: Path, code: str) -> None:
     (root / "neighbour.py").write_text("")
