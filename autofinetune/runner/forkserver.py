@@ -96,9 +96,9 @@ class _Server:
         self.shown.environment({})
         began = time.monotonic()
         problem = self._prepare()
-        self._tell({"problem": problem} if problem else {"seconds": time.monotonic() - began})
         if problem:  # what the imports have started may be in sessions of its own
             send_to(descendants(os.getpid()), signal.SIGKILL)
+        self._tell({"problem": problem} if problem else {"seconds": time.monotonic() - began})
         if problem or not self._serve():
             os._exit(0)
 
