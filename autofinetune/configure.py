@@ -14,7 +14,7 @@ from typing import Any
 from autofinetune.commands import is_shell_line
 from autofinetune.config import EXPLOITS, MOST_TRIALS, ON_TIMEOUT, OWN_OPTIONS, Config
 from autofinetune.defaults import DEFAULTS, option_name
-from autofinetune.errors import ConfigError, UsageError, did_you_mean
+from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.masking import MASK
 from autofinetune.placement import Placement, read_placement
 from autofinetune.preload import AUTO, NONE, mistakes
@@ -94,8 +94,8 @@ def build_config(
     checker.no_masks((*script_args, *(warm_args or ()), *program.words))
     space = checker.space()
     if space is not None:
-        checker.no_option_twice(space, script_args)
-        checker.no_option_twice(space, warm_args or (), "--warm_args: ")
+        checker.no_option_twice(space, "script_args", script_args)
+        checker.no_option_twice(space, "warm_args", warm_args or ())
     checker.finish()
     assert space is not None
     return Config(
@@ -155,7 +155,8 @@ class _Checker:
         elif not script:
             self.mistakes.append("the training script is missing; autofinetune train.py ...")
         elif not Path(self.working_dir, script).is_file():
-            self.mistakes.append(f"there is no script {script!r} in {self.working_dir}")
+            why = f"there is no script {script!r} in {self.working_dir}"
+            self.mistakes.append(Mistake("script", why))
         return script
 
     def _find_programs(self, program: Program) -> None:
@@ -168,7 +169,12 @@ class _Checker:
             path = variables((*program.env, *env)).get("PATH")
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
-                self.mistakes.append(f"command: {name!r} {why} (from {self.working_dir})")
+                self.mistakes.append(
+                    Mistake(
+                        "command",
+                        f"the program {name!r} of the command {why} (from {self.working_dir})",
+                    )
+                )
 
     def placement(self, program: Program) -> Placement:
         """With a process for each replica of the tasks."""
@@ -266,15 +272,13 @@ class _Checker:
 
     def script_args(self, program: Program) -> tuple[str, ...]:
         try:
-            words = as_options(_words("script_args:", self.options.get("script_args") or ()))
+            words = as_options(_words("script_args", self.options.get("script_args") or ()))
         except (UsageError, ValueError) as error:
-            self.mistakes.append(str(error))
+            self.mistakes.append(Mistake("script_args", str(error)))
             return ()
         if words and any(is_shell_line(command) for command in program.commands):
-            self.mistakes.append(
-                f"{words[0]}: nothing can be added to the command, which is a line for a shell; "
-                "change that line"
-            )
+            why = "nothing can be added to the command, which is a line for a shell"
+            self.mistakes.append(Mistake("script_args", f"{words[0]}: {why}; change that line"))
         return words
 
     def warm_args(self) -> tuple[str, ...] | None:
@@ -314,13 +318,14 @@ class _Checker:
                     f"train.py again on the command line, as in: {name} <value>"
                 )
 
-    def no_option_twice(self, space: Space, words: Sequence[str], option: str = "") -> None:
+    def no_option_twice(self, space: Space, option: str, words: Sequence[str]) -> None:
         searched = set(space.names)
         for word in words:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:
                 who = "searched" if name in searched else "passed by autofinetune"
-                self.mistakes.append(f"{option}{word}: {name} is {who} already; leave it out")
+                why = f"{word}: {name} is {who} already; leave it out"
+                self.mistakes.append(Mistake(option, why))
 
 
 def read_pairs(value: object) -> dict[str, str]:

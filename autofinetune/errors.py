@@ -21,6 +21,17 @@ class AutofinetuneError(Exception):
         self.tip = tip
 
 
+class Mistake(str):
+    """One of several mistakes, with the option it is about, where it does not begin with it."""
+
+    option: str
+
+    def __new__(cls, option: str, text: str) -> Mistake:
+        made = super().__new__(cls, text)
+        made.option = option
+        return made
+
+
 class UsageError(AutofinetuneError):
     """The command line, a file or an argument is wrong; nothing was started."""
 

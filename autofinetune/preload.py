@@ -108,10 +108,12 @@ class _Reader:
             elif setting:
                 self.steps.append(setting)
             elif isinstance(node, ast.If):
-                self._stop_at(node, is_harmless=not _calls(node.test))
                 # What a type checker alone sees is not imported at all.
                 is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
                 branches = [*(node.body if is_run else ()), *node.orelse]
+                self._stop_at(
+                    node, is_harmless=not (_calls(node.test) or any(map(_loads, branches)))
+                )
                 self.read(branches, is_certain=False, is_taken=False)
             elif isinstance(node, ast.Try):
                 handlers = [statement for handler in node.handlers for statement in handler.body]
@@ -128,6 +130,8 @@ class _Reader:
     def _take(
         self, node: ast.Import | ast.ImportFrom, *, is_certain: bool, is_taken: bool
     ) -> None:
+        if self._seen and isinstance(node, ast.ImportFrom) and node.level:
+            self._stop_at(node, is_harmless=False)  # inside a package nothing is followed
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
@@ -154,8 +158,10 @@ class _Reader:
         if not _is_local(name, self.script):
             spec = _find(name)
             path = Path((spec and spec.origin) or "")
+            if "." in name or path.stem == "__init__":  # what a package does is not followed
+                return False
         try:
-            body = ast.parse(path.read_bytes() if path.stem != "__init__" else b"(").body
+            body = ast.parse(path.read_bytes()).body
         except (OSError, SyntaxError, ValueError, RecursionError):
             return False
         reader = _Reader(path, self._seen | {name})
@@ -229,6 +235,13 @@ def _has_harmless_decorators(
     """A decorator is called, also where it stands without brackets."""
     names = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
     return all(_HARMLESS_DECORATOR.fullmatch(ast.unparse(name)) for name in names)
+
+
+def _loads(node: ast.stmt) -> bool:
+    """Whether a package may be imported somewhere in it, which others after it may depend on."""
+    imports = (n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom)))
+    tops = {step.partition(":")[0].partition(".")[0] for n in imports for step in _steps(n)}
+    return any(top not in sys.stdlib_module_names and _is_installed(top) for top in tops)
 
 
 def _calls(node: ast.expr) -> bool:

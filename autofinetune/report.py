@@ -76,7 +76,7 @@ def should_stop() -> bool:
 def _report(kind: str, score: float, step: int | None) -> None:
     value = as_score(kind, score)
     path = os.environ.get(REPORT_FILE_VARIABLE)
-    if path and _rank() != 0:
+    if path and (path == os.devnull or _rank() != 0):
         return  # one report a trial, however many processes it has
     if not path:
         import logging

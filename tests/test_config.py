@@ -220,14 +220,14 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
-        ("script_args", 5, "script_args: must be words or a list of words, found 5"),
+        ("script_args", 5, "script_args must be words or a list of words, found 5"),
         ("script_args", "'open", "No closing quotation"),
         ("script_args", ("lr", "3"), "--lr=3: lr is searched already; leave it out"),
         ("script_args", ("--units=3",), "--units=3: units is searched already; leave it out"),
         ("script_args", ("--model_path=x",), "--model_path=x: model_path is passed by autofine"),
         ("script_args", ("saved_params_dir", "x"), "saved_params_dir is passed by autofinetune"),
-        ("warm_args", "--lr=3", "--warm_args: --lr=3: lr is searched already; leave it out"),
-        ("warm_args", "--model_path=x", "--warm_args: --model_path=x: model_path is passed by"),
+        ("warm_args", "--lr=3", "--lr=3: lr is searched already; leave it out"),
+        ("warm_args", "--model_path=x", "--model_path=x: model_path is passed by"),
         ("warm_args", "epochs", "--warm_args: 'epochs' after the options has no value"),
         ("warm_args", "'open", "--warm_args: No closing quotation"),
         ("warm_args", 3, "--warm_args: the value must be words or a list of words, found 3"),
@@ -301,16 +301,16 @@ def test_replicas_are_ranks(folder: Path) -> None:
     [
         (
             {"command": ["no-such-program"]},
-            "command: 'no-such-program' is not there (from ",
+            "the program 'no-such-program' of the command is not there (from ",
         ),
         (
             {"command": ["./train.py"]},
-            "command: './train.py' cannot be run (from ",
+            "the program './train.py' of the command cannot be run (from ",
         ),
         ({"command": []}, "the training script is missing"),
         (
             {"tasks": [{"command": ["no-such"]}]},
-            "command: 'no-such' is not there (from ",
+            "the program 'no-such' of the command is not there (from ",
         ),
         (
             {"tasks": TASKS, "ranks_per_trial": 3},

@@ -141,6 +141,9 @@ os.environ["THREE"] = "3"
         "warnings.filterwarnings(kind())",
         "warnings.warn('x')",
         "import changes_things",
+        "import packaged.inner",
+        "import relative",
+        "if x:\n    import package.inner",
         "import packaged",
         "import neighbours",
         "from neighbours.inner import x",
@@ -150,6 +153,7 @@ os.environ["THREE"] = "3"
     ],
 )
 def test_what_may_change_imports_ends_them(script: Path, statement: str) -> None:
+    (script.parent / "relative.py").write_text("from .settings import x\n")
     (script.parent / "settings.py").write_text("import os\nos.environ['ONE'] = '1'\n")
     (script.parent / "uses_settings.py").write_text("import uses_settings, settings\n")
     (script.parent / "broken.py").write_text("x = (\n")

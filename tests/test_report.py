@@ -53,6 +53,14 @@ def test_a_trial_should_stop_once_the_file_is_there(
     assert should_stop()
 
 
+def test_a_report_to_nowhere_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a later rank, whatever a launcher's variables say."""
+    monkeypatch.setenv(REPORT_FILE_VARIABLE, os.devnull)
+    monkeypatch.setenv("PMI_RANK", "0")
+    report_final_result(0.5)
+    report_intermediate_result(0.5)
+
+
 def test_outside_a_run_nothing_should_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(STOP_FILE_VARIABLE, raising=False)
     assert not should_stop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
             continue
         seen.add(path)
         try:
-            tree = ast.parse(path.read_bytes())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes in the user's texts
+                tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
         for module, names in _imports(tree, path, roots):
@@ -102,7 +105,7 @@ def _local_files(module: str, names: Sequence[str], roots: Sequence[Path]) -> It
     parts = [part for part in module.split(".") if part]
     for root in roots:
         for place in (root.joinpath(*parts), *(root.joinpath(*parts, name) for name in names)):
-            for file in (place.with_suffix(".py"), place / "__init__.py"):
+            for file in (place.parent / f"{place.name}.py", place / "__init__.py"):
                 if file.is_file():
                     yield file
 

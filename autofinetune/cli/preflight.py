@@ -18,7 +18,9 @@ from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options
+from autofinetune.masking import masked
 from autofinetune.program import variables
+from autofinetune.space.fields import one_line
 
 TIMEOUT_S = 120.0
 
@@ -59,13 +61,14 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
     nothing in it; nor is what has no parser of options.
     """
     program = config.program
-    answers: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+    answers: dict[tuple[tuple[str, ...], ...], tuple[str, ...] | None] = {}
 
     def options_of(command: tuple[str, ...], extra: Sequence[str]) -> tuple[str, ...] | None:
-        if command not in answers:
+        key = (command, tuple(extra))
+        if key not in answers:
             own = {**env, **variables(program.env), **variables(extra)}
-            answers[command] = _declared(config, command, own)
-        return answers[command]
+            answers[key] = _declared(config, command, own)
+        return answers[key]
 
     tasks = tuple(
         dataclasses.replace(task, script_options=options_of(task.command, task.env))
@@ -87,14 +90,15 @@ def _declared(
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None
     words = start_of_command(config, command)
+    called = one_line(shlex.join(masked(words)))
     why = "has no parser of options, as far as can be seen, so it is not asked for them"
     if has_parser(words, config.working_dir, env):
         found = _ask(config, words, env)
         if not found.problem:
-            _check_missing(config, shlex.join(words), found)
+            _check_missing(config, called, found)
             return tuple(sorted(found.options))
         why = f"--help does not tell its options: {found.problem}"
-    say(f"note: {shlex.join(words)} {why}; the directories for models are in the environment only")
+    say(f"note: {called} {why}; the directories for models are in the environment only")
     return None
 
 

@@ -15,9 +15,10 @@ from autofinetune.cli.parts import one_thread
 from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
 from autofinetune.configure import COMMAND_LINE, read_pairs
-from autofinetune.errors import ConfigError, UsageError, did_you_mean
+from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
 from autofinetune.space import Document, read_space, read_yaml
+from autofinetune.space.fields import one_line
 from autofinetune.space.yaml_file import Path_
 
 FILES = (".yaml", ".yml", ".json")
@@ -69,16 +70,17 @@ class Source:
         if path is None:
             is_typed = mistake.startswith("--")
             return mistake if is_typed else f"{self.file.where(())} {mistake}"
-        if path == (option,):
+        if path == (option,) and re.match(rf"(--)?{option}\b", mistake):
             return f"{self.file.where(path)} {mistake.removeprefix('--')}"
-        mistake = mistake.removeprefix(f"{option}: ")
         return f"{self.file.where(path)} {label_of(path)}: {mistake}"
 
 
 def _option_of(mistake: str) -> str:
-    """The option that a mistake begins with, `--gpu=7 ...` or `command: ...`."""
-    found = re.match(r"(?:--|there is no (?=script ))?(\w+)(?:\[\d+\])*(?=[=: ])", mistake)
-    return found[1] if found else ""
+    """The option that a mistake is about or begins with: `--gpu=7 ...`, `enqueued[0]: ...`."""
+    if isinstance(mistake, Mistake):
+        return mistake.option
+    found = re.match(r"--(\w+)|(\w+)(?:\[\d+\])*: ", mistake)
+    return (found[1] or found[2]) if found else ""
 
 
 def source_of_run(given: Mapping[str, Any]) -> Source:
@@ -115,7 +117,7 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     for key in ("strategy_options", "assessor_options"):
         with contextlib.suppress(ValueError):  # it is told when all options are checked
             if key in kept and key in given:
-                given[key] = {**kept[key], **read_pairs(given[key])}
+                given[key] = {**read_pairs(kept[key]), **read_pairs(given[key])}
     return Source(
         kept | given,
         document,
@@ -161,7 +163,7 @@ def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
         )
     options = vars(run_parser().parse_args([])).keys()
     mistakes = [
-        f"{document.where((key,))} {key} is unknown{did_you_mean(key, DESCRIBED)}"
+        one_line(f"{document.where((key,))} {key} is unknown{did_you_mean(key, DESCRIBED)}")
         for key in described
         if key not in DESCRIBED | options
     ]

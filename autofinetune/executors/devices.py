@@ -16,7 +16,7 @@ from .cards import Card
 
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
 _CPU = re.compile(r"cpu(?::([0-9]{1,4}))?\Z")
-_AUTO = re.compile(r"auto(?::([0-9]{1,4}))?\Z")
+_AUTO = re.compile(r"auto(?::([0-9]{1,7}))?\Z")
 _BUSY_BYTES = 256 << 20  # drivers keep up to this much of an idle card for themselves
 _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=cpu:4"
 

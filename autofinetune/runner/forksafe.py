@@ -7,6 +7,7 @@ import stat
 import sys
 import threading
 import time
+from importlib.machinery import EXTENSION_SUFFIXES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ def _local_modules(script_dir: str) -> str:
 def _hidden_modules(script_dir: str, plain: Set[str]) -> str:
     """Modules beside the script that it would not get, as others of their name are loaded."""
     for entry in os.listdir(script_dir):
-        name, dot, _ = entry.partition(".")
+        name, dot, end = entry.partition(".")
         if name in plain or name not in sys.modules or name == "__main__":
             continue
         package = os.path.join(script_dir, entry, "__init__.py")
-        if entry.endswith((".py", ".so")) if dot else os.path.exists(package):
+        if f".{end}" in (".py", *EXTENSION_SUFFIXES) if dot else os.path.exists(package):
             return f"{entry} lies beside the script and has the name of a loaded module"
     return ""
 

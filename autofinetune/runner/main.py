@@ -95,7 +95,8 @@ def _program(name: str, environ: dict[str, str]) -> str:
     if "/" in name or path == os.environ.get("PATH", ""):
         return name
     places = [os.path.join(folder, name) for folder in path.split(":") if folder]
-    return next((place for place in places if os.access(place, os.X_OK)), name)
+    found = (place for place in places if os.path.isfile(place) and os.access(place, os.X_OK))
+    return next(found, name)
 
 
 def main(directory: str, lifeline: int | None = None, start: Start = start_program) -> int:

@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
 from .fields import short
-from .yaml_file import Document, Path_
-
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
+from .yaml_file import Document, Path_, as_pyyaml_reads
 
 
 def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:
@@ -25,7 +21,6 @@ def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Docum
     """
     if not document.written:
         return document
-    loader = yaml.SafeLoader("")
     words: dict[Path_, str] = {}
 
     def reread(value: Any, path: Path_) -> Any:
@@ -36,7 +31,7 @@ def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Docum
         text = document.written.get(path)
         if text is None or type(value) not in (int, float, str):
             return value
-        other = _read(loader, text)
+        other = as_pyyaml_reads(text)
         if other is text:
             words[path] = text
         if isinstance(value, float):
@@ -47,13 +42,3 @@ def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Docum
         return other
 
     return Document(document.source, reread(document.value, ()), document.places, words)
-
-
-def _read(loader: Any, text: str) -> Any:
-    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
-    if tag not in _TAGS:
-        return text
-    try:
-        return loader.construct_object(yaml.ScalarNode(tag, text))
-    except ValueError:  # such as 0x_, which looks like a number
-        return text

@@ -33,6 +33,8 @@ _SPECIAL = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
 _NON_FINITE = re.compile(r"([+-]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
 # How JSON, unlike YAML, writes a character beyond 16 bits; a backslash before it is a pair itself.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
+_NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
+_MOST_DIGITS = 400
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -121,6 +123,20 @@ def parse_yaml(
 def _character(pair: re.Match[str]) -> str:
     units = bytes.fromhex(pair[2] + pair[3])
     return pair[1] + units.decode("utf-16-be")
+
+
+def as_pyyaml_reads(text: str) -> Any:
+    """The boolean or number that PyYAML makes of a plain value; else the text itself."""
+    if len(text) > _MOST_DIGITS:
+        return text
+    loader: Any = yaml.SafeLoader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag not in _NUMBERS:
+        return text
+    try:
+        return loader.construct_object(yaml.ScalarNode(tag, text))
+    except (ValueError, OverflowError):  # such as 0x_, which looks like a number
+        return text
 
 
 def dump_yaml(value: Any) -> str:
@@ -258,7 +274,7 @@ def _plain_value(text: str) -> Any:
     if text in _SPECIAL:
         return _SPECIAL[text]
     if _INT.match(text):
-        return int(text) if len(text) < 400 else float(text)
+        return int(text) if len(text) < _MOST_DIGITS else float(text)
     if _FLOAT.match(text):
         return float(text)
     found = _NON_FINITE.match(text)

@@ -85,10 +85,10 @@ def main() -> int:
     options = parser.parse_args()
     data = Path(options.yahpo) if options.yahpo else None
     if options.command == "bbob":
-        pure_cma.run(options.cache.with_suffix(".bbob.json"))
+        doc.keep(options.cache, "Pure CMA-ES", pure_cma.run())
         return 0
     if options.command == "speed":
-        speed.run(options.cache.with_suffix(".speed.json"))
+        doc.keep(options.cache, "Speed", speed.run())
         return 0
     if options.command == "tables":
         build_tables.make()
@@ -107,7 +107,7 @@ def main() -> int:
             parser.error("schedules needs --yahpo=DIR: the lengths of trials are LCBench's")
         lcbench = [name for name in chosen if name.startswith(yahpo.FAMILY)]
         seeds = range(options.first_seed, options.first_seed + options.seeds)
-        schedules.run(data, lcbench, seeds, options.cache.with_suffix(".schedules.json"))
+        doc.keep(options.cache, "No rounds", schedules.run(data, lcbench, seeds))
         return 0
     if options.command == "run":
         failed = runner.run(

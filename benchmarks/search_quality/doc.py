@@ -62,10 +62,18 @@ def write(
         _CLASSICS: _against_classics(found, names, trials),
         namesakes.TITLE: namesakes.section(found, names),
         _CONSTANTS: constants.section(found),
-        **{title: _beside(cache, *source) for title, source in _BESIDE.items()},
+        **{title: _beside(cache, title) for title in _BESIDE},
         _AGAIN: _again(cache),
     }
     _put(_protocol(found, groups), measured)
+
+
+def keep(cache: Path, title: str, found: Any) -> None:
+    """Print what was measured for a section of its own, and keep it beside the cache."""
+    suffix, module = _BESIDE[title]
+    kept = {"commit": commit(DOCS), "found": found}
+    cache.with_suffix(suffix).write_text(json.dumps(kept) + "\n")
+    print("\n".join(module.lines(found)))
 
 
 def write_namesakes(cache: Path, names: Sequence[str]) -> None:
@@ -81,7 +89,11 @@ def _put(head: str, measured: Mapping[str, str]) -> None:
     document = DOCS / _NAME
     before = sections_of(document.read_text()) if document.exists() else {}
     before.pop("Protocol", None)
-    sections = {title: f"{text}\n\n{stamp}" for title, text in measured.items() if text}
+    sections = {
+        title: text if title in (*_BESIDE, _AGAIN) else f"{text}\n\n{stamp}"
+        for title, text in measured.items()
+        if text
+    }
     sections |= {title: text for title, text in before.items() if title not in sections}
     titles = [title for title in sections if title not in _LAST]
     titles += [title for title in _LAST if title in sections]
@@ -238,14 +250,16 @@ def _against_classics(
     return head + "\n".join(rows) if rows else ""
 
 
-def _beside(cache: Path, suffix: str, module: Any) -> str:
+def _beside(cache: Path, title: str) -> str:
     """What a part printed that keeps its results in a file beside the cache."""
+    suffix, module = _BESIDE[title]
     path = cache.with_suffix(suffix)
     if not path.exists():
         return ""
-    table = "\n".join(module.lines(json.loads(path.read_text())))
+    kept = json.loads(path.read_text())
+    table = "\n".join(module.lines(kept["found"]))
     prose = "\n\n".join(p for p in module.__doc__.split("\n\n") if not p.startswith("    "))
-    return f"{prose.strip()}\n\n{table}"
+    return f"{prose.strip()}\n\n{table}\n\nCommit {kept['commit']}."
 
 
 def _again(cache: Path) -> str:

@@ -9,10 +9,8 @@ initial values with a step size of a quarter of each range and is not stopped ea
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +27,8 @@ _PURE: dict[str, Any] = {"options": {"surrogate": "off"}}
 FLOOR = 1e-8  # COCO's target: smaller losses count as this
 
 
-def run(path: Path) -> None:
-    """Compare and keep the losses at `path`, {function-dim: {method: [loss, ...]}}."""
+def run() -> dict[str, dict[str, list[float]]]:
+    """Compare; the losses, {function-dim: {method: [loss, ...]}}."""
     found: dict[str, dict[str, list[float]]] = {}
     for dim in DIMS:
         popsize = 4 + int(3 * math.log(dim))
@@ -41,8 +39,7 @@ def run(path: Path) -> None:
                 "cma": [_cma(problem, popsize) for problem in problems],
             }
             print(lines({f"{function}-{dim}": found[f"{function}-{dim}"]})[-1], flush=True)
-    path.write_text(json.dumps(found) + "\n")
-    print("\n".join(lines(found)))
+    return found
 
 
 def lines(found: dict[str, dict[str, list[float]]]) -> list[str]:

@@ -9,7 +9,6 @@ has so many, less that of `round`; last, how many times sooner `async` is throug
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +69,10 @@ def search(
     return Search(ends, scores)
 
 
-def run(data: Path, names: Sequence[str], seeds: Sequence[int], target: Path) -> None:
-    """Play all searches, keep them in `target`, and print the comparison."""
+def run(
+    data: Path, names: Sequence[str], seeds: Sequence[int]
+) -> dict[str, list[list[dict[str, list[float]]]]]:
+    """Play all searches; cells are by method, task, and (seed, schedule)."""
     found: dict[str, list[list[dict[str, list[float]]]]] = {}
     for method in METHODS:
         found[method] = []
@@ -88,8 +89,7 @@ def run(data: Path, names: Sequence[str], seeds: Sequence[int], target: Path) ->
                     scores = metrics.regret_curve(one.scores, max(COUNTS), task.scale)
                     both.append({"ends": one.ends, "regret": scores.tolist()})
             found[method].append(both)
-            target.write_text(json.dumps(found))
-    print("\n".join(lines(found)))
+    return found
 
 
 def lines(found: dict[str, list[list[dict[str, list[float]]]]]) -> list[str]:

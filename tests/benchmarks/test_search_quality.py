@@ -251,12 +251,15 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
             cells.append(cache, cells.cell(task, method, 0, trials, scores, [0.0] * 40))
     (tmp_path / "search_quality.md").write_text(
         "# A\n\n## Protocol\n\nstale\n\n## All tasks not tuned on\n\nstale\n\n"
-        "## All tasks not tuned on, with x\n\nCommit abc.\n\n## Speed\n\nCommit def.\n"
+        "## All tasks not tuned on, with x\n\nCommit abc.\n\n## No rounds\n\nCommit def.\n"
     )
+    (tmp_path / "cells.speed.json").write_text("{}")
+    doc.keep(cache, "Speed", {"pshe2": {"100": 0.02, "1000": 0.1}})
     doc.write(cache, tasks, [], [50, 100])
     told = (tmp_path / "search_quality.md").read_text()
     assert "stale" not in told
-    assert "## Speed\n\nCommit def.\n" in told
+    assert "| pshe2 | 20 | - | 100 | - |\n\nCommit unknown.\n" in told
+    assert "## No rounds\n\nCommit def.\n" in told
     titles = [line for line in told.splitlines() if line.startswith("## All tasks")]
     assert titles == [
         "## All tasks not tuned on",
@@ -267,7 +270,7 @@ def test_the_document_tells_of_slow_peers_and_long_searches_apart(
     assert "regret@50 | regret@100 | rank@50 | rank@100" in told
     assert "regret@100 | regret@200 | rank@100 | rank@200" in told
     files = [path for path in tmp_path.iterdir() if path.is_file()]
-    assert {path.suffix for path in files} == {".jsonl", ".md", ".svg"}
+    assert {path.suffix for path in files} == {".jsonl", ".md", ".svg", ".json"}
 
 
 def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() -> None:

@@ -126,15 +126,18 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
     good = (workplace.root / "own.yaml").read_text().replace("assessor: asha\n", "")
     good = good.replace("assessor_options: {eta: 0.5}\n", "")
     for line, told in (
-        ("gpu: [x, 1]", "own.yaml:1:6 'x' in --gpu=x,1 is no device"),
+        ("gpu: [x, 1]", "own.yaml:1:6 gpu: 'x' in --gpu=x,1 is no device"),
         ("assessor_options: {a: b}", "own.yaml:1:19 assessor_options are given"),
         ("enqueued: [{a: 3}]", "own.yaml:1:11 enqueued[0]: must have a value for lr"),
         ("earlier: [3]", "own.yaml:1:10 earlier[0]: must be a list"),
         ("replayed: 3", "own.yaml:1:11 replayed: must be a list"),
         ("env: {A: b}", "own.yaml:1:6 env: must be a list of words"),
         ("framework: mx", "own.yaml:1:12 framework: 'mx' is unknown"),
-        ("script_args: 3", "own.yaml:1:14 script_args: must be words"),
-        ("script: x.py", "own.yaml:1:9 there is no script 'x.py'"),
+        ("script_args: 3", "own.yaml:1:14 script_args must be words"),
+        ("script_args: [--lr=1]", "own.yaml:1:14 script_args: --lr=1: lr is searched already"),
+        ('script_args: "\'open"', "own.yaml:1:14 script_args: No closing quotation"),
+        ("script: x.py", "own.yaml:1:9 script: there is no script 'x.py'"),
+        ('"a\\e[31m\\n": 3', r"own.yaml:1:1 a\x1b[31m\n is unknown"),
     ):
         name = line.partition(":")[0]
         rest = "\n".join(part for part in good.splitlines() if not part.startswith(name))
@@ -142,6 +145,10 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         done = workplace.run(*again)
         assert done.code == 2
         assert told in done.err
+    (workplace.root / "own.yaml").write_text(f"{good}assessor: asha\nassessor_options: eta=0\n")
+    done = workplace.run(*again, "--assessor_options=min_steps=0")
+    assert "own.yaml:" not in done.err  # both were typed, as far as one can tell
+    assert "eta=0: eta must be a number" in done.err
     (workplace.root / "own.yaml").write_text(f"{good}python: /no/python\n".replace(
         "gpu: cpu:2", "gpu: [0]"))  # fmt: skip
     done = workplace.run(*again, "--gpu=cpu:1", "--dry-run")

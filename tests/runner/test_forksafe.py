@@ -100,6 +100,7 @@ def test_torch_tells_whether_cuda_has_begun(
 def test_a_module_beside_the_script_that_another_one_hides(tmp_path: Path) -> None:
     folder = str(tmp_path)
     (tmp_path / "json.txt").write_text("")
+    (tmp_path / "json.old.py").write_text("")
     (tmp_path / "json").mkdir()
     (tmp_path / "unknown_to_all.py").write_text("")
     assert forksafe._hidden_modules(folder, set()) == ""
