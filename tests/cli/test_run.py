@@ -137,7 +137,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         ("script_args: [--lr=1]", "own.yaml:1:14 script_args: --lr=1: lr is searched already"),
         ('script_args: "\'open"', "own.yaml:1:14 script_args: No closing quotation"),
         ("script: x.py", "own.yaml:1:9 script: there is no script 'x.py'"),
-        ('"a\\e[31m\\n": 3', r"own.yaml:1:1 a\x1b[31m\n is unknown"),
+        ('"a\\e[31m\\n": 3', r"own.yaml:1:14 a\x1b[31m\n is unknown"),
     ):
         name = line.partition(":")[0]
         rest = "\n".join(part for part in good.splitlines() if not part.startswith(name))
