@@ -75,7 +75,7 @@ def _local_modules(script_dir: str) -> str:
     """Modules that lie beside the script; installed ones below it are none of these."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if "." in name or not isinstance(file, str):
+        if "." in name or module is sys.modules["__main__"] or not isinstance(file, str):
             continue
         folder, base = os.path.split(os.path.realpath(file))
         if base.startswith("__init__."):

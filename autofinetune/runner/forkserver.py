@@ -28,7 +28,7 @@ import traceback
 from typing import Any
 
 from autofinetune.runner import forksafe, pages
-from autofinetune.runner.imports import as_in_script, import_all
+from autofinetune.runner.imports import as_in_script, import_all, import_late
 from autofinetune.runner.main import CHANGED, main
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
@@ -129,6 +129,10 @@ class _Server:
         os.close(null)
         os.close(self.captured)
         problem = problem or forksafe.obstacle(before, script_dir, self.plain)
+        if not problem:
+            known = forksafe.descriptors()
+            with as_in_script(self.script, script_dir):
+                import_late(lambda: forksafe.obstacle(known, script_dir, self.plain))
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
         teardown.spare_imported()

@@ -6,10 +6,16 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+# What packages import only when they are used, which would cost every trial more than a second:
+# optimizers of torch (2.1 and later) do so when they are made.
+LATE = {"torch": ("torch._dynamo",)}
+_PROBE_S = 120
 
 
 @contextmanager
@@ -56,6 +62,31 @@ def import_all(steps: list[str]) -> str:
         else:
             os.environ[name] = old
     return ""
+
+
+def import_late(obstacle: Callable[[], str]) -> None:
+    """Import what loaded packages leave for later, as far as a fork shows that it does no harm.
+
+    Args:
+        obstacle: what forbids forks of this process, or nothing.
+    """
+    for package, names in LATE.items():
+        for name in names:
+            if package in sys.modules and name not in sys.modules and _goes_well(name, obstacle):
+                importlib.import_module(name)
+
+
+def _goes_well(name: str, obstacle: Callable[[], str]) -> bool:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.alarm(_PROBE_S)
+            importlib.import_module(name)
+            code = int(bool(obstacle()))
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _customize() -> None:

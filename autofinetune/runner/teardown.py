@@ -12,6 +12,7 @@ import atexit
 import ctypes
 import gc
 import io
+import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -48,6 +49,7 @@ class Teardown:
             ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
             ctypes.pythonapi.PyObject_GC_Track(ctypes.py_object(thing))
         self._rest.probe = []
+        self._rest.is_noisy = bool(self._rest.spared) and _has_nanobind()
 
     def _leave(self) -> None:
         """Hide what is spared, and be there again when the names of all modules are gone.
@@ -68,6 +70,7 @@ class _Rest:
     def __init__(self) -> None:
         self.spared: dict[str, ModuleType] = {}
         self.probe: list[object] | None = None  # not frozen, unless the script does that
+        self.is_noisy = False
 
     def __del__(self) -> None:
         if self.probe is None:
@@ -79,6 +82,27 @@ class _Rest:
             gc.collect()
         else:  # they are never let go
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.spared))
+            if self.is_noisy:
+                _hush()
+
+
+def _has_nanobind() -> bool:
+    """Whether a module is made with nanobind, as triton is: at the end it counts as lost, on
+    standard error, what still lives of its types."""
+    return any(
+        type(value).__name__.startswith("nb_type")
+        for module in list(sys.modules.values())
+        for value in list(getattr(module, "__dict__", {}).values())
+    )
+
+
+def _hush() -> None:
+    """Nothing of Python's writes any more; what libraries say of spared modules is no news."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.flush()
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 def _have_own_end(probe: object) -> bool:

@@ -301,7 +301,31 @@ def test_torch_draws_its_first_seed_anew(root: Path) -> None:
             run(attempt, one)
             found.append(log_of(attempt).split(maxsplit=2))
     seeds, numbers, rest = ({words[place] for words in found} for place in range(3))
-    assert (len(seeds), len(numbers), len(rest)) == (3, 3, 1)
+    assert (len(seeds), len(numbers), len(rest)) == (3, 3, 1), found
+
+
+@pytest.mark.parametrize(
+    ("late", "is_loaded"),
+    [
+        ("", True), ("file = open(__file__)", False), ("raise ValueError", False),
+        ("import os; os.kill(os.getpid(), 9)", False),
+    ],
+)  # fmt: skip
+def test_what_a_package_imports_late_is_imported_if_it_does_no_harm(
+    root: Path, library: Path, late: str, is_loaded: bool
+) -> None:
+    """Optimizers of torch import torch._dynamo."""
+    package = library / "torch"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "class default_generator:\n    seed = staticmethod(lambda: None)\n"
+    )
+    (package / "_dynamo.py").write_text(late)
+    with ready_server(root, "torch") as made:
+        code = "import sys; print('torch._dynamo' in sys.modules, 'torch' in sys.modules)"
+        attempt = attempt_of(root, code)
+        run(attempt, made)
+        assert log_of(attempt).split() == [str(is_loaded), "True"]
 
 
 # --- when it declines ---------------------------------------------------------------------------

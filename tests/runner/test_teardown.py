@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from autofinetune.runner import teardown
 
 LIBRARY = """
 import atexit, os
@@ -91,3 +94,21 @@ def test_what_others_do_at_the_end_finds_all_modules(tmp_path: Path) -> None:
 def test_a_file_is_written(tmp_path: Path, where: str) -> None:
     run(tmp_path, f"{where} = open('out', 'w'); {where}.write('text')")
     assert (tmp_path / "out").read_text() == "text"
+
+
+def test_types_of_nanobind_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "modules", {"sys": sys})
+    assert not teardown._has_nanobind()
+    module = ModuleType("made_with_nanobind")
+    module.__dict__["Type"] = type("nb_type_0", (type,), {})("Type", (), {})
+    monkeypatch.setattr(sys, "modules", {"sys": sys, "made_with_nanobind": module})
+    assert teardown._has_nanobind()
+
+
+def test_what_libraries_say_at_the_very_end_is_not_told() -> None:
+    code = (
+        "import os, sys; from autofinetune.runner import teardown; "
+        "sys.stderr.write('before '); teardown._hush(); os.write(2, b'after')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stderr == b"before "
