@@ -161,12 +161,10 @@ class _Checker:
 
     def _find_programs(self, program: Program) -> None:
         """Each command must begin with a program that is there."""
-        commands = [(task.command, task.env) for task in program.tasks]
-        for command, env in commands or [(program.command, ())]:
-            name = command[0] if command else "${}"
+        places = [(words[0], variables(env).get("PATH")) for words, env in program.started]
+        for name, path in dict.fromkeys(places):
             inside = Path(self.working_dir, name)
             found = inside if "/" in name else name
-            path = variables((*program.env, *env)).get("PATH")
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
                 self.mistakes.append(

@@ -42,6 +42,11 @@ def words_of(option: str) -> tuple[str, ...]:
     return () if option in (AUTO, NONE) else tuple(re.split(r"[,\s]+", option.strip(", ")))
 
 
+def imports_among(steps: Sequence[str]) -> list[str]:
+    """Those that import something, not those that prepare it."""
+    return [step for step in steps if "=" not in step and not step.startswith("!")]
+
+
 def mistakes(option: str, script: Path) -> Iterator[str]:
     """What is wrong with `--preload`, found without importing anything."""
     for word in words_of(option):
@@ -70,7 +75,7 @@ def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
     reader = _Reader(script)
     reader.read(module.body, is_certain=True)
     steps = tuple(dict.fromkeys(reader.steps))
-    if not any("=" not in step and step[0] != "!" for step in steps):
+    if not imports_among(steps):
         return (), reader.note() or f"{script.name} imports nothing that is installed"
     return steps, reader.note()
 
@@ -166,8 +171,7 @@ class _Reader:
             return False
         reader = _Reader(path, self._seen | {name})
         reader.read(body, is_certain=True)
-        steps = [step for step in reader.steps if "=" in step or step[0] == "!"]
-        return not reader.stopped_at and not steps
+        return not reader.stopped_at and imports_among(reader.steps) == reader.steps
 
 
 def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:

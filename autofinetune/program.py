@@ -51,10 +51,17 @@ class Program:
         return sum(task.replicas for task in self.tasks) or None
 
     @property
+    def started(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """The template of every process with all its `NAME=value`, each pair once."""
+        found = [(task.command, (*self.env, *task.env)) for task in self.tasks]
+        return tuple(
+            dict.fromkeys(pair for pair in found or [(self.command, self.env)] if pair[0])
+        )
+
+    @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
         """The template of every process, each once."""
-        found = [task.command for task in self.tasks] or [self.command]
-        return tuple(dict.fromkeys(filter(None, found)))
+        return tuple(dict.fromkeys(command for command, _ in self.started))
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -29,12 +29,11 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
         folder: the working directory.
         env: in which it would run: PATH and PYTHONPATH say where things are found.
     """
-    script = _script(words, folder, env)
-    if script is None:
+    found = _script(words, folder, env)
+    if found is None:
         return False
-    is_module = "-m" in words and script.name not in (Path(word).name for word in words)
-    roots = [Path(folder) if is_module else script.parent]
-    roots += [Path(folder, place) for place in env.get("PYTHONPATH", "").split(":") if place]
+    script, root = found
+    roots = [root, *(Path(folder, p) for p in env.get("PYTHONPATH", "").split(":") if p)]
     waiting, seen = [script], set[Path]()
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop()
@@ -56,25 +55,30 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
     return False
 
 
-def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Path | None:
-    """The file of the script: a .py, a module after -m, or a program that is written in Python."""
+def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """The script, and where its own modules lie.
+
+    It is a .py, a module after -m, or a program that is written in Python.
+    """
     for word in words:
         if word.endswith(".py"):
-            return Path(folder, word)
+            script = Path(folder, word)
+            return script, script.parent
     for word, module in itertools.pairwise(words):
         if word == "-m":
             inside = Path(folder, *module.split("."))
             files = (inside.with_suffix(".py"), inside / "__main__.py")
-            return next((path for path in files if path.is_file()), None)
+            return next(((path, Path(folder)) for path in files if path.is_file()), None)
     program = words[0] if words else ""
-    found = program if "/" in program else shutil.which(program, path=env.get("PATH"))
-    place = Path(folder, found or "")
+    place = program if "/" in program else shutil.which(program, path=env.get("PATH"))
+    script = Path(folder, place or "")
     try:
-        with place.open("rb") as file:
+        with script.open("rb") as file:
             first = file.readline(200)
     except OSError:
         return None
-    return place if first.startswith(b"#!") and b"python" in first else None
+    is_python = first.startswith(b"#!") and b"python" in first
+    return (script, script.parent) if is_python else None
 
 
 def _imports(

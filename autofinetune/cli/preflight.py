@@ -61,22 +61,17 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
     nothing in it; nor is what has no parser of options.
     """
     program = config.program
-    answers: dict[tuple[tuple[str, ...], ...], tuple[str, ...] | None] = {}
-
-    def options_of(command: tuple[str, ...], extra: Sequence[str]) -> tuple[str, ...] | None:
-        key = (command, tuple(extra))
-        if key not in answers:
-            own = {**env, **variables(program.env), **variables(extra)}
-            answers[key] = _declared(config, command, own)
-        return answers[key]
-
+    answers = {
+        (command, own): _declared(config, command, {**env, **variables(own)})
+        for command, own in program.started
+    }
     tasks = tuple(
-        dataclasses.replace(task, script_options=options_of(task.command, task.env))
+        dataclasses.replace(task, script_options=answers[task.command, (*program.env, *task.env)])
         for task in program.tasks
     )
-    own = tasks[0].script_options if tasks else options_of(program.command, ())
     config = dataclasses.replace(config, program=dataclasses.replace(program, tasks=tasks))
-    return config if own is None else config.with_script_options(own)
+    first = next(iter(answers.values()))
+    return config if first is None else config.with_script_options(first)
 
 
 def _declared(

@@ -18,7 +18,7 @@ from autofinetune.configure import COMMAND_LINE, read_pairs
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
 from autofinetune.space import Document, read_space, read_yaml
-from autofinetune.space.fields import one_line
+from autofinetune.space.fields import Findings
 from autofinetune.space.yaml_file import Path_
 
 FILES = (".yaml", ".yml", ".json")
@@ -161,25 +161,19 @@ def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
             "to tune a script give it first: autofinetune train.py --param_file="
             + document.source,
         )
+    findings = Findings(document)
     options = vars(run_parser().parse_args([])).keys()
-    mistakes = [
-        one_line(f"{document.where((key,))} {key} is unknown{did_you_mean(key, DESCRIBED)}")
-        for key in described
-        if key not in DESCRIBED | options
-    ]
+    for key in described:
+        if key not in DESCRIBED | options:
+            findings.mistake((key,), f"{key} is unknown{did_you_mean(key, DESCRIBED)}")
     folder = described.get("working_dir")
     if folder and not Path(str(folder)).is_dir():
-        mistakes.append(f"{document.where(('working_dir',))} there is no directory {folder}")
-    if mistakes:
-        raise ConfigError(document.source, mistakes)
-    python = described.get("python")
-    if python not in (None, sys.executable):
-        note_all(
-            [
-                f"{document.where(('python',))} python has no effect: trials run with that of "
-                "the tuner"
-            ]
-        )
+        findings.mistake(("working_dir",), f"there is no directory {folder}")
+    if findings.mistakes:
+        raise ConfigError(document.source, findings.mistakes)
+    if described.get("python") not in (None, sys.executable):
+        findings.note(("python",), "python has no effect: trials run with that of the tuner")
+        note_all(findings.notes)
     if has_space and "param_list" in described:
         only = {"param_list": described["param_list"]}
         read_space(Document(document.source, only, document.places))

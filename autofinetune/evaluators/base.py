@@ -46,14 +46,14 @@ class Evaluator(ABC):
         """The words of the command that runs `trial`; never a shell string."""
         config = self.config
         warm_args = self.warm_args() if parent else ()
+        given = self._given(trial, parent, config.script_options)
         if config.program.command:
-            given = self._given(trial, parent, config.script_options)
             words = expand(config.program.command, given)
             return (*words, *config.script_args, *warm_args)
         # By NNI's calls a script asks for its hyperparameters.
         template = (*start_of_command(config), *([] if config.nni_wire else [HYPERPARAMETERS]))
         saved, path = self._model_options(trial, parent, config.script_options)
-        words = expand(template, self._given(trial, parent, config.script_options))
+        words = expand(template, given)
         return (*words, *saved, *config.script_args, *path, *warm_args)
 
     def processes(self, trial: Trial, parent: Trial | None) -> tuple[Process, ...]:

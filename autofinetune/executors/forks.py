@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autofinetune.preload import imports_among
 from autofinetune.runner.processes import MARK_VARIABLE
 
 from .base import Attempt
@@ -46,8 +47,7 @@ class Imports:
     @property
     def title(self) -> str:
         """What is imported, as a person thinks of it: installed packages, if there are any."""
-        modules = [step for step in self.steps if "=" not in step and step[0] != "!"]
-        tops = [re.split("[.:?]", step)[0] for step in modules]
+        tops = [re.split("[.:?]", step)[0] for step in imports_among(self.steps)]
         packages = [top for top in tops if top not in sys.stdlib_module_names]
         return ", ".join(dict.fromkeys(packages or tops))
 

@@ -9,7 +9,8 @@ from autofinetune.assessors import ASSESSORS, assessor_class
 from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.options import Option
 from autofinetune.space import Document, as_text
-from autofinetune.space.fields import one_line, short
+from autofinetune.space.fields import short
+from autofinetune.space.yaml_file import Path_
 from autofinetune.strategies import STRATEGIES, known_name, strategy_class
 
 from .reader import Section
@@ -102,8 +103,8 @@ class _Arguments:
     """The `classArgs` of a section, flat: NNI keeps those of TPE in a mapping of their own."""
 
     def __init__(self, section: Section, document: Document | None) -> None:
-        self._section = section
-        self._document = document
+        self._label = section.label("classArgs")
+        self._findings = section.file.within(document or section.file.document)
         self._inner: tuple[str, ...] = ()
         self.values: dict[str, Any] = dict(document.value) if document else {}
         inner = self.values.pop("tpe_args", None)
@@ -114,16 +115,15 @@ class _Arguments:
             self.mistake("tpe_args", f"must be a mapping, found {short(inner)}")
 
     def mistake(self, name: str, why: str) -> None:
-        self._section.file.mistakes.append(one_line(self._told(name, why)))
+        self._findings.mistake(*self._told(name, why))
 
     def note(self, name: str, why: str) -> None:
-        self._section.file.notes.append(one_line(self._told(name, why)))
+        self._findings.note(*self._told(name, why))
 
-    def _told(self, name: str, why: str) -> str:
+    def _told(self, name: str, why: str) -> tuple[Path_, str]:
         path = ("tpe_args", name) if name in self._inner else (name,)
-        assert self._document is not None
-        label = ".".join((self._section.label("classArgs"), *path))[:200]
-        return f"{self._document.where(path)} {label} {why}"
+        label = ".".join((self._label, *path))[:200]
+        return path, f"{label} {why}"
 
     def mode(self) -> str | None:
         """Whether higher scores are better, as far as that is said."""

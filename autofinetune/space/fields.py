@@ -48,6 +48,12 @@ class Findings:
         self.mistakes: list[str] = []
         self.notes: list[str] = []
 
+    def within(self, document: Document) -> Findings:
+        """The same lists, for what is found in a document inside."""
+        inner = Findings(document)
+        inner.mistakes, inner.notes = self.mistakes, self.notes
+        return inner
+
     def mistake(self, path: Path_, why: str) -> None:
         """Something that must be mended."""
         self.mistakes.append(one_line(f"{self.document.where(path)} {why}"))
