@@ -3,8 +3,9 @@
 PyYAML's own loader reads `1e-5` as a string, `1:30` as 90, `no` as False, keeps the last of two
 equal keys and follows aliases for ever. This one builds the data from the parser's events:
 numbers are decimal, booleans are `true` and `false`, `null` and `~` are None, anything else is a
-string; duplicate keys, aliases, tags and several documents are mistakes; size, depth and number
-of nodes are bounded.
+string; the core tags (`!!float 1e-5`) are followed, aliases and merge keys written out; duplicate
+keys, other tags and several documents are mistakes. Size, depth and number of nodes are bounded,
+with every alias counted as what it stands for.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ _SPECIAL = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
 _NON_FINITE = re.compile(r"([+-]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
 # How JSON, unlike YAML, writes a character beyond 16 bits; a backslash before it is a pair itself.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
-_NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = {f"{_TAG}{kind}" for kind in ("bool", "int", "float")}
+_SCALAR_TAGS = ("str", "int", "float", "bool", "null")
+_MERGE = "<<"
 _MOST_DIGITS = 400
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -176,12 +180,14 @@ def _place_of_control(text: str) -> Place:
 
 @dataclass
 class _Open:
-    """A list or mapping that is not closed yet."""
+    """A list or mapping that is not closed yet; `merge` is where its merge key stands."""
 
     container: list[Any] | dict[str, Any]
     path: Path_
+    anchor: str | None = None
     key: str | None = None
     seen: dict[str, int] = field(default_factory=dict)
+    merge: Place | None = None
 
 
 class _Builder:
@@ -195,6 +201,10 @@ class _Builder:
         self.written: dict[Path_, str] = {}
         self._stack: list[_Open] = []
         self._documents = 0
+        self._anchors: dict[str, Path_] = {}
+        self._values: dict[str, Any] = {}
+        self._nodes = 0
+        self._letters = 0
 
     def mistake(self, place: Place, why: str) -> ConfigError:
         line, column = self._at(place)
@@ -207,67 +217,176 @@ class _Builder:
             if self._documents > 1:
                 raise self.mistake(place, "a second document begins here; one file, one document")
         elif isinstance(event, yaml.AliasEvent):
-            raise self.mistake(place, f"alias *{event.anchor} is not supported; write it out")
+            self._alias(event.anchor, place)
         elif isinstance(event, yaml.ScalarEvent):
-            self._check_tag(event, place)
             self._scalar(event, place)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            self._check_tag(event, place)
-            self._open({} if isinstance(event, yaml.MappingStartEvent) else [], place)
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            self._check_tag(event, "map" if is_mapping else "seq", place)
+            self._open({} if is_mapping else [], event.anchor, place)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._stack.pop()
+            self._close()
 
-    def _check_tag(self, event: Any, place: Place) -> None:
-        if event.tag is not None and event.tag != "!":
-            raise self.mistake(place, f"tag {event.tag!r} is not supported; write a plain value")
+    def _check_tag(self, event: Any, fitting: str, place: Place) -> None:
+        if event.tag not in (None, "!", f"{_TAG}{fitting}"):
+            raise self._wrong_tag(event.tag, place)
+
+    def _wrong_tag(self, tag: str, place: Place) -> ConfigError:
+        known = ", ".join(f"!!{name}" for name in (*_SCALAR_TAGS, "seq", "map"))
+        shown = tag.replace(_TAG, "!!")[:60]
+        return self.mistake(place, f"tag {shown!r} is not supported here; write a plain value, or "
+                                   f"use one of: {known}")  # fmt: skip
 
     def _scalar(self, event: Any, place: Place) -> None:
-        plain = event.implicit[0] and not event.style  # "" from libyaml, None from Python
+        is_plain = event.implicit[0] and not event.style  # "" from libyaml, None from Python
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.container, dict) and top.key is None:
-            self._key(top, event.value, place)
-        elif plain:
-            path = self._place_value(_plain_value(event.value), place)
+            self._check_tag(event, "str", place)
+            self._key(top, event.value, place, is_plain=is_plain)
+            return
+        value = _plain_value(event.value) if is_plain else event.value
+        if event.tag not in (None, "!"):
+            value = self._tagged(event.tag, event.value, place)
+        path = self._place_value(value, place, len(event.value))
+        if is_plain and event.tag is None:
             self.written[path] = event.value
-        else:
-            self._place_value(event.value, place)
+        if event.anchor is not None:
+            self._anchors[event.anchor], self._values[event.anchor] = path, value
 
-    def _key(self, top: _Open, key: str, place: Place) -> None:
-        if key == "<<":
-            raise self.mistake(place, "merge keys (<<) are not supported; write the keys out")
+    def _tagged(self, tag: str, text: str, place: Place) -> Any:
+        """The value of a scalar whose tag says what it is."""
+        kind = tag.removeprefix(_TAG)
+        if tag == kind or kind not in _SCALAR_TAGS:
+            raise self._wrong_tag(tag, place)
+        if kind == "str":
+            return text
+        value = _plain_value(text)
+        if isinstance(value, str):
+            value = as_pyyaml_reads(text)
+        if kind == "float" and type(value) is int:
+            return float(value)
+        if type(value) is not {"int": int, "float": float, "bool": bool, "null": type(None)}[kind]:
+            raise self.mistake(place, f"{text[:60]!r} is not of type !!{kind}")
+        return value
+
+    def _key(self, top: _Open, key: str, place: Place, *, is_plain: bool) -> None:
+        self._letters += len(key)
         if key in top.seen:
             raise self.mistake(place, f"key {key!r} stands twice, first on line {top.seen[key]}")
+        if is_plain and key == _MERGE:
+            top.merge = place
         top.seen[key] = self._at(place)[0]
         top.key = key
 
-    def _open(self, container: list[Any] | dict[str, Any], place: Place) -> None:
+    def _open(
+        self, container: list[Any] | dict[str, Any], anchor: str | None, place: Place
+    ) -> None:
         if len(self._stack) >= MAX_DEPTH:
             raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
+        self._check_no_key(place)
+        path = self._place_value(container, place)
+        self._stack.append(_Open(container, path, anchor))
+        if anchor is not None:  # not to be named before it is closed
+            self._anchors[anchor] = path
+            self._values.pop(anchor, None)
+
+    def _check_no_key(self, place: Place) -> None:
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.container, dict) and top.key is None:
-            raise self.mistake(place, "a key must be a plain word, not a list or a mapping")
-        path = self._place_value(container, place)
-        self._stack.append(_Open(container, path))
+            raise self.mistake(place, "a key must be a plain word, not a list, mapping or alias")
 
-    def _place_value(self, value: Any, place: Place) -> Path_:
-        if len(self.places) >= MAX_NODES:
-            raise self.mistake(place, f"more than {MAX_NODES} values; is it the right file?")
-        if not self._stack:
-            path: Path_ = ()
-            self.value = value
-        else:
-            path = self._add(self._stack[-1], value)
+    def _close(self) -> None:
+        closed = self._stack.pop()
+        if closed.merge:
+            self._merge(closed, closed.merge)
+        if closed.anchor is not None and self._anchors[closed.anchor] == closed.path:
+            self._values[closed.anchor] = closed.container
+
+    # --- aliases and merge keys -----------------------------------------------------------------
+
+    def _alias(self, anchor: str, place: Place) -> None:
+        if anchor not in self._anchors:
+            raise self.mistake(place, f"alias *{anchor[:60]} names nothing that stands before it")
+        if anchor not in self._values:
+            raise self.mistake(place, f"alias *{anchor[:60]} stands inside of what it names")
+        self._check_no_key(place)
+        source, depth = self._anchors[anchor], len(self._stack)
+        copied = self._copy(self._values[anchor], source, self._next_path(), place, depth)
+        self._add(copied)
+
+    def _copy(self, value: Any, source: Path_, path: Path_, place: Place, depth: int) -> Any:
+        """A copy of `value`, with the places and texts of what stands at `source`."""
+        if depth > MAX_DEPTH:
+            raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
+        self._count(place, len(value) if isinstance(value, str) else 0)
+        self.places[path] = self.places[source]
+        if source in self.written:
+            self.written[path] = self.written[source]
+
+        def inside(key: str | int, one: Any) -> Any:
+            return self._copy(one, (*source, key), (*path, key), place, depth + 1)
+
+        if isinstance(value, dict):
+            self._letters += sum(map(len, value))
+            return {key: inside(key, one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [inside(index, one) for index, one in enumerate(value)]
+        return value
+
+    def _merge(self, closed: _Open, place: Place) -> None:
+        """Bring in what the merge key names: own keys win, then those of the first mapping."""
+        assert isinstance(closed.container, dict)
+        named, at = closed.container.pop(_MERGE), (*closed.path, _MERGE)
+        own = dict(closed.container)
+        closed.container.clear()
+        several = isinstance(named, list)
+        sources = [(one, (*at, i)) for i, one in enumerate(named)] if several else [(named, at)]
+        for mapping, source in sources:
+            if not isinstance(mapping, dict):
+                raise self.mistake(place, "a merge key (<<) takes a mapping, or a list of some")
+            for key, value in mapping.items():
+                if key not in own and key not in closed.container:
+                    inside, path = (*source, key), (*closed.path, key)
+                    depth = len(self._stack) + 1
+                    closed.container[key] = self._copy(value, inside, path, place, depth)
+        closed.container.update(own)
+
+    # --- where values go ------------------------------------------------------------------------
+
+    def _count(self, place: Place, letters: int) -> None:
+        self._nodes += 1
+        self._letters += letters
+        if self._nodes > MAX_NODES or self._letters > MAX_BYTES:
+            what = f"{MAX_NODES} values" if self._nodes > MAX_NODES else "1 MiB of text"
+            by = ", its aliases written out" if self._anchors else ""
+            raise self.mistake(place, f"more than {what}{by}; is it the right file?")
+
+    def _place_value(self, value: Any, place: Place, letters: int = 0) -> Path_:
+        self._count(place, letters)
+        path = self._next_path()
+        self._add(value)
         self.places[path] = self._at(place)
         return path
 
-    def _add(self, top: _Open, value: Any) -> Path_:
+    def _next_path(self) -> Path_:
+        if not self._stack:
+            return ()
+        top = self._stack[-1]
         if isinstance(top.container, list):
-            top.container.append(value)
-            return (*top.path, len(top.container) - 1)
+            return (*top.path, len(top.container))
         assert top.key is not None
-        top.container[top.key] = value
-        path, top.key = (*top.path, top.key), None
-        return path
+        return (*top.path, top.key)
+
+    def _add(self, value: Any) -> None:
+        top = self._stack[-1] if self._stack else None
+        if top is None:
+            self.value = value
+        elif isinstance(top.container, list):
+            top.container.append(value)
+        else:
+            assert top.key is not None
+            top.container[top.key] = value
+            top.key = None
 
 
 def _plain_value(text: str) -> Any:

@@ -63,6 +63,65 @@ def test_a_value(text: str, value: object) -> None:
     assert (type(found), found) == (type(value), value)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("!!float 1e-5", 1e-5), ("!!float 3", 3.0), ("!!float '2'", 2.0), ("!!int '3'", 3),
+        ("!!int 0x10", 16), ("!!str 5", "5"), ("!!bool yes", True), ("!!bool 'false'", False),
+        ("!!null ''", None), ("!!seq [1]", [1]), ("!!map {a: 1}", {"a": 1}), ("! 5", 5),
+        ("{!!str 1: x}", {"1": "x"}), ("!<tag:yaml.org,2002:int> 7", 7),
+    ],
+)  # fmt: skip
+def test_a_value_whose_tag_says_what_it_is(text: str, value: object) -> None:
+    found = value_of(text)
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[&x 1, *x]", [1, 1]),
+        ("a: &x {b: [1]}\nc: *x", {"a": {"b": [1]}, "c": {"b": [1]}}),
+        ("[&x 1, &x 2, *x]", [1, 2, 2]),
+        ("[&x [&x 1], *x]", [[1], 1]),
+        ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}",
+         {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
+        ("- &x {p: 1}\n- &y {p: 2, q: 2}\n- {<<: [*x, *y], r: 3}",
+         [{"p": 1}, {"p": 2, "q": 2}, {"p": 1, "q": 2, "r": 3}]),
+        ("- &x {<<: {p: {q: 1}}}\n- {<<: *x}", [{"p": {"q": 1}}, {"p": {"q": 1}}]),
+        ("{'<<': 1}", {"<<": 1}),
+    ],
+)  # fmt: skip
+def test_aliases_and_merge_keys_are_written_out(text: str, value: object) -> None:
+    assert value_of(text) == value
+
+
+def test_a_copy_has_the_places_of_what_it_copies_and_is_its_own() -> None:
+    document = parse_yaml(b"a: &x\n  - {b: 010}\nc: *x\nd:\n  <<: {e: [no]}\n", "a.yaml")
+    assert document.where(("c", 0, "b")) == document.where(("a", 0, "b")) == "a.yaml:2:9"
+    assert document.where(("d", "e", 0)) == "a.yaml:5:12"
+    assert document.written[("c", 0, "b")] == "010"
+    assert document.written[("d", "e", 0)] == "no"
+    document.value["a"][0]["b"] = 1
+    assert document.value["c"] == [{"b": 10}]
+
+
+@pytest.mark.parametrize("word", ["lol", "l" * 90_000])
+def test_aliases_that_grow_without_bound_are_refused(word: str) -> None:
+    lines = [f"a0: &a0 [{word}]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    mistake = mistake_in("\n".join(lines).encode())
+    assert "its aliases written out; is it the right file?" in mistake
+    merges = ["a0: &a0 {x: [y, y, y]}"]
+    merges += [f"a{n}: &a{n} {{<<: *a{n - 1}, b{n}: *a{n - 1}}}" for n in range(1, 30)]
+    assert "its aliases written out" in mistake_in("\n".join(merges).encode())
+
+
+def test_aliases_do_not_reach_greater_depth() -> None:
+    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 40))]
+    assert "nested deeper than 32 levels" in mistake_in("\n".join(lines).encode())
+
+
 def test_nan_is_a_number() -> None:
     assert math.isnan(value_of(".nan"))
 
@@ -113,18 +172,28 @@ def test_a_place_that_is_not_there_is_the_nearest_around_it() -> None:
     [
         ("a: 1\nb: 2\na: 3", "3:1 key 'a' stands twice, first on line 1"),
         ("{a: 1, 'a': 2}", "1:8 key 'a' stands twice, first on line 1"),
-        ("a: &x 1\nb: *x", "2:4 alias *x is not supported; write it out"),
-        ("&x [*x]", "1:5 alias *x is not supported; write it out"),
-        ("*x : 1", "1:1 alias *x is not supported; write it out"),
-        ("a: 1\nb:\n  <<: {d: 1}", "3:3 merge keys (<<) are not supported; write the keys out"),
-        ("a: !!int 3", "1:4 tag 'tag:yaml.org,2002:int' is not supported; write a plain value"),
-        ("a: !!python/object/apply:os.system [id]", "1:4 tag 'tag:yaml.org,2002:python/"),
-        ("!mine {a: 1}", "1:1 tag '!mine' is not supported; write a plain value"),
-        ("!a%1bb 1", r"1:1 tag '!a\x1bb' is not supported"),
+        ("a: *x", "1:4 alias *x names nothing that stands before it"),
+        ("&x [*x]", "1:5 alias *x stands inside of what it names"),
+        ("&x {a: [&x {b: *x}]}", "1:16 alias *x stands inside of what it names"),
+        ("[&x a, {*x : 1}]", "1:9 a key must be a plain word, not a list, mapping or alias"),
+        ("a: 1\nb:\n  <<: 3", "3:3 a merge key (<<) takes a mapping, or a list of some"),
+        ("a: {<<: [{}, 1]}", "1:5 a merge key (<<) takes a mapping, or a list of some"),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "1:17 key '<<' stands twice, first on line 1"),
+        ("a: !!int x", "1:4 'x' is not of type !!int"),
+        ("a: !!int 1.5", "1:4 '1.5' is not of type !!int"),
+        ("a: !!bool 1", "1:4 '1' is not of type !!bool"),
+        ("a: !!float ''", "1:4 '' is not of type !!float"),
+        ("a: !!seq {b: 1}", "1:4 tag '!!seq' is not supported here; write a plain value, or use"),
+        ("a: !!int [1]", "1:4 tag '!!int' is not supported here"),
+        ("a: !!set {x}", "1:4 tag '!!set' is not supported here"),
+        ("{!!int 1: 1}", "1:2 tag '!!int' is not supported here"),
+        ("a: !!python/object/apply:os.system [id]", "1:4 tag '!!python/object/apply:os.system'"),
+        ("!mine {a: 1}", "1:1 tag '!mine' is not supported here; write a plain value"),
+        ("!a%1bb 1", r"1:1 tag '!a\x1bb' is not supported here"),
         ("a: 1\n---\nb: 2", "2:1 a second document begins here; one file, one document"),
         ("--- a\n--- b\n--- c", "2:1 a second document begins here; one file, one document"),
-        ("? [a, b]\n: 1", "1:3 a key must be a plain word, not a list or a mapping"),
-        ("{{a: 1}: 2}", "1:2 a key must be a plain word, not a list or a mapping"),
+        ("? [a, b]\n: 1", "1:3 a key must be a plain word, not a list, mapping or alias"),
+        ("{{a: 1}: 2}", "1:2 a key must be a plain word, not a list, mapping or alias"),
         ("a: [1, 2", "1:9 not valid YAML: "),
         ("a: [1, 2\n", "1:9 not valid YAML: "),
         ("b: 1\na: 'x\n", "2:6 not valid YAML: found unexpected end of stream"),
