@@ -29,7 +29,8 @@ class Entry:
         label: what a mistake in it is headed by.
         places: where the fields stand that are not at `path` under their own name.
         words: what the format calls fields and types.
-        needs_init: whether `init_value` must be given; else it is the middle of the distribution.
+        is_own: whether it stands in an hparam.yaml, which must give `init_value` and must not name a
+            choice twice; elsewhere the middle of the distribution and a note do.
     """
 
     keys: Mapping[str, Any] | None
@@ -37,7 +38,7 @@ class Entry:
     label: str
     places: Mapping[str, Path_] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
-    needs_init: bool = False
+    is_own: bool = False
 
 
 class Findings:

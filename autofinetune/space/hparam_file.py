@@ -39,7 +39,7 @@ def hparam_entries(document: Any, findings: Findings) -> Iterator[Entry]:
         name = keys.get("name") if keys else None
         label = f" {name}" if isinstance(name, str) and NAME.match(name) else ""
         yield Entry(
-            keys, ("param_list", index), f"param_list[{index}]{label}", needs_init=True
+            keys, ("param_list", index), f"param_list[{index}]{label}", is_own=True
         )  # fmt: skip
 
 

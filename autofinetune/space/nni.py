@@ -177,7 +177,12 @@ class _Reader:
 
     def _nested(self, place: _Place, options: list[Any]) -> Iterator[Entry]:
         names: list[str | int | float] = []
+        once: dict[str, tuple[int, Any]] = {}
         for index, option in enumerate(options):
+            once.setdefault(repr(option), (index, option))
+        if len(once) < len(options):
+            self._note(place, "_value repeats an option, which is kept once", "_value")
+        for index, option in once.values():
             name = option.get("_name") if isinstance(option, Mapping) else None
             if not isinstance(name, (str, int, float)) or isinstance(name, bool):
                 self._mistake(
@@ -192,7 +197,7 @@ class _Reader:
                 )
             else:
                 names.append(name)
-        if len(names) < len(options):
+        if len(names) < len(once):
             return
         at: dict[str, Path_] = {"choices": ("_value",)}
         inside = _Place(place.path, place.option, (*place.given, "_name"), place.only_if)
@@ -202,14 +207,14 @@ class _Reader:
         yield entry
         assert entry.keys is not None
         called = entry.keys["name"]
-        for index, option in enumerate(options):
+        for name, (index, option) in zip(names, once.values(), strict=True):
             yield from self.level(
                 option,
                 _Place(
                     (*place.path, "_value", index),
-                    f"{called}.{names[index]}",
+                    f"{called}.{name}",
                     place.given,
-                    {called: names[index]},
+                    {called: name},
                 ),
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .base import Value
@@ -42,10 +42,12 @@ def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
         word = fields.word("choices")
         fields.mistake("choices", f"{word} must be a list with at least one value")
         return None
-    _check(fields, kind, written)
+    repeats = _check(fields, kind, written)
     weights = _weights(fields, len(written))
     if fields.failed:
         return None
+    if repeats:
+        written, weights = _without_repeats(fields, written, weights, repeats)
     if weights:
         never = [short(v) for v, weight in zip(written, weights, strict=True) if not weight]
         if never:
@@ -77,18 +79,39 @@ def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
     return found
 
 
-def _check(fields: Fields, kind: str, written: list[Any]) -> None:
-    seen: set[tuple[type, Value]] = set()
+def _check(fields: Fields, kind: str, written: list[Any]) -> Mapping[int, int]:
+    """Returns the place of each value that repeats another one, with the place of that."""
+    seen: dict[tuple[type, Value], int] = {}
+    repeats: dict[int, int] = {}
     for index, value in enumerate(written):
         label = label_of(value)
         problem = _problem(value)
+        first = seen.setdefault((type(label), label), index)
         if problem is None and kind != "choice" and label is not value:
             problem = "must be a word or number"
-        elif problem is None and kind == "choice" and (type(label), label) in seen:
-            problem = f"{short(value)} stands twice"
+        elif problem is None and kind == "choice" and first != index:
+            if fields.entry.is_own:
+                problem = f"{short(value)} stands twice"
+            repeats[index] = first
         if problem:
             fields.mistake("choices", f"{fields.word('choices')}[{index}] {problem}", index)
-        seen.add((type(label), label))
+    return repeats
+
+
+def _without_repeats(
+    fields: Fields, written: list[Any], weights: Sequence[float], repeats: Mapping[int, int]
+) -> tuple[list[Any], tuple[float, ...]]:
+    """The values, each once and with the weights of its repeats."""
+    totals = list(weights)
+    for index, first in repeats.items():
+        if totals:
+            totals[first] += totals[index]
+    values = ", ".join(dict.fromkeys(short(written[first]) for first in repeats.values()))
+    as_likely = "" if totals else ", and every value is as likely as the others"
+    word = fields.word("choices")
+    fields.note("choices", f"{word} repeat {values}: each value is kept once{as_likely}")
+    kept = [index for index in range(len(written)) if index not in repeats]
+    return [written[i] for i in kept], tuple(totals[i] for i in kept) if totals else ()
 
 
 def _weights(fields: Fields, count: int) -> tuple[float, ...]:

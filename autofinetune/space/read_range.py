@@ -35,7 +35,7 @@ def read_range(fields: Fields, kind: str) -> Parameter | None:
 
 
 def _has_init(fields: Fields) -> bool:
-    return fields.entry.needs_init or "init_value" in fields.keys
+    return fields.entry.is_own or "init_value" in fields.keys
 
 
 def _checked(fields: Fields, parameter: Parameter, why: str) -> Parameter | None:

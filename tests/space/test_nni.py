@@ -43,6 +43,24 @@ def mistakes(text: str) -> list[str]:
     return [mistake.removeprefix("space.json:") for mistake in caught.value.mistakes]
 
 
+@pytest.mark.parametrize(
+    ("value", "kept", "told"),
+    [
+        ("[1, 2, 1, 1.0, true]", [1, 2, 1.0, True], "_value repeat 1: each value is kept once"),
+        ("[[1], [1], [2]]", ["[1]", "[2]"], "_value repeat [1]: each value is kept once, and"),
+        ('["a", "a"]', ["a"], "_value repeat 'a': each value is kept once"),
+        ('[{"_name": "a"}, {"_name": "a"}, {"_name": "b"}]', ["a", "b"],
+         "_value repeats an option, which is kept once"),
+    ],
+)  # fmt: skip
+def test_a_repeated_value_is_kept_once(value: str, kept: list[object], told: str) -> None:
+    space = read(f'{{"x": {{"_type": "choice", "_value": {value}}}}}')
+    assert list(map(repr, space.parameters[0].values())) == list(map(repr, kept))
+    (note,) = space.notes
+    assert note.startswith("space.json:1:")
+    assert told in note
+
+
 # --- what loads ---------------------------------------------------------------------------------
 
 
@@ -276,15 +294,13 @@ WRONG = [
     ("randint", "[0, true]", "x: high must be a number, found True"),
     ("randint", f"[0, {2**60}]", "x: high must be between -2^53 and 2^53"),
     ("choice", "[]", "x: _value must be a list with at least one value"),
-    ("choice", "[1, 1]", "1:41 x: _value[1] 1 stands twice"),
-    ("choice", "[[1], [1]]", "x: _value[1] [1] stands twice"),
     ("choice", "[1, .nan]", "x: _value[1] must be finite, found nan"),
     ("choice", '["a\\u0000"]', r"x: _value[0] 'a\x00' cannot be an argument of a command"),
     ("choice", '[{"_name": "a"}, 3]', "1:54 x: _value[1] must be a mapping with a _name"),
     ("choice", '[{"_name": "a"}, {"b": 3}]', "x: _value[1] must be a mapping with a _name"),
     ("choice", '[{"_name": true}]', "x: _value[0] must be a mapping with a _name, a word"),
     ("choice", '[{"_name": [1]}]', "x: _value[0] must be a mapping with a _name, a word or"),
-    ("choice", '[{"_name": "a"}, {"_name": "a"}]', "x: _name 'a' stands twice"),
+    ("choice", '[{"_name": "a"}, {"_name": "a", "b": 1}]', "x: _name 'a' stands twice"),
     ("choice", '[{"_name": "a", "b": 3}]', "1:58 x.0.b: must be a mapping, as in {"),
     ("choice", '[{"_name": "a", "b": {"_type": "uniform", "_value": [2, 1]}}]',
      "x.0.b: low (2.0) must be below high (1.0)"),

@@ -41,6 +41,19 @@ def mistakes(text: str) -> list[str]:
     return [mistake.removeprefix("sweep.yaml:") for mistake in caught.value.mistakes]
 
 
+def test_a_repeated_value_is_kept_once_with_the_weights_of_all() -> None:
+    space = read("parameters:\n  x: {values: [a, b, a], probabilities: [0.25, 0.25, 0.5]}\n"
+                 "  y: {values: [1, 1]}\n")  # fmt: skip
+    x, y = space
+    assert x == ChoiceParameter("x", ("a", "b"), "a", weights=(0.75, 0.25))
+    assert list(y.values()) == [1]
+    assert space.notes == (
+        "sweep.yaml:2:15 x: values repeat 'a': each value is kept once",
+        "sweep.yaml:3:15 y: values repeat 1: each value is kept once, and every value is as "
+        "likely as the others",
+    )
+
+
 # --- what loads ---------------------------------------------------------------------------------
 
 EXPONENTS = (math.exp(-9), math.exp(-1))
@@ -203,7 +216,6 @@ def test_a_sweep_of_constants_has_one_configuration() -> None:
         ("distribution: categorical", "x: values must be a list with at least one value"),
         ("values: []", "x: values must be a list with at least one value"),
         ("values: 3", "x: values must be a list with at least one value"),
-        ("values: [1, 1]", "2:19 x: values[1] 1 stands twice"),
         ("values: [.nan]", "x: values[0] must be finite, found nan"),
         ("value: .nan", "2:14 x: value must be finite, found nan"),
         ("values: [1, 2], probabilities: [1]", "x: probabilities must be a list of 2 numbers"),
