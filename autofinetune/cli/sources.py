@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
 from autofinetune.configure import COMMAND_LINE, read_pairs
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
-from autofinetune.space import Document, read_space, read_yaml
-from autofinetune.space.fields import Findings
+from autofinetune.manifests import FORMATS, Manifest, label_of, read_manifest, read_search
+from autofinetune.space import Document, as_text, read_space, read_yaml
+from autofinetune.space.fields import Findings, one_line
 from autofinetune.space.yaml_file import Path_
 
 FILES = (".yaml", ".yml", ".json")
@@ -98,7 +99,7 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
         )
     script = str(given.get("script") or "")
     if Path(script).suffix not in FILES:
-        return Source(given)
+        return _with_search(given)
     given = {key: value for key, value in given.items() if key != "script" and value}
     for name in ("param_file", "enqueue"):
         if name in given:  # as typed, not from where the run works
@@ -126,10 +127,44 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     )
 
 
+def _with_search(given: Mapping[str, Any]) -> Source:
+    """The options of a run of a script, with those that --param_file has besides the space."""
+    file = Path(str(given.get("param_file") or ""))
+    try:
+        read_yaml(file)
+    except UsageError:
+        return Source(given)  # it is told when all options are checked
+    with one_thread():
+        search = read_search(file, given={name for name, value in given.items() if value})
+    if search is None:
+        return Source(given)
+    replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()} - {"param_list"}
+    found = {k: v for k, v in search.options.items() if k not in {*replaced, *given}}
+    note_all((*search.notes, *_given_by(file, found)))
+    origins = {key: path for key, path in search.origins.items() if key in found}
+    return Source(found | given, search.document, origins, is_told=True)
+
+
+def _given_by(file: Path, options: Mapping[str, Any]) -> Sequence[str]:
+    """What a file sets besides the space, as the options that would."""
+    words = [
+        f"--{name}={shlex.quote(_shown(value))}"
+        for name, value in options.items()
+        if name != "param_list" and value != {}
+    ]
+    said = f"{file.name} gives {' '.join(words)}; options of the command line go before"
+    return [one_line(said)] if words else []
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={as_text(one)}" for key, one in value.items())
+    return as_text(value)
+
+
 def _manifest(path: Path, given: Mapping[str, Any]) -> Manifest | None:
     with one_thread():
-        is_bounded = bool(given.keys() & {"round", *BOUNDS})
-        manifest = read_manifest(path, is_bounded=is_bounded)
+        manifest = read_manifest(path, given=given)
     note_all(manifest.notes if manifest else ())
     return manifest
 
@@ -150,8 +185,6 @@ def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
         known = ", ".join(format_.name for format_ in FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
         hint = did_you_mean(kind, [format_.name for format_ in FORMATS])
-        if isinstance(described, Mapping) and {"method", "parameters"} <= described.keys():
-            hint = "; a W&B sweep needs program or command, which say what to run"
         raise ConfigError(
             document.source,
             [

@@ -5,7 +5,7 @@ A new format is a file in this folder with a function `read`, and a line in `FOR
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,54 +47,74 @@ BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options tha
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
     _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read, False),
-    _Format(
-        "W&B sweep",
-        lambda top: "parameters" in top and ("program" in top or "command" in top),
-        wandb.read,
-    ),
+    _Format("W&B sweep", wandb.is_sweep, wandb.read),
     _Format(
         "NNI configuration",
         lambda top: not _NNI.isdisjoint(str(key).replace("_", "").lower() for key in top),
         nni.read,
     ),
 )
+# Files for --param_file that say more about the search than its space.
+SEARCHES = (_Format("W&B sweep", wandb.is_search, wandb.read_search),)
 
 
 def read_manifest(
-    path: Path, *, check_files: bool = True, is_bounded: bool = False
+    path: Path, *, check_files: bool = True, given: Collection[str] = ()
 ) -> Manifest | None:
     """The manifest in a file; None for one that is none, such as a config.yaml of ours.
 
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
-        is_bounded: whether something else says how long the run is.
+        given: options of the command line, which take the place of what the file says.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: all mistakes in it, each with file, line and column.
     """
-    file = File(path, check_files=check_files)
-    top = file.document.value
-    format_ = next((f for f in FORMATS if isinstance(top, Mapping) and f.is_it(top)), None)
+    file = File(path, check_files=check_files, given=given)
+    format_ = _format_of(file, FORMATS)
     if format_ is None:
         return None
+    options = _read(file, format_)
+    if not file.given & {"round", *BOUNDS} and not options.keys() & BOUNDS:
+        file.note((), "no number of trials and no time is given: it goes on until you stop it; "
+                      "--max_trials=50 ends it")  # fmt: skip
+    return _manifest(file, format_, {"max_trials": MOST_TRIALS} | options)
+
+
+def read_search(path: Path, *, given: Collection[str] = ()) -> Manifest | None:
+    """What a file says about the search for a script that it does not name; None if it is ours.
+
+    Args:
+        path: of the file.
+        given: options of the command line, which take the place of what the file says.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: all mistakes in it, each with file, line and column.
+    """
+    file = File(path, check_files=False, given=given)
+    format_ = _format_of(file, SEARCHES)
+    return format_ and _manifest(file, format_, _read(file, format_))
+
+
+def _format_of(file: File, formats: Sequence[_Format]) -> _Format | None:
+    top = file.document.value
+    return next((f for f in formats if isinstance(top, Mapping) and f.is_it(top)), None)
+
+
+def _read(file: File, format_: _Format) -> dict[str, Any]:
     if format_.is_yaml_1_1:
         file.as_yaml_1_1()
     found = format_.read(file)
     if file.mistakes:
-        raise ConfigError(str(path), file.mistakes)
-    options = {name: value for name, value in found.items() if value is not None}
-    if not (is_bounded or options.keys() & BOUNDS):
-        file.note((), "no number of trials and no time is given: it goes on until you stop it; "
-                      "--max_trials=50 ends it")  # fmt: skip
-    return Manifest(
-        format_.name,
-        {"max_trials": MOST_TRIALS} | options,
-        tuple(file.notes),
-        file.origins,
-        file.document,
-    )
+        raise ConfigError(str(file.path), file.mistakes, file.tip)
+    return {name: value for name, value in found.items() if value is not None}
 
 
-__all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]
+def _manifest(file: File, format_: _Format, options: Mapping[str, Any]) -> Manifest:
+    return Manifest(format_.name, options, tuple(file.notes), file.origins, file.document)
+
+
+__all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest", "read_search"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,14 @@ class File(Findings):
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
+        given: options of the command line, which take the place of what the file says.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: it is not YAML.
     """
 
-    def __init__(self, path: Path, *, check_files: bool) -> None:
+    def __init__(self, path: Path, *, check_files: bool, given: Collection[str] = ()) -> None:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -45,6 +46,10 @@ class File(Findings):
             raise UsageError(f"cannot read {path}: {why}") from None
         super().__init__(parse_yaml(data, str(path)))
         self.check_files = check_files
+        self.given = frozenset(given)
+        self.path = path
+        self.tip: str | None = None
+        """What to type instead, where there is something."""
         self.origins: dict[str, Path_] = {}
         """Where options come from whose values are checked later."""
         self.folder = path.absolute().parent

@@ -27,51 +27,142 @@ _MOST_VALUES = 10_000
 _GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
 _OF_THE_SERVER = (
     "project", "entity", "name", "description", "job", "image_uri", "apiVersion", "kind",
+    "display_name", "version",
 )  # fmt: skip
+_OF_A_SWEEP = {"method", "metric", "metrics", "program", "command", "early_terminate", "run_cap"}
+_HERE = f"{NO_EFFECT}: the search runs on this machine"
+
+
+def is_sweep(top: Mapping[str, Any]) -> bool:
+    """Whether it is a sweep with more than parameters."""
+    is_ours = "param_list" in top
+    has_parameters = "parameters" in top or ("method" in top and "scheduler" in top)
+    return has_parameters and not is_ours and not _OF_A_SWEEP.isdisjoint(top)
+
+
+is_search = is_sweep
 
 
 def read(file: File) -> dict[str, Any]:
     """The options of a run; what is wrong or without effect is told to `file`."""
     top = Section(file, file.document.value, ())
-    options: dict[str, Any] = {"evaluator": "fulltrail", "gpu": "auto"}
-    method = top.one_of("method", METHODS, needed=f"use one of: {', '.join(METHODS)}")
+    options: dict[str, Any] = {"gpu": "auto", "direction": "minimize"}
+    options |= _read_search(top, needs_method=True)
+    _read_command(top, options)
+    _read_rest(top)
+    return options
+
+
+def read_search(file: File) -> dict[str, Any]:
+    """The options of a run of another script, as far as they are about its search."""
+    top = Section(file, file.document.value, ())
+    options = _read_search(top, needs_method=False)
+    top.no_effect("program", "command", why=f"{NO_EFFECT}: the script of the command line is run")
+    _read_rest(top)
+    return options
+
+
+def _read_rest(top: Section) -> None:
+    top.no_effect(*_OF_THE_SERVER)
+    top.no_effect("controller", "scheduler", why=_HERE)
+    top.no_effect("prior_runs", why=f"{NO_EFFECT}: --warm_start and --enqueue bring in others")
+    top.rest()
+
+
+# --- the search ---------------------------------------------------------------------------------
+
+
+def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {"evaluator": "fulltrail"}
+    method = _read_method(top, needs_method)
     if method:
         options |= {"tuning_strategy": method, "strategy_options": _OPTIONS.get(method, {})}
-    _read_metric(top.section("metric"), options)
-    _read_command(top, options)
+    _read_metric(_metric_of(top), options, needs_metric=needs_method)
     options["max_trials"] = top.whole("run_cap")
-    _read_early_end(top.section("early_terminate"), options)
+    _read_early_end(top.section("early_terminate"), options, _line(top))
+    return options | _read_parameters(top, method, options["max_trials"])
+
+
+def _read_method(top: Section, is_needed: bool) -> str | None:
+    if "tuning_strategy" in top.file.given:
+        top.take("method")
+        return None
+    if str(top.value.get("method")).lower() == "custom":
+        top.take("method")
+        top.mistake("method", "custom is a search in code of your own, which is not run here; "
+                              f"use one of: {', '.join(METHODS)}; or an option takes its place")  # fmt: skip
+        top.file.tip = f"{_line(top)} --tuning_strategy=tpe"
+        return None
+    needed = f"use one of: {', '.join(METHODS)}" if is_needed else ""
+    return top.one_of("method", METHODS, needed=needed)
+
+
+def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> dict[str, Any]:
     parameters = top.take("parameters")
+    if parameters is None:
+        inside = " as parameters; scheduler.search_space is not read" if "scheduler" in top else ""
+        top.mistake("parameters", f"is missing; give the hyperparameters{inside}")
+        return {}
+    file = top.file
     if method == "grid":
         parameters = _as_grid(file, parameters, ("parameters",))
     space = file.space(
         Document(file.document.source, {"parameters": parameters}, file.document.places)
     )
-    if space:
-        options |= space.describe()
-        if method == "grid" and options["max_trials"] is None:
-            options["max_trials"] = space.size
-            if space.size and space.size > MOST_TRIALS:
-                top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
-    top.no_effect(*_OF_THE_SERVER)
-    top.no_effect("controller", "scheduler", why=f"{NO_EFFECT}: the search runs on this machine")
-    top.no_effect("metrics", why=f"{NO_EFFECT}: one score is searched for")
-    top.rest()
+    if space is None:
+        return {}
+    options: dict[str, Any] = dict(space.describe())
+    if method == "grid" and run_cap is None:
+        options["max_trials"] = space.size
+        if space.size and space.size > MOST_TRIALS and not file.given & {"round", "max_trials"}:
+            top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
     return options
 
 
-def _read_metric(metric: Section, options: dict[str, Any]) -> None:
-    if "name" in metric:
-        metric.note("name", "names nothing here: the score is what the script reports by "
-                            "autofinetune.report_final_result")  # fmt: skip
-    metric.take("name")
-    options["direction"] = metric.one_of("goal", DIRECTIONS) or "minimize"
+def _metric_of(top: Section) -> Section:
+    """The metric; of several the first."""
+    several = list(top.sections("metrics"))
+    for other in several[1:]:
+        other.file.note(other.path, f"{other.label()} {NO_EFFECT}: one score is searched for, "
+                                    "that of the first metric")  # fmt: skip
+    if several and "metric" in top:
+        top.note("metrics", f"{NO_EFFECT} beside metric")
+    metric = top.section("metric")
+    return metric if metric.value or not several else several[0]
+
+
+def _read_metric(metric: Section, options: dict[str, Any], *, needs_metric: bool) -> None:
+    options["metric"] = metric.text("name")
+    metric.gives("metric", "name")
+    if options["metric"] is None and needs_metric and "metric" not in metric.file.given:
+        metric.file.note(metric.path, "metric.name is not given: the score is what the script "
+                                      "reports by autofinetune.report_final_result")  # fmt: skip
+    goal = metric.one_of("goal", DIRECTIONS)
+    if goal or metric.value:
+        options["direction"] = goal or "minimize"
     options["target_score"] = metric.number("target")
     metric.no_effect("impute", "impute_while_running")
     metric.rest()
 
 
+def _line(top: Section) -> str:
+    """The command line that runs this file."""
+    if "program" in top or "command" in top:
+        return f"autofinetune run {top.file.path}"
+    return f"autofinetune train.py --param_file={top.file.path} --gpu=auto"
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
 def _read_command(top: Section, options: dict[str, Any]) -> None:
+    if "program" not in top and "command" not in top:
+        top.take("program")
+        top.take("command")
+        top.file.mistake((), "neither program nor command says what a trial runs")
+        top.file.tip = f"give the script first: {_line(top)}"
+        options |= {"working_dir": str(Path.cwd()), "command": []}
+        return
     program, folder = top.text("program"), Path.cwd()
     words = top.words("command") or list(DEFAULT_COMMAND)
     for index, word in enumerate(words):
@@ -81,9 +172,8 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
     if "${program}" in words:
         if program is None:
             top.mistake("program", "is missing; name the script")
-        else:
-            if not _is_elsewhere(program, words):
-                folder = _folder_of(top, program)
+        elif not _is_elsewhere(program, words):
+            folder = _folder_of(top, program)
     elif program is not None:
         top.note("program", "is not in the command, so it is not run")
     options["working_dir"] = str(folder)
@@ -91,8 +181,8 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
     words = [word.replace("$${", "$$${") for word in words]  # which is nothing special there
     options["command"] = [program or "" if word == "${program}" else word for word in words]
     if not any(map(is_of_a_trial, words)):
-        top.note("command", "hands no hyperparameters over: they are in the variable "
-                            "AUTOFINETUNE_PARAMS as JSON, and nowhere else")  # fmt: skip
+        top.note("command", "hands no hyperparameters over: the script finds them in wandb.config "
+                            "or, as JSON, in the variable AUTOFINETUNE_PARAMS")  # fmt: skip
 
 
 def _is_elsewhere(program: str, words: Sequence[str]) -> bool:
@@ -110,14 +200,24 @@ def _folder_of(top: Section, program: str) -> Path:
         top.note("program", f"lies beside this file, so trials run in {beside}")
         return beside
     if top.file.check_files:
-        places = " or ".join(map(str, dict.fromkeys((here, beside))))
-        top.mistake("program", f"{short(program)}: there is no such file in {places}")
+        places = list(map(str, dict.fromkeys((here, beside))))
+        places += [] if "/" in program else ["a directory of PATH"]
+        why = f"{short(program)}: there is no such file in {', '.join(places[:-1])}"
+        top.mistake("program", f"{why} or {places[-1]}" if places[1:] else f"{why}{places[-1]}")
+        name = Path(program).name if Path(program).suffix == ".py" else "train.py"
+        top.file.tip = (
+            "run it in the directory of its program, or give the script where it lies: "
+            f"autofinetune <directory>/{name} --param_file={top.file.path} --gpu=auto"
+        )
     return here
 
 
-def _read_early_end(section: Section, options: dict[str, Any]) -> None:
+# --- early stopping -----------------------------------------------------------------------------
+
+
+def _read_early_end(section: Section, options: dict[str, Any], line: str) -> None:
     """Bands at min_iter * eta^k are the rungs of asha, those below max_iter one of hyperband."""
-    if not section.value:
+    if not section.value or "assessor" in section.file.given:
         return
     section.one_of("type", {"hyperband": "hyperband"}, needed="W&B has hyperband")
     eta = section.number("eta")
@@ -141,8 +241,10 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
                 section.note(name, f"{NO_EFFECT} beside min_iter")
     elif not any(name in section for name in ("min_iter", "max_iter", "s")):
         section.mistake("min_iter", "is missing; give min_iter, or max_iter and s")
+        section.file.tip = f"without early stopping: {line} --assessor=none"
     elif not (most is None and "max_iter" in section):
         section.mistake("max_iter", "and s go together; or give min_iter")
+        section.file.tip = f"without early stopping: {line} --assessor=none"
     options["assessor_options"] = found
     section.rest()
 

@@ -189,7 +189,8 @@ def test_a_mistake_ends_it_before_anything_is_written(workplace: Workplace) -> N
     assert "m.yaml:1:1 not the config.yaml of a run" in done.err
     done = run(workplace, "method: random\nparameters: {lr: {min: 0.1, max: 0.2}}\n")
     assert done.code == 2
-    assert "; a W&B sweep needs program or command, which say what to run" in done.err
+    assert "m.yaml:1:1 neither program nor command says what a trial runs" in done.err
+    assert "autofinetune train.py --param_file=m.yaml --gpu=auto" in done.err
     assert "AutoTuneExperiment, W&B sweep, NNI configuration" in done.err
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from autofinetune.errors import ConfigError
+from autofinetune.manifests import read_manifest, read_search
 from autofinetune.space import load_space
 
 from .helpers import SWEEP, mistakes, notes, read, swap
@@ -29,6 +31,7 @@ def test_a_sweep(tmp_path: Path) -> None:
         "gpu": "auto",
         "tuning_strategy": "random",
         "strategy_options": {},
+        "metric": "loss",
         "direction": "minimize",
         "working_dir": str(tmp_path),
         "command": ["${env}", "${interpreter}", "train.py", "${args}"],
@@ -39,11 +42,10 @@ def test_a_sweep(tmp_path: Path) -> None:
 def test_metric_and_method(tmp_path: Path) -> None:
     text = swap(SWEEP, "{name: loss}", "{name: acc, goal: maximize, target: 0.9, impute: best}")
     options = options_of(tmp_path, swap(text, "random", "bayes"))
+    assert options["metric"] == "acc"
     assert (options["direction"], options["target_score"]) == ("maximize", 0.9)
     assert (options["tuning_strategy"], options["strategy_options"]) == ("gp", {"nu": "1.5"})
     assert notes(tmp_path, text) == [
-        "m.yaml:3:16 metric.name names nothing here: the score is what the script reports by "
-        "autofinetune.report_final_result",
         "m.yaml:3:58 metric.impute has no effect here",
     ]
 
@@ -84,13 +86,104 @@ def test_a_band_is_strict(tmp_path: Path) -> None:
 
 
 def test_fields_without_effect_are_named(tmp_path: Path) -> None:
-    more = "project: p\ncontroller: {type: local}\nmetrics: []\nsweep_name: x\n"
-    assert notes(tmp_path, more + SWEEP)[1:] == [
+    more = (
+        "project: p\ncontroller: {type: local}\nsweep_name: x\nprior_runs: [a]\n"
+        "scheduler: {engine: optuna}\n"
+    )
+    assert notes(tmp_path, more + SWEEP) == [
         "m.yaml:1:10 project has no effect here",
         "m.yaml:2:13 controller has no effect here: the search runs on this machine",
-        "m.yaml:3:10 metrics has no effect here: one score is searched for",
-        "m.yaml:4:13 sweep_name is unknown here and not read",
+        "m.yaml:5:12 scheduler has no effect here: the search runs on this machine",
+        "m.yaml:4:13 prior_runs has no effect here: --warm_start and --enqueue bring in others",
+        "m.yaml:3:13 sweep_name is unknown here and not read (did you mean 'display_name'?)",
     ]
+
+
+def test_of_several_metrics_the_first_is_used(tmp_path: Path) -> None:
+    several = "metrics: [{name: acc, goal: maximize}, {name: size}]"
+    text = swap(SWEEP, "metric: {name: loss}", several)
+    options = options_of(tmp_path, text)
+    assert (options["metric"], options["direction"]) == ("acc", "maximize")
+    assert notes(tmp_path, text) == [
+        "m.yaml:3:40 metrics[1] has no effect here: one score is searched for, that of the first "
+        "metric"
+    ]
+    both = notes(tmp_path, f"{several}\n{SWEEP}")
+    assert any("metrics has no effect here beside metric" in note for note in both)
+    assert options_of(tmp_path, f"{several}\n{SWEEP}")["metric"] == "loss"
+
+
+def test_a_score_without_a_name_is_what_the_script_reports(tmp_path: Path) -> None:
+    text = swap(SWEEP, "metric: {name: loss}\n", "")
+    assert options_of(tmp_path, text)["direction"] == "minimize"
+    (note,) = notes(tmp_path, text)
+    assert "metric.name is not given: the score is what the script reports by" in note
+
+
+def test_an_option_takes_the_place_of_what_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        swap(swap(SWEEP, "random", "custom"), "run_cap: 5", "early_terminate: {type: envelope}")
+    )
+    found = read_manifest(tmp_path / "m.yaml", check_files=False,
+                          given={"tuning_strategy", "assessor"})  # fmt: skip
+    assert found is not None
+    assert not {"tuning_strategy", "assessor"} & found.options.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tip"),
+    [
+        ("method: random", "method: custom", "autofinetune run m.yaml --tuning_strategy=tpe"),
+        ("run_cap: 5", "early_terminate: {type: hyperband, max_iter: 9}",
+         "without early stopping: autofinetune run m.yaml --assessor=none"),
+        ("program: train.py\n", "",
+         "give the script first: autofinetune train.py --param_file=m.yaml --gpu=auto"),
+        ("train.py", "no/such.py",
+         "run it in the directory of its program, or give the script where it lies: autofinetune "
+         "<directory>/such.py --param_file=m.yaml --gpu=auto"),
+    ],
+)  # fmt: skip
+def test_what_to_type_instead(tmp_path: Path, old: str, new: str, tip: str) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "m.yaml").write_text(swap(SWEEP, old, new))
+    with pytest.raises(ConfigError) as caught:
+        read_manifest(Path("m.yaml"))
+    assert caught.value.tip == tip
+
+
+# --- for a script of the command line -----------------------------------------------------------
+
+
+def test_the_search_of_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "early_terminate: {type: hyperband, min_iter: 3}\n" + swap(SWEEP, "random", "bayes")
+    )
+    found = read_search(tmp_path / "m.yaml")
+    assert found is not None
+    options = dict(found.options)
+    assert [entry["name"] for entry in options.pop("param_list")] == ["lr", "layers"]
+    assert options == {
+        "evaluator": "fulltrail",
+        "tuning_strategy": "gp",
+        "strategy_options": {"nu": "1.5"},
+        "metric": "loss",
+        "direction": "minimize",
+        "max_trials": 5,
+        "assessor": "asha",
+        "assessor_options": {"min_steps": "3", "eta": "3"},
+    }
+    assert [note.partition(" ")[2] for note in found.notes] == [
+        "program has no effect here: the script of the command line is run"
+    ]
+
+
+def test_parameters_alone_say_nothing_of_the_search(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("parameters: {x: {min: 0, max: 3}}\n")
+    assert read_search(tmp_path / "m.yaml") is None
+    (tmp_path / "m.yaml").write_text("run_cap: 3\nparameters: {x: {min: 0, max: 3}}\n")
+    found = read_search(tmp_path / "m.yaml")
+    assert found is not None
+    assert found.options.keys() == {"evaluator", "max_trials", "param_list"}
 
 
 # --- grids --------------------------------------------------------------------------------------
@@ -163,6 +256,12 @@ def test_a_grid_that_cannot_be(tmp_path: Path, spec: str, why: str) -> None:
         ("program: train.py", "program: x\ncommand: ['${arg}']",
          "m.yaml:2:11 command[0]: macro ${arg} is unknown"),
         ("program: train.py", "command: ['${program}']", "program is missing; name the script"),
+        ("program: train.py", "project: x",
+         "m.yaml:1:1 neither program nor command says what a trial runs"),
+        ("method: random", "method: custom", "method custom is a search in code of your own"),
+        ("parameters:\n  lr: {min: 0.001, max: 0.1}\n  layers: {values: [1, 2, 3]}\n",
+         "scheduler: {engine: optuna, search_space: x.py}\n",
+         "parameters is missing; give the hyperparameters as parameters; scheduler.search_space"),
         ("run_cap: 5", "early_terminate: {type: median}", "early_terminate.type 'median' is unk"),
         ("run_cap: 5", "early_terminate: {type: hyperband}", "min_iter is missing; give min_iter"),
         ("run_cap: 5", "early_terminate: {type: hyperband, s: 2}", "max_iter and s go together"),
@@ -180,7 +279,7 @@ def test_where_the_program_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (found,) = mistakes(tmp_path, SWEEP, check_files=True)
     assert found.startswith("m.yaml:1:10 program 'train.py': there is no such file in ")
     (tmp_path / "train.py").touch()
-    assert len(read(tmp_path, SWEEP, check_files=True).notes) == 1
+    assert read(tmp_path, SWEEP, check_files=True).notes == ()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)

@@ -1,0 +1,142 @@
+"""The parameters of an experiment of Katib: `spec.parameters`, a list of {name, parameterType, ...}.
+
+    double, int      feasibleSpace: {min, max}, with step, as multiples of it from min on
+    categorical      feasibleSpace: {list: [...]}, words
+    discrete         the same, numbers
+
+`distribution` of a double or int is uniform, logUniform, normal or logNormal. The last two have
+their mean in the middle of min and max, and a sixth of the distance as deviation (of the
+logarithms for logNormal), as Katib hands them to Hyperopt: a value in 370 lies beyond the bounds.
+Numbers may stand in quotes, as all of them do in Katib's own files. An old experiment calls its
+parameters `--lr`, which is lr here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autofinetune.errors import did_you_mean
+
+from .fields import Entry, Findings, short
+from .yaml_file import Path_
+
+TYPES = ("double", "int", "categorical", "discrete")
+DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
+_KEYS = ("min", "max", "step", "distribution")
+_NUMBER = re.compile(r"[+-]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][+-]?[0-9]+)?\Z")
+_WORDS = {"greater_than": "min", "lower_than": "max", "step": "step", "round_to": "step",
+          "choices": "list", "mean": "min", "deviation": "max"}  # fmt: skip
+
+
+def is_katib(value: Any) -> bool:
+    """Whether a document is an experiment of Katib."""
+    return (
+        isinstance(value, Mapping)
+        and value.get("kind") == "Experiment"
+        and str(value.get("apiVersion", "kubeflow.org/")).startswith("kubeflow.org/")
+        and isinstance(value.get("spec"), Mapping)
+    )
+
+
+def katib_entries(value: Any, findings: Findings) -> Iterator[Entry]:
+    """The parameters in the order of the file."""
+    parameters = value["spec"].get("parameters")
+    if not isinstance(parameters, list) or not parameters:
+        place: Path_ = ("spec", "parameters")
+        findings.mistake(place, f"spec.parameters must be a list of at least one parameter, "
+                                f"found {short(parameters)}")  # fmt: skip
+        return
+    for index, spec in enumerate(parameters):
+        entry = _entry(spec, ("spec", "parameters", index), findings)
+        if entry is not None:
+            yield entry
+
+
+def _entry(spec: Any, path: Path_, findings: Findings) -> Entry | None:
+    if not isinstance(spec, Mapping):
+        why = f"must be a mapping of name, parameterType, feasibleSpace, found {short(spec)}"
+        findings.mistake(path, f"spec.parameters[{path[-1]}]: {why}")
+        return None
+    name = str(spec.get("name", "")).lstrip("-") or None
+    label = f"spec.parameters[{path[-1]}]{f' {name}' if name else ''}"[:80]
+    kinds = {key.lower(): key for key in spec}
+    kind = spec.get(kinds.get("parametertype", ""))
+    feasible = spec.get(kinds.get("feasiblespace", "")) or {}
+    if kind not in TYPES:
+        hint = did_you_mean(str(kind)[:60], TYPES)
+        place = (*path, kinds.get("parametertype", "parameterType"))
+        findings.mistake(place, f"{label}: parameterType {short(kind)} is unknown; use one of: "
+                                f"{', '.join(TYPES)}{hint}")  # fmt: skip
+        return None
+    inside = (*path, kinds.get("feasiblespace", "feasibleSpace"))
+    if not isinstance(feasible, Mapping):
+        findings.mistake(inside, f"{label}: feasibleSpace must be a mapping, "
+                                 f"found {short(feasible)}")  # fmt: skip
+        return None
+    fields: dict[str, Any] = {"type": "choice", "choices": feasible.get("list")}
+    if kind in ("double", "int"):
+        fields = _range(kind, feasible, inside, label, findings)
+    elif kind == "discrete" and isinstance(feasible.get("list"), list):
+        fields["choices"] = [_number(value) for value in feasible["list"]]
+    allowed = _KEYS if kind in ("double", "int") else ("list",)
+    for key in feasible:
+        if key not in allowed:
+            why = f"key {short(key)} has no meaning for {kind} and is not read"
+            findings.note((*inside, key), f"{label}: {why}{did_you_mean(str(key)[:60], allowed)}")
+    if name is not None:
+        fields["name"] = name
+    places: dict[str, Path_] = {ours: (*inside, word) for ours, word in _WORDS.items()}
+    return Entry(fields, path, label, {"name": (*path, "name"), **places}, _WORDS)
+
+
+def _range(
+    kind: str, feasible: Mapping[str, Any], path: Path_, label: str, findings: Findings
+) -> dict[str, Any]:
+    low, high, step = (_number(feasible.get(key)) for key in ("min", "max", "step"))
+    how = feasible.get("distribution") or "uniform"
+    if how not in DISTRIBUTIONS:
+        hint = did_you_mean(str(how)[:60], DISTRIBUTIONS)
+        findings.mistake((*path, "distribution"), f"{label}: distribution {short(how)} is "
+                         f"unknown; use one of: {', '.join(DISTRIBUTIONS)}{hint}")  # fmt: skip
+        how = "uniform"
+    fields: dict[str, Any] = {"type": "float" if kind == "double" else "int"}
+    given = {"greater_than": low, "lower_than": high}
+    fields |= {key: value for key, value in given.items() if value is not None}
+    is_valid = _are_numbers(low, high)
+    if is_valid and low == high and (step is None or _are_numbers(step)):
+        return {"type": "choice", "choices": [low]}
+    if how == "logUniform":
+        fields["log"] = True
+    if step is not None:
+        fields["round_to" if how != "uniform" else "step"] = step
+    is_logarithmic = how == "logNormal"
+    if not how.lower().endswith("normal") or not is_valid or low > high:
+        return fields
+    if is_logarithmic and low <= 0:
+        return {**fields, "log": True}  # it is told as for logUniform
+    ends = (math.log(low), math.log(high)) if is_logarithmic else (low, high)
+    mean, deviation = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 6
+    findings.note((*path, "distribution"), f"{label}: {how} has the mean {mean:.6g} and the "
+                  f"deviation {deviation:.6g}{' of the logarithm' if is_logarithmic else ''}, "
+                  "so that a value in 370 lies beyond min and max")  # fmt: skip
+    fields = {"type": fields["type"], "distribution": "normal", "log": is_logarithmic,
+              "mean": mean, "deviation": deviation}  # fmt: skip
+    return fields | ({} if step is None else {"round_to": step})
+
+
+def _number(value: Any) -> Any:
+    """The number that a text is; other values stay."""
+    if isinstance(value, str) and _NUMBER.match(value.strip()) and len(value) < 400:
+        text = value.strip()
+        return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else float(text)
+    return value
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(
+        type(value) is int and abs(value) < 2**63 or type(value) is float and math.isfinite(value)
+        for value in values
+    )
