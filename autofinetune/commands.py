@@ -3,14 +3,16 @@
     ${hyperparameters}   --name=value for each, as a train.py gets them
     ${model_options}     --saved_params_dir=... and --model_path=..., as far as the script has them
 
-The others are those of W&B sweeps, where nested hyperparameters are one mapping and a value is
-written as Python's `str` has it:
+    ${hparam:NAME}       inside any word: the value of one, empty where it is not active
+
+The others are those of W&B sweeps, where a value is written as Python's `str` has it, and nested
+hyperparameters are one mapping, except where each is an override of Hydra, `outer.inner=value`:
 
     ${env}                      /usr/bin/env
     ${interpreter}              the Python that runs the tuner
     ${args}                     --name=value
     ${args_no_equals}           --name value, in two words
-    ${args_no_hyphens}          name=value
+    ${args_no_hyphens}          name=value, as Hydra has it
     ${args_no_boolean_flags}    --name for True, nothing for False, else --name=value
     ${args_append_hydra}        +name=value
     ${args_override_hydra}      ++name=value
@@ -19,7 +21,7 @@ written as Python's `str` has it:
     ${envvar:NAME}              inside any word: a variable of the environment, NAME if it is unset
     $${                         inside any word: ${ itself
 
-All but the last two count only as a whole word, and no word is ever read by a shell.
+All but those that say so count only as a whole word, and no word is ever read by a shell.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from autofinetune.space import as_text
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
 JSON_FILE = "${args_json_file}"
 _ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
-_INSIDE = re.compile(rf"\$\$\{{|{_ENVVAR.pattern}")
+_HPARAM = re.compile(r"\$\{hparam:([^}]*)\}")
+_INSIDE = re.compile(rf"\$\$\{{|{_ENVVAR.pattern}|{_HPARAM.pattern}")
 _MACRO = re.compile(r"\$\{[^}]*\}\Z")
 _NOT_PLAIN = re.compile(r"[|&;<>()$`\\*?\[\]{}!#~\n]|^\s*\w+=")
 
@@ -63,7 +66,7 @@ def expand(template: Sequence[str], given: Given) -> tuple[str, ...]:
     words: list[str] = []
     for word in template:
         macro = _WHOLE.get(word)
-        words += [_with_variables(word, given.environ)] if macro is None else macro(given)
+        words += [_with_values(word, given)] if macro is None else macro(given)
     return tuple(words)
 
 
@@ -84,14 +87,26 @@ def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
 
 def is_of_a_trial(word: str) -> bool:
     """Whether a word of a template stands for other words in every trial."""
-    return word in _WHOLE and word not in _OF_EVERY_TRIAL
+    return (word in _WHOLE and word not in _OF_EVERY_TRIAL) or bool(named_in(word))
+
+
+def hparam(name: str) -> str:
+    """The macro for the value of one hyperparameter."""
+    return f"${{hparam:{name}}}"
+
+
+def named_in(word: str) -> list[str]:
+    """The hyperparameters whose values stand inside a word of a template."""
+    if word in _WHOLE:
+        return []
+    return [found[2] for found in _INSIDE.finditer(word) if found[2] is not None]
 
 
 def unknown_macro(word: str) -> str:
     """Why a word cannot stand in a template, or nothing."""
-    if not _MACRO.match(word) or word in _WHOLE or _ENVVAR.match(word):
+    if not _MACRO.match(word) or word in _WHOLE or _ENVVAR.match(word) or _HPARAM.match(word):
         return ""
-    known = (*_WHOLE, "${envvar:NAME}")
+    known = (*_WHOLE, "${envvar:NAME}", "${hparam:NAME}")
     return f"macro {word} is unknown; use one of: {', '.join(known)}{did_you_mean(word, known)}"
 
 
@@ -132,11 +147,19 @@ def len_of_shell_line(words: Sequence[str]) -> int:
     return 0
 
 
-def _with_variables(word: str, environ: Mapping[str, str]) -> str:
+def _with_values(word: str, given: Given) -> str:
     def what(found: re.Match[str]) -> str:
-        return "${" if found[0] == "$${" else environ.get(found[1], found[1])
+        if found[1] is not None:
+            return given.environ.get(found[1], found[1])
+        if found[2] is not None:
+            return as_text(given.flat[found[2]]) if found[2] in given.flat else ""
+        return "${"
 
     return _INSIDE.sub(what, word)
+
+
+def _overrides(prefix: str) -> Callable[[Given], Sequence[str]]:
+    return lambda given: [f"{prefix}{name}={value}" for name, value in given.flat.items()]
 
 
 def _no_boolean_flags(given: Given) -> list[str]:
@@ -163,10 +186,10 @@ _WHOLE: Mapping[str, Callable[[Given], Sequence[str]]] = {
     "${args_no_equals}": lambda given: [
         word for k, v in given.nested.items() for word in (f"--{k}", str(v))
     ],
-    "${args_no_hyphens}": lambda given: [f"{k}={v}" for k, v in given.nested.items()],
+    "${args_no_hyphens}": _overrides(""),
     "${args_no_boolean_flags}": _no_boolean_flags,
-    "${args_append_hydra}": lambda given: [f"+{k}={v}" for k, v in given.nested.items()],
-    "${args_override_hydra}": lambda given: [f"++{k}={v}" for k, v in given.nested.items()],
+    "${args_append_hydra}": _overrides("+"),
+    "${args_override_hydra}": _overrides("++"),
     "${args_json}": lambda given: [as_json(given.nested)],
     JSON_FILE: lambda given: [given.json_file],
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import is_shell_line
+from autofinetune.commands import is_shell_line, named_in
 from autofinetune.config import EXPLOITS, MOST_TRIALS, ON_TIMEOUT, OWN_OPTIONS, Config
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
@@ -98,6 +98,7 @@ def build_config(
     if space is not None:
         checker.no_option_twice(space, "script_args", script_args)
         checker.no_option_twice(space, "warm_args", warm_args or ())
+        checker.knows_all_named(space, program)
     checker.finish()
     assert space is not None
     return Config(
@@ -318,6 +319,14 @@ class _Checker:
                     f"the value of {name} is not kept in the file; give all options for "
                     f"train.py again on the command line, as in: {name} <value>"
                 )
+
+    def knows_all_named(self, space: Space, program: Program) -> None:
+        """Each `${hparam:NAME}` must name a hyperparameter."""
+        named = (name for words in program.commands for word in words for name in named_in(word))
+        for name in dict.fromkeys(named):
+            if name not in space.names:
+                why = f"command: ${{hparam:{name}}} names no hyperparameter"
+                self.mistakes.append(Mistake("command", why + did_you_mean(name, space.names)))
 
     def no_option_twice(self, space: Space, option: str, words: Sequence[str]) -> None:
         searched = set(space.names)

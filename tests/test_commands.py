@@ -36,14 +36,12 @@ GIVEN = Given(
                      "--opt={'name': 'a b', 'k': [1, 2]}"]),
         ("${args_no_equals}", ["--lr", "0.1", "--amp", "True", "--bias", "False",
                                "--none", "None", "--opt", "{'name': 'a b', 'k': [1, 2]}"]),
-        ("${args_no_hyphens}", ["lr=0.1", "amp=True", "bias=False", "none=None",
-                                "opt={'name': 'a b', 'k': [1, 2]}"]),
+        ("${args_no_hyphens}", ["lr=0.1", "amp=True", "opt.name=a b", "opt.k=[1, 2]"]),
         ("${args_no_boolean_flags}", ["--lr=0.1", "--amp", "--none=None",
                                       "--opt={'name': 'a b', 'k': [1, 2]}"]),
-        ("${args_append_hydra}", ["+lr=0.1", "+amp=True", "+bias=False", "+none=None",
-                                  "+opt={'name': 'a b', 'k': [1, 2]}"]),
-        ("${args_override_hydra}", ["++lr=0.1", "++amp=True", "++bias=False", "++none=None",
-                                    "++opt={'name': 'a b', 'k': [1, 2]}"]),
+        ("${args_append_hydra}", ["+lr=0.1", "+amp=True", "+opt.name=a b", "+opt.k=[1, 2]"]),
+        ("${args_override_hydra}",
+         ["++lr=0.1", "++amp=True", "++opt.name=a b", "++opt.k=[1, 2]"]),
         ("${args_json}", ['{"lr": 0.1, "amp": true, "bias": false, "none": null, '
                           '"opt": {"name": "a b", "k": [1, 2]}}']),
         ("${args_json_file}", ["/out/params.json"]),
@@ -52,6 +50,9 @@ GIVEN = Given(
         ("--data=${envvar:DATA}/x", ["--data=/data/x"]),
         ("${envvar:DATA}${envvar:EMPTY}${envvar:NONE}", ["/dataNONE"]),
         ("${envvar:}", [""]),
+        ("--lr=${hparam:lr}", ["--lr=0.1"]),
+        ("${hparam:opt.name}/${hparam:opt.k} ${hparam:inactive}|", ["a b/[1, 2] |"]),
+        ("$${hparam:lr}", ["${hparam:lr}"]),
         ("$${args}", ["${args}"]),
         ("a$${envvar:DATA}${envvar:DATA}", ["a${envvar:DATA}/data"]),
         ("x${args}", ["x${args}"]),
@@ -78,12 +79,15 @@ def test_the_beginning_is_what_all_trials_have_in_common() -> None:
     assert beginning(template, GIVEN) == (
         "/usr/bin/env", "/usr/bin/python3", "x.py", "--data=/data"
     )  # fmt: skip
+    assert beginning(["x.py", "--lr=${hparam:lr}", "more"], GIVEN) == ("x.py",)
+    assert beginning(["x.py", "$${hparam:lr}"], GIVEN) == ("x.py", "${hparam:lr}")
     assert beginning(["python3", "x.py"], GIVEN) == ("python3", "x.py")
 
 
 def test_an_unknown_macro_is_told_with_what_was_meant() -> None:
     assert "did you mean '${args_no_hyphens}'" in unknown_macro("${args_no_hyphen}")
-    for word in ("${args}", "${envvar:X}", "$HOME", "a ${unknown} b", "${hyperparameters}"):
+    for word in ("${args}", "${envvar:X}", "$HOME", "a ${unknown} b", "${hyperparameters}",
+                 "${hparam:x}"):  # fmt: skip
         assert unknown_macro(word) == ""
 
 

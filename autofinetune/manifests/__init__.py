@@ -15,7 +15,7 @@ from autofinetune.errors import ConfigError
 from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_
 
-from . import autotune, nni, wandb
+from . import autotune, katib, nni, wandb
 from .reader import File, label_of
 
 
@@ -47,6 +47,7 @@ BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options tha
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
     _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read, False),
+    _Format(katib.KIND, katib.is_experiment, katib.read, False),
     _Format("W&B sweep", wandb.is_sweep, wandb.read),
     _Format(
         "NNI configuration",
@@ -55,7 +56,10 @@ FORMATS = (
     ),
 )
 # Files for --param_file that say more about the search than its space.
-SEARCHES = (_Format("W&B sweep", wandb.is_search, wandb.read_search),)
+SEARCHES = (
+    _Format(katib.KIND, katib.is_experiment, katib.read_search, False),
+    _Format("W&B sweep", wandb.is_search, wandb.read_search),
+)
 
 
 def read_manifest(
