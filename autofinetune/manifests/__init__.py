@@ -15,7 +15,7 @@ from autofinetune.errors import ConfigError
 from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_
 
-from . import autotune, katib, nni, wandb
+from . import autotune, hydra, katib, nni, wandb
 from .reader import File, label_of
 
 
@@ -54,11 +54,13 @@ FORMATS = (
         lambda top: not _NNI.isdisjoint(str(key).replace("_", "").lower() for key in top),
         nni.read,
     ),
+    _Format(hydra.KIND, hydra.is_configuration, hydra.read, False),
 )
 # Files for --param_file that say more about the search than its space.
 SEARCHES = (
     _Format(katib.KIND, katib.is_experiment, katib.read_search, False),
     _Format("W&B sweep", wandb.is_search, wandb.read_search),
+    _Format(hydra.KIND, hydra.is_configuration, hydra.read_search, False),
 )
 
 

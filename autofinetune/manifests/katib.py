@@ -89,9 +89,8 @@ def read_search(file: File) -> dict[str, Any]:
 
 def _read_search(file: File) -> tuple[dict[str, Any], Section]:
     top = Section(file, file.document.value, ())
-    for name in ("apiVersion", "kind"):
+    for name in ("apiVersion", "kind", "metadata", "status"):
         top.take(name)
-    top.no_effect("metadata", "status")
     spec = top.section("spec")
     top.rest()
     options: dict[str, Any] = {"evaluator": "fulltrail", "max_trials": spec.whole("maxTrialCount")}
@@ -164,6 +163,7 @@ def _read_collector(spec: Section, options: dict[str, Any]) -> None:
     if kind in ("StdOut", "File") and is_json != "JSON":
         options["metric_pattern"] = _pattern(filters, formats, name)
         if kind == "StdOut":
+            options["metric"] = None  # what a library logs does not count besides
             return
     told = {
         "File": f"{short(folder)} is not read: the score is what the script prints in this "
@@ -446,10 +446,8 @@ class _Template:
         pod = template.section("spec", needed="it holds the container with the command")
         template.rest()
         containers = list(pod.sections("containers", needed="give one with a command"))
-        for name in OF_A_POD:
-            if name == "restartPolicy":
-                pod.take(name)
-            pod.no_effect(name)
+        pod.take("restartPolicy")
+        pod.no_effect(*OF_A_POD)
         pod.rest()
         named = [one for one in containers if one.value.get("name") == self._primary]
         for other in containers:

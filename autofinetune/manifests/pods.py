@@ -15,11 +15,11 @@ CARD = "nvidia.com/gpu"
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 OF_A_POD = (
     "securityContext", "volumes", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
-    "serviceAccount", "restartPolicy", "imagePullSecrets", "initContainers", "schedulerName",
+    "serviceAccount", "imagePullSecrets", "initContainers", "schedulerName",
     "priorityClassName", "hostNetwork", "hostIPC", "terminationGracePeriodSeconds",
 )  # fmt: skip
 OF_A_CONTAINER = (
-    "imagePullPolicy", "name", "securityContext", "ports", "volumeMounts", "volumeDevices",
+    "imagePullPolicy", "securityContext", "ports", "volumeMounts", "volumeDevices",
     "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "stdin", "tty",
     "terminationMessagePath", "terminationMessagePolicy",
 )  # fmt: skip
@@ -51,6 +51,7 @@ def read_container(
     image = str(section.take("image") or "")
     folder = section.file.folder
     section.no_effect("workingDir", why=f"{NO_EFFECT}: trials run in {folder}")
+    section.take("name")
     section.no_effect(*OF_A_CONTAINER)
     section.no_effect("envFrom", why=LATER)
     section.rest()

@@ -6,6 +6,7 @@ A trial is the command with its macros, which `commands` lists; it gets nothing 
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -204,12 +205,20 @@ def _folder_of(top: Section, program: str) -> Path:
         places += [] if "/" in program else ["a directory of PATH"]
         why = f"{short(program)}: there is no such file in {', '.join(places[:-1])}"
         top.mistake("program", f"{why} or {places[-1]}" if places[1:] else f"{why}{places[-1]}")
-        name = Path(program).name if Path(program).suffix == ".py" else "train.py"
+        found = _below(here, Path(program).name) or f"<directory>/{Path(program).name}"
         top.file.tip = (
             "run it in the directory of its program, or give the script where it lies: "
-            f"autofinetune <directory>/{name} --param_file={top.file.path} --gpu=auto"
+            f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
         )
     return here
+
+
+def _below(folder: Path, name: str) -> str:
+    """Where a file of this name lies not far below a directory, as it would be typed; or nothing."""
+    if not re.fullmatch(r"[\w.-]+", name):
+        return ""
+    found = (path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{name}"))
+    return next((str(path.relative_to(folder)) for path in found), "")
 
 
 # --- early stopping -----------------------------------------------------------------------------

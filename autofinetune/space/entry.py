@@ -72,7 +72,7 @@ def _check_name(fields: Fields) -> None:
     elif not isinstance(name, str) or not NAME.match(name):
         fields.mistake(
             "name",
-            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', "
+            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', '/', '@', "
             "beginning with a letter or '_', at most 128 characters",
         )
     elif name in RESERVED:

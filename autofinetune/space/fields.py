@@ -15,7 +15,8 @@ from typing import Any
 
 from .yaml_file import Document, Path_
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}\Z")
+# The last letters of those in it, and the plus signs before it, are those of Hydra's overrides.
+NAME = re.compile(r"\+{0,2}[A-Za-z_][A-Za-z0-9_.@/-]{0,127}\Z")
 _LARGEST_INT = 2**53  # beyond it a float cannot hold every integer
 
 

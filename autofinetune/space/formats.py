@@ -16,6 +16,7 @@ from .choices import Constant
 from .entry import read_entry
 from .fields import Entry, Findings, short
 from .hparam_file import hparam_entries
+from .hydra import hydra_entries, is_hydra
 from .katib import is_katib, katib_entries
 from .nni import is_nni, nni_entries
 from .space import Space
@@ -25,7 +26,7 @@ from .yaml_file import Document, Path_, read_yaml
 
 
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:
-    """Load a search space: hparam.yaml, or the one in a file of NNI, W&B or Katib.
+    """Load a search space: hparam.yaml, or the one in a file of NNI, W&B, Katib or Hydra.
 
     Args:
         source: the file, or what would stand in it.
@@ -100,6 +101,8 @@ def _check_paths(
 def _entries_of(value: Any) -> Callable[[Any, Findings], Iterator[Entry]]:
     if is_katib(value):
         return katib_entries
+    if is_hydra(value):
+        return hydra_entries
     if is_nni(value):
         return nni_entries
     return sweep_entries if is_sweep(value) else hparam_entries

@@ -1,0 +1,154 @@
+"""The sweeper in a configuration of Hydra: the search for a script that Hydra configures.
+
+Such a file names no script, so it stands behind `--param_file`. The Optuna sweeper and Hydra's own
+are read; what the application itself is configured with is none of the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autofinetune.space.fields import short
+from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_of, sweeper_of
+from autofinetune.space.yaml_file import Path_
+from autofinetune.strategies import strategy_class
+
+from .reader import NO_EFFECT, File, Section
+from .search import DIRECTIONS
+
+KIND = "Hydra sweeper"
+is_configuration = is_hydra
+SAMPLERS = {
+    "tpe": "tpe", "random": "random", "cmaes": "hazero", "grid": "grid", "gp": "gp",
+    "nsgaii": "evolution", "nsgaiii": "evolution", "motpe": "tpe", "qmc": "random",
+    "bruteforce": "grid", "partialfixed": "random",
+}  # fmt: skip
+
+
+def read(file: File) -> dict[str, Any]:
+    """Tell how such a file is used."""
+    file.mistake((), "a configuration of Hydra names no script")
+    file.tip = f"give the script first: autofinetune train.py --param_file={file.path} --gpu=auto"
+    return {}
+
+
+def read_search(file: File) -> dict[str, Any]:
+    """The options of a run, as far as the sweeper gives them."""
+    value = file.document.value
+    found = sweeper_of(value)
+    assert found is not None
+    sweeper = Section(file, *found)
+    kind = kind_of(value, found[0])
+    if kind not in (OPTUNA, BASIC):
+        sweeper.file.mistake(found[1], f"the sweeper {short(kind)} is not known here; of Hydra's "
+                             "sweepers optuna and basic are")  # fmt: skip
+        return {}
+    sweeper.take("_target_")
+    sweeper.take("params")
+    sweeper.take("search_space")
+    sweeper.take("defaults")
+    options: dict[str, Any] = {"evaluator": "fulltrail"}
+    space = file.space(file.document)
+    options |= space.describe() if space else {}
+    if kind == BASIC:
+        options["tuning_strategy"] = "grid"
+        options["max_trials"] = space.size if space else None
+        sweeper.no_effect("max_batch_size")
+    else:
+        _read_optuna(sweeper, options, value, found[1])
+    sweeper.rest()
+    return options
+
+
+def _read_optuna(
+    sweeper: Section, options: dict[str, Any], value: Mapping[str, Any], path: Path_
+) -> None:
+    options["max_trials"] = _whole(sweeper, "n_trials") or 20
+    options["max_parallel"] = _whole(sweeper, "n_jobs")
+    _read_direction(sweeper, options)
+    if "custom_search_space" in sweeper:
+        sweeper.mistake("custom_search_space", "is code that draws hyperparameters, which is not "
+                                               "run here; write them as params")  # fmt: skip
+    sweeper.take("custom_search_space")
+    sweeper.no_effect("study_name", "max_failure_rate")
+    sweeper.no_effect("storage", why=f"{NO_EFFECT}: --output_dir says where results go")
+    _read_sampler(sweeper, options, defaults_of(value).get(_group(path)))
+
+
+def _whole(section: Section, name: str, least: int = 1) -> int | None:
+    """A whole number; one that Hydra puts in from elsewhere is told and left out."""
+    value = section.value.get(name)
+    if isinstance(value, str) and "${" in value:
+        section.take(name)
+        section.note(name, f"{short(value)} is known only where the application is configured, "
+                           f"and not read; --{_OPTIONS[name]} says it")  # fmt: skip
+        return None
+    return section.whole(name, least, 2**53)
+
+
+_OPTIONS = {"n_trials": "max_trials", "n_jobs": "max_parallel", "seed": "seed"}
+
+
+def _read_direction(sweeper: Section, options: dict[str, Any]) -> None:
+    given = sweeper.value.get("direction")
+    if isinstance(given, list) and len(given) == 1:
+        given = given[0]
+    if "direction" in sweeper.file.given:
+        sweeper.take("direction")
+    elif isinstance(given, list):
+        sweeper.take("direction")
+        sweeper.mistake("direction", f"names {len(given)} objectives, and one score is searched "
+                                     "for; --direction=minimize takes its place, with the first "
+                                     "value as the score")  # fmt: skip
+    elif isinstance(given, str) and "${" in given:
+        sweeper.take("direction")
+        sweeper.mistake("direction", f"{short(given)} is known only where the application is "
+                                     "configured; --direction=minimize takes its place")  # fmt: skip
+    elif given is None or str(given).lower() in DIRECTIONS:
+        sweeper.take("direction")
+        options["direction"] = str(given or "minimize").lower()
+    else:
+        sweeper.one_of("direction", DIRECTIONS)
+
+
+def _group(path: Path_) -> str:
+    return "hydra/sweeper/sampler" if path else "sampler"
+
+
+def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> None:
+    sampler = sweeper.section("sampler")
+    target = sampler.text("_target_")
+    sampler.take("_partial_")
+    seed = _whole(sampler, "seed", 0)
+    given = {name: sampler.take(name) for name in sampler.value}
+    sampler.rest()
+    options["seed"] = seed
+    if "tuning_strategy" in sweeper.file.given:
+        return
+    class_ = str(target).rpartition(".")[2] if target else ""
+    name = (class_.removesuffix("Sampler") or str(chosen or "tpe")).lower()
+    if name not in SAMPLERS:
+        where = (*sampler.path, "_target_") if target else sampler.path
+        sweeper.file.note(where, f"the sampler {short(class_ or name)} is not known here; tpe takes "
+                                 "its place")  # fmt: skip
+    strategy = SAMPLERS.get(name, "tpe")
+    options["tuning_strategy"] = strategy
+    if name != strategy:
+        optuna = f"optuna:{class_}" if class_ else "optuna:TPESampler or its like"
+        sweeper.file.note(sampler.path, f"{strategy} takes the place of the sampler {name[:60]}; "
+                          f"where optuna is installed, --tuning_strategy={optuna} is the same")  # fmt: skip
+    known = {also: option for option in strategy_class(strategy).OPTIONS.values()
+             for also in option.also} | dict(strategy_class(strategy).OPTIONS)  # fmt: skip
+    settings = {}
+    for key, value in given.items():
+        if key in ("_target_", "_partial_", "seed") or value is None:
+            continue
+        try:
+            known[key].read(value)
+            settings[key] = str(value)
+        except (KeyError, ValueError):
+            sampler.note(key, NO_EFFECT)
+    options["strategy_options"] = settings
+    if strategy == "grid" and options.get("max_trials") == 20 and "n_trials" not in sweeper:
+        options["max_trials"] = None

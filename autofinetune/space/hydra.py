@@ -1,0 +1,295 @@
+"""The search space of a sweeper of Hydra: `hydra.sweeper.params`, in the grammar of overrides.
+
+    interval(a, b)           a real number            int(interval(a, b))   a whole one
+    tag(log, interval(a, b)) on a logarithmic scale   range(a, b, step)     a, a + step, ... b
+    choice(a, b, c), a,b,c   one of them              shuffle(...), sort(...)  the same values
+    anything else            a constant
+
+This is how the Optuna sweeper takes them; to the basic sweeper the end of a range is not in it.
+The older form is `hydra.sweeper.search_space: {x: {type: float, low: 0, high: 1, step: 0.5,
+log: true}}`, where a categorical has `choices`. A value that is more than a word stays in its
+quotes or brackets, as an override needs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autofinetune.errors import did_you_mean
+
+from .fields import Entry, Findings, short
+from .yaml_file import Path_
+
+OPTUNA, BASIC = "optuna", "basic"
+_OF_OPTUNA = {"direction", "n_trials", "n_jobs", "sampler", "study_name", "storage",
+              "search_space", "custom_search_space", "max_failure_rate"}  # fmt: skip
+_OF_OLD = {"type", "low", "high", "choices"}
+_FUNCTIONS = ("interval", "range", "choice", "tag", "int", "float", "str", "bool", "sort",
+              "shuffle")  # fmt: skip
+_CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)\Z", re.DOTALL)
+_INT, _FLOAT = r"[+-]?[0-9]+", r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?"
+_WORD = re.compile(r"[A-Za-z0-9_./:\\+ -]*\Z")
+_SPECIAL = {"true": True, "false": False, "null": None}
+_CASTS = {"int": int, "float": float, "str": str, "bool": bool}
+_MOST_VALUES = 10_000
+
+
+def sweeper_of(value: Any) -> tuple[Mapping[str, Any], Path_] | None:
+    """The part of a configuration that is about the sweeper, and where it stands."""
+    if not isinstance(value, Mapping) or "param_list" in value:
+        return None
+    hydra = value.get("hydra")
+    if isinstance(hydra, Mapping) and isinstance(hydra.get("sweeper"), Mapping):
+        return hydra["sweeper"], ("hydra", "sweeper")
+    target = value.get("_target_")  # a file of the group hydra/sweeper
+    if isinstance(target, str) and target.endswith("Sweeper"):
+        return value, ()
+    return None
+
+
+def kind_of(value: Mapping[str, Any], sweeper: Mapping[str, Any]) -> str:
+    """Which sweeper it is: optuna, basic, or the name of another."""
+    target = str(sweeper.get("_target_", ""))
+    if target:
+        found = re.search(r"hydra_(\w+)_sweeper", target)
+        return found[1] if found else BASIC
+    chosen = defaults_of(value).get("hydra/sweeper")
+    if isinstance(chosen, str):
+        return chosen
+    return BASIC if _OF_OPTUNA.isdisjoint(sweeper) else OPTUNA
+
+
+def defaults_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults list of a configuration: which file of a group is taken."""
+    defaults = value.get("defaults")
+    found: dict[str, Any] = {}
+    for one in defaults if isinstance(defaults, list) else ():
+        for key, chosen in one.items() if isinstance(one, Mapping) else ():
+            found[key.removeprefix("override ").strip().lstrip("/")] = chosen
+    return found
+
+
+def is_hydra(value: Any) -> bool:
+    """Whether a document is a configuration of Hydra with a sweeper."""
+    return sweeper_of(value) is not None
+
+
+def hydra_entries(value: Any, findings: Findings) -> Iterator[Entry]:
+    """The parameters in the order of the file."""
+    found = sweeper_of(value)
+    assert found is not None
+    sweeper, path = found
+    is_basic = kind_of(value, sweeper) == BASIC
+    params, old = sweeper.get("params"), sweeper.get("search_space")
+    for name, one in (("params", params), ("search_space", old)):
+        if one is not None and not isinstance(one, Mapping):
+            findings.mistake((*path, name), f"{'.'.join(map(str, (*path, name)))} must be a "
+                                            f"mapping, found {short(one)}")  # fmt: skip
+            return
+    if not params and not old:
+        where = ".".join(map(str, (*path, "params")))
+        findings.mistake((*path, "params"), f"{where} is missing; give the hyperparameters, as in "
+                                            "x: interval(0, 1)")  # fmt: skip
+    for name, spec in (old or {}).items():
+        yield _old_entry(name, spec, (*path, "search_space", name), findings)
+    for name, text in (params or {}).items():
+        place = (*path, "params", name)
+        if isinstance(text, Mapping) and not _OF_OLD.isdisjoint(text):
+            yield _old_entry(name, text, place, findings)
+            continue
+        try:
+            fields = _fields(text, is_basic=is_basic)
+        except ValueError as error:
+            findings.mistake(place, f"{name[:60]}: {error}")
+        else:
+            here = dict.fromkeys(("name", *fields), place)
+            yield Entry({"name": name, **fields}, place, name[:80], here, _WORDS)
+
+
+_WORDS = {"greater_than": "the lower bound", "lower_than": "the upper bound", "step": "the step",
+          "log": "tag(log)", "choices": "choice"}  # fmt: skip
+
+
+# --- the grammar --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What an override sweeps over: an interval or range of numbers, or values."""
+
+    how: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    values: tuple[Any, ...] = ()
+    log: bool = False
+    kind: str = ""
+
+
+def _fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
+    """An override's value in the words of hparam.yaml; raises ValueError."""
+    if isinstance(text, Mapping):
+        first = next(iter(text), "x")
+        raise ValueError(f"must be a text such as interval(0, 1), found {short(text)}; a name "
+                         f"inside is written with a dot, as in model.{str(first)[:40]}: ...")  # fmt: skip
+    if not isinstance(text, str):
+        return {"type": "constant", "value": text}
+    parts = _split(text)
+    if len(parts) > 1:
+        return {"type": "choice", "choices": list(map(_primitive, parts))}
+    call = _CALL.match(text.strip())
+    if not call:
+        return {"type": "constant", "value": _primitive(text)}
+    sweep = _sweep(text, is_basic)
+    if sweep.how == "choice":
+        return {"type": "choice", "choices": list(sweep.values)}
+    low, high = sweep.numbers["start"], sweep.numbers["stop"]
+    if sweep.how == "range" and is_basic:
+        return {"type": "choice", "choices": list(_values(sweep))}
+    fields: dict[str, Any] = {"type": sweep.kind, "greater_than": low, "lower_than": high}
+    if low == high:
+        return {"type": "choice", "choices": [low]}
+    if sweep.how == "range":
+        fields["step"] = sweep.numbers["step"]
+    return fields | ({"log": True} if sweep.log else {})
+
+
+def _sweep(text: str, is_basic: bool) -> _Sweep:
+    call = _CALL.match(text.strip())
+    name = call[1] if call else ""
+    if not call or name not in _FUNCTIONS:
+        if name == "glob":
+            raise ValueError(f"{short(text)} asks for names of files of the application, which "
+                             "are not known here; list them: choice(a, b)")  # fmt: skip
+        hint = did_you_mean(name[:60], _FUNCTIONS)
+        raise ValueError(f"{short(text)} is not understood; use one of: {', '.join(_FUNCTIONS)}, "
+                         f"or put a text in quotes{hint}")  # fmt: skip
+    args = _split(call[2])
+    if name == "choice":
+        if not call[2].strip():
+            raise ValueError("choice must have at least one value")
+        return _Sweep("choice", values=tuple(map(_primitive, args)))
+    if name in ("interval", "range"):
+        return _numbers(name, args, text, is_basic)
+    named = [arg for arg in args if re.match(r"\w+\s*=", arg.strip())]
+    plain = [arg for arg in args if arg not in named]
+    if name in ("shuffle", "sort") and len(plain) > 1:
+        return _Sweep("choice", values=tuple(map(_primitive, plain)))
+    if not plain or (name != "tag" and len(plain) > 1):
+        raise ValueError(f"{short(text)}: {name} takes one sweep")
+    inner = _sweep(plain[-1], is_basic)
+    if name == "tag":
+        tags = {arg.strip().strip("'\"") for arg in plain[:-1]}
+        return replace(inner, log=inner.log or "log" in tags)
+    if name == "shuffle" and inner.how == "range":
+        return _Sweep("choice", values=_values(inner))
+    return _cast(inner, name, text) if name in _CASTS else inner
+
+
+def _numbers(name: str, args: Sequence[str], text: str, is_basic: bool) -> _Sweep:
+    words = ("start", "end") if name == "interval" else ("start", "stop", "step")
+    found: dict[str, Any] = {}
+    for index, arg in enumerate(args):
+        key, equals, value = arg.partition("=")
+        key, value = (key.strip(), value) if equals else (words[min(index, 2)], arg)
+        number = _primitive(value)
+        if key not in words or type(number) not in (int, float):
+            raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
+        found[key] = number
+    if name == "range" and len(args) == 1 and "start" in found:
+        found = {"start": 0, "stop": found["start"]}
+    if name == "interval" and "end" in found:
+        found["stop"] = found.pop("end")
+    if not {"start", "stop"} <= found.keys():
+        raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
+    if name == "interval":
+        found = {key: float(value) for key, value in found.items()}
+        return _Sweep(name, found, kind="float")
+    found.setdefault("step", 1)
+    is_whole = all(type(value) is int for value in found.values())
+    return _Sweep(name, found, kind="int" if is_whole else "float")
+
+
+def _cast(sweep: _Sweep, name: str, text: str) -> _Sweep:
+    cast = _CASTS[name]
+    try:
+        if sweep.how == "choice":
+            return replace(sweep, values=tuple(map(cast, sweep.values)))
+        if name not in ("int", "float"):
+            raise ValueError(name)
+        numbers = {key: cast(value) for key, value in sweep.numbers.items()}
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{short(text)}: cannot be cast to {name}") from None
+    return replace(sweep, numbers=numbers, kind=name)
+
+
+def _values(sweep: _Sweep) -> tuple[Any, ...]:
+    """Those of a range, whose end is not among them."""
+    start, stop, step = (sweep.numbers[key] for key in ("start", "stop", "step"))
+    count = -int((start - stop) // step) if step > 0 else 0
+    if not 0 < count <= _MOST_VALUES:
+        raise ValueError(f"a range of {count} values; it must have 1 to {_MOST_VALUES}")
+    return tuple(start + index * step for index in range(count))
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that stand outside of quotes and brackets; raises ValueError."""
+    parts, depth, quote, start = [], 0, "", 0
+    for index, letter in enumerate(text):
+        if quote:
+            if letter == quote and text[index - 1] != "\\":
+                quote = ""
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    if depth or quote:
+        raise ValueError(f"{short(text)} has a bracket or quotation mark without its partner")
+    return [*parts, text[start:]]
+
+
+def _primitive(text: str) -> Any:
+    """A number, truth value, null or word; what is more stays as it is written."""
+    word = text.strip()
+    if word.lower() in _SPECIAL:
+        return _SPECIAL[word.lower()]
+    if len(word) < 300:
+        if re.fullmatch(_INT, word):
+            return int(word)
+        if re.fullmatch(_FLOAT, word):
+            return float(word)
+    if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
+        inside = word[1:-1]
+        is_text = _WORD.match(inside) and not re.fullmatch(_FLOAT, inside)
+        return inside if is_text and inside.strip() == inside and inside else word
+    return word
+
+
+# --- the older form -----------------------------------------------------------------------------
+
+
+def _old_entry(name: str, spec: Any, path: Path_, findings: Findings) -> Entry:
+    keys = spec if isinstance(spec, Mapping) else {}
+    kind = keys.get("type", "categorical" if "choices" in keys else "float")
+    allowed = {"type", "low", "high", "step", "log", "choices"}
+    for key in keys:
+        if key not in allowed:
+            why = f"{name[:60]}: key {short(key)} is unknown and not read"
+            findings.note((*path, key), why + did_you_mean(str(key)[:60], allowed))
+    words = {"greater_than": "low", "lower_than": "high", "step": "step", "log": "log",
+             "choices": "choices"}  # fmt: skip
+    if kind in ("categorical", "choice"):
+        fields: dict[str, Any] = {"type": "choice", "choices": keys.get("choices")}
+    else:
+        fields = {ours: keys[word] for ours, word in words.items() if word in keys}
+        fields["type"] = kind
+    places: dict[str, Path_] = {ours: (*path, word) for ours, word in words.items()}
+    label = name[:80]
+    given = {"name": name, **fields} if isinstance(spec, Mapping) else None
+    return Entry(given, path, label, {"name": path, **places}, words)
