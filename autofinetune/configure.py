@@ -171,10 +171,12 @@ class _Checker:
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
+                searched = "" if "/" in name else "; PATH was searched"
                 self.mistakes.append(
                     Mistake(
                         "command",
-                        f"the program {name!r} of the command {why} (from {self.working_dir})",
+                        f"the program {name!r} of the command {why} (from {self.working_dir}"
+                        f"{searched})",
                     )
                 )
 

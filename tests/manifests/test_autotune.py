@@ -137,7 +137,7 @@ def test_a_map_is_as_good_as_json(tmp_path: Path) -> None:
         ("trialConcurrency: 3", "trialConcurrency: true", "10:21", "must be a whole number"),
         ('"choice", "_value": [512', '"choise", "_value": [512', "13:31",
          "batch_size: _type 'choise' is unknown"),
-        ('[0.0001, 0.001', '[0.0001, 0.0001, 0.001', "14:", "learning_rate: "),
+        ('[0.0001, 0.001', '[.inf, 0.001', "14:", "learning_rate: "),
         ('      "learning_rate": {', '      "learning_rate": [', "", "not valid JSON: "),
         ("type: tensorflow\n", "type: tensorflo\n", "17:11", "did you mean 'tensorflow'"),
         ("type: worker", "type: wrker", "19:15", "use one of: chief, master, worker, ps, eval"),

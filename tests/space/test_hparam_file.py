@@ -555,7 +555,7 @@ more: 1
         "6:16 param_list[0] lr: lower_than must be a number, found None",
         "4:17 param_list[0] lr: init_value must be a number, found 'abc'",
         "8:11 param_list[1]: name '1x' cannot be an option; use letters, digits, '_', '.', '-', "
-        "beginning with a letter or '_', at most 128 characters",
+        "'/', '@', beginning with a letter or '_', at most 128 characters",
         "11:19 param_list[1]: greater_than (9) must be below lower_than (3)",
         "10:17 param_list[1]: init_value must be a whole number for type int, found 1.5",
         "13:5 param_list[2]: must be a mapping with name, type, init_value, ...",
