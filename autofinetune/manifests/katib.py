@@ -481,7 +481,9 @@ class _Template:
     def _given(self, name: str) -> str:
         if name not in self._parameters:
             guess = did_you_mean(name[:60], self._parameters)
-            raise ValueError(f"${{trialParameters.{name[:60]}}} is not among trialParameters{guess}")
+            raise ValueError(
+                f"${{trialParameters.{name[:60]}}} is not among trialParameters{guess}"
+            )
         return self._parameters[name]
 
     # --- what is run ----------------------------------------------------------------------------

@@ -39,9 +39,12 @@ def pattern_of(format_: str, name: str) -> str:
         parts += [format_[at:where], capturing]
         at = after
     found = "".join([*parts, format_[at:]])
-    if re.compile(found).groups != 1:
-        raise ValueError("is too involved to be read for one metric")
-    return found
+    try:
+        if re.compile(found).groups == 1:
+            return found
+    except re.error:
+        pass
+    raise ValueError("names a group by its number, or is too involved to be read for one metric")
 
 
 _OPENING = re.compile(r"\((?:\?P<\w+>)?")

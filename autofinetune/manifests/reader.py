@@ -106,7 +106,8 @@ class Section:
 
     Args:
         file: in which it stands.
-        value: what should be a mapping.
+        value: what should be a mapping; None where it is missing, which is told already, so that
+            what would stand in it is not.
         path: where.
         is_loose: whether upper case and underscores make no difference in names.
     """
@@ -117,6 +118,9 @@ class Section:
         self._is_loose = is_loose
         self._spelt: dict[str, str] = {}
         self._known: list[str] = []
+        self._is_absent = value is None
+        if value is None:
+            value = {}
         if not isinstance(value, Mapping):
             file.mistake(path, f"{self.label() or 'the file'} must be a mapping, "
                                f"found {short(value)}")  # fmt: skip
@@ -165,8 +169,7 @@ class Section:
         """A word or sentence, not empty; `needed` says why there must be one."""
         value = self.take(name)
         if value is None:
-            if needed:
-                self.mistake(name, f"is missing; {needed}")
+            self._is_needed(name, needed)
         elif isinstance(value, str) and value.strip() and "\0" not in value:
             return value
         else:
@@ -224,9 +227,7 @@ class Section:
         """A mapping inside; an empty one if there is none."""
         value = self.take(name)
         if value is None:
-            if needed:
-                self.mistake(name, f"is missing; {needed}")
-            value = {}
+            self._is_needed(name, needed)
         return Section(self.file, value, self.place(name), is_loose=self._is_loose)
 
     def sections(self, name: str, *, needed: str = "") -> Iterator[Section]:
@@ -237,8 +238,12 @@ class Section:
                 yield Section(self.file, one, (*self.place(name), index), is_loose=self._is_loose)
         elif value is not None:
             self.mistake(name, f"must be a list of mappings, found {short(value)}")
-        elif needed:
-            self.mistake(name, f"is missing; {needed}")
+        else:
+            self._is_needed(name, needed)
+
+    def _is_needed(self, name: str, why: str) -> None:
+        if why and not self._is_absent:
+            self.mistake(name, f"is missing; {why}")
 
     def data(self, name: str) -> Document | None:
         """A mapping, or the JSON text of one."""

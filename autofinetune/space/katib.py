@@ -1,4 +1,4 @@
-"""The parameters of an experiment of Katib: `spec.parameters`, a list of {name, parameterType, ...}.
+"""The parameters of an experiment of Katib: `spec.parameters`, a list of mappings.
 
     double, int      feasibleSpace: {min, max}, with step, as multiples of it from min on
     categorical      feasibleSpace: {list: [...]}, words
@@ -28,7 +28,7 @@ DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
 _KEYS = ("min", "max", "step", "distribution")
 _NUMBER = re.compile(r"[+-]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][+-]?[0-9]+)?\Z")
 _WORDS = {"greater_than": "min", "lower_than": "max", "step": "step", "round_to": "step",
-          "choices": "list", "mean": "min", "deviation": "max"}  # fmt: skip
+          "log": "logUniform", "choices": "list", "mean": "min", "deviation": "max"}  # fmt: skip
 
 
 def is_katib(value: Any) -> bool:
@@ -137,6 +137,7 @@ def _number(value: Any) -> Any:
 
 def _are_numbers(*values: Any) -> bool:
     return all(
-        type(value) is int and abs(value) < 2**63 or type(value) is float and math.isfinite(value)
+        (type(value) is int and abs(value) < 2**63)
+        or (type(value) is float and math.isfinite(value))
         for value in values
     )

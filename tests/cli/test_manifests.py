@@ -447,6 +447,7 @@ RUNS = {
     "nni_config_v1/config.yml": 6,
     "nni_config_v2/config.yml": 7,
     "wandb_sweep/sweep.yaml": 6,
+    "katib_experiment/experiment.yaml": 8,
 }
 
 

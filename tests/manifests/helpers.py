@@ -10,6 +10,8 @@ from autofinetune.errors import ConfigError
 from autofinetune.manifests import Manifest, read_manifest
 
 EXAMPLES = Path(__file__).parent.parent.parent / "hparam_examples"
+KATIB = (EXAMPLES / "katib_experiment/experiment.yaml").read_text(encoding="utf-8")
+HYDRA = (EXAMPLES / "hydra_optuna/conf/config.yaml").read_text(encoding="utf-8")
 AUTOTUNE = (EXAMPLES / "autotune_experiment/experiment.yaml").read_text(encoding="utf-8")
 
 NNI_1 = """\

@@ -11,18 +11,21 @@ import pytest
 from autofinetune.config import Config
 from autofinetune.configure import Names, build_config
 from autofinetune.errors import ConfigError
-from autofinetune.manifests import read_manifest
+from autofinetune.manifests import read_manifest, read_search
 from autofinetune.manifests.reader import File
 from autofinetune.space import load_space
 from tests.space.test_mutants import LINE_END, mutant
 
-from .helpers import AUTOTUNE, NNI_1, NNI_2, SWEEP
+from .helpers import AUTOTUNE, HYDRA, KATIB, NNI_1, NNI_2, SWEEP
 
 MORE = """\
 early_terminate: {type: hyperband, max_iter: 27, s: 2}
 command: ['${env}', python3, '${program}', '${args_json}', '--x=${envvar:HOME}']
 """
-FILES = {"autotune": AUTOTUNE, "nni1": NNI_1, "nni2": NNI_2, "sweep": MORE + SWEEP}
+FILES = {
+    "autotune": AUTOTUNE, "nni1": NNI_1, "nni2": NNI_2, "sweep": MORE + SWEEP, "katib": KATIB,
+}  # fmt: skip
+SEARCHES = {"sweep": MORE + SWEEP, "katib": KATIB, "hydra": HYDRA}
 WORDS = [
     b"kind", b"spec", b"tuner", b"classArgs", b"searchSpace", b"replicas", b"ps", b"trial",
     b"command", b"gpuNum", b"[1]", b"{a: 1}", b"2h", b"${args}", b"'${x}'", b"$(A)", b"bash -c x",
@@ -81,6 +84,25 @@ def test_a_mutant_is_read_or_names_its_mistakes(
     (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
     seeds = range(100 * hundred, 100 * hundred + 100)
     outcomes = {check(tmp_path, changed(FILES[kind].encode(), seed)) for seed in seeds}
+    assert outcomes >= {"read", "refused"}
+
+
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_mutant_for_another_script_is_read_or_names_its_mistakes(
+    kind: str, tmp_path: Path
+) -> None:
+    outcomes = set()
+    for seed in range(600):
+        data = changed(SEARCHES[kind].encode(), seed)
+        (tmp_path / "m.yaml").write_bytes(data)
+        try:
+            found = read_search(tmp_path / "m.yaml")
+        except ConfigError as error:
+            assert all(PLACE.match(mistake) for mistake in error.mistakes), error.mistakes
+            outcomes.add("refused")
+        else:
+            outcomes.add("read" if found else "none")
+            assert all(PLACE.match(note) for note in found.notes) if found else True
     assert outcomes >= {"read", "refused"}
 
 

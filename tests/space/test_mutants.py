@@ -61,7 +61,35 @@ parameters:
         probabilities: [0.5, 0.25, 0.25]
       noise: {distribution: q_log_normal, sigma: 0.5}
 """
-FILES = {"hparam.yaml": GOOD, "space.json": NNI, "sweep.yaml": SWEEP}
+KATIB = b"""\
+kind: Experiment
+spec:
+  parameters:
+  - {name: lr, parameterType: double, feasibleSpace: {min: "1e-5", max: "0.1", distribution: logUniform}}
+  - {name: size, parameterType: int, feasibleSpace: {min: "16", max: "128", step: "16"}}
+  - {name: drop, parameterType: double, feasibleSpace: {min: "0.1", max: "0.9", distribution: normal}}
+  - {name: optimizer, parameterType: categorical, feasibleSpace: {list: [sgd, adam, "1"]}}
+  - {name: layers, parameterType: discrete, feasibleSpace: {list: ["1", "2", "2"]}}
+"""
+HYDRA = b"""\
+hydra:
+  sweeper:
+    n_trials: 20
+    params:
+      lr: tag(log, interval(1e-5, 0.1))
+      size: int(interval(16, 128))
+      drop: range(0.0, 0.5, step=0.1)
+      +optimizer/name: choice(sgd, 'adam', "a, b", null, 1)
+      layers: 1, 2 ,3
+      decay: &decay {type: float, low: 0.1, high: 1, log: true}
+      other: *decay
+      more: {<<: *decay, low: !!float 0.2}
+      seed: 3
+"""
+FILES = {
+    "hparam.yaml": GOOD, "space.json": NNI, "sweep.yaml": SWEEP, "katib.yaml": KATIB,
+    "hydra.yaml": HYDRA,
+}  # fmt: skip
 TOKENS = [
     b"&a", b"*a", b"<<", b"!!int", b"!x", b"---", b"...", b"[", b"]", b"{", b"}", b"? ", b": ",
     b"- ", b"|", b">", b"'", b'"', b"%YAML 1.1\n", b".nan", b"-.inf", b"1e400", b"9" * 500,
@@ -70,6 +98,7 @@ TOKENS = [
     b"010", b"1:30", b"-0.0", b"''", b"\n", b"name", b"type", b"choice", b"float", b"int",
     b"_type", b"_value", b"_name", b"randint", b"input_choice", b"candidates", b"0", b"-1", b"1",
     b"min", b"max", b"values", b"value", b"distribution", b"parameters", b"q_uniform", b"q", b"{}",
+    b"!!float", b"!!seq", b"choice(", b"interval(0, 1)", b"range(3)", b"log", b"double", b"(", b")",
 ]  # fmt: skip
 PLACE = re.compile(r"[a-z]+\.(?:yaml|json):([0-9]+):[0-9]+ ")
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
