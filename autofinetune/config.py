@@ -14,6 +14,7 @@ from autofinetune.errors import ConfigError
 from autofinetune.placement import Placement, read_placement
 from autofinetune.program import Program, read_program
 from autofinetune.safety import Safety, read_safety
+from autofinetune.scoring import Scoring, read_scoring
 from autofinetune.space import Space, Value, load_space
 from autofinetune.state import Direction
 
@@ -32,7 +33,7 @@ DESCRIBED = frozenset({
     "target_score", "command", "env", "framework", "tasks", "max_retries", "max_failures",
     "min_free_gb", "min_free_gpu_gb", "lease_dir", "strict_exit", "keep_models",
     "on_tuner_death", "trials_per_gpu", "gpus_per_trial", "ranks_per_trial", "cpus_per_trial",
-    "max_parallel", "preload", "working_dir", "python", "script_options", "param_list",
+    "max_parallel", "metric", "final", "metric_pattern", "preload", "working_dir", "python", "script_options", "param_list",
 })  # fmt: skip
 
 
@@ -52,7 +53,8 @@ class Config:
     imported once for all trials: modules, `auto` or `none`. By `nni_wire` the script gets its
     hyperparameters by NNI's calls and no options for them. Where `program` has a command
     there is no `script`. `trials` bounds their number whatever the rounds are, and none is created
-    once a score is as good as `target_score`.
+    once a score is as good as `target_score`. `scoring` says where scores come from that the
+    script does not report itself.
     """
 
     script: str
@@ -89,6 +91,7 @@ class Config:
     program: Program = Program()  # noqa: RUF009  frozen itself
     trials: int | None = None
     target_score: float | None = None
+    scoring: Scoring = Scoring()  # noqa: RUF009  frozen itself
 
     @property
     def members_have_models(self) -> bool:
@@ -146,6 +149,7 @@ class Config:
             **self.program.describe(),
             **self.safety.describe(),
             **self.placement.describe(),
+            **self.scoring.describe(),
             "preload": self.preload,
             "working_dir": self.working_dir,
             "python": self.python,
@@ -192,6 +196,7 @@ class Config:
             program=read_program(described, _no_mistake),
             trials=described.get("max_trials"),
             target_score=described.get("target_score"),
+            scoring=read_scoring(described, _no_mistake),
         )
 
 

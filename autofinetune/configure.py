@@ -21,6 +21,7 @@ from autofinetune.preload import AUTO, NONE, mistakes
 from autofinetune.program import Program, read_program, variables
 from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import read_safety
+from autofinetune.scoring import read_scoring
 from autofinetune.space import Document, Space, as_text, load_space, read_space
 from autofinetune.state import Direction
 
@@ -84,6 +85,7 @@ def build_config(
     target_score = checker.number("target_score")
     safety = read_safety(options, checker.mistakes.append)
     placement = checker.placement(program)
+    scoring = read_scoring(options, checker.mistakes.append)
     preload = checker.preload(script)
     script_args = checker.script_args(program)
     warm_args = checker.warm_args()
@@ -132,6 +134,7 @@ def build_config(
         program=program,
         trials=trials,
         target_score=target_score,
+        scoring=scoring,
     )
 
 

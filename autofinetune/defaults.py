@@ -24,6 +24,7 @@ DEFAULTS: Mapping[str, Any] = {
     "strict_exit": False,
     "keep_models": "all",
     "on_tuner_death": "adopt",
+    "final": "last",
     "assessor": "none",
     "stop_grace": 30.0,
     "on_timeout": "drain",

@@ -10,6 +10,7 @@ from autofinetune.events import AttemptLost, Event, SlotQuarantined, TrialEnded
 from autofinetune.executors import ExitRecord, Observation
 from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
+from autofinetune.scoring import Scoring, Values
 from autofinetune.state import (
     FAST_FAILURE_S,
     SUSPECT_SLOT,
@@ -19,7 +20,9 @@ from autofinetune.state import (
     device_of,
 )
 from autofinetune.stopping import Stopping
-from autofinetune.verdict import Verdict, judge
+from autofinetune.verdict import SUCCESS, Verdict, how_it_ended, judge
+
+NO_METRIC = "no_metric"
 
 
 class Endings:
@@ -27,6 +30,7 @@ class Endings:
 
     Args:
         safety: what counts as an end, and how often an attempt is repeated.
+        scoring: where a score comes from that the script does not report.
         paths: where models lie.
         state: that of the run.
         slots: gives all of them.
@@ -37,6 +41,7 @@ class Endings:
     def __init__(
         self,
         safety: Safety,
+        scoring: Scoring,
         paths: RunPaths,
         state: State,
         slots: Callable[[], Sequence[str]],
@@ -44,16 +49,17 @@ class Endings:
         now: Callable[[], float],
     ) -> None:
         self._safety = safety
+        self._scoring = scoring
         self._paths = paths
         self._state = state
         self._slots = slots
         self._stopping = stopping
         self._now = now
 
-    def of(self, observation: Observation, finals: Sequence[float]) -> Iterator[Event]:
-        """What follows when an attempt is over that wrote `finals` as its scores."""
+    def of(self, observation: Observation, values: Values) -> Iterator[Event]:
+        """Yield what follows when an attempt is over that reported `values`."""
         trial = self._state.trials[observation.key[0]]
-        verdict = judge(observation.exit, finals, strict_exit=self._safety.strict_exit)
+        verdict = self._verdict(observation.exit, values)
         estimate = None
         if trial.stop_reason:  # however it ended: a result would be one of half a training
             verdict = Verdict(Status.STOPPED, trial.stop_reason, self._stopping.score(trial))
@@ -82,6 +88,15 @@ class Endings:
             seconds=seconds,
             has_model=_has_content(self._paths.model(trial.round, trial.member)),
             estimate=estimate,
+        )
+
+    def _verdict(self, record: ExitRecord | None, values: Values) -> Verdict:
+        is_success = how_it_ended(record) == SUCCESS
+        return judge(
+            record,
+            values.scores(self._scoring, is_success=is_success),
+            strict_exit=self._safety.strict_exit,
+            missing=NO_METRIC if self._scoring.is_logged else "no_result",
         )
 
     def _blame(self, trial: Trial) -> Iterator[SlotQuarantined]:

@@ -18,6 +18,7 @@ RETRY_REASONS = (
     "oom",
     "timeout",
     "no_result",
+    "no_metric",
     "nan",
     "spawn",
     "runner_lost",

@@ -46,6 +46,7 @@ from autofinetune.notices import Notices
 from autofinetune.paths import RunPaths
 from autofinetune.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.scheduler import Action, Ask, Finish, Launch, plan
+from autofinetune.scoring import Values
 from autofinetune.sinks import SinkGuard
 from autofinetune.state import (
     State,
@@ -106,6 +107,7 @@ class Tuner:
         self._stopping = Stopping(assessor, config.direction)
         self._endings = Endings(
             config.safety,
+            config.scoring,
             paths,
             self.state,
             self._slots,
@@ -115,7 +117,7 @@ class Tuner:
         self._stop_deadlines: dict[Key, float] = {}
         self._is_begun = False
         self._candidates: dict[int, Candidate] = {}
-        self._finals: dict[int, list[float]] = {}
+        self._values: dict[int, Values] = {}
         self._held: list[Event] = []  # folded, and to be recorded with what comes next
         self._unshown: list[Event] = []
         self._to_submit: list[int] = []
@@ -387,7 +389,7 @@ class Tuner:
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is alive already."""
-        self._finals[trial.id] = []
+        self._values[trial.id] = Values()
         attempt = make_attempt(
             self.config, self.paths, self._evaluator, self.state, trial, self._world.grace_s
         )
@@ -423,8 +425,8 @@ class Tuner:
             events += self._take_reports(observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
                 self._stop_deadlines.pop(observation.key, None)
-                finals = self._finals.pop(observation.key[0])
-                events += self._endings.of(observation, finals)
+                values = self._values.pop(observation.key[0])
+                events += self._endings.of(observation, values)
         self._hold(events)
         for event in events:
             if isinstance(event, TrialEnded):
@@ -435,19 +437,23 @@ class Tuner:
 
     def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
         trial = self.state.trials[observation.key[0]]
-        finals, count = self._finals[trial.id], trial.reports
+        values, count = self._values[trial.id], trial.reports
         # Who is over, or has its result, needs no stop any more.
         may_stop = observation.state is JobState.RUNNING and not trial.stop_reason
         for report in observation.reports:
             if report.kind == "final":
-                finals.append(report.score)
-            elif report.offset > trial.report_offset:
+                values.finals.append(report.score)
+                continue
+            values.add(report.score, self.config.direction)
+            if report.offset > trial.report_offset:
                 event = self._as_event(trial, count, report)
                 if math.isfinite(report.score):
                     count += 1
                     self._stopping.apply(event)
                     yield event
-                why = self._stopping.reason_to_stop(event) if may_stop and not finals else ""
+                why = (
+                    self._stopping.reason_to_stop(event) if may_stop and not values.finals else ""
+                )
                 if why:
                     may_stop = False
                     yield StopRequested(self._now(), trial.id, trial.attempt, why)

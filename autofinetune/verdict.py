@@ -2,7 +2,7 @@
 
                      exit code 0      any other end
     finite result    COMPLETED        COMPLETED, reason exit_after_result:<end>
-    no result        FAILED no_result FAILED <end>
+    no result        FAILED no_result FAILED <end>        (no_metric where a metric was looked for)
     NaN or infinite  FAILED nan       FAILED nan
 
 With --strict_exit a finite result needs exit code 0; any other end is FAILED <end>.
@@ -21,6 +21,8 @@ from autofinetune.executors import ExitRecord
 from autofinetune.run_state import INTERRUPTED
 from autofinetune.state import Status
 
+SUCCESS = "exit:0"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -32,7 +34,11 @@ class Verdict:
 
 
 def judge(
-    record: ExitRecord | None, finals: Sequence[float], *, strict_exit: bool = False
+    record: ExitRecord | None,
+    finals: Sequence[float],
+    *,
+    strict_exit: bool = False,
+    missing: str = "no_result",
 ) -> Verdict:
     """The verdict on an attempt that is over.
 
@@ -40,11 +46,12 @@ def judge(
         record: how the command ended; None when that was lost together with its runner.
         finals: its final reports in order, non-finite ones included.
         strict_exit: whether a result counts only with exit code 0.
+        missing: the reason of a failure with exit code 0 and no result.
     """
-    end = _end(record)
+    end = how_it_ended(record)
     finite = [score for score in finals if math.isfinite(score)]
-    if finite and (end == "exit:0" or not strict_exit):
-        reason = "" if end == "exit:0" else f"exit_after_result:{end}"
+    if finite and (end == SUCCESS or not strict_exit):
+        reason = "" if end == SUCCESS else f"exit_after_result:{end}"
         return Verdict(Status.COMPLETED, reason, finite[-1])
     if record is None:
         return Verdict(Status.FAILED, end)
@@ -52,10 +59,11 @@ def judge(
         return Verdict(None, INTERRUPTED)
     if finals and not finite:
         return Verdict(Status.FAILED, "nan")
-    return Verdict(Status.FAILED, "no_result" if end == "exit:0" else end)
+    return Verdict(Status.FAILED, missing if end == SUCCESS else end)
 
 
-def _end(record: ExitRecord | None) -> str:
+def how_it_ended(record: ExitRecord | None) -> str:
+    """Return `<end>` of the table above; `exit:0` is success."""
     if record is None:
         return "runner_lost"
     if record.why in ("timeout", "cancel", "tuner_died"):

@@ -18,6 +18,7 @@ from autofinetune.events import (
 from autofinetune.executors import ExitRecord, JobState, Observation
 from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
+from autofinetune.scoring import Scoring, Values
 from autofinetune.state import Direction, State
 from autofinetune.stopping import Stopping
 
@@ -33,9 +34,11 @@ def follows(
     state.apply(TrialCreated(100.0, 0, 0, 0, (0.5,), {"x": 1}, None))
     state.apply(AttemptPlanned(100.0, 0, 1, SLOTS[0]))
     stopping = Stopping(None, Direction.MAXIMIZE)
-    endings = Endings(Safety(), RunPaths(root), state, lambda: SLOTS, stopping, lambda: 160.0)
+    endings = Endings(
+        Safety(), Scoring(), RunPaths(root), state, lambda: SLOTS, stopping, lambda: 160.0
+    )
     how = JobState.LOST if record is None else JobState.EXITED
-    return list(endings.of(Observation((0, 1), how, (), record, held), finals))
+    return list(endings.of(Observation((0, 1), how, (), record, held), Values(list(finals))))
 
 
 @pytest.mark.parametrize("saved", [True, False])

@@ -18,7 +18,7 @@ LAYERS = {
     "notices": 0, "copying": 0, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
-    "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5, "configure": 2.6,
+    "state": 2, "journal": 2, "safety": 2.2, "scoring": 2.2, "placement": 2.2, "config": 2.5, "configure": 2.6,
     "commands": 1.5, "program": 2.2, "manifests": 5.5,
     "manifests.reader": 5, "manifests.search": 5.1,
     "cli.parts": 6, "cli.parsers": 6, "cli.directories": 6.1, "cli.sources": 6.1,

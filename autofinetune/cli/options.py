@@ -119,6 +119,23 @@ def run_parser() -> Parser:
         "max_trials", "N", "trials in all, in the place of --round (default: --popsize x --round)"
     )
     add.value("target_score", "X", "start no trial once a score is as good (default: no target)")
+    add.value(
+        "metric",
+        "NAME",
+        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, XGBoost, "
+        "LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
+    )
+    add.value(
+        "final",
+        "WHICH",
+        f"which of the logged values is the score: last or best (default {DEFAULTS['final']})",
+    )
+    add.value(
+        "metric_pattern",
+        "REGEX",
+        "the score is in what train.py prints, as the one group of this regular expression, such "
+        "as 'acc=([0-9.]+)'",
+    )
     add.value("output_dir", "DIR", "where results go (default output_<time>)")
     add.value(
         "evaluator",
