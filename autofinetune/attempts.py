@@ -44,6 +44,8 @@ def make_attempt(
         processes=evaluator.processes(trial, parent),
         framework=config.program.framework,
         files=evaluator.files(trial),
+        metric_pattern=config.scoring.metric_pattern,
+        has_marks=bool(config.script),
     )
 
 

@@ -33,7 +33,8 @@ DESCRIBED = frozenset({
     "target_score", "command", "env", "framework", "tasks", "max_retries", "max_failures",
     "min_free_gb", "min_free_gpu_gb", "lease_dir", "strict_exit", "keep_models",
     "on_tuner_death", "trials_per_gpu", "gpus_per_trial", "ranks_per_trial", "cpus_per_trial",
-    "max_parallel", "metric", "final", "metric_pattern", "preload", "working_dir", "python", "script_options", "param_list",
+    "max_parallel", "metric", "final", "metric_pattern", "preload", "working_dir", "python",
+    "script_options", "param_list",
 })  # fmt: skip
 
 

@@ -122,8 +122,8 @@ def run_parser() -> Parser:
     add.value(
         "metric",
         "NAME",
-        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, XGBoost, "
-        "LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
+        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, "
+        "XGBoost, LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
     )
     add.value(
         "final",

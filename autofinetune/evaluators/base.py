@@ -22,6 +22,7 @@ from autofinetune.program import SERVICES, variables
 from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 from autofinetune.state import State, Trial
 from autofinetune.strategies.base import Candidate
+from autofinetune.trial.logged import METRIC_VARIABLE
 
 WHOLE_SETS = "combine_params"  # what the parameter is called
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
@@ -78,6 +79,7 @@ class Evaluator(ABC):
             PARAMS_FILE_VARIABLE: self._params_file(trial) if is_in_file else "",
             "AUTOFINETUNE_SAVED_PARAMS_DIR": self._model(trial),
             "AUTOFINETUNE_MODEL_PATH": self._model(parent) if parent else "",
+            METRIC_VARIABLE: self.config.scoring.metric,
         }
 
     def files(self, trial: Trial) -> dict[str, str]:
