@@ -114,9 +114,20 @@ def _remedy(file: File) -> str | None:
     """The command that runs the file after all, if options can replace all that is wrong."""
     if not file.remedies or len(file.remedies) < len(file.mistakes):
         return None
-    typed = [f"--{name}={value}" for name, value in file.given.items() if name != "script"]
-    words = ["autofinetune", "run", file.document.source, *typed, *file.remedies]
-    return f"to run it with another one: {shlex.join(dict.fromkeys(words))}"
+    typed = dict(file.given)
+    rest = typed.pop("script_args", ())
+    options = [
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in typed.items()
+    ]
+    words = [
+        "autofinetune",
+        "run",
+        file.document.source,
+        *options,
+        *dict.fromkeys(file.remedies),
+        *rest,
+    ]
+    return f"to run it anyway: {shlex.join(words)}"
 
 
 __all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]

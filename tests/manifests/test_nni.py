@@ -372,7 +372,7 @@ def test_a_tuner_that_is_not_here_is_told_with_the_command_that_replaces_it(
     (found,) = caught.value.mistakes
     assert "m.yaml:6:" in found
     assert caught.value.tip == (
-        f"to run it with another one: autofinetune run {tmp_path}/m.yaml --max_trials=3 "
+        f"to run it anyway: autofinetune run {tmp_path}/m.yaml --max_trials=3 "
         "--tuning_strategy=tpe"
     )
     options = read(tmp_path, text, given={"tuning_strategy": "gp"}).options
