@@ -36,6 +36,9 @@ from autofinetune.errors import did_you_mean
 from autofinetune.space import as_text
 
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
+# As the value of a constant: the directory of the model that a trial continues (its own where it
+# continues none), and of its own model.
+CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE = "${load_checkpoint_dir}", "${save_checkpoint_dir}"
 JSON_FILE = "${args_json_file}"
 _ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
 _INSIDE = re.compile(rf"\$\$\{{|{_ENVVAR.pattern}")

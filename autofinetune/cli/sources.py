@@ -16,7 +16,7 @@ from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
 from autofinetune.configure import COMMAND_LINE, read_pairs
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.manifests import BOUNDS, FORMATS, Manifest, label_of, read_manifest
+from autofinetune.manifests import FORMATS, Manifest, label_of, read_manifest
 from autofinetune.space import Document, read_space, read_yaml
 from autofinetune.space.fields import Findings
 from autofinetune.space.yaml_file import Path_
@@ -128,8 +128,7 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
 
 def _manifest(path: Path, given: Mapping[str, Any]) -> Manifest | None:
     with one_thread():
-        is_bounded = bool(given.keys() & {"round", *BOUNDS})
-        manifest = read_manifest(path, is_bounded=is_bounded)
+        manifest = read_manifest(path, given=given)
     note_all(manifest.notes if manifest else ())
     return manifest
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autofinetune.commands import (
+    CHECKPOINT_TO_LOAD,
+    CHECKPOINT_TO_SAVE,
     HYPERPARAMETERS,
     JSON_FILE,
     Given,
@@ -71,8 +73,8 @@ class Evaluator(ABC):
 
     def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
         """What the processes of `trial` find in their environment."""
-        text = as_json(self._nested(trial))
-        is_in_file = PARAMS in self.files(trial)
+        text = as_json(self._nested(trial, parent))
+        is_in_file = PARAMS in self.files(trial, parent)
         return {
             **variables(self.config.program.env),
             PARAMS_VARIABLE: text if len(text) <= MOST_JSON_BYTES else "",
@@ -82,9 +84,9 @@ class Evaluator(ABC):
             METRIC_VARIABLE: self.config.scoring.metric,
         }
 
-    def files(self, trial: Trial) -> dict[str, str]:
+    def files(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
         """Texts by name, for the directory of the attempt."""
-        text = as_json(self._nested(trial))
+        text = as_json(self._nested(trial, parent))
         asked = any(JSON_FILE in command for command in self.config.program.commands)
         return {PARAMS: text} if asked or len(text) > MOST_JSON_BYTES else {}
 
@@ -97,17 +99,34 @@ class Evaluator(ABC):
             return ("--epochs=1",)
         return ()
 
-    def _nested(self, trial: Trial) -> Mapping[str, Any]:
+    def _nested(self, trial: Trial, parent: Trial | None) -> Mapping[str, Any]:
         """The hyperparameters as the format of the space hands them to a trial."""
         nested = self.config.space.nest(trial.params)
-        return nested[WHOLE_SETS] if self._gets_whole_sets else nested
+        return nested[WHOLE_SETS] if self._gets_whole_sets else self._filled(nested, trial, parent)
+
+    def _filled(
+        self, params: Mapping[str, Any], trial: Trial, parent: Trial | None
+    ) -> dict[str, Any]:
+        """The parameters with the directories that constants among them stand for."""
+        directories = {
+            CHECKPOINT_TO_LOAD: self._model(parent or trial),
+            CHECKPOINT_TO_SAVE: self._model(trial),
+        }
+        wanted = {
+            c.name: c.value for c in self.config.space.constants if str(c.value) in directories
+        }
+        return {**params, **{name: directories[value] for name, value in wanted.items()}}
 
     def _given(self, trial: Trial, parent: Trial | None, declared: Sequence[str] | None) -> Given:
-        space, nested = self.config.space, self._nested(trial)
+        nested = flat = self._nested(trial, parent)
+        if not self._gets_whole_sets:
+            flat = self._filled(self.config.space.options(trial.params), trial, parent)
         saved, path = self._model_options(trial, parent, declared)
+        # A command of another tool gets the hyperparameters for which it has options.
+        wanted = flat if declared is None or not self.config.program.command else declared
         return Given(
             self.config.python,
-            nested if self._gets_whole_sets else space.options(trial.params),
+            {name: value for name, value in flat.items() if name in wanted},
             nested,
             self._params_file(trial),
             (*saved, *path),

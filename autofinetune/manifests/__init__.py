@@ -5,6 +5,7 @@ A new format is a file in this folder with a function `read`, and a line in `FOR
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_
 
 from . import autotune, nni, wandb
-from .reader import File, label_of
+from .reader import CONSTANTS, File, label_of
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,20 @@ FORMATS = (
 
 
 def read_manifest(
-    path: Path, *, check_files: bool = True, is_bounded: bool = False
+    path: Path, *, check_files: bool = True, given: Mapping[str, Any] | None = None
 ) -> Manifest | None:
     """The manifest in a file; None for one that is none, such as a config.yaml of ours.
 
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
-        is_bounded: whether something else says how long the run is.
+        given: options of the command line, which replace what the file says.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: all mistakes in it, each with file, line and column.
     """
-    file = File(path, check_files=check_files)
+    file = File(path, check_files=check_files, given=given)
     top = file.document.value
     format_ = next((f for f in FORMATS if isinstance(top, Mapping) and f.is_it(top)), None)
     if format_ is None:
@@ -82,10 +83,11 @@ def read_manifest(
     if format_.is_yaml_1_1:
         file.as_yaml_1_1()
     found = format_.read(file)
+    _add_constants(file, found)
     if file.mistakes:
-        raise ConfigError(str(path), file.mistakes)
+        raise ConfigError(str(path), file.mistakes, _remedy(file))
     options = {name: value for name, value in found.items() if value is not None}
-    if not (is_bounded or options.keys() & BOUNDS):
+    if not (file.given.keys() & {"round", *BOUNDS} or options.keys() & BOUNDS):
         file.note((), "no number of trials and no time is given: it goes on until you stop it; "
                       "--max_trials=50 ends it")  # fmt: skip
     return Manifest(
@@ -95,6 +97,37 @@ def read_manifest(
         file.origins,
         file.document,
     )
+
+
+def _add_constants(file: File, found: dict[str, Any]) -> None:
+    """Put what trials get besides hyperparameters into the search space, as constants."""
+    constants = found.pop(CONSTANTS, {})
+    if "param_list" not in found:  # it has mistakes
+        return
+    for name, value in constants.items():
+        if any(entry["name"] == name for entry in found["param_list"]):
+            file.mistake((), f"the search space must not have {name}, which the tuner sets")
+        found["param_list"].append({"name": name, "type": "constant", "value": value})
+
+
+def _remedy(file: File) -> str | None:
+    """The command that runs the file after all, if options can replace all that is wrong."""
+    if not file.remedies or len(file.remedies) < len(file.mistakes):
+        return None
+    typed = dict(file.given)
+    rest = typed.pop("script_args", ())
+    options = [
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in typed.items()
+    ]
+    words = [
+        "autofinetune",
+        "run",
+        file.document.source,
+        *options,
+        *dict.fromkeys(file.remedies),
+        *rest,
+    ]
+    return f"to run it anyway: {shlex.join(words)}"
 
 
 __all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]

@@ -81,6 +81,8 @@ def _is_other_version(top: Section) -> bool:
 
 
 def _read_training(training: Section, options: dict[str, Any]) -> None:
+    if not training.value:
+        return
     framework = training.one_of("type", FRAMEWORKS, needed=f"use one of: {', '.join(FRAMEWORKS)}")
     training.no_effect("runPolicy", "runMode", "scheduler", "torchrunConfig", "tensorboardSpec")
     tasks = [

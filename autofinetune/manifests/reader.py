@@ -22,6 +22,7 @@ from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"
 LATER = "is not available yet, and not read"
+CONSTANTS = "constants"  # among the options read: what trials get besides hyperparameters
 
 
 class File(Findings):
@@ -30,13 +31,16 @@ class File(Findings):
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
+        given: options from elsewhere by name, which replace what the file says.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: it is not YAML.
     """
 
-    def __init__(self, path: Path, *, check_files: bool) -> None:
+    def __init__(
+        self, path: Path, *, check_files: bool, given: Mapping[str, Any] | None = None
+    ) -> None:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -45,6 +49,9 @@ class File(Findings):
             raise UsageError(f"cannot read {path}: {why}") from None
         super().__init__(parse_yaml(data, str(path)))
         self.check_files = check_files
+        self.given: Mapping[str, Any] = given or {}
+        self.remedies: list[str] = []
+        """Options of the command line, each of which replaces a part that is a mistake."""
         self.origins: dict[str, Path_] = {}
         """Where options come from whose values are checked later."""
         self.folder = path.absolute().parent
@@ -144,6 +151,11 @@ class Section:
     def note(self, name: str, why: str) -> None:
         self.file.note(self.place(name), f"{self.label(name)} {why}")
 
+    def refuse(self, name: str, why: str, remedy: str) -> None:
+        """A mistake in a part of the file that an option, the `remedy`, can replace."""
+        self.mistake(name, why)
+        self.file.remedies.append(remedy)
+
     def gives(self, option: str, name: str) -> None:
         """An option of the run is from this field."""
         if name in self:
@@ -218,7 +230,7 @@ class Section:
     def section(self, name: str, *, needed: str = "") -> Section:
         """A mapping inside; an empty one if there is none."""
         value = self.take(name)
-        if value is None:
+        if value is None or value == {}:
             if needed:
                 self.mistake(name, f"is missing; {needed}")
             value = {}
