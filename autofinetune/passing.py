@@ -1,9 +1,9 @@
-"""How hyperparameters reach a script that is tuned: as options, as overrides, or by calls. Pure."""
+"""How hyperparameters reach a script: as options, as overrides, or by calls. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autofinetune.space import as_text
@@ -13,8 +13,9 @@ HYDRA = "hydra"  # name=value for each, as Hydra overrides its configuration
 CALLS = "calls"  # the script asks for them; --name=value for those that it declares
 PASSING = (OPTIONS, HYDRA, CALLS)
 
-SAVED_PARAMS_DIR_MACRO, MODEL_PATH_MACRO = "${saved_params_dir}", "${model_path}"
 _PLAIN = re.compile(r"[A-Za-z0-9_./@%:+-]*[A-Za-z_./@%:+-][A-Za-z0-9_./@%:+-]*\Z")
+# https://hydra.cc/docs/advanced/hydra-command-line-flags
+_FLAGS = frozenset({"config-name", "config-path", "config-dir", "package", "info", "cfg"})
 _TYPED = frozenset({"true", "false", "null", "none", "nan", "inf", "-inf", "+inf"})
 
 
@@ -59,24 +60,12 @@ def _as_float(text: str) -> float | None:
 
 
 def as_overrides(script_args: Sequence[str]) -> list[str]:
-    """Return options for train.py (`--name=value`) as Hydra takes them; flags stay as they are."""
-    return [word.removeprefix("--") if "=" in word else word for word in script_args]
-
-
-def filled(words: Sequence[str], saved_params_dir: str, model_path: str) -> list[str]:
-    """Return the words with the directories of a trial in the place of their macros.
-
-    A word with `${model_path}` is left out where there is no model to continue from.
-    """
+    """Return options for train.py (`--name=value`) as Hydra takes them; its own flags stay."""
     return [
-        word.replace(SAVED_PARAMS_DIR_MACRO, saved_params_dir).replace(
-            MODEL_PATH_MACRO, model_path
-        )
-        for word in words
-        if model_path or MODEL_PATH_MACRO not in word
+        word if word.removeprefix("--").partition("=")[0] in _FLAGS else _as_override(word)
+        for word in script_args
     ]
 
 
-def names_directory(words: Collection[str], macro: str) -> bool:
-    """Whether one of the words hands a directory of the trial to the script."""
-    return any(macro in word for word in words)
+def _as_override(word: str) -> str:
+    return word.removeprefix("--") if "=" in word else word

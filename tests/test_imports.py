@@ -15,13 +15,15 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "trial": 0.2,
-    "trial.layer": 0.4, "runner": 0.6, "nvml": 0,
+    "trial.layer": 0.4, "trial.boot.sitecustomize": 0.8, "trial.standins.nni": 0.8,
+    "trial.standins.nni.utils": 0.8, "trial.standins.t9k.tuner": 0.8,
+    "runner": 0.6, "nvml": 0,
     "notices": 0, "copying": 0, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
     "scoring": 2.2, "configure": 2.6,
-    "commands": 1.5, "program": 2.2, "manifests": 5.5,
+    "commands": 1.5, "passing": 1.5, "program": 2.2, "manifests": 5.5,
     "manifests.reader": 5, "manifests.arguments": 5.05, "manifests.budgets": 5.07,
     "manifests.search": 5.1,
     "cli.parts": 6, "cli.parsers": 6, "cli.directories": 6.1, "cli.sources": 6.1,
@@ -30,7 +32,7 @@ LAYERS = {
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
     "executors.forks": 3, "executors.records": 3.2,
-    "executors.reports": 3, "executors.hand_over": 3,
+    "executors.reports": 3, "executors.hand_over": 2.9,
     "strategies.population": 2.5, "strategies.members": 2.2,
     "strategies.explore": 2.5, "strategies.turns": 2.3,
 

@@ -10,19 +10,27 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from autofinetune.cli.parsers import has_parser
+from autofinetune.cli.parsers import Source, source_of
 from autofinetune.cli.words import say
-from autofinetune.commands import MODEL_OPTIONS, is_shell_line
+from autofinetune.commands import (
+    MODEL_OPTIONS,
+    MODEL_PATH_MACRO,
+    SAVED_DIR_MACRO,
+    is_shell_line,
+    with_directories,
+)
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
-from autofinetune.executors import HelpText, ask_for_options
+from autofinetune.executors import HelpText, ask_for_options, with_layer
 from autofinetune.masking import masked
+from autofinetune.passing import CALLS, HYDRA, OPTIONS, as_overrides, overrides
 from autofinetune.program import variables
 from autofinetune.space.fields import one_line
 
 TIMEOUT_S = 120.0
+_HYDRA_MARK = "Powered by Hydra"  # in what its --help prints
 
 
 def check_is_there(config: Config) -> None:
@@ -31,27 +39,118 @@ def check_is_there(config: Config) -> None:
         raise UsageError(f"the script of this run is gone: {config.script_path}")
 
 
+def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: bool) -> Config:
+    """Return the config as its script wants it, which is read here and not run.
+
+    Args:
+        config: as typed.
+        env: of the tuner.
+        may_change_evaluator: whether `--evaluator` was not typed, so that a script that cannot
+            continue models may get every trial from scratch.
+    """
+    commands = config.program.commands or (start_of_command(config),)
+    sources = [
+        source_of(start_of_command(config, words), config.working_dir, env) for words in commands
+    ]
+    _warn_of_silence(config, sources)
+    source = sources[0]
+    if source is None or config.program.command:
+        return config
+    if source.is_hydra:
+        config = dataclasses.replace(config, passing=HYDRA)
+    elif not source.has_parser and source.asks_for_parameters:
+        is_nni = config.nni_wire or "nni" in source.packages
+        config = dataclasses.replace(config, passing=CALLS, script_options=(), nni_wire=is_nni)
+    is_foreign = config.passing != OPTIONS or config.scoring.is_logged
+    can_continue = any(MODEL_PATH_MACRO in word for word in config.script_args) or (
+        config.passing == OPTIONS and source.has_model_path
+    )
+    if may_change_evaluator and is_foreign and not can_continue:
+        say(
+            f"note: {config.called} cannot continue a model, as far as can be seen, so every "
+            "trial starts from scratch (--evaluator=fulltrail); KEY=${model_path} hands it one"
+        )
+        config = dataclasses.replace(config, evaluator="fulltrail")
+    return config
+
+
+def _warn_of_silence(config: Config, sources: Sequence[Source | None]) -> None:
+    """Say before any trial that none will have a score, as far as can be seen."""
+    known = [source for source in sources if source is not None]
+    if config.scoring.metric_pattern or not known or any(source.may_report for source in known):
+        return
+    say(
+        f"WARNING: {config.called} neither reports a score nor imports a library that logs one, "
+        "as far as can be seen. Call autofinetune.report_final_result(score) in it, or find the "
+        "score in what it prints: --metric_pattern='acc=([0-9.]+)'"
+    )
+
+
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """The config with the options that `train.py --help` names.
 
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
+    env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
     if config.program.command:
         return _with_options_of_commands(config, env)
+    if config.passing == CALLS and config.script_options is not None:
+        return config  # it was read, and has no parser
+    if config.passing == HYDRA:
+        _check_overrides(config, env)
+        return config
     found = _ask(config, start_of_command(config), env)
+    if _HYDRA_MARK in found.output:
+        config = dataclasses.replace(config, passing=HYDRA)
+        _check_overrides(config, env)
+        return config
     if found.problem:
         raise _cannot_ask(config, found)
+    source = source_of(start_of_command(config), config.working_dir, env)
+    is_asking = source is not None and source.asks_for_parameters
+    if is_asking and not found.options.issuperset(option_names(config)):
+        config = dataclasses.replace(config, passing=CALLS)
     _check_missing(config, config.called, found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
-    if SAVED_PARAMS_DIR not in found.options:
+    is_named = any(SAVED_DIR_MACRO in word for word in config.script_args)
+    if SAVED_PARAMS_DIR not in found.options and not is_named:
         say(
             f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
-            "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR"
+            "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR, and "
+            "OPTION=${saved_params_dir} at the end of the line gives it to another option"
         )
     return config.with_script_options(found.options)
+
+
+def _check_overrides(config: Config, env: Mapping[str, str]) -> None:
+    """Let Hydra compose the configuration of a first trial, without running it.
+
+    Raises:
+        UsageError: it does not take the overrides.
+    """
+    params = config.space.init_params
+    words = [*overrides(config.space.nest(params)), *as_overrides(config.script_args)]
+    words = with_directories(words, "saved_params_dir", "")
+    question = (*words, "--cfg", "job")
+    with _signals_as_exits():
+        found = ask_for_options(
+            start_of_command(config),
+            working_dir=config.working_dir,
+            env={**env, "HYDRA_FULL_ERROR": ""},
+            timeout_s=TIMEOUT_S,
+            question=question,
+        )
+    if found.returncode == 0:
+        return
+    tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
+    raise UsageError(
+        "\n".join([f"{config.called} does not take: {one_line(shlex.join(words))}", *tail]),
+        "name each hyperparameter as its configuration does, such as optimizer.lr; a plus adds a "
+        "key that is not there: +lr",
+    )
 
 
 def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
@@ -87,7 +186,8 @@ def _declared(
     words = start_of_command(config, command)
     called = one_line(shlex.join(masked(words)))
     why = "has no parser of options, as far as can be seen, so it is not asked for them"
-    if has_parser(words, config.working_dir, env):
+    source = source_of(words, config.working_dir, env)
+    if source is not None and source.has_parser:
         found = _ask(config, words, env)
         if not found.problem:
             _check_missing(config, called, found)
@@ -139,10 +239,17 @@ def with_declared_options(config: Config) -> Config:
 
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
-    needed = dict.fromkeys(option_names(config), "a hyperparameter")
+    needed = {}
+    if config.passing != CALLS:
+        needed = dict.fromkeys(option_names(config), "a hyperparameter")
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
-        needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
-        needed[MODEL_PATH] = "the directory of the model to continue from"
+        whats = (
+            (SAVED_PARAMS_DIR, SAVED_DIR_MACRO, "the directory in which to save the model"),
+            (MODEL_PATH, MODEL_PATH_MACRO, "the directory of the model to continue from"),
+        )
+        for name, macro, what in whats:
+            if not any(macro in word for word in config.script_args):
+                needed[name] = what
     for word in config.script_args:
         needed.setdefault(option_name(word), "given on the command line")
     for word in config.warm_args or ():

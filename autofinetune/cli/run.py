@@ -25,7 +25,12 @@ from autofinetune.cli.directories import (
 )
 from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
-from autofinetune.cli.preflight import check_is_there, check_script, with_declared_options
+from autofinetune.cli.preflight import (
+    check_is_there,
+    check_script,
+    recognized,
+    with_declared_options,
+)
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
 from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import (
@@ -91,6 +96,9 @@ def _start(source: Source, probe: CardProbe) -> int:
         _note_idle_options(config, source)
         say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
         paths = new_paths(options.get("output_dir"))
+        config = recognized(
+            config, os.environ, may_change_evaluator=options.get("evaluator") is None
+        )
         return start_config(
             _with_prior(config, options),
             paths,

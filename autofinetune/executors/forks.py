@@ -28,6 +28,7 @@ MAX_MESSAGE = 1 << 16
 ANSWER_PATIENCE_S = 10.0
 _END_PATIENCE_S = 5.0
 _PACKAGE_PARENT = Path(__file__).parents[2]
+ORDER_VARIABLE = "AUTOFINETUNE_PRELOAD"  # as in trial/boot
 _ROOM = 8192  # bytes for the words and the variables of a trial, as `ps` shows them
 # What a trial may have otherwise than the process it is a fork of: nobody reads it before CUDA
 # begins or the script does.
@@ -109,7 +110,7 @@ class ForkServer:
             stdout=theirs.fileno(),
             stderr=theirs.fileno(),
             cwd=self._imports.working_dir,
-            env={**self._environ, "PYTHONPATH": path},
+            env={**self._environ, "PYTHONPATH": path, ORDER_VARIABLE: ""},
             start_new_session=True,  # Ctrl-C is for us alone
         )
 

@@ -73,12 +73,15 @@ def _begin():
     from autofinetune.trial import layer
 
     layer.install()
-    is_server = ORDER in os.environ
-    if is_server:
-        _serve()
-    layer.begin_trial()
-    if not is_server:
+    order = os.environ.get(ORDER)
+    if order == "":
+        return  # of the process that asks which file is loaded, and becomes the server
+    if order is None:
+        layer.begin_trial()
         layer.chain(sys.modules[__name__])
+    else:
+        _serve()  # it returns in the trials
+        layer.begin_trial()
 
 
 if sys.version_info >= (3, 8):
