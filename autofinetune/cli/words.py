@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import traceback
 from collections.abc import Sequence
 
+from autofinetune import terminal
 from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
@@ -52,12 +52,12 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
 
 def say(line: str) -> None:
     """Print one line."""
-    say_all([line])
+    terminal.out(line)
 
 
 def warn(sentence: str) -> None:
     """Print a sentence as a warning."""
-    say_all([f"WARNING: {sentence}"])
+    terminal.out(f"WARNING: {sentence}")
 
 
 def shown(paths: RunPaths) -> str:
@@ -67,17 +67,15 @@ def shown(paths: RunPaths) -> str:
 
 
 def say_all(lines: Sequence[str]) -> None:
-    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
+    """Print lines."""
     for line in lines:
-        with contextlib.suppress(OSError):
-            print(line, flush=True)
+        terminal.out(line)
 
 
 def note_all(notes: Sequence[str]) -> None:
     """Print what a reader of files wants to be known, on standard error."""
     for note in notes:
-        with contextlib.suppress(OSError):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+        terminal.err(f"note: {note}")
 
 
 def show_plan(
