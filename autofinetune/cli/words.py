@@ -13,6 +13,7 @@ from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
+from autofinetune.lineage import chain_of
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
 from autofinetune.report import PARAMS_VARIABLE
@@ -125,6 +126,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             say(f"The final best model parameters are saved as {directory}/best_model .")
         else:
             say("The best trial saved no model, so there is no best_model.")
+        _tell_schedule(len(chain_of(state, state.best)), directory)
         say(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
         say(f"Stopped. To go on: autofinetune resume {directory}")
@@ -153,6 +155,16 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             "mend the script, then start again with another --output_dir",
         )
     return 0
+
+
+def _tell_schedule(trials: int, directory: str) -> None:
+    """Say how to get a model again to which its last hyperparameters alone do not lead."""
+    if trials > 1:
+        say(
+            f"Its model was trained by {trials} trials in a row, with other hyperparameters each "
+            f"time: autofinetune lineage {directory}"
+        )
+        say(f"To train them again from scratch: autofinetune replay {directory}")
 
 
 def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
