@@ -18,7 +18,7 @@ LAYERS = {
     "trial.layer": 0.4, "trial.boot.sitecustomize": 0.8, "trial.standins.nni": 0.8,
     "trial.standins.nni.utils": 0.8, "trial.standins.t9k.tuner": 0.8,
     "runner": 0.6, "nvml": 0,
-    "notices": 0, "copying": 0, "preload": 1, "nni": 0.5,
+    "notices": 0, "copying": 0, "terminal": 0, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
