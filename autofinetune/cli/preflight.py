@@ -42,7 +42,7 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     found = _ask(config, start_of_command(config), env)
     if found.problem:
         raise _cannot_ask(config, found)
-    _check_missing(config, config.called, found)
+    _check_missing(config.called, needed_options(config), found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
@@ -77,10 +77,10 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
 def _declared(
     config: Config, command: Sequence[str], env: Mapping[str, str]
 ) -> tuple[str, ...] | None:
-    """The options that the command names when it is asked; None where it is not, or does not say.
+    """The options that the command names when it is asked; None where that is of no use.
 
     Raises:
-        UsageError: it names options and lacks some that it will get.
+        UsageError: it names options and lacks some that were given for it.
     """
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None
@@ -90,11 +90,24 @@ def _declared(
     if has_parser(words, config.working_dir, env):
         found = _ask(config, words, env)
         if not found.problem:
-            _check_missing(config, called, found)
+            _check_missing(called, _given_options(config), found)
+            _note_missing(called, option_names(config), found)
             return tuple(sorted(found.options))
         why = f"--help does not tell its options: {found.problem}"
-    say(f"note: {called} {why}; the directories for models are in the environment only")
-    return None
+    say(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
+    return ()
+
+
+_BY_OTHER_MEANS = (
+    "hyperparameters are what t9k.tuner and nni return, and in the variable AUTOFINETUNE_PARAMS; "
+    "--skip_preflight passes them as options all the same"
+)
+
+
+def _note_missing(called: str, names: Sequence[str], found: HelpText) -> None:
+    missing = [f"--{name}{_near(name, found)}" for name in names if name not in found.options]
+    if missing:
+        say(f"note: {called} has no {', '.join(missing)}; {_BY_OTHER_MEANS}")
 
 
 def _ask(config: Config, words: Sequence[str], env: Mapping[str, str]) -> HelpText:
@@ -143,11 +156,15 @@ def needed_options(config: Config) -> dict[str, str]:
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
         needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
         needed[MODEL_PATH] = "the directory of the model to continue from"
-    for word in config.script_args:
-        needed.setdefault(option_name(word), "given on the command line")
-    for word in config.warm_args or ():
-        needed.setdefault(option_name(word), "given by --warm_args")
-    return needed
+    return {**needed, **{n: why for n, why in _given_options(config).items() if n not in needed}}
+
+
+def _given_options(config: Config) -> dict[str, str]:
+    """The options that were given for the script, each with where."""
+    return {
+        **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
+        **dict.fromkeys(map(option_name, config.script_args), "given on the command line"),
+    }
 
 
 def _cannot_ask(config: Config, found: HelpText) -> UsageError:
@@ -159,20 +176,14 @@ def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     )
 
 
-def _check_missing(config: Config, called: str, found: HelpText) -> None:
-    missing = {
-        name: why for name, why in needed_options(config).items() if name not in found.options
-    }
+def _check_missing(called: str, needed: Mapping[str, str], found: HelpText) -> None:
+    missing = {name: why for name, why in needed.items() if name not in found.options}
     if missing:
         raise _lacking(called, missing, found)
 
 
 def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
-    lines = []
-    for name, why in missing.items():
-        near = [option for option in found.options if _plain(option) == _plain(name)]
-        hint = f"; it has --{near[0]}, the names must be equal" if near else ""
-        lines.append(f"  --{name}  ({why}){hint}")
+    lines = [f"  --{name}  ({why}){_near(name, found)}" for name, why in missing.items()]
     count = len(lines)
     head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
@@ -181,6 +192,12 @@ def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageE
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
+
+
+def _near(name: str, found: HelpText) -> str:
+    """A hint at an option that is called almost the same."""
+    near = [option for option in found.options if _plain(option) == _plain(name)]
+    return f"; it has --{near[0]}, the names must be equal" if near else ""
 
 
 def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:
