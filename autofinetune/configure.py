@@ -180,11 +180,9 @@ class _Checker:
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
+                where = f"from {self.working_dir}" if "/" in name else "PATH was searched"
                 self.mistakes.append(
-                    Mistake(
-                        "command",
-                        f"the program {name!r} of the command {why} (from {self.working_dir})",
-                    )
+                    Mistake("command", f"the program {name!r} of the command {why} ({where})")
                 )
 
     def placement(self, program: Program) -> Placement:

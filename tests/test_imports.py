@@ -25,7 +25,7 @@ LAYERS = {
     "scoring": 2.2, "configure": 2.6,
     "commands": 1.5, "passing": 1.5, "program": 2.2, "manifests": 5.5,
     "manifests.reader": 5, "manifests.arguments": 5.05, "manifests.budgets": 5.07,
-    "manifests.search": 5.1,
+    "manifests.search": 5.1, "manifests.volumes": 5.1,
     "cli.parts": 6, "cli.parsers": 6, "cli.directories": 6.1, "cli.sources": 6.1,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,

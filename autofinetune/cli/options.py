@@ -145,6 +145,12 @@ def run_parser() -> Parser:
         "the score is in what train.py prints, as the one group of this regular expression, such "
         "as 'acc=([0-9.]+)'",
     )
+    add.value("working_dir", "DIR", "where trials run (default: here, or where a manifest says)")
+    add.values(
+        "volume",
+        "NAME=DIR,...",
+        "the directory to use for a volume or claim of an AutoTuneExperiment; may be repeated",
+    )
     add.value("output_dir", "DIR", "where results go (default output_<time>)")
     add.value(
         "evaluator",
@@ -293,6 +299,12 @@ class _Adder:
 
     def value(self, name: str, metavar: str, text: str) -> None:
         self.parser.add_argument(*_spellings(name), dest=name, metavar=metavar, help=text)
+
+    def values(self, name: str, metavar: str, text: str) -> None:
+        """An option that may be given several times; its value is a list."""
+        self.parser.add_argument(
+            *_spellings(name), dest=name, metavar=metavar, action="append", help=text
+        )
 
     def flag(self, name: str, text: str) -> None:
         self.parser.add_argument(*_spellings(name), dest=name, action="store_true", help=text)

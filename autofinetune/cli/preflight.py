@@ -92,7 +92,6 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
-    env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
     if config.program.command:
         return _with_options_of_commands(config, env)
     if config.passing == CALLS and config.script_options is not None:
@@ -111,7 +110,7 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     is_asking = source is not None and source.asks_for_parameters
     if is_asking and not found.options.issuperset(option_names(config)):
         config = dataclasses.replace(config, passing=CALLS)
-    _check_missing(config, config.called, found)
+    _check_missing(config.called, needed_options(config), found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
@@ -135,14 +134,7 @@ def _check_overrides(config: Config, env: Mapping[str, str]) -> None:
     words = [*overrides(config.space.nest(params)), *as_overrides(config.script_args)]
     words = with_directories(words, "saved_params_dir", "")
     question = (*words, "--cfg", "job")
-    with _signals_as_exits():
-        found = ask_for_options(
-            start_of_command(config),
-            working_dir=config.working_dir,
-            env={**env, "HYDRA_FULL_ERROR": ""},
-            timeout_s=TIMEOUT_S,
-            question=question,
-        )
+    found = _ask(config, start_of_command(config), {**env, "HYDRA_FULL_ERROR": ""}, question)
     if found.returncode == 0:
         return
     tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
@@ -176,10 +168,10 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
 def _declared(
     config: Config, command: Sequence[str], env: Mapping[str, str]
 ) -> tuple[str, ...] | None:
-    """The options that the command names when it is asked; None where it is not, or does not say.
+    """The options that the command names when it is asked; None where that is of no use.
 
     Raises:
-        UsageError: it names options and lacks some that it will get.
+        UsageError: it names options and lacks some that were given for it.
     """
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None
@@ -190,16 +182,42 @@ def _declared(
     if source is not None and source.has_parser:
         found = _ask(config, words, env)
         if not found.problem:
-            _check_missing(config, called, found)
+            _check_missing(called, _given_options(config), found)
+            _note_missing(called, option_names(config), found)
             return tuple(sorted(found.options))
         why = f"--help does not tell its options: {found.problem}"
-    say(f"note: {called} {why}; the directories for models are in the environment only")
-    return None
+    say(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
+    return ()
 
 
-def _ask(config: Config, words: Sequence[str], env: Mapping[str, str]) -> HelpText:
+_BY_OTHER_MEANS = (
+    "hyperparameters are what t9k.tuner and nni return, and in the variable AUTOFINETUNE_PARAMS; "
+    "--skip_preflight passes them as options all the same"
+)
+
+
+def _note_missing(called: str, names: Sequence[str], found: HelpText) -> None:
+    missing = [f"--{name}{_near(name, found)}" for name in names if name not in found.options]
+    if missing:
+        say(f"note: {called} has no {', '.join(missing)}; {_BY_OTHER_MEANS}")
+
+
+def _ask(
+    config: Config,
+    words: Sequence[str],
+    env: Mapping[str, str],
+    question: Sequence[str] = ("--help",),
+) -> HelpText:
+    """Ask as a trial would be started, with modules that stand in for others."""
+    env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
     with _signals_as_exits():
-        return ask_for_options(words, working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S)
+        return ask_for_options(
+            words,
+            working_dir=config.working_dir,
+            env=env,
+            timeout_s=TIMEOUT_S,
+            question=question,
+        )
 
 
 @contextlib.contextmanager
@@ -250,11 +268,15 @@ def needed_options(config: Config) -> dict[str, str]:
         for name, macro, what in whats:
             if not any(macro in word for word in config.script_args):
                 needed[name] = what
-    for word in config.script_args:
-        needed.setdefault(option_name(word), "given on the command line")
-    for word in config.warm_args or ():
-        needed.setdefault(option_name(word), "given by --warm_args")
-    return needed
+    return {**needed, **{n: why for n, why in _given_options(config).items() if n not in needed}}
+
+
+def _given_options(config: Config) -> dict[str, str]:
+    """The options that were given for the script, each with where."""
+    return {
+        **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
+        **dict.fromkeys(map(option_name, config.script_args), "given on the command line"),
+    }
 
 
 def _cannot_ask(config: Config, found: HelpText) -> UsageError:
@@ -266,20 +288,14 @@ def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     )
 
 
-def _check_missing(config: Config, called: str, found: HelpText) -> None:
-    missing = {
-        name: why for name, why in needed_options(config).items() if name not in found.options
-    }
+def _check_missing(called: str, needed: Mapping[str, str], found: HelpText) -> None:
+    missing = {name: why for name, why in needed.items() if name not in found.options}
     if missing:
         raise _lacking(called, missing, found)
 
 
 def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
-    lines = []
-    for name, why in missing.items():
-        near = [option for option in found.options if _plain(option) == _plain(name)]
-        hint = f"; it has --{near[0]}, the names must be equal" if near else ""
-        lines.append(f"  --{name}  ({why}){hint}")
+    lines = [f"  --{name}  ({why}){_near(name, found)}" for name, why in missing.items()]
     count = len(lines)
     head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
@@ -288,6 +304,12 @@ def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageE
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
+
+
+def _near(name: str, found: HelpText) -> str:
+    """A hint at an option that is called almost the same."""
+    near = [option for option in found.options if _plain(option) == _plain(name)]
+    return f"; it has --{near[0]}, the names must be equal" if near else ""
 
 
 def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:

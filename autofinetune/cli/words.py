@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from autofinetune import terminal
+from autofinetune.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
@@ -102,6 +103,8 @@ def show_plan(
             params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
         print(f"  {command}")
+    if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
+        say("note: of these options a trial gets those that --help of its command names")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:

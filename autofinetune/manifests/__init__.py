@@ -45,9 +45,10 @@ class _Format:
 
 
 BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options that end a run
+AUTOTUNE = autotune.KIND
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
-    _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read, False),
+    _Format(AUTOTUNE, lambda top: top.get("kind") == AUTOTUNE, autotune.read, False),
     _Format(
         "W&B sweep",
         lambda top: "parameters" in top and ("program" in top or "command" in top),
@@ -116,18 +117,12 @@ def _remedy(file: File) -> str | None:
         return None
     typed = dict(file.given)
     rest = typed.pop("script_args", ())
-    options = [
-        f"--{name}" if value is True else f"--{name}={value}" for name, value in typed.items()
-    ]
-    words = [
-        "autofinetune",
-        "run",
-        file.document.source,
-        *options,
-        *dict.fromkeys(file.remedies),
-        *rest,
-    ]
+    words = ["autofinetune", "run", file.document.source]
+    for name, value in typed.items():
+        each = value if isinstance(value, list) else [value]
+        words += [f"--{name}" if one is True else f"--{name}={one}" for one in each]
+    words += [*dict.fromkeys(file.remedies), *rest]
     return f"to run it anyway: {shlex.join(words)}"
 
 
-__all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]
+__all__ = ["AUTOTUNE", "BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest"]
