@@ -43,7 +43,9 @@ def make_attempt(
         nni_wire=config.nni_wire,
         processes=evaluator.processes(trial, parent),
         framework=config.program.framework,
-        files=evaluator.files(trial),
+        files=evaluator.files(trial, parent),
+        metric_pattern=config.scoring.metric_pattern,
+        has_marks=bool(config.script),
     )
 
 

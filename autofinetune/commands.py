@@ -2,6 +2,9 @@
 
     ${hyperparameters}   --name=value for each, as a train.py gets them
     ${model_options}     --saved_params_dir=... and --model_path=..., as far as the script has them
+    ${saved_params_dir}  inside any word: the directory for the model of the trial
+    ${model_path}        inside any word: that of the model to continue from; without one the word
+                         is left out
 
     ${hparam:NAME}       inside any word: the value of one, empty where it is not active
 
@@ -38,6 +41,10 @@ from autofinetune.errors import did_you_mean
 from autofinetune.space import as_text
 
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
+SAVED_DIR_MACRO, MODEL_PATH_MACRO = "${saved_params_dir}", "${model_path}"
+# As the value of a constant: the directory of the model that a trial continues (its own where it
+# continues none), and of its own model.
+CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE = "${load_checkpoint_dir}", "${save_checkpoint_dir}"
 JSON_FILE = "${args_json_file}"
 _ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
 _HPARAM = re.compile(r"\$\{hparam:([^}]*)\}")
@@ -59,15 +66,27 @@ class Given:
     json_file: str
     model_options: Sequence[str]
     environ: Mapping[str, str]
+    saved_params_dir: str = ""
+    model_path: str = ""
 
 
 def expand(template: Sequence[str], given: Given) -> tuple[str, ...]:
     """The words of the command of one trial."""
     words: list[str] = []
-    for word in template:
+    saved, path = literal(given.saved_params_dir), literal(given.model_path)
+    for word in with_directories(template, saved, path):
         macro = _WHOLE.get(word)
         words += [_with_values(word, given)] if macro is None else macro(given)
     return tuple(words)
+
+
+def with_directories(words: Sequence[str], saved_params_dir: str, model_path: str) -> list[str]:
+    """Return the words with the directories of a trial in the place of their macros."""
+    return [
+        word.replace(SAVED_DIR_MACRO, saved_params_dir).replace(MODEL_PATH_MACRO, model_path)
+        for word in words
+        if model_path or MODEL_PATH_MACRO not in word
+    ]
 
 
 def as_json(nested: Mapping[str, Any]) -> str:
@@ -87,7 +106,9 @@ def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
 
 def is_of_a_trial(word: str) -> bool:
     """Whether a word of a template stands for other words in every trial."""
-    return (word in _WHOLE and word not in _OF_EVERY_TRIAL) or bool(named_in(word))
+    if word in _WHOLE:
+        return word not in _OF_EVERY_TRIAL
+    return SAVED_DIR_MACRO in word or MODEL_PATH_MACRO in word or bool(named_in(word))
 
 
 def hparam(name: str) -> str:
@@ -104,7 +125,9 @@ def named_in(word: str) -> list[str]:
 
 def unknown_macro(word: str) -> str:
     """Why a word cannot stand in a template, or nothing."""
-    if not _MACRO.match(word) or word in _WHOLE or _ENVVAR.match(word) or _HPARAM.match(word):
+    if not _MACRO.match(word) or word in (*_WHOLE, SAVED_DIR_MACRO, MODEL_PATH_MACRO):
+        return ""
+    if _ENVVAR.match(word) or _HPARAM.match(word):
         return ""
     known = (*_WHOLE, "${envvar:NAME}", "${hparam:NAME}")
     return f"macro {word} is unknown; use one of: {', '.join(known)}{did_you_mean(word, known)}"

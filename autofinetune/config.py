@@ -11,6 +11,7 @@ from typing import Any
 
 from autofinetune.defaults import DEFAULTS
 from autofinetune.errors import ConfigError
+from autofinetune.passing import CALLS, OPTIONS
 from autofinetune.placement import Placement, read_placement
 from autofinetune.program import Program, read_program
 from autofinetune.safety import Safety, read_safety
@@ -30,10 +31,12 @@ DESCRIBED = frozenset({
     "tuning_strategy", "direction", "seed", "warm_args", "strategy_options", "schedule",
     "repeats", "enqueued", "replayed", "earlier", "trial_timeout", "assessor",
     "assessor_options", "stop_grace", "max_seconds", "on_timeout", "nni_wire", "max_trials",
+    "passing",
     "target_score", "command", "env", "framework", "tasks", "max_retries", "max_failures",
     "min_free_gb", "min_free_gpu_gb", "lease_dir", "strict_exit", "keep_models",
     "on_tuner_death", "trials_per_gpu", "gpus_per_trial", "ranks_per_trial", "cpus_per_trial",
-    "max_parallel", "metric", "final", "metric_pattern", "preload", "working_dir", "python", "script_options", "param_list",
+    "max_parallel", "metric", "final", "metric_pattern", "preload", "working_dir", "python",
+    "script_options", "param_list",
 })  # fmt: skip
 
 
@@ -50,11 +53,11 @@ class Config:
     and `on_timeout` (drain, kill) says what becomes of those that run. `exploit` says which models
     are continued where models are. With `replayed` nothing is searched: these configurations are
     trained one after the other, each with the model of the one before. `preload` says what is
-    imported once for all trials: modules, `auto` or `none`. By `nni_wire` the script gets its
-    hyperparameters by NNI's calls and no options for them. Where `program` has a command
-    there is no `script`. `trials` bounds their number whatever the rounds are, and none is created
-    once a score is as good as `target_score`. `scoring` says where scores come from that the
-    script does not report itself.
+    imported once for all trials: modules, `auto` or `none`. By `nni_wire` the script finds
+    what NNI's trial side needs. `passing` says how it gets its hyperparameters. Where `program`
+    has a command there is no `script`. `trials` bounds their number whatever the rounds are, and
+    none is created once a score is as good as `target_score`. `scoring` says where scores come
+    from that the script does not report itself.
     """
 
     script: str
@@ -88,6 +91,7 @@ class Config:
     replayed: tuple[Mapping[str, Value], ...] = ()
     preload: str = DEFAULTS["preload"]
     nni_wire: bool = DEFAULTS["nni_wire"]
+    passing: str = OPTIONS
     program: Program = Program()  # noqa: RUF009  frozen itself
     trials: int | None = None
     target_score: float | None = None
@@ -144,6 +148,7 @@ class Config:
             "max_seconds": self.max_seconds,
             "on_timeout": self.on_timeout,
             "nni_wire": self.nni_wire,
+            "passing": self.passing,
             "max_trials": self.trials,
             "target_score": self.target_score,
             **self.program.describe(),
@@ -193,11 +198,17 @@ class Config:
             replayed=tuple(described.get("replayed", ())),
             preload=described.get("preload", DEFAULTS["preload"]),
             nni_wire=described.get("nni_wire", False),
+            passing=described.get("passing") or usual_passing(described.get("nni_wire", False)),
             program=read_program(described, _no_mistake),
             trials=described.get("max_trials"),
             target_score=described.get("target_score"),
             scoring=read_scoring(described, _no_mistake),
         )
+
+
+def usual_passing(nni_wire: bool) -> str:
+    """How a script gets hyperparameters, as long as nobody has looked at it."""
+    return CALLS if nni_wire else OPTIONS
 
 
 def planned_trials(described: Mapping[str, Any]) -> int:

@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.commands import is_shell_line, named_in
-from autofinetune.config import EXPLOITS, MOST_TRIALS, ON_TIMEOUT, OWN_OPTIONS, Config
+from autofinetune.config import (
+    EXPLOITS,
+    MOST_TRIALS,
+    ON_TIMEOUT,
+    OWN_OPTIONS,
+    Config,
+    usual_passing,
+)
 from autofinetune.defaults import DEFAULTS, option_name
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.masking import MASK
+from autofinetune.passing import PASSING
 from autofinetune.placement import Placement, read_placement
 from autofinetune.preload import AUTO, NONE, mistakes
 from autofinetune.program import Program, read_program, variables
@@ -60,6 +68,7 @@ def build_config(
     script = checker.script(program)
     popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
     nni_wire = checker.flag("nni_wire")
+    passing = checker.passing(nni_wire)
     # NNI trains every trial from scratch, and its scripts load no model.
     evaluator = checker.one_of("evaluator", names.evaluators, "fulltrail" if nni_wire else None)
     exploit = checker.one_of("exploit", EXPLOITS)
@@ -132,6 +141,7 @@ def build_config(
         replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
         preload=preload,
         nni_wire=nni_wire,
+        passing=passing,
         program=program,
         trials=trials,
         target_score=target_score,
@@ -171,13 +181,9 @@ class _Checker:
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
-                searched = "" if "/" in name else "; PATH was searched"
+                where = f"from {self.working_dir}" if "/" in name else "PATH was searched"
                 self.mistakes.append(
-                    Mistake(
-                        "command",
-                        f"the program {name!r} of the command {why} (from {self.working_dir}"
-                        f"{searched})",
-                    )
+                    Mistake("command", f"the program {name!r} of the command {why} ({where})")
                 )
 
     def placement(self, program: Program) -> Placement:
@@ -249,6 +255,13 @@ class _Checker:
                 + did_you_mean(name, allowed)
             )
         return name
+
+    def passing(self, nni_wire: bool) -> str:
+        value = str(self.options.get("passing") or usual_passing(nni_wire))
+        if value not in PASSING:
+            self.mistakes.append(f"passing: {value!r:.60} is unknown; use one of: "
+                                 f"{', '.join(PASSING)}")  # fmt: skip
+        return value
 
     def strategy(self) -> str:
         value = str(self.options.get("tuning_strategy") or DEFAULTS["tuning_strategy"])

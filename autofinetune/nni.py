@@ -83,19 +83,21 @@ def get_current_parameter(tag: str | None = None) -> Any:
     return _current if _current is None or tag is None else _current[tag]
 
 
-def report_intermediate_result(metric: float | Mapping[str, Any]) -> None:
+def report_intermediate_result(metric: float | Mapping[str, Any], step: int | None = None) -> None:
     """Report a score on the way; the n-th call is step n, counted from 0.
 
     Args:
         metric: a number, a numpy scalar or a one-element tensor, or a dict with such a number
             under `default`, of which the rest is not kept.
+        step: the step, for tools whose call has one; NNI's does not.
 
     Raises:
         TypeError: it is no such thing.
         OSError: the report could not be written to disk.
     """
     global _intermediate
-    step, _intermediate = _intermediate, _intermediate + 1
+    step = _intermediate if step is None else step
+    _intermediate += 1
     score = _score("intermediate", metric)
     if os.environ.get(REPORT_FILE_VARIABLE):
         _report_intermediate(score, step)

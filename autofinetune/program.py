@@ -76,7 +76,7 @@ class Program:
         tasks = [
             {"type": task.type, "replicas": task.replicas,
              "command": list(task.command), "env": list(task.env),
-             "script_options": task.script_options and list(task.script_options)}
+             "script_options": None if (o := task.script_options) is None else list(o)}
             for task in self.tasks
         ]  # fmt: skip
         return {"command": list(self.command), "env": list(self.env),

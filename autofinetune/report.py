@@ -63,6 +63,17 @@ def report_intermediate_result(score: float, step: int | None = None) -> None:
     _report("intermediate", score, step)
 
 
+def report_logged(score: float, step: int) -> None:
+    """Report a value that a library logged, which may be one of very many.
+
+    Unlike the reports of a script it is not forced to disk: it survives the end of the process,
+    but not a power cut, which the trial does not survive either.
+    """
+    path = os.environ.get(REPORT_FILE_VARIABLE)
+    if path and path != os.devnull and _rank() == 0:
+        _append_when_there_is_space(path, _as_line("intermediate", score, step), is_durable=False)
+
+
 def should_stop() -> bool:
     """Whether this trial is asked to end early; it is ended by force a little later.
 
@@ -129,12 +140,12 @@ def _as_line(kind: str, value: float, step: int | None) -> bytes:
     return b"\n" + json.dumps(record).encode("ascii") + b"\n"
 
 
-def _append_when_there_is_space(path: str, line: bytes) -> None:
+def _append_when_there_is_space(path: str, line: bytes, *, is_durable: bool = True) -> None:
     """A full disk must not cost a trained result: wait for space, and say so once."""
     is_told = False
     while True:
         try:
-            return _append(path, line)
+            return _append(path, line, is_durable=is_durable)
         except OSError as error:
             if error.errno not in (28, 122):  # ENOSPC, EDQUOT
                 raise
@@ -144,13 +155,14 @@ def _append_when_there_is_space(path: str, line: bytes) -> None:
             time.sleep(1.0)
 
 
-def _append(path: str, line: bytes) -> None:
+def _append(path: str, line: bytes, *, is_durable: bool) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
         written = os.write(descriptor, line)
         if written != len(line):
             raise OSError(28, "the report was cut short: no space left on device", path)
-        os.fsync(descriptor)
+        if is_durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

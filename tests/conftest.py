@@ -53,6 +53,7 @@ os._exit = save_and_end
 atexit.register(save)
 with open({boot!r}) as file:
     code = file.read()  # a trial closes what was open before it
+__file__ = {boot!r}
 exec(compile(code, {boot!r}, "exec"))
 """
 
@@ -63,19 +64,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
     if measuring is None:
         return
-    from autofinetune.executors import forks, local
+    from autofinetune.executors import hand_over, local
 
     data = Path(measuring.get_option("run:data_file")).absolute()
     places = {
         "path": sys.path,
         "data": str(data),
         "config": str(session.config.rootpath / "pyproject.toml"),
-        "boot": str(Path(forks.BOOT, "sitecustomize.py")),
+        "boot": str(Path(hand_over.BOOT, "sitecustomize.py")),
     }
     local.START_RUNNER = (*local.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
-    forks.BOOT = tempfile.mkdtemp()
-    session.config.add_cleanup(lambda: _clean_up(Path(forks.BOOT), data))
-    Path(forks.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))
+    hand_over.BOOT = tempfile.mkdtemp()
+    session.config.add_cleanup(lambda: _clean_up(Path(hand_over.BOOT), data))
+    Path(hand_over.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))
 
 
 def _clean_up(boot: Path, data: Path) -> None:

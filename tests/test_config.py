@@ -301,7 +301,7 @@ def test_replicas_are_ranks(folder: Path) -> None:
     [
         (
             {"command": ["no-such-program"]},
-            "the program 'no-such-program' of the command is not there (from ",
+            "the program 'no-such-program' of the command is not there (PATH ",
         ),
         (
             {"command": ["./train.py"]},
@@ -310,7 +310,7 @@ def test_replicas_are_ranks(folder: Path) -> None:
         ({"command": []}, "the training script is missing"),
         (
             {"tasks": [{"command": ["no-such"]}]},
-            "the program 'no-such' of the command is not there (from ",
+            "the program 'no-such' of the command is not there (PATH ",
         ),
         (
             {"tasks": TASKS, "ranks_per_trial": 3},

@@ -48,6 +48,13 @@ lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
 """
 
 
+# Options of PaddleHub 1.2 under their later names.
+_SUCCESSORS = {
+    "--cuda": "--gpu, as in --gpu=0,1",
+    "--evaluate_choice": "--evaluator, fulltrail or populationbased",
+}
+
+
 class Words(NamedTuple):
     """A command line, divided."""
 
@@ -66,6 +73,8 @@ class Parser(argparse.ArgumentParser):
         if not message.startswith("unrecognized arguments: "):
             return ""
         word = message.split()[2].partition("=")[0]
+        if word in _SUCCESSORS:
+            return f"; what PaddleHub 1.2 called {word} is {_SUCCESSORS[word]}"
         return did_you_mean(word, self._option_string_actions, str)
 
 
@@ -122,8 +131,8 @@ def run_parser() -> Parser:
     add.value(
         "metric",
         "NAME",
-        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, XGBoost, "
-        "LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
+        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, "
+        "XGBoost, LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
     )
     add.value(
         "final",
@@ -135,6 +144,12 @@ def run_parser() -> Parser:
         "REGEX",
         "the score is in what train.py prints, as the one group of this regular expression, such "
         "as 'acc=([0-9.]+)'",
+    )
+    add.value("working_dir", "DIR", "where trials run (default: here, or where a manifest says)")
+    add.values(
+        "volume",
+        "NAME=DIR,...",
+        "the directory to use for a volume or claim of an AutoTuneExperiment; may be repeated",
     )
     add.value("output_dir", "DIR", "where results go (default output_<time>)")
     add.value(
@@ -284,6 +299,12 @@ class _Adder:
 
     def value(self, name: str, metavar: str, text: str) -> None:
         self.parser.add_argument(*_spellings(name), dest=name, metavar=metavar, help=text)
+
+    def values(self, name: str, metavar: str, text: str) -> None:
+        """An option that may be given several times; its value is a list."""
+        self.parser.add_argument(
+            *_spellings(name), dest=name, metavar=metavar, action="append", help=text
+        )
 
     def flag(self, name: str, text: str) -> None:
         self.parser.add_argument(*_spellings(name), dest=name, action="store_true", help=text)

@@ -1,7 +1,8 @@
-"""Whether a command reads options, found without running it.
+"""What a script imports, itself or in modules that lie with it, found without running it.
 
-`--help` begins a training where nothing looks at it, so only a script is asked that has a parser
-of options, itself or in a module that lies with it.
+It tells whether a command reads options: `--help` begins a training where nothing looks at it, so
+only a script with a parser is asked. And whether it asks another tool for its hyperparameters, and
+reports or logs anything.
 """
 
 from __future__ import annotations
@@ -11,18 +12,62 @@ import itertools
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-_MODULES = frozenset({
+_PARSERS = frozenset({
     "absl", "argparse", "click", "clize", "configargparse", "defopt", "docopt", "fire", "getopt",
-    "jsonargparse", "optparse", "plac", "simple_parsing", "tap", "typer", "tyro",
+    "hydra", "jsonargparse", "optparse", "plac", "simple_parsing", "tap", "typer", "tyro",
 })  # fmt: skip
-_NAMES = frozenset({"ArgumentParser", "HfArgumentParser", "LightningCLI"})
+_PARSER_NAMES = frozenset({"ArgumentParser", "HfArgumentParser", "LightningCLI"})
+# Tools that hand hyperparameters to a script that asks for them.
+_ASKED = frozenset({"nni", "t9k", "wandb"})
+# Libraries through which a score can come.
+_REPORTING = frozenset({
+    "accelerate", "autofinetune", "hydra", "keras", "lightgbm", "lightning", "mlflow", "nni",
+    "paddle", "paddlehub", "pytorch_lightning", "t9k", "tensorboard", "tensorboardX",
+    "tensorflow", "tf_keras", "transformers", "visualdl", "wandb", "xgboost",
+})  # fmt: skip
+_REPORTING_WORDS = (b"AUTOFINETUNE_REPORT_FILE", b"autofinetune report-", b"AutoFinetuneEval",
+                    b"SummaryWriter", b"report_final_result")  # fmt: skip
 _MOST_FILES = 1000
 
 
-def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> bool:
-    """Whether the Python script among the words of a command imports a parser of options.
+@dataclass(frozen=True)
+class Source:
+    """What is imported by a Python script: top-level packages and names; what else it has."""
+
+    packages: frozenset[str]
+    names: frozenset[str]
+    has_flags: bool
+    has_reports: bool
+    has_model_path: bool
+
+    @property
+    def has_parser(self) -> bool:
+        """Whether it reads options."""
+        return self.has_flags or bool(_PARSERS & self.packages or _PARSER_NAMES & self.names)
+
+    @property
+    def is_hydra(self) -> bool:
+        """Whether its options are overrides of Hydra."""
+        return "hydra" in self.packages and not (
+            self.has_flags or (_PARSERS - {"hydra"}) & self.packages or _PARSER_NAMES & self.names
+        )
+
+    @property
+    def asks_for_parameters(self) -> bool:
+        """Whether it may get hyperparameters by the calls of another tool."""
+        return bool(_ASKED & self.packages)
+
+    @property
+    def may_report(self) -> bool:
+        """Whether it reports a score or uses a library that logs some."""
+        return self.has_reports or bool(_REPORTING & self.packages)
+
+
+def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
+    """Return what the Python script among the words of a command imports; None if there is none.
 
     Args:
         words: the program and what follows it, up to what differs between trials.
@@ -31,28 +76,33 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
     """
     found = _script(words, folder, env)
     if found is None:
-        return False
+        return None
     script, root = found
     roots = [root, *(Path(folder, p) for p in env.get("PYTHONPATH", "").split(":") if p)]
     waiting, seen = [script], set[Path]()
+    packages, names = set[str](), set[str]()
+    has_flags = has_reports = has_model_path = False
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
         try:
+            text = path.read_bytes()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes in the user's texts
-                tree = ast.parse(path.read_bytes())
+                tree = ast.parse(text)
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
-        for module, names in _imports(tree, path, roots):
-            if module.partition(".")[0] in _MODULES or _NAMES & set(names):
-                return True
-            waiting += _local_files(module, names, roots)
-        if any(_is_flags(node) for node in ast.walk(tree)):
-            return True
-    return False
+        for module, imported in _imports(tree, path, roots):
+            packages.add(module.partition(".")[0])
+            names.update(imported)
+            waiting += _local_files(module, imported, roots)
+        has_flags = has_flags or any(_is_flags(node) for node in ast.walk(tree))
+        has_reports = has_reports or any(word in text for word in _REPORTING_WORDS)
+        has_model_path = has_model_path or b"model_path" in text
+    found_all = frozenset(packages), frozenset(names)
+    return Source(*found_all, has_flags, has_reports, has_model_path)
 
 
 def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[Path, Path] | None:

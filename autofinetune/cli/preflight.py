@@ -10,25 +10,80 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from autofinetune.cli.parsers import has_parser
+from autofinetune.cli.parsers import Source, source_of
 from autofinetune.cli.words import say
-from autofinetune.commands import MODEL_OPTIONS, is_shell_line
+from autofinetune.commands import (
+    MODEL_OPTIONS,
+    MODEL_PATH_MACRO,
+    SAVED_DIR_MACRO,
+    is_shell_line,
+    with_directories,
+)
 from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
-from autofinetune.executors import HelpText, ask_for_options
+from autofinetune.executors import HelpText, ask_for_options, with_layer
 from autofinetune.masking import masked
+from autofinetune.passing import CALLS, HYDRA, OPTIONS, as_overrides, overrides
 from autofinetune.program import variables
 from autofinetune.space.fields import one_line
 
 TIMEOUT_S = 120.0
+_HYDRA_MARK = "Powered by Hydra"  # in what its --help prints
 
 
 def check_is_there(config: Config) -> None:
     """Raise UsageError when the script of a recorded run is gone."""
     if not config.program.command and not config.script_path.is_file():
         raise UsageError(f"the script of this run is gone: {config.script_path}")
+
+
+def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: bool) -> Config:
+    """Return the config as its script wants it, which is read here and not run.
+
+    Args:
+        config: as typed.
+        env: of the tuner.
+        may_change_evaluator: whether `--evaluator` was not typed, so that a script that cannot
+            continue models may get every trial from scratch.
+    """
+    commands = config.program.commands or (start_of_command(config),)
+    sources = [
+        source_of(start_of_command(config, words), config.working_dir, env) for words in commands
+    ]
+    _warn_of_silence(config, sources)
+    source = sources[0]
+    if source is None or config.program.command:
+        return config
+    if source.is_hydra:
+        config = dataclasses.replace(config, passing=HYDRA)
+    elif not source.has_parser and source.asks_for_parameters:
+        is_nni = config.nni_wire or "nni" in source.packages
+        config = dataclasses.replace(config, passing=CALLS, script_options=(), nni_wire=is_nni)
+    is_foreign = config.passing != OPTIONS or config.scoring.is_logged
+    can_continue = any(MODEL_PATH_MACRO in word for word in config.script_args) or (
+        config.passing == OPTIONS and source.has_model_path
+    )
+    if may_change_evaluator and is_foreign and not can_continue:
+        say(
+            f"note: {config.called} cannot continue a model, as far as can be seen, so every "
+            "trial starts from scratch (--evaluator=fulltrail); KEY=${model_path} hands it one"
+        )
+        config = dataclasses.replace(config, evaluator="fulltrail")
+    return config
+
+
+def _warn_of_silence(config: Config, sources: Sequence[Source | None]) -> None:
+    """Say before any trial that none will have a score, as far as can be seen."""
+    known = [source for source in sources if source is not None]
+    if config.scoring.metric_pattern or not known or any(source.may_report for source in known):
+        return
+    say(
+        f"WARNING: {config.called} neither reports a score nor imports a library that logs one, "
+        "as far as can be seen. Call autofinetune.report_final_result(score) in it, or find the "
+        "score in what it prints: --metric_pattern='acc=([0-9.]+)'"
+    )
 
 
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
@@ -39,19 +94,55 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     """
     if config.program.command:
         return _with_options_of_commands(config, env)
+    if config.passing == CALLS and config.script_options is not None:
+        return config  # it was read, and has no parser
+    if config.passing == HYDRA:
+        _check_overrides(config, env)
+        return config
     found = _ask(config, start_of_command(config), env)
+    if _HYDRA_MARK in found.output:
+        config = dataclasses.replace(config, passing=HYDRA)
+        _check_overrides(config, env)
+        return config
     if found.problem:
         raise _cannot_ask(config, found)
-    _check_missing(config, config.called, found)
+    source = source_of(start_of_command(config), config.working_dir, env)
+    is_asking = source is not None and source.asks_for_parameters
+    if is_asking and not found.options.issuperset(option_names(config)):
+        config = dataclasses.replace(config, passing=CALLS)
+    _check_missing(config.called, needed_options(config), found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
-    if SAVED_PARAMS_DIR not in found.options:
+    is_named = any(SAVED_DIR_MACRO in word for word in config.script_args)
+    if SAVED_PARAMS_DIR not in found.options and not is_named:
         say(
             f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
-            "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR"
+            "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR, and "
+            "OPTION=${saved_params_dir} at the end of the line gives it to another option"
         )
     return config.with_script_options(found.options)
+
+
+def _check_overrides(config: Config, env: Mapping[str, str]) -> None:
+    """Let Hydra compose the configuration of a first trial, without running it.
+
+    Raises:
+        UsageError: it does not take the overrides.
+    """
+    params = config.space.init_params
+    words = [*overrides(config.space.nest(params)), *as_overrides(config.script_args)]
+    words = with_directories(words, "saved_params_dir", "")
+    question = (*words, "--cfg", "job")
+    found = _ask(config, start_of_command(config), {**env, "HYDRA_FULL_ERROR": ""}, question)
+    if found.returncode == 0:
+        return
+    tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
+    raise UsageError(
+        "\n".join([f"{config.called} does not take: {one_line(shlex.join(words))}", *tail]),
+        "name each hyperparameter as its configuration does, such as optimizer.lr; a plus adds a "
+        "key that is not there: +lr",
+    )
 
 
 def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
@@ -77,29 +168,56 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
 def _declared(
     config: Config, command: Sequence[str], env: Mapping[str, str]
 ) -> tuple[str, ...] | None:
-    """The options that the command names when it is asked; None where it is not, or does not say.
+    """The options that the command names when it is asked; None where that is of no use.
 
     Raises:
-        UsageError: it names options and lacks some that it will get.
+        UsageError: it names options and lacks some that were given for it.
     """
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None
     words = start_of_command(config, command)
     called = one_line(shlex.join(masked(words)))
     why = "has no parser of options, as far as can be seen, so it is not asked for them"
-    if has_parser(words, config.working_dir, env):
+    source = source_of(words, config.working_dir, env)
+    if source is not None and source.has_parser:
         found = _ask(config, words, env)
         if not found.problem:
-            _check_missing(config, called, found)
+            _check_missing(called, _given_options(config), found)
+            _note_missing(called, option_names(config), found)
             return tuple(sorted(found.options))
         why = f"--help does not tell its options: {found.problem}"
-    say(f"note: {called} {why}; the directories for models are in the environment only")
-    return None
+    say(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
+    return ()
 
 
-def _ask(config: Config, words: Sequence[str], env: Mapping[str, str]) -> HelpText:
+_BY_OTHER_MEANS = (
+    "hyperparameters are what t9k.tuner and nni return, and in the variable AUTOFINETUNE_PARAMS; "
+    "--skip_preflight passes them as options all the same"
+)
+
+
+def _note_missing(called: str, names: Sequence[str], found: HelpText) -> None:
+    missing = [f"--{name}{_near(name, found)}" for name in names if name not in found.options]
+    if missing:
+        say(f"note: {called} has no {', '.join(missing)}; {_BY_OTHER_MEANS}")
+
+
+def _ask(
+    config: Config,
+    words: Sequence[str],
+    env: Mapping[str, str],
+    question: Sequence[str] = ("--help",),
+) -> HelpText:
+    """Ask as a trial would be started, with modules that stand in for others."""
+    env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
     with _signals_as_exits():
-        return ask_for_options(words, working_dir=config.working_dir, env=env, timeout_s=TIMEOUT_S)
+        return ask_for_options(
+            words,
+            working_dir=config.working_dir,
+            env=env,
+            timeout_s=TIMEOUT_S,
+            question=question,
+        )
 
 
 @contextlib.contextmanager
@@ -139,15 +257,26 @@ def with_declared_options(config: Config) -> Config:
 
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
-    needed = dict.fromkeys(option_names(config), "a hyperparameter")
+    needed = {}
+    if config.passing != CALLS:
+        needed = dict.fromkeys(option_names(config), "a hyperparameter")
     if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
-        needed[SAVED_PARAMS_DIR] = "the directory in which to save the model"
-        needed[MODEL_PATH] = "the directory of the model to continue from"
-    for word in config.script_args:
-        needed.setdefault(option_name(word), "given on the command line")
-    for word in config.warm_args or ():
-        needed.setdefault(option_name(word), "given by --warm_args")
-    return needed
+        whats = (
+            (SAVED_PARAMS_DIR, SAVED_DIR_MACRO, "the directory in which to save the model"),
+            (MODEL_PATH, MODEL_PATH_MACRO, "the directory of the model to continue from"),
+        )
+        for name, macro, what in whats:
+            if not any(macro in word for word in config.script_args):
+                needed[name] = what
+    return {**needed, **{n: why for n, why in _given_options(config).items() if n not in needed}}
+
+
+def _given_options(config: Config) -> dict[str, str]:
+    """The options that were given for the script, each with where."""
+    return {
+        **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
+        **dict.fromkeys(map(option_name, config.script_args), "given on the command line"),
+    }
 
 
 def _cannot_ask(config: Config, found: HelpText) -> UsageError:
@@ -159,20 +288,14 @@ def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     )
 
 
-def _check_missing(config: Config, called: str, found: HelpText) -> None:
-    missing = {
-        name: why for name, why in needed_options(config).items() if name not in found.options
-    }
+def _check_missing(called: str, needed: Mapping[str, str], found: HelpText) -> None:
+    missing = {name: why for name, why in needed.items() if name not in found.options}
     if missing:
         raise _lacking(called, missing, found)
 
 
 def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
-    lines = []
-    for name, why in missing.items():
-        near = [option for option in found.options if _plain(option) == _plain(name)]
-        hint = f"; it has --{near[0]}, the names must be equal" if near else ""
-        lines.append(f"  --{name}  ({why}){hint}")
+    lines = [f"  --{name}  ({why}){_near(name, found)}" for name, why in missing.items()]
     count = len(lines)
     head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
     name = next(iter(missing))
@@ -181,6 +304,12 @@ def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageE
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
     return UsageError("\n".join([head, *lines]), tip)
+
+
+def _near(name: str, found: HelpText) -> str:
+    """A hint at an option that is called almost the same."""
+    near = [option for option in found.options if _plain(option) == _plain(name)]
+    return f"; it has --{near[0]}, the names must be equal" if near else ""
 
 
 def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:

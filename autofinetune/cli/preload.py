@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from autofinetune.cli.words import say
 from autofinetune.config import Config
 from autofinetune.evaluators import start_of_command
-from autofinetune.executors import ForkServer, Imports, Slots, common_environment
+from autofinetune.executors import (
+    ForkServer,
+    Imports,
+    Slots,
+    common_environment,
+    with_layer,
+)
 from autofinetune.preload import NONE, steps_of
 from autofinetune.report import RANKS
 
@@ -21,7 +27,8 @@ def trial_environment() -> dict[str, str]:
     is not theirs: by another one than 0 a trial would leave its reports to others.
     """
     ranks = {name: "0" for name in RANKS if name in os.environ}
-    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks}
+    layer = {"PYTHONPATH": with_layer(os.environ.get("PYTHONPATH"))}
+    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks, **layer}
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autofinetune import terminal
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor
 from autofinetune.cli.directories import (
     holds_run,
@@ -25,7 +26,12 @@ from autofinetune.cli.directories import (
 )
 from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
-from autofinetune.cli.preflight import check_is_there, check_script, with_declared_options
+from autofinetune.cli.preflight import (
+    check_is_there,
+    check_script,
+    recognized,
+    with_declared_options,
+)
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
 from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import (
@@ -91,6 +97,9 @@ def _start(source: Source, probe: CardProbe) -> int:
         _note_idle_options(config, source)
         say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
         paths = new_paths(options.get("output_dir"))
+        config = recognized(
+            config, os.environ, may_change_evaluator=options.get("evaluator") is None
+        )
         return start_config(
             _with_prior(config, options),
             paths,
@@ -198,7 +207,7 @@ def rebuild_command(argv: Sequence[str]) -> int:
                 guard.replay(event, state)
         guard.flush(state)
         guard.close()
-    print(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
+    say(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
     return 0
 
 
@@ -311,7 +320,10 @@ def _views(config: Config, paths: RunPaths) -> list[Sink]:
 
 @contextlib.contextmanager
 def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
-    """Ctrl-C and its kin reach the tuner; yields the list of what arrived."""
+    """Forward SIGINT, SIGTERM and SIGHUP to the tuner; yield the list of those that arrived.
+
+    Afterwards the exit code is decided, and they are ignored.
+    """
     arrived: list[int] = []
     words = (
         "no new trials are started; running ones finish. Again: they are ended",
@@ -322,12 +334,13 @@ def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
     def handle(signum: int, frame: object) -> None:
         arrived.append(signum)  # first of all: the next signal may come in the middle of this
         tuner.interrupt()
-        # os.write: printing inside a handler may meet a half-done print outside it.
-        os.write(2, f"\nstopping: {words[min(len(arrived), 3) - 1]}\n".encode())
+        terminal.err_in_handler(f"stopping: {words[min(len(arrived), 3) - 1]}")
 
-    before = {signum: signal.signal(signum, handle) for signum in _SIGNALS}
+    for signum in _SIGNALS:
+        signal.signal(signum, handle)
     try:
         yield arrived
     finally:
-        for signum, old in before.items():
-            signal.signal(signum, old)
+        # Ignored until the process is gone: Python gives back handlers of its own long before.
+        for signum in _SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)

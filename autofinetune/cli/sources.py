@@ -17,7 +17,14 @@ from autofinetune.cli.words import note_all
 from autofinetune.config import DESCRIBED
 from autofinetune.configure import COMMAND_LINE, read_pairs
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.manifests import FORMATS, Manifest, label_of, read_manifest, read_search
+from autofinetune.manifests import (
+    AUTOTUNE,
+    FORMATS,
+    Manifest,
+    label_of,
+    read_manifest,
+    read_search,
+)
 from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
 from autofinetune.space.yaml_file import Path_
@@ -98,7 +105,10 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
             "give one of them",
         )
     script = str(given.get("script") or "")
+    if "working_dir" in given:
+        given = _working_elsewhere(given)
     if Path(script).suffix not in FILES:
+        _refuse_volumes(given)
         return _with_search(given)
     given = {key: value for key, value in given.items() if key != "script" and value}
     for name in ("param_file", "enqueue"):
@@ -109,11 +119,15 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     origins: Mapping[str, Path_]
     if manifest is None:
         document = read_yaml(Path(script))
-        found = _of_config(document, "param_list" not in replaced)
+        found = _of_config(
+            document, has_space="param_list" not in replaced, is_elsewhere="working_dir" in given
+        )
         origins = {key: (key,) for key in found}
     else:
         document, origins = manifest.document, manifest.origins
         found = _of_manifest(manifest, given)
+    if manifest is None or manifest.format != AUTOTUNE:
+        _refuse_volumes(given)
     kept = {key: value for key, value in found.items() if key not in replaced}
     for key in ("strategy_options", "assessor_options"):
         with contextlib.suppress(ValueError):  # it is told when all options are checked
@@ -135,7 +149,7 @@ def _with_search(given: Mapping[str, Any]) -> Source:
     except UsageError:
         return Source(given)  # it is told when all options are checked
     with one_thread():
-        search = read_search(file, given={name for name, value in given.items() if value})
+        search = read_search(file, given={k: v for k, v in given.items() if v})
     if search is None:
         return Source(given)
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()} - {"param_list"}
@@ -162,6 +176,30 @@ def _shown(value: Any) -> str:
     return as_text(value)
 
 
+def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with `--working_dir` checked, and files named as they were typed: from here."""
+    folder = Path(given["working_dir"]).expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError(f"--working_dir={given['working_dir']}: there is no such directory")
+    files = {
+        name: str(Path(given[name]).absolute())
+        for name in ("script", "param_file", "enqueue", "lease_dir")
+        if given.get(name)
+    }
+    if given.get("warm_start"):
+        earlier = str(given["warm_start"]).split(",")
+        files["warm_start"] = ",".join(str(Path(name).absolute()) for name in earlier if name)
+    return {**given, **files, "working_dir": str(folder)}
+
+
+def _refuse_volumes(given: Mapping[str, Any]) -> None:
+    if given.get("volume"):
+        raise UsageError(
+            f"--volume={given['volume'][0]} is for the volumes of an {AUTOTUNE}",
+            "leave it out, or give the manifest: autofinetune run experiment.yaml --volume=...",
+        )
+
+
 def _manifest(path: Path, given: Mapping[str, Any]) -> Manifest | None:
     with one_thread():
         manifest = read_manifest(path, given=given)
@@ -179,7 +217,7 @@ def _of_manifest(manifest: Manifest, given: Mapping[str, Any]) -> Mapping[str, A
     return options
 
 
-def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
+def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Mapping[str, Any]:
     described = document.value
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
@@ -199,7 +237,7 @@ def _of_config(document: Document, has_space: bool) -> Mapping[str, Any]:
     for key in described:
         if key not in DESCRIBED | options:
             findings.mistake((key,), f"{key} is unknown{did_you_mean(key, DESCRIBED)}")
-    folder = described.get("working_dir")
+    folder = None if is_elsewhere else described.get("working_dir")
     if folder and not Path(str(folder)).is_dir():
         findings.mistake(("working_dir",), f"there is no directory {folder}")
     if findings.mistakes:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import traceback
 from collections.abc import Sequence
 
+from autofinetune import terminal
+from autofinetune.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
+from autofinetune.lineage import chain_of
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
 from autofinetune.report import PARAMS_VARIABLE
@@ -52,12 +54,12 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
 
 def say(line: str) -> None:
     """Print one line."""
-    say_all([line])
+    terminal.out(line)
 
 
 def warn(sentence: str) -> None:
     """Print a sentence as a warning."""
-    say_all([f"WARNING: {sentence}"])
+    terminal.out(f"WARNING: {sentence}")
 
 
 def shown(paths: RunPaths) -> str:
@@ -67,17 +69,15 @@ def shown(paths: RunPaths) -> str:
 
 
 def say_all(lines: Sequence[str]) -> None:
-    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
+    """Print lines."""
     for line in lines:
-        with contextlib.suppress(OSError):
-            print(line, flush=True)
+        terminal.out(line)
 
 
 def note_all(notes: Sequence[str]) -> None:
     """Print what a reader of files wants to be known, on standard error."""
     for note in notes:
-        with contextlib.suppress(OSError):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+        terminal.err(f"note: {note}")
 
 
 def show_plan(
@@ -103,6 +103,8 @@ def show_plan(
             params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
         print(f"  {command}")
+    if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
+        say("note: of these options a trial gets those that --help of its command names")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
@@ -127,6 +129,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             say(f"The final best model parameters are saved as {directory}/best_model .")
         else:
             say("The best trial saved no model, so there is no best_model.")
+        _tell_schedule(len(chain_of(state, state.best)), directory)
         say(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
         say(f"Stopped. To go on: autofinetune resume {directory}")
@@ -155,6 +158,16 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             "mend the script, then start again with another --output_dir",
         )
     return 0
+
+
+def _tell_schedule(trials: int, directory: str) -> None:
+    """Say how to get a model again to which its last hyperparameters alone do not lead."""
+    if trials > 1:
+        say(
+            f"Its model comes from {trials} trials in a row with changing hyperparameters: "
+            f"autofinetune lineage {directory}"
+        )
+        say(f"To train them again from scratch: autofinetune replay {directory}")
 
 
 def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofinetune.commands import (
+    CHECKPOINT_TO_LOAD,
+    CHECKPOINT_TO_SAVE,
     HYPERPARAMETERS,
     JSON_FILE,
     Given,
     as_json,
     beginning,
     expand,
+    with_directories,
 )
 from autofinetune.config import OWN_OPTIONS, Config
 from autofinetune.executors.base import Process
+from autofinetune.passing import CALLS, HYDRA, OPTIONS, as_overrides, hydra_value, overrides
 from autofinetune.paths import PARAMS, RunPaths
 from autofinetune.program import SERVICES, variables
 from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 from autofinetune.state import State, Trial
 from autofinetune.strategies.base import Candidate
+from autofinetune.trial.logged import METRIC_VARIABLE
 
 WHOLE_SETS = "combine_params"  # what the parameter is called
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
@@ -45,16 +50,28 @@ class Evaluator(ABC):
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
         """The words of the command that runs `trial`; never a shell string."""
         config = self.config
-        warm_args = self.warm_args() if parent else ()
         given = self._given(trial, parent, config.script_options)
+        typed = self._typed(config.script_args, given)
+        warm_args = self._typed(self.warm_args(), given) if parent else []
         if config.program.command:
-            words = expand(config.program.command, given)
-            return (*words, *config.script_args, *warm_args)
-        # By NNI's calls a script asks for its hyperparameters.
-        template = (*start_of_command(config), *([] if config.nni_wire else [HYPERPARAMETERS]))
+            return (*expand(config.program.command, given), *typed, *warm_args)
+        start = start_of_command(config)
+        if config.passing == HYDRA:
+            return (*start, *self._overrides(given), *as_overrides([*typed, *warm_args]))
         saved, path = self._model_options(trial, parent, config.script_options)
-        words = expand(template, given)
-        return (*words, *saved, *config.script_args, *path, *warm_args)
+        words = expand([HYPERPARAMETERS], given)
+        return (*start, *words, *saved, *typed, *path, *warm_args)
+
+    def _typed(self, words: Sequence[str], given: Given) -> list[str]:
+        """The words from the command line, with the directories of the trial for their macros."""
+        return with_directories(words, given.saved_params_dir, given.model_path)
+
+    def _overrides(self, given: Given) -> list[str]:
+        """The hyperparameters for Hydra, and its directory, if the user has not named another."""
+        key = "hydra.run.dir="
+        is_named = any(word.removeprefix("--").startswith(key) for word in self.config.script_args)
+        place = [] if is_named else [f"{key}{hydra_value(given.saved_params_dir)}"]
+        return [*overrides(given.nested), *place]
 
     def processes(self, trial: Trial, parent: Trial | None) -> tuple[Process, ...]:
         """Those of a trial with several tasks, in the order of their ranks; none for others."""
@@ -62,7 +79,7 @@ class Evaluator(ABC):
         found: list[Process] = []
         for task in config.program.tasks:
             given = self._given(trial, parent, task.script_options)
-            argv = (*expand(task.command, given), *config.script_args)
+            argv = (*expand(task.command, given), *self._typed(config.script_args, given))
             is_service = task.type in SERVICES
             one = Process(task.type, argv, variables(task.env), is_service)
             found += [one] * task.replicas
@@ -70,19 +87,20 @@ class Evaluator(ABC):
 
     def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
         """What the processes of `trial` find in their environment."""
-        text = as_json(self._nested(trial))
-        is_in_file = PARAMS in self.files(trial)
+        text = as_json(self._nested(trial, parent))
+        is_in_file = PARAMS in self.files(trial, parent)
         return {
             **variables(self.config.program.env),
             PARAMS_VARIABLE: text if len(text) <= MOST_JSON_BYTES else "",
             PARAMS_FILE_VARIABLE: self._params_file(trial) if is_in_file else "",
             "AUTOFINETUNE_SAVED_PARAMS_DIR": self._model(trial),
             "AUTOFINETUNE_MODEL_PATH": self._model(parent) if parent else "",
+            **({METRIC_VARIABLE: metric} if (metric := self.config.scoring.metric) else {}),
         }
 
-    def files(self, trial: Trial) -> dict[str, str]:
+    def files(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
         """Texts by name, for the directory of the attempt."""
-        text = as_json(self._nested(trial))
+        text = as_json(self._nested(trial, parent))
         asked = any(JSON_FILE in command for command in self.config.program.commands)
         return {PARAMS: text} if asked or len(text) > MOST_JSON_BYTES else {}
 
@@ -95,21 +113,43 @@ class Evaluator(ABC):
             return ("--epochs=1",)
         return ()
 
-    def _nested(self, trial: Trial) -> Mapping[str, Any]:
+    def _nested(self, trial: Trial, parent: Trial | None) -> Mapping[str, Any]:
         """The hyperparameters as the format of the space hands them to a trial."""
         nested = self.config.space.nest(trial.params)
-        return nested[WHOLE_SETS] if self._gets_whole_sets else nested
+        return nested[WHOLE_SETS] if self._gets_whole_sets else self._filled(nested, trial, parent)
+
+    def _filled(
+        self, params: Mapping[str, Any], trial: Trial, parent: Trial | None
+    ) -> dict[str, Any]:
+        """The parameters with the directories that constants among them stand for."""
+        directories = {
+            CHECKPOINT_TO_LOAD: self._model(parent or trial),
+            CHECKPOINT_TO_SAVE: self._model(trial),
+        }
+        wanted = {
+            c.name: c.value for c in self.config.space.constants if str(c.value) in directories
+        }
+        return {**params, **{name: directories[value] for name, value in wanted.items()}}
 
     def _given(self, trial: Trial, parent: Trial | None, declared: Sequence[str] | None) -> Given:
-        space, nested = self.config.space, self._nested(trial)
+        nested = flat = self._nested(trial, parent)
+        if not self._gets_whole_sets:
+            flat = self._filled(self.config.space.options(trial.params), trial, parent)
         saved, path = self._model_options(trial, parent, declared)
+        wanted: Collection[str] = flat
+        if self.config.passing == CALLS:
+            wanted = declared or ()
+        elif declared is not None and self.config.program.command:
+            wanted = declared  # a command of another tool
         return Given(
             self.config.python,
-            nested if self._gets_whole_sets else space.options(trial.params),
+            {name: value for name, value in flat.items() if name in wanted},
             nested,
             self._params_file(trial),
             (*saved, *path),
             os.environ,
+            self._model(trial),
+            self._model(parent) if parent else "",
         )
 
     def _model_options(
@@ -123,7 +163,7 @@ class Evaluator(ABC):
         config = self.config
         saved, path = OWN_OPTIONS
         if known is None:
-            known = () if config.program.command or config.nni_wire else OWN_OPTIONS
+            known = () if config.program.command or config.passing != OPTIONS else OWN_OPTIONS
         return (
             [f"--{saved}={self._model(trial)}"] if saved in known else [],
             [f"--{path}={self._model(parent)}"] if parent and path in known else [],

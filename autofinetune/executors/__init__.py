@@ -15,6 +15,7 @@ from .base import (
 )
 from .cards import CardProbe
 from .forks import ForkServer, Imports, common_environment
+from .hand_over import with_layer
 from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
 from .preflight import HelpText, ask_for_options
@@ -47,4 +48,5 @@ __all__ = [
     "ask_for_options",
     "common_environment",
     "find_slots",
+    "with_layer",
 ]

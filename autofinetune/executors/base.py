@@ -38,7 +38,8 @@ class Attempt:
     With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
     Where there are `processes` they are run instead of `argv` as often as the slot has ranks. What
     tells several processes apart is written in the way of `framework`. `files` are texts by name,
-    to be put into `directory`.
+    to be put into `directory`. The group of `metric_pattern` is an intermediate value in the
+    output; with `has_marks` lines that begin with PaddleHub's mark are final results.
     """
 
     run: str
@@ -56,6 +57,8 @@ class Attempt:
     processes: tuple[Process, ...] = ()
     framework: str = "pytorch"
     files: Mapping[str, str] = field(default_factory=dict)
+    metric_pattern: str = ""
+    has_marks: bool = False
 
     @property
     def key(self) -> Key:

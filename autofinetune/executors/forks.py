@@ -22,12 +22,13 @@ from autofinetune.preload import imports_among
 from autofinetune.runner.processes import MARK_VARIABLE
 
 from .base import Attempt
+from .hand_over import with_layer
 
 MAX_MESSAGE = 1 << 16
 ANSWER_PATIENCE_S = 10.0
 _END_PATIENCE_S = 5.0
 _PACKAGE_PARENT = Path(__file__).parents[2]
-BOOT = str(_PACKAGE_PARENT / "autofinetune" / "runner" / "boot")
+ORDER_VARIABLE = "AUTOFINETUNE_PRELOAD"  # as in trial/boot
 _ROOM = 8192  # bytes for the words and the variables of a trial, as `ps` shows them
 # What a trial may have otherwise than the process it is a fork of: nobody reads it before CUDA
 # begins or the script does.
@@ -98,10 +99,10 @@ class ForkServer:
             "script": self._imports.script,
             "steps": self._imports.steps,
             "title": f"autofinetune: {self._imports.title} for {self._imports.script}",
-            "package_parent": str(_PACKAGE_PARENT),
             "room": _ROOM,
+            "pythonpath": self._environ.get("PYTHONPATH"),
         }
-        path = os.pathsep.join(filter(None, [BOOT, self._environ.get("PYTHONPATH")]))
+        path = with_layer(self._environ.get("PYTHONPATH"))
         code = "import sitecustomize; sitecustomize.become_server()"
         return subprocess.Popen(
             [self._imports.python, "-c", code, json.dumps(order)],
@@ -109,7 +110,7 @@ class ForkServer:
             stdout=theirs.fileno(),
             stderr=theirs.fileno(),
             cwd=self._imports.working_dir,
-            env={**self._environ, "PYTHONPATH": path},
+            env={**self._environ, "PYTHONPATH": path, ORDER_VARIABLE: ""},
             start_new_session=True,  # Ctrl-C is for us alone
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 from autofinetune.paths import PARAMS
@@ -11,6 +12,14 @@ from autofinetune.report import PARAMS_VARIABLE, REPORT_FILE_VARIABLE, STOP_FILE
 from autofinetune.runner.files import REPORTS, STOP, write_atomically
 
 from .base import Attempt
+
+BOOT = str(Path(__file__).parents[1] / "trial" / "boot")
+
+
+def with_layer(python_path: str | None) -> str:
+    """Return a PYTHONPATH by which Python loads the layer around train.py before the script."""
+    folders = [folder for folder in (python_path or "").split(os.pathsep) if folder != BOOT]
+    return os.pathsep.join([BOOT, *folders]) if python_path else BOOT
 
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
@@ -23,7 +32,10 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
         **attempt.env,
         REPORT_FILE_VARIABLE: str(directory / REPORTS),
         STOP_FILE_VARIABLE: str(directory / STOP),
+        "AUTOFINETUNE_ATTEMPT_DIR": str(directory),
     }
+    if "PYTHONPATH" in env:
+        env["PYTHONPATH"] = with_layer(env["PYTHONPATH"])
     for name, text in attempt.files.items():
         (directory / name).write_text(text, encoding="utf-8")
     if attempt.nni_wire:

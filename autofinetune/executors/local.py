@@ -28,11 +28,11 @@ from autofinetune.runner.files import (
 from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, is_alive, send_to
 from autofinetune.state import device_of
 
-from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
+from .base import Attempt, Executor, Handle, JobState, Key, Observation, Process, Report
 from .card_memory import CardMemory
 from .cards import Card
 from .forks import ForkServer
-from .hand_over import hand_over
+from .hand_over import hand_over, with_layer
 from .lease import Leases
 from .records import read_exit, read_json
 from .reports import NO_ROOM, read_reports
@@ -169,7 +169,9 @@ class LocalExecutor(Executor):
             "ranks": slot.ranks,
             "cpus": slot.cpus,
             "framework": attempt.framework,
-            "processes": [dataclasses.asdict(process) for process in attempt.processes],
+            "metric_pattern": attempt.metric_pattern,
+            "has_marks": attempt.has_marks,
+            "processes": [_as_record(process) for process in attempt.processes],
             "tuner": self._identity,
         }
         write_atomically(str(job.directory / SPEC), spec, durable=False)
@@ -372,6 +374,13 @@ class LocalExecutor(Executor):
         for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
             os.close(descriptor)
         self._leases.close()
+
+
+def _as_record(process: Process) -> dict[str, Any]:
+    record = dataclasses.asdict(process)
+    if "PYTHONPATH" in process.env:
+        record["env"]["PYTHONPATH"] = with_layer(process.env["PYTHONPATH"])
+    return record
 
 
 @contextlib.contextmanager

@@ -27,12 +27,20 @@ class HelpText:
     problem: str = ""
     output: str = ""
     required: frozenset[str] = frozenset()
+    returncode: int | None = None
 
 
 def ask_for_options(
-    command: Sequence[str], *, working_dir: str, env: Mapping[str, str], timeout_s: float
+    command: Sequence[str],
+    *,
+    working_dir: str,
+    env: Mapping[str, str],
+    timeout_s: float,
+    question: Sequence[str] = ("--help",),
 ) -> HelpText:
     """Run `command --help` and read the long options out of what it prints.
+
+    Another `question` than `--help` takes its place.
 
     Everything that the script leaves behind is ended. A script without an option parser would
     begin to train: after `timeout_s` it is stopped and that is the problem told.
@@ -42,7 +50,7 @@ def ask_for_options(
     with tempfile.TemporaryFile() as file:  # a pipe would end with the last process that has it
         try:
             process = subprocess.Popen(
-                [*command, "--help"],
+                [*command, *question],
                 cwd=working_dir,
                 env={**env, "COLUMNS": "200", MARK_VARIABLE: mark},
                 stdin=subprocess.DEVNULL,
@@ -68,7 +76,8 @@ def ask_for_options(
         problem = f"it named no option (exit code {process.returncode})"
     if process.returncode != 0 and "Traceback (most recent call last)" in output:
         problem = f"it crashed (exit code {process.returncode})"
-    return HelpText(options, problem, output, required_options(output))
+    required = required_options(output)
+    return HelpText(options, problem, output, required, process.returncode)
 
 
 def named_options(help_text: str) -> frozenset[str]:

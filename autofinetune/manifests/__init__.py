@@ -5,7 +5,8 @@ A new format is a file in this folder with a function `read`, and a line in `FOR
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_
 
 from . import autotune, hydra, katib, nni, wandb
-from .reader import File, label_of
+from .reader import CONSTANTS, File, label_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class _Format:
 
 
 BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options that end a run
+AUTOTUNE = autotune.KIND
 _NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 FORMATS = (
-    _Format(autotune.KIND, lambda top: top.get("kind") == autotune.KIND, autotune.read, False),
+    _Format(AUTOTUNE, lambda top: top.get("kind") == AUTOTUNE, autotune.read, False),
     _Format(katib.KIND, katib.is_experiment, katib.read, False),
     _Format("W&B sweep", wandb.is_sweep, wandb.read),
     _Format(
@@ -65,14 +67,14 @@ SEARCHES = (
 
 
 def read_manifest(
-    path: Path, *, check_files: bool = True, given: Collection[str] = ()
+    path: Path, *, check_files: bool = True, given: Mapping[str, Any] | None = None
 ) -> Manifest | None:
     """The manifest in a file; None for one that is none, such as a config.yaml of ours.
 
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
-        given: options of the command line, which take the place of what the file says.
+        given: options of the command line, which replace what the file says.
 
     Raises:
         UsageError: the file cannot be read.
@@ -83,18 +85,18 @@ def read_manifest(
     if format_ is None:
         return None
     options = _read(file, format_)
-    if not file.given & {"round", *BOUNDS} and not options.keys() & BOUNDS:
+    if not file.given.keys() & {"round", *BOUNDS} and not options.keys() & BOUNDS:
         file.note((), "no number of trials and no time is given: it goes on until you stop it; "
                       "--max_trials=50 ends it")  # fmt: skip
     return _manifest(file, format_, {"max_trials": MOST_TRIALS} | options)
 
 
-def read_search(path: Path, *, given: Collection[str] = ()) -> Manifest | None:
+def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manifest | None:
     """What a file says about the search for a script that it does not name; None if it is ours.
 
     Args:
         path: of the file.
-        given: options of the command line, which take the place of what the file says.
+        given: options of the command line, which replace what the file says.
 
     Raises:
         UsageError: the file cannot be read.
@@ -114,8 +116,9 @@ def _read(file: File, format_: _Format) -> dict[str, Any]:
     if format_.is_yaml_1_1:
         file.as_yaml_1_1()
     found = format_.read(file)
+    _add_constants(file, found)
     if file.mistakes:
-        raise ConfigError(str(file.path), file.mistakes, file.tip)
+        raise ConfigError(str(file.path), file.mistakes, _remedy(file) or file.tip)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -123,4 +126,30 @@ def _manifest(file: File, format_: _Format, options: Mapping[str, Any]) -> Manif
     return Manifest(format_.name, options, tuple(file.notes), file.origins, file.document)
 
 
-__all__ = ["BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest", "read_search"]
+def _add_constants(file: File, found: dict[str, Any]) -> None:
+    """Put what trials get besides hyperparameters into the search space, as constants."""
+    constants = found.pop(CONSTANTS, {})
+    if "param_list" not in found:  # it has mistakes
+        return
+    for name, value in constants.items():
+        if any(entry["name"] == name for entry in found["param_list"]):
+            file.mistake((), f"the search space must not have {name}, which the tuner sets")
+        found["param_list"].append({"name": name, "type": "constant", "value": value})
+
+
+def _remedy(file: File) -> str | None:
+    """The command that runs the file after all, if options can replace all that is wrong."""
+    if not file.remedies or len(file.remedies) < len(file.mistakes):
+        return None
+    typed = dict(file.given)
+    rest = typed.pop("script_args", ())
+    script = typed.pop("script", None)  # for which the file is the --param_file
+    words = ["autofinetune", script or "run", *([] if script else [file.document.source])]
+    for name, value in typed.items():
+        each = value if isinstance(value, list) else [value]
+        words += [f"--{name}" if one is True else f"--{name}={one}" for one in each]
+    words += [*dict.fromkeys(file.remedies), *rest]
+    return f"to run it anyway: {shlex.join(words)}"
+
+
+__all__ = ["AUTOTUNE", "BOUNDS", "FORMATS", "Manifest", "label_of", "read_manifest", "read_search"]

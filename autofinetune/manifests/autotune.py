@@ -1,8 +1,10 @@
 """`kind: AutoTuneExperiment`, a manifest for a cluster, run on this machine.
 
-A trial is the command of the first container with `--name=value` for every hyperparameter, and
-with `--saved_params_dir` and `--model_path` where it declares them. Tasks with several replicas in
-all are the processes of one trial, in the environment of the framework, the chief first.
+A trial is the command of the first container with `--name=value` for each hyperparameter that it
+declares, and with `--saved_params_dir` and `--model_path` where it declares them. Tasks with
+several replicas in all are the processes of one trial, in the environment of the framework, the
+chief first. A path of the container below a mounted volume is one below a directory given by
+`--volume`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from autofinetune.space.fields import short
 
 from .reader import LATER, NO_EFFECT, File, Section, seconds_of
 from .search import read_assessor, read_tuner
+from .volumes import Mounts, check_names, read_mounts, read_volumes
 
 KIND = "AutoTuneExperiment"
 FRAMEWORKS = {name: name for name in ("tensorflow", "pytorch", "xgboost")}
@@ -37,12 +40,12 @@ TASKS = {
 _CARD = "nvidia.com/gpu"
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _OF_A_CLUSTER = (
-    "securityContext", "volumes", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
+    "securityContext", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
     "serviceAccount", "restartPolicy", "imagePullSecrets", "initContainers", "schedulerName",
     "priorityClassName", "hostNetwork", "terminationGracePeriodSeconds",
 )  # fmt: skip
 _OF_A_CONTAINER = (
-    "image", "imagePullPolicy", "name", "securityContext", "ports", "volumeMounts",
+    "image", "imagePullPolicy", "name", "securityContext", "ports",
     "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "stdin",
     "tty", "terminationMessagePath", "terminationMessagePolicy",
 )  # fmt: skip
@@ -71,7 +74,8 @@ def read(file: File) -> dict[str, Any]:
     direction = options.get("direction")
     options |= read_assessor(spec.section("assessor"), "builtinAssessorName", direction)
     _read_training(spec.section("trainingConfig", needed="it holds the command"), options)
-    spec.no_effect("aistore", "scheduler", "executor", "tensorboard", why=LATER)
+    spec.no_effect("aistore", "aimd", "scheduler", "executor", "tensorboard", why=LATER)
+    spec.no_effect("storage")
     spec.rest()
     return options
 
@@ -81,6 +85,8 @@ def _is_other_version(top: Section) -> bool:
 
 
 def _read_training(training: Section, options: dict[str, Any]) -> None:
+    if not training.value:
+        return
     framework = training.one_of("type", FRAMEWORKS, needed=f"use one of: {', '.join(FRAMEWORKS)}")
     training.no_effect("runPolicy", "runMode", "scheduler", "torchrunConfig", "tensorboardSpec")
     tasks = [
@@ -93,6 +99,7 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
         return
     order = TASKS[framework]
     tasks.sort(key=lambda task: order.index(task["type"]))
+    check_names(training, [task.pop("claims") for task in tasks])
     folders = {task.pop("working_dir") for task in tasks}
     if len(folders) > 1:
         training.mistake("tasks", "have different workingDirs; a trial has one")
@@ -125,6 +132,7 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
     template.no_effect("metadata")
     pod = template.section("spec", needed="it holds the container with the command")
     template.rest()
+    claims = read_volumes(pod)
     containers = list(pod.sections("containers", needed="give one with a command"))
     pod.no_effect(*_OF_A_CLUSTER)
     pod.rest()
@@ -132,14 +140,16 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
         other.file.note(other.path, f"{other.label()} is not run: only the first container is")
     if not containers:
         return None
-    found = _read_container(containers[0])
-    return found and {"type": kind, "replicas": replicas or 1, **found}
+    found = _read_container(containers[0], claims)
+    return found and {"type": kind, "replicas": replicas or 1, "claims": claims, **found}
 
 
-def _read_container(container: Section) -> dict[str, Any] | None:
-    env = _read_env(container)
-    words = [*(container.words("command") or ()), *(container.words("args") or ())]
-    folder = container.folder("workingDir", container.file.folder)
+def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, Any] | None:
+    mounts = read_mounts(container, claims)
+    env = _read_env(container, mounts)
+    written = [*(container.words("command") or ()), *(container.words("args") or ())]
+    words = [_with_references(mounts.of(word), env) for word in written]
+    folder = _folder(container, mounts, words)
     cards = _read_cards(container)
     container.no_effect(*_OF_A_CONTAINER)
     container.no_effect("envFrom", why=LATER)
@@ -151,21 +161,60 @@ def _read_container(container: Section) -> dict[str, Any] | None:
         container.mistake("command", "must begin with the name of a program")
         return None
     container.gives("command", "command")
-    words = [_with_references(word, env) for word in words]
     if is_shell_line(words):
         container.note(
             "command",
             'is a line for a shell, which finds the hyperparameters in "$@", and in the variable '
-            "AUTOFINETUNE_PARAMS as JSON",
+            "AUTOFINETUNE_PARAMS as JSON; t9k.tuner gives them to its programs",
         )
+        if (place := mounts.unquotable()) and words != [_with_references(w, env) for w in written]:
+            container.mistake("command", f"is a line for a shell, in which {place} would need "
+                                         "quotes; give --volume a link to it")  # fmt: skip
         if len(words) == len_of_shell_line(words):
             words.append(words[0])  # what the line knows as $0
     return {
         "command": [*map(literal, words), HYPERPARAMETERS, MODEL_OPTIONS],
         "env": env,
-        "working_dir": Path(folder),
+        "working_dir": folder,
         "cards": cards,
     }
+
+
+def _folder(container: Section, mounts: Mounts, words: Sequence[str]) -> Path:
+    """Where a trial runs: as said, if that is on this machine; else near the manifest.
+
+    That is its directory, or the first one above it, or the current one, in which the script is.
+    """
+    file = container.file
+    value = container.text("workingDir")
+    script = _script(words)
+    folder = file.folder / Path(mounts.of(value or ".")).expanduser()
+    is_gone = False
+    if "working_dir" in file.given:
+        folder = Path(str(file.given["working_dir"]))
+    elif file.check_files and not folder.is_dir():
+        near = (file.folder, *file.folder.parents, Path.cwd())
+        folder = next((f for f in near if script and (f / script).is_file()), file.folder)
+        is_gone = True
+    options = " or ".join(filter(None, ["--working_dir=DIR", mounts.option_for(value or "")]))
+    gone = f"{short(value)} is not on this machine" if is_gone else ""
+    if file.check_files and script and not (folder / script).is_file():
+        why = f"there is no {short(script)} in {folder}"
+        option = mounts.option_for(script) or options
+        container.mistake(
+            "workingDir" if is_gone else "command",
+            f"{gone and f'{gone}, and '}{why}; {option} says where it is",
+        )
+    elif is_gone:
+        container.note("workingDir", f"{gone}: trials run in {folder}; {options} names another")
+    return folder
+
+
+def _script(words: Sequence[str]) -> str | None:
+    """The Python script that a command runs, as far as can be seen."""
+    if is_shell_line(words) or "-m" in words[:2] or "-c" in words[:2]:
+        return None
+    return next((word for word in words if re.fullmatch(r"[^-=][^=]*\.py", word)), None)
 
 
 def _with_references(text: str, env: Sequence[str]) -> str:
@@ -174,7 +223,7 @@ def _with_references(text: str, env: Sequence[str]) -> str:
     return _REFERENCE.sub(lambda found: given.get(found[0], found[0]), text)
 
 
-def _read_env(container: Section) -> list[str]:
+def _read_env(container: Section, mounts: Mounts) -> list[str]:
     words: list[str] = []
     for variable in container.sections("env"):
         name = variable.text("name", needed="name the variable")
@@ -190,7 +239,7 @@ def _read_env(container: Section) -> list[str]:
         elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
             variable.note("name", f"{name} is set by autofinetune, and not by this")
         else:
-            text = "" if value is None else variable.written(value, "value")
+            text = "" if value is None else mounts.of(variable.written(value, "value"))
             words.append(f"{name}={_with_references(text, words)}")  # to those before it
     return words
 

@@ -98,13 +98,12 @@ def _read_direction(sweeper: Section, options: dict[str, Any]) -> None:
         sweeper.take("direction")
     elif isinstance(given, list):
         sweeper.take("direction")
-        sweeper.mistake("direction", f"names {len(given)} objectives, and one score is searched "
-                                     "for; --direction=minimize takes its place, with the first "
-                                     "value as the score")  # fmt: skip
+        why = f"names {len(given)} objectives, and one score is searched for"
+        sweeper.refuse("direction", why, "--direction=minimize")
     elif isinstance(given, str) and "${" in given:
         sweeper.take("direction")
-        sweeper.mistake("direction", f"{short(given)} is known only where the application is "
-                                     "configured; --direction=minimize takes its place")  # fmt: skip
+        why = f"{short(given)} is known only where the application is configured"
+        sweeper.refuse("direction", why, "--direction=minimize")
     elif given is None or str(given).lower() in DIRECTIONS:
         sweeper.take("direction")
         options["direction"] = str(given or "minimize").lower()
@@ -130,14 +129,14 @@ def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> Non
     name = (class_.removesuffix("Sampler") or str(chosen or "tpe")).lower()
     if name not in SAMPLERS:
         where = (*sampler.path, "_target_") if target else sampler.path
-        sweeper.file.note(where, f"the sampler {short(class_ or name)} is not known here; tpe takes "
-                                 "its place")  # fmt: skip
+        why = f"the sampler {short(class_ or name)} is not known here; tpe takes its place"
+        sweeper.file.note(where, why)
     strategy = SAMPLERS.get(name, "tpe")
     options["tuning_strategy"] = strategy
     if name != strategy:
         optuna = f"optuna:{class_}" if class_ else "optuna:TPESampler or its like"
-        sweeper.file.note(sampler.path, f"{strategy} takes the place of the sampler {name[:60]}; "
-                          f"where optuna is installed, --tuning_strategy={optuna} is the same")  # fmt: skip
+        why = f"{strategy} takes the place of the sampler {name[:60]}; where optuna is installed, "
+        sweeper.file.note(sampler.path, f"{why}--tuning_strategy={optuna} is the same")
     known = {also: option for option in strategy_class(strategy).OPTIONS.values()
              for also in option.also} | dict(strategy_class(strategy).OPTIONS)  # fmt: skip
     settings = {}

@@ -136,8 +136,8 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
         if value == "latest":
             options["final"] = "last"
         elif value != best and "final" not in objective.file.given:
-            strategy.mistake("value", f"{short(value)} is not {best}, which {direction} goes with, "
-                                      "or latest; --final=best takes its place")  # fmt: skip
+            why = f"{short(value)} is not {best}, which {direction} goes with, or latest"
+            strategy.refuse("value", why, "--final=best")
     objective.rest()
 
 
@@ -190,8 +190,8 @@ def _pattern(filters: Section, formats: Any, name: str) -> str | None:
         found = pattern_of(formats[0], name)
     except ValueError as error:
         if "metric_pattern" not in filters.file.given:
-            filters.mistake("metricsFormat", f"{short(formats[0])} {error}; --metric_pattern takes "
-                                             "its place")  # fmt: skip
+            why = f"{short(formats[0])} {error}; --metric_pattern takes its place"
+            filters.mistake("metricsFormat", why)
         return None
     filters.gives("metric_pattern", "metricsFormat")
     return found
@@ -209,12 +209,9 @@ def _read_algorithm(algorithm: Section, options: dict[str, Any]) -> None:
     if name not in ALGORITHMS:
         what = "searches architectures by Katib's own images, which is not done here"
         why = what if name in _ARCHITECTURES else "is unknown"
-        algorithm.mistake(
-            "algorithmName",
-            f"{short(name)} {why}; use one of: {', '.join(ALGORITHMS)}"
-            f"{did_you_mean(name[:60], ALGORITHMS)}; or an option takes its place",
-        )
-        algorithm.file.tip = f"autofinetune run {algorithm.file.path} --tuning_strategy=tpe"
+        why = f"{short(name)} {why}; use one of: {', '.join(ALGORITHMS)}"
+        why += did_you_mean(name[:60], ALGORITHMS)
+        algorithm.refuse("algorithmName", why, "--tuning_strategy=tpe")
         return
     if name in _INSTEAD:
         algorithm.note("algorithmName", f"{name}: {_INSTEAD[name]}")
@@ -265,9 +262,8 @@ def _read_early_stopping(early: Section, options: dict[str, Any]) -> None:
     if name is None or "assessor" in early.file.given:
         return
     if name != "medianstop":
-        early.mistake("algorithmName", f"{short(name)} is unknown; Katib has medianstop; or an "
-                                       "option takes its place")  # fmt: skip
-        early.file.tip = f"autofinetune run {early.file.path} --assessor=none"
+        why = f"{short(name)} is unknown; Katib has medianstop"
+        early.refuse("algorithmName", why, "--assessor=none")
         return
     options["assessor"] = "medianstop"
     early.gives("assessor", "algorithmName")
@@ -308,7 +304,7 @@ class _Settings:
 
     def checked(self, options: Mapping[str, Option], owner: str) -> dict[str, str]:
         """Those that the plug-in has, by their names; the others are told."""
-        known = {name: option for name, option in options.items()}
+        known = dict(options)
         known |= {also: option for option in options.values() for also in option.also}
         found = {}
         for name, (setting, value) in self._found.items():
@@ -360,8 +356,8 @@ class _Template:
         kind = self._job.text("kind", needed=f"use one of: {', '.join(JOBS)}")
         self._job.take("apiVersion")
         if kind is not None and kind not in JOBS:
-            self._job.mistake("kind", f"{short(kind)} is not run here; use one of: "
-                                      f"{', '.join(JOBS)}{did_you_mean(kind[:60], JOBS)}")  # fmt: skip
+            why = f"{short(kind)} is not run here; use one of: {', '.join(JOBS)}"
+            self._job.mistake("kind", why + did_you_mean(kind[:60], JOBS))
             self._file.tip = f"give the script first: {self._line}"
         elif kind is not None:
             self._take(kind, self._replicas(kind), options)
@@ -498,8 +494,9 @@ class _Template:
         if count > 1 and not framework:
             self._job.mistake("spec", f"{kind} with several replicas is not run here")
         container = replicas[0][2]
-        self._job.note("spec", f"runs on this machine and not in the image {container.image[:200]}, "
-                               f"with the working directory {self._file.folder}")  # fmt: skip
+        image, folder = container.image[:200], self._file.folder
+        why = f"runs on this machine and not in the image {image}, with the working directory"
+        self._job.note("spec", f"{why} {folder}")
         tasks = [
             {"type": name, "replicas": number, "command": self._found(one), "env": list(one.env)}
             for name, number, one in replicas
@@ -522,8 +519,8 @@ class _Template:
             return words
         script, beside = words[place], Path(words[place]).name
         if (folder / beside).is_file():
-            section.note("command", f"{short(script)} is not on this machine; {beside} beside this "
-                                    "file is run")  # fmt: skip
+            why = f"{short(script)} is not on this machine; {beside} beside this file is run"
+            section.note("command", why)
             words[place] = beside
             return words
         section.mistake("command", f"{short(script)} is not on this machine: it lies in the image "

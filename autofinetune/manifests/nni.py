@@ -6,6 +6,7 @@ Upper case and underscores make no difference in the names of fields.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ _OF_NNI = (
     "authorName", "experimentName", "experimentType", "nniManagerIp", "debug", "logLevel",
     "versionCheck", "logCollection", "tunerGpuIndices", "multiThread", "sharedStorage",
 )  # fmt: skip
+_NOT_HERE = {
+    "useAnnotation": "is not supported: give a search space in the place of annotations",
+    "multiPhase": "is not supported: a trial asks for its parameters once",
+}
+_OTHER_PLATFORMS = (
+    "machineList", "remoteConfig", "paiConfig", "paiYarnConfig", "kubeflowConfig", "dltsConfig",
+    "amlConfig", "adlConfig", "dlcConfig", "frameworkcontrollerConfig", "hybridConfig",
+)  # fmt: skip
+_OF_A_CLUSTER = ("cpuNum", "memoryMB", "image", "virtualCluster", "shmMB", "namespace")
 _NO = ("no", "off", "false")  # words to the reader of YAML 1.2, booleans in the files of old
 _WHERE = f"{NO_EFFECT}; --output_dir says where results go"
 
@@ -31,6 +41,13 @@ def read(file: File) -> dict[str, Any]:
     is_first = "trial" in top or (
         "trialCommand" not in top and ("searchSpacePath" in top or "maxTrialNum" in top)
     )
+    service = _local_service(top, is_first)
+    for name, why in _NOT_HERE.items():
+        value = top.take(name)
+        if value and str(value).lower() not in _NO:
+            top.mistake(name, why)
+    if file.mistakes:
+        return {}  # the rest of such a file is written for what is not here
     options: dict[str, Any] = {"evaluator": "fulltrail"}
     at_once = top.whole("trialConcurrency", 1, 1024)
     if "trialConcurrency" not in top:
@@ -40,41 +57,39 @@ def read(file: File) -> dict[str, Any]:
     if is_first:
         _read_first(top, options, at_once)
     else:
-        _read_second(top, options, at_once)
-    for name in ("useAnnotation", "multiPhase"):
-        value = top.take(name)
-        if value and str(value).lower() not in _NO:
-            top.mistake(name, "is not supported: give a search space")
-    if "advisor" in top:
-        top.mistake("advisor", "is not supported; name a tuner, and an assessor such as hyperband")
-    top.no_effect("advisor", *_OF_NNI)
+        _read_second(top, service, options, at_once)
+    if "assessor" in options:
+        options["stop_grace"] = 0.0  # NNI does not ask a trial to stop, it ends it
+    top.no_effect(*_OF_NNI)
     top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
     top.rest()
     return options
 
 
 def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
-    _check_platform(top, "trainingServicePlatform")
     options["max_seconds"] = seconds_of(top, "maxExecDuration")
     options["max_trials"] = top.whole("maxTrialNum")
+    _read_search(top, "builtin{}Name", options)
     _read_space_file(top, "searchSpacePath", options)
-    _read_search(top, "builtinTunerName", "builtinAssessorName", options)
     trial = top.section("trial", needed="it holds the command")
     _read_command(trial, "command", "codeDir", options)
     cards = trial.whole("gpuNum", 0, 1024)
     trial.gives("gpus_per_trial", "gpuNum")
+    if "trainingServicePlatform" in top and _is_elsewhere(top.take("trainingServicePlatform")):
+        trial.no_effect(*_OF_A_CLUSTER)
     trial.rest()
     local = top.section("localConfig")
     _read_cards(local, cards, "maxTrialNumPerGpu", options, at_once)
     _read_busy_cards(local)
     local.rest()
-    top.no_effect("machineList", "remoteConfig", "paiConfig", "kubeflowConfig")
+    top.no_effect(*_OTHER_PLATFORMS)
 
 
-def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
+def _read_second(top: Section, service: Section, options: dict[str, Any], at_once: int) -> None:
     options["max_seconds"] = seconds_of(top, "maxExperimentDuration")
     options["max_trials"] = top.whole("maxTrialNumber")
     options["trial_timeout"] = seconds_of(top, "maxTrialDuration")
+    _read_search(top, "name", options)
     if "searchSpace" in top and "searchSpaceFile" in top:
         top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
     elif "searchSpace" in top:
@@ -84,27 +99,75 @@ def _read_second(top: Section, options: dict[str, Any], at_once: int) -> None:
         top.no_effect("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
-    _read_search(top, "name", "name", options)
     _read_command(top, "trialCommand", "trialCodeDirectory", options)
     cards = top.whole("trialGpuNumber", 0, 1024)
     top.gives("gpus_per_trial", "trialGpuNumber")
-    service = top.section("trainingService")
-    _check_platform(service, "platform")
     _read_cards(service, cards, "maxTrialNumberPerGpu", options, at_once)
     _read_busy_cards(service)
     service.no_effect("reuseMode", "debug", "trialCommand", "trialCodeDirectory", "logCollection")
     service.rest()
 
 
-def _read_search(top: Section, tuner: str, assessor: str, options: dict[str, Any]) -> None:
-    options |= read_tuner(top.section("tuner", needed="name a strategy"), tuner)
-    options |= read_assessor(top.section("assessor"), assessor, options.get("direction"))
+def _read_search(top: Section, field: str, options: dict[str, Any]) -> None:
+    """The tuner and the assessor, or the advisor, which is both; `field` holds their names."""
+    kind = "Advisor" if "advisor" in top else "Tuner"
+    needed = "" if "tuning_strategy" in top.file.given else "name a strategy"
+    options |= read_tuner(top.section(kind.lower(), needed=needed), field.format(kind))
+    if kind == "Advisor":
+        top.no_effect("tuner", "assessor", why=f"{NO_EFFECT} beside an advisor")
+    elif "assessor" in options:
+        top.no_effect("assessor", why=f"{NO_EFFECT} beside this tuner, which stops trials itself")
+    else:
+        found = top.section("assessor")
+        options |= read_assessor(found, field.format("Assessor"), options.get("direction"))
 
 
-def _check_platform(section: Section, name: str) -> None:
+def _local_service(top: Section, is_first: bool) -> Section:
+    """The section of the platform `local`; another one is a mistake unless --gpu is given.
+
+    A trial of another platform may need what only its containers have, so it is run here only
+    where the command line names places for it.
+    """
+    if is_first:
+        _check_platform(top, "trainingServicePlatform", has_command=_has(top, "trial", "command"))
+        return Section(top.file, {}, ())
+    has_command = "trialCommand" in top
+    value = top.value.get(str(top.place("trainingService")[-1]))
+    if not isinstance(value, list):
+        service = top.section("trainingService")
+        _check_platform(service, "platform", has_command=has_command)
+        return service
+    services = list(top.sections("trainingService", needed="name one: platform: local"))
+    for service in services:
+        _check_platform(service, "platform", has_command=has_command)
+    local = [s for s in services if not _is_elsewhere(s.take("platform"))]
+    for service in services:
+        if service not in local[:1]:
+            service.file.note(service.path, f"{service.label()} {NO_EFFECT}: trials run here")
+    return local[0] if local else Section(top.file, {}, ())
+
+
+def _is_elsewhere(platform: Any) -> bool:
+    return platform is not None and str(platform).lower() != "local"
+
+
+def _has(top: Section, name: str, inner: str) -> bool:
+    found = top.value.get(str(top.place(name)[-1]))
+    return isinstance(found, Mapping) and bool(found.get(inner))
+
+
+def _check_platform(section: Section, name: str, *, has_command: bool) -> None:
     platform = section.text(name)
-    if platform is not None and platform.lower() != "local":
-        section.mistake(name, f"{short(platform)} is not supported; trials run here: local")
+    if platform is None or not _is_elsewhere(platform):
+        return
+    if "gpu" in section.file.given:
+        section.note(name, f"{short(platform)} {NO_EFFECT}: trials run on this machine")
+        return
+    why = f"{short(platform)} is not supported; trials run on this machine: local"
+    if has_command:
+        section.refuse(name, why, "--gpu=auto")
+    else:
+        section.mistake(name, why)
 
 
 def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
@@ -118,6 +181,9 @@ def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
     except UsageError as error:
         top.mistake(name, error.message)
     else:
+        if document.value in ({}, None):
+            top.mistake(name, f"{short(value)} holds no hyperparameters")
+            return
         space = top.file.space(document)
         options |= space.describe() if space else {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"
 LATER = "is not available yet, and not read"
+CONSTANTS = "constants"  # among the options read: what trials get besides hyperparameters
 
 
 class File(Findings):
@@ -30,14 +31,16 @@ class File(Findings):
     Args:
         path: of the file.
         check_files: whether the programs and directories that it names must be there.
-        given: options of the command line, which take the place of what the file says.
+        given: options from elsewhere by name, which replace what the file says.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: it is not YAML.
     """
 
-    def __init__(self, path: Path, *, check_files: bool, given: Collection[str] = ()) -> None:
+    def __init__(
+        self, path: Path, *, check_files: bool, given: Mapping[str, Any] | None = None
+    ) -> None:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -46,10 +49,12 @@ class File(Findings):
             raise UsageError(f"cannot read {path}: {why}") from None
         super().__init__(parse_yaml(data, str(path)))
         self.check_files = check_files
-        self.given = frozenset(given)
+        self.given: Mapping[str, Any] = given or {}
         self.path = path
         self.tip: str | None = None
         """What to type instead, where there is something."""
+        self.remedies: list[str] = []
+        """Options of the command line, each of which replaces a part that is a mistake."""
         self.origins: dict[str, Path_] = {}
         """Where options come from whose values are checked later."""
         self.folder = path.absolute().parent
@@ -153,6 +158,11 @@ class Section:
     def note(self, name: str, why: str) -> None:
         self.file.note(self.place(name), f"{self.label(name)} {why}")
 
+    def refuse(self, name: str, why: str, remedy: str) -> None:
+        """A mistake in a part of the file that an option, the `remedy`, can replace."""
+        self.mistake(name, why)
+        self.file.remedies.append(remedy)
+
     def gives(self, option: str, name: str) -> None:
         """An option of the run is from this field."""
         if name in self:
@@ -226,8 +236,9 @@ class Section:
     def section(self, name: str, *, needed: str = "") -> Section:
         """A mapping inside; an empty one if there is none."""
         value = self.take(name)
-        if value is None:
+        if value is None or value == {}:
             self._is_needed(name, needed)
+            value = None
         return Section(self.file, value, self.place(name), is_loose=self._is_loose)
 
     def sections(self, name: str, *, needed: str = "") -> Iterator[Section]:

@@ -2,80 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from autofinetune.assessors import ASSESSORS, assessor_class
+from autofinetune.commands import CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE
 from autofinetune.errors import UsageError, did_you_mean
-from autofinetune.options import Option
-from autofinetune.space import Document, as_text
 from autofinetune.space.fields import short
-from autofinetune.space.yaml_file import Path_
 from autofinetune.strategies import STRATEGIES, known_name, strategy_class
 
-from .reader import Section
+from .arguments import DIRECTIONS as DIRECTIONS
+from .arguments import Arguments
+from .budgets import ADVISORS, read_budgets
+from .reader import CONSTANTS, NO_EFFECT, Section
 
-DIRECTIONS = {"maximize": "maximize", "minimize": "minimize"}
 _MINIMIZE = ("tpe", "anneal")  # what these do in NNI unless they are told otherwise
 _OWN_CODE = ("className", "codeDir", "classFileName", "codeDirectory")
+_ABSENT = ("smac", "dngo", "networkmorphism", "regularizedevolution")
+_REMEDIES = {"strategy": "--tuning_strategy=tpe", "assessor": "--assessor=none"}
+_CHECKPOINTS = {
+    "load_checkpoint_dir": CHECKPOINT_TO_LOAD, "save_checkpoint_dir": CHECKPOINT_TO_SAVE,
+}  # fmt: skip
 
 
 def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
-    """`tuning_strategy`, `strategy_options`, `direction` and `seed`, as far as they are said."""
-    name = _name(section, name_field, "strategy")
+    """The options of a tuner or an advisor, as far as they are said.
+
+    With `--tuning_strategy` on the command line its name and arguments are not looked at, except
+    for what scripts written for it need, and the direction.
+    """
+    is_replaced = "tuning_strategy" in section.file.given
+    if not section.value and not is_replaced:
+        return {}
+    name = _name(section, name_field, "strategy", is_replaced)
     section.no_effect("gpuIndices", "includeIntermediateResults")
     document = section.data("classArgs")
     section.rest()
+    args = Arguments(section, document)
+    advisor = ADVISORS.get((name or "").lower().removesuffix("advisor"))
     if name is None:
+        strategy = None
+    elif advisor:
+        strategy = advisor.strategy
+    else:
+        strategy = _known(section, name_field, name, is_replaced)
+    if strategy is None and not is_replaced:
         return {}
-    try:
-        strategy = known_name(name)
-    except UsageError:
-        known = ", ".join(STRATEGIES)
-        section.mistake(name_field, f"{short(name)} is not among the strategies: {known}"
-                                    f"{did_you_mean(name.lower()[:60], STRATEGIES)}")  # fmt: skip
-        return {}
+    found: dict[str, Any] = {"direction": _direction(section, args, "" if advisor else strategy)}
+    if advisor:
+        found |= read_budgets(section, name_field, advisor, args)
     if strategy == "pbt":
-        section.note(
-            name_field,
-            "continues no models here: every trial is trained from scratch; "
-            "--evaluator=populationbased continues them by its own rule",
-        )
-    section.gives("tuning_strategy", name_field)
-    found: dict[str, Any] = {"tuning_strategy": strategy}
-    args = _Arguments(section, document)
-    seed = args.values.pop("seed", None)
-    if type(seed) in (int, float) and 0 <= seed < 2**63 and seed == int(seed):
-        found["seed"] = int(seed)
-    elif seed is not None:
-        args.mistake("seed", f"must be a whole number of at least 0, found {short(seed)}")
-    found["direction"] = args.mode() or _usual_mode(section, strategy)
-    options = strategy_class(strategy).OPTIONS
-    is_foreign = ":" in strategy  # such a class knows its own arguments
-    found["strategy_options"] = args.checked(strategy, None if is_foreign else options)
+        found |= _read_pbt(section, name_field, args, is_replaced)
+    if not is_replaced and strategy is not None:
+        section.gives("tuning_strategy", name_field)
+        found["tuning_strategy"] = strategy
+        found["seed"] = _seed(args)
+        options = strategy_class(strategy).OPTIONS
+        is_foreign = ":" in strategy  # such a class knows its own arguments
+        own = args.checked(strategy, None if is_foreign else options) if not advisor else {}
+        found["strategy_options"] = own
     return found
 
 
+def _known(section: Section, field: str, name: str, is_replaced: bool) -> str | None:
+    """What a tuner is called here; None for one that is not here."""
+    try:
+        return known_name(name)
+    except UsageError:
+        if is_replaced:
+            return None
+    known = ", ".join(STRATEGIES)
+    guess = did_you_mean(name.lower()[:60], STRATEGIES)
+    if name.lower().removesuffix("tuner") in _ABSENT:
+        why = f"{short(name)} is a tuner of NNI that does not exist here; the strategies: {known}"
+    else:
+        why = f"{short(name)} is not among the strategies: {known}{guess}"
+    if guess:
+        section.mistake(field, why)
+    else:
+        section.refuse(field, why, _REMEDIES["strategy"])
+    return None
+
+
+def _direction(section: Section, args: Arguments, strategy: str | None) -> str:
+    mode = args.mode()
+    if mode is None and "direction" in section.file.given:
+        return str(section.file.given["direction"])
+    return mode or _usual_mode(section, strategy)
+
+
+def _seed(args: Arguments) -> int | None:
+    seed = args.values.pop("seed", None)
+    if type(seed) in (int, float) and 0 <= seed < 2**63 and seed == int(seed):
+        return int(seed)
+    if seed is not None:
+        args.mistake("seed", f"must be a whole number of at least 0, found {short(seed)}")
+    return None
+
+
+def _read_pbt(section: Section, field: str, args: Arguments, is_replaced: bool) -> dict[str, Any]:
+    """Its trials continue models, whose directories are among their parameters."""
+    found: dict[str, Any] = {CONSTANTS: dict(_CHECKPOINTS)}
+    args.no_effect(
+        "all_checkpoint_dir", f"{NO_EFFECT}: models are kept in the output directory of the run"
+    )
+    if is_replaced:
+        return found
+    section.note(
+        field,
+        "continues models: a trial gets load_checkpoint_dir, the directory of the model that it "
+        "continues, and save_checkpoint_dir, that of its own; a member goes on as soon as its "
+        "trial has finished, where NNI waits for all of them",
+    )
+    return found | {"evaluator": "populationbased", "warm_args": []}
+
+
 def read_assessor(section: Section, name_field: str, direction: str | None) -> dict[str, Any]:
-    """`assessor` and `assessor_options`, if one is named."""
+    """`assessor` and `assessor_options`, if one is named and the command line names none."""
     if not section.value:
         return {}
-    name = _name(section, name_field, "assessor")
+    is_replaced = "assessor" in section.file.given
+    name = _name(section, name_field, "assessor", is_replaced)
     section.no_effect("gpuIndices")
     document = section.data("classArgs")
     section.rest()
-    if name is None:
+    if name is None or is_replaced:
         return {}
     plain = name.lower().removesuffix("assessor")
     if plain not in ASSESSORS:
-        section.mistake(
-            name_field,
-            f"{short(name)} is not among the assessors: {', '.join(ASSESSORS)}"
-            f"{did_you_mean(plain[:60], ASSESSORS)}",
-        )
+        guess = did_you_mean(plain[:60], ASSESSORS)
+        why = f"{short(name)} is not among the assessors: {', '.join(ASSESSORS)}{guess}"
+        if guess:
+            section.mistake(name_field, why)
+        else:
+            section.refuse(name_field, why, _REMEDIES["assessor"])
         return {}
     section.gives("assessor", name_field)
-    args = _Arguments(section, document)
+    args = Arguments(section, document)
     mode = args.mode()
     if mode and direction and mode != direction:
         why = f"{mode} contradicts the tuner's, which is {direction} and goes for both"
@@ -84,72 +146,30 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
     return {"assessor": plain, "assessor_options": options}
 
 
-def _name(section: Section, field: str, kind: str) -> str | None:
-    for own in _OWN_CODE:
-        if own in section:
-            section.mistake(own, f"code of your own cannot be a {kind}; name a built-in one")
-        section.no_effect(own)
-    return section.text(field, needed=f"name a {kind}")
-
-
-def _usual_mode(section: Section, strategy: str) -> str:
-    usual = "minimize" if strategy in _MINIMIZE else "maximize"
-    why = f"names no optimize_mode: the score is to {usual}, as {strategy} has it in NNI"
-    section.file.note(section.path, f"{section.label()} {why}")
-    return usual
-
-
-class _Arguments:
-    """The `classArgs` of a section, flat: NNI keeps those of TPE in a mapping of their own."""
-
-    def __init__(self, section: Section, document: Document | None) -> None:
-        self._label = section.label("classArgs")
-        self._findings = section.file.within(document or section.file.document)
-        self._inner: tuple[str, ...] = ()
-        self.values: dict[str, Any] = dict(document.value) if document else {}
-        inner = self.values.pop("tpe_args", None)
-        if isinstance(inner, Mapping):
-            self._inner = tuple(inner)
-            self.values |= inner
-        elif inner is not None:
-            self.mistake("tpe_args", f"must be a mapping, found {short(inner)}")
-
-    def mistake(self, name: str, why: str) -> None:
-        self._findings.mistake(*self._told(name, why))
-
-    def note(self, name: str, why: str) -> None:
-        self._findings.note(*self._told(name, why))
-
-    def _told(self, name: str, why: str) -> tuple[Path_, str]:
-        path = ("tpe_args", name) if name in self._inner else (name,)
-        label = ".".join((self._label, *path))[:200]
-        return path, f"{label} {why}"
-
-    def mode(self) -> str | None:
-        """Whether higher scores are better, as far as that is said."""
-        mode = self.values.pop("optimize_mode", None)
-        if mode is None or mode in DIRECTIONS:
-            return None if mode is None else str(mode)
-        self.mistake("optimize_mode", f"must be maximize or minimize, found {short(mode)}")
+def _name(section: Section, field: str, kind: str, is_replaced: bool) -> str | None:
+    """The name of a built-in one; None where there is none, or where it is code of the user."""
+    own = [name for name in _OWN_CODE if name in section]
+    for name in _OWN_CODE:
+        section.take(name)
+    if own and field not in section:
+        section.take(field)
+        if not is_replaced:
+            code = short(section.take(own[0]))
+            why = f"{code}: your own code is not run as {_ARTICLES[kind]}; name one of ours"
+            section.refuse(own[0], why, _REMEDIES[kind])
         return None
+    for name in own:
+        section.note(name, NO_EFFECT)
+    return section.text(field, needed="" if is_replaced else f"name {_ARTICLES[kind]}")
 
-    def checked(self, owner: str, options: Mapping[str, Option] | None) -> dict[str, str]:
-        """The arguments as options, by the names they were given; None allows any."""
-        known = {}
-        for name, option in (options or {}).items():
-            known.update(dict.fromkeys((name, *option.also), option))
-        found = {}
-        for name, value in self.values.items():
-            if value is None and name != "constant_liar_type":
-                continue  # as if it were not there
-            if options is not None and name not in known:
-                guess = did_you_mean(name[:60], known)
-                self.note(name, f"is no argument of {owner} and not read{guess}")
-                continue
-            try:
-                if options is not None:
-                    known[name].read(value)
-            except ValueError:
-                self.mistake(name, f"must be {known[name].allowed}, found {short(value)}")
-            found[name] = as_text(value)
-        return found
+
+_ARTICLES = {"strategy": "a strategy", "assessor": "an assessor"}
+
+
+def _usual_mode(section: Section, strategy: str | None) -> str:
+    usual = "minimize" if strategy in _MINIMIZE else "maximize"
+    why = f"names no optimize_mode: the score is to {usual}"
+    if strategy:
+        why += f", as {strategy} has it in NNI"
+    section.file.note(section.path, f"{section.label()} {why}; --direction says otherwise")
+    return usual

@@ -31,6 +31,7 @@ _OF_THE_SERVER = (
     "display_name", "version",
 )  # fmt: skip
 _OF_A_SWEEP = {"method", "metric", "metrics", "program", "command", "early_terminate", "run_cap"}
+_NO_ASSESSOR = "--assessor=none"
 _HERE = f"{NO_EFFECT}: the search runs on this machine"
 
 
@@ -80,7 +81,7 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
         options |= {"tuning_strategy": method, "strategy_options": _OPTIONS.get(method, {})}
     _read_metric(_metric_of(top), options, needs_metric=needs_method)
     options["max_trials"] = top.whole("run_cap")
-    _read_early_end(top.section("early_terminate"), options, _line(top))
+    _read_early_end(top.section("early_terminate"), options)
     return options | _read_parameters(top, method, options["max_trials"])
 
 
@@ -90,9 +91,8 @@ def _read_method(top: Section, is_needed: bool) -> str | None:
         return None
     if str(top.value.get("method")).lower() == "custom":
         top.take("method")
-        top.mistake("method", "custom is a search in code of your own, which is not run here; "
-                              f"use one of: {', '.join(METHODS)}; or an option takes its place")  # fmt: skip
-        top.file.tip = f"{_line(top)} --tuning_strategy=tpe"
+        why = "custom is a search in code of your own, which is not run here"
+        top.refuse("method", f"{why}; use one of: {', '.join(METHODS)}", "--tuning_strategy=tpe")
         return None
     needed = f"use one of: {', '.join(METHODS)}" if is_needed else ""
     return top.one_of("method", METHODS, needed=needed)
@@ -146,13 +146,6 @@ def _read_metric(metric: Section, options: dict[str, Any], *, needs_metric: bool
     metric.rest()
 
 
-def _line(top: Section) -> str:
-    """The command line that runs this file."""
-    if "program" in top or "command" in top:
-        return f"autofinetune run {top.file.path}"
-    return f"autofinetune train.py --param_file={top.file.path} --gpu=auto"
-
-
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -161,7 +154,9 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
         top.take("program")
         top.take("command")
         top.file.mistake((), "neither program nor command says what a trial runs")
-        top.file.tip = f"give the script first: {_line(top)}"
+        top.file.tip = (
+            f"give the script first: autofinetune train.py --param_file={top.file.path} --gpu=auto"
+        )
         options |= {"working_dir": str(Path.cwd()), "command": []}
         return
     program, folder = top.text("program"), Path.cwd()
@@ -214,7 +209,7 @@ def _folder_of(top: Section, program: str) -> Path:
 
 
 def _below(folder: Path, name: str) -> str:
-    """Where a file of this name lies not far below a directory, as it would be typed; or nothing."""
+    """Where a file of this name lies not far below a directory, as it is typed; or nothing."""
     if not re.fullmatch(r"[\w.-]+", name):
         return ""
     found = (path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{name}"))
@@ -224,11 +219,16 @@ def _below(folder: Path, name: str) -> str:
 # --- early stopping -----------------------------------------------------------------------------
 
 
-def _read_early_end(section: Section, options: dict[str, Any], line: str) -> None:
+def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     """Bands at min_iter * eta^k are the rungs of asha, those below max_iter one of hyperband."""
     if not section.value or "assessor" in section.file.given:
         return
-    section.one_of("type", {"hyperband": "hyperband"}, needed="W&B has hyperband")
+    if str(section.take("type")).lower() != "hyperband":
+        why = f"{short(section.value.get('type'))} is unknown; use hyperband"
+        section.refuse("type", why, _NO_ASSESSOR)
+        for name in section.value:
+            section.take(name)
+        return
     eta = section.number("eta")
     if eta is not None and eta < 1.1:
         section.mistake("eta", f"must be at least 1.1, found {eta}")
@@ -249,11 +249,9 @@ def _read_early_end(section: Section, options: dict[str, Any], line: str) -> Non
             if name in section:
                 section.note(name, f"{NO_EFFECT} beside min_iter")
     elif not any(name in section for name in ("min_iter", "max_iter", "s")):
-        section.mistake("min_iter", "is missing; give min_iter, or max_iter and s")
-        section.file.tip = f"without early stopping: {line} --assessor=none"
+        section.refuse("min_iter", "is missing; give min_iter, or max_iter and s", _NO_ASSESSOR)
     elif not (most is None and "max_iter" in section):
-        section.mistake("max_iter", "and s go together; or give min_iter")
-        section.file.tip = f"without early stopping: {line} --assessor=none"
+        section.refuse("max_iter", "and s go together; or give min_iter", _NO_ASSESSOR)
     options["assessor_options"] = found
     section.rest()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.machinery
-import importlib.util
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from autofinetune.trial import layer
 
 # What packages import only when they are used, which would cost every trial more than a second:
 # optimizers of torch (2.1 and later) do so when they are made.
@@ -45,7 +45,7 @@ def import_all(steps: list[str]) -> str:
     step = "sitecustomize"
     before: dict[str, str | None] = {}
     try:
-        _customize()
+        layer.chain(sys.modules["sitecustomize"])
         for step in steps:
             name, equals, value = step.partition("=")
             if step.startswith("!"):
@@ -87,14 +87,6 @@ def _goes_well(name: str, obstacle: Callable[[], str]) -> bool:
         finally:
             os._exit(code)
     return os.waitpid(pid, 0)[1] == 0
-
-
-def _customize() -> None:
-    """Import the machine's own `sitecustomize`, in whose place ours was loaded."""
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
-    if spec is not None and spec.loader is not None:
-        sys.modules["sitecustomize"] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
 
 
 def _set(name: str, value: str, before: dict[str, str | None]) -> None:

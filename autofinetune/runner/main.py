@@ -55,6 +55,7 @@ from autofinetune.runner.processes import (
     send_to,
 )
 from autofinetune.runner.ranks import Ranks
+from autofinetune.runner.scan import Scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # it takes a sixth of the start of a runner
@@ -211,7 +212,12 @@ class _Trial:
         self.oom_kills_before = self.oom_kills()
         self.is_subreaper = become_subreaper()
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
-        self.output = Output(self.log)
+        self.scanner = Scanner(
+            os.path.join(directory, REPORTS),
+            spec.get("metric_pattern", ""),
+            has_marks=spec.get("has_marks", False),
+        )
+        self.output = Output(self.log, self.scanner)
         self.deadline = _NEVER
         self.settles_at = _NEVER
         self.wake = self._catch_signals()
@@ -248,6 +254,7 @@ class _Trial:
             self._wait()
         leftovers, survivors = self._clear_tree()
         self.output.close()
+        self._write_scanned()
         self.ranks.close()
         oom_kills = self.oom_kills() - self.oom_kills_before
         self.cgroup.remove()
@@ -259,6 +266,13 @@ class _Trial:
             "oom_kills": oom_kills,
             "log_bytes_dropped": self.log.dropped,
         }
+
+    def _write_scanned(self) -> None:
+        """Write what was found in the output; on a full disk it waits, like the exit record."""
+        while not self.scanner.write():
+            if not os.path.isdir(self.directory):
+                return
+            time.sleep(1.0)
 
     def _spawn(self, lock: int) -> None:
         os.chdir(self.spec["cwd"])

@@ -6,20 +6,22 @@ import fcntl
 import os
 
 from autofinetune.runner.log import BoundedLog
+from autofinetune.runner.scan import Scanner
 
 PIPE_BYTES = 1 << 20
 _MOST_WAITING = 64 << 10
 
 
 class Output:
-    """Reads the pipes of all ranks into `log`.
+    """Reads the pipes of all ranks into `log`, and shows `scanner` what rank 0 prints.
 
     What rank 0 prints is kept as it is. The lines of the others begin with `[rank 1] ` and stand
     between whole lines of rank 0, unless it leaves one open while they have much to say.
     """
 
-    def __init__(self, log: BoundedLog) -> None:
+    def __init__(self, log: BoundedLog, scanner: Scanner) -> None:
         self._log = log
+        self._scanner = scanner
         self._ranks: dict[int, int] = {}  # rank by reading end
         self._open_lines: dict[int, bytes] = {}  # of the ranks above 0
         self._waiting = b""  # lines of others that wait for the end of one of rank 0
@@ -54,6 +56,7 @@ class Output:
             return False
         if rank == 0:
             self._take_first(data)
+            self._scanner.feed(data)
         else:
             self._take_other(rank, data)
         return True
@@ -71,6 +74,7 @@ class Output:
             if line:
                 self._take_other(rank, b"\n")
         self._put_waiting()
+        self._scanner.close()
         self._log.close()
 
     def _take_first(self, data: bytes) -> None:

@@ -72,8 +72,8 @@ def _check_name(fields: Fields) -> None:
     elif not isinstance(name, str) or not NAME.match(name):
         fields.mistake(
             "name",
-            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', '/', '@', "
-            "beginning with a letter or '_', at most 128 characters",
+            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', '/', "
+            "'@', beginning with a letter or '_', at most 128 characters",
         )
     elif name in RESERVED:
         fields.mistake("name", f"name {name!r} is an option that autofinetune itself passes")

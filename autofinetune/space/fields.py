@@ -30,8 +30,8 @@ class Entry:
         label: what a mistake in it is headed by.
         places: where the fields stand that are not at `path` under their own name.
         words: what the format calls fields and types.
-        is_own: whether it stands in an hparam.yaml, which must give `init_value` and must not name a
-            choice twice; elsewhere the middle of the distribution and a note do.
+        is_own: whether it stands in an hparam.yaml, which must give `init_value` and must not
+            name a choice twice; elsewhere the middle of the distribution and a note do.
     """
 
     keys: Mapping[str, Any] | None

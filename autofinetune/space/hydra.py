@@ -131,8 +131,8 @@ def _fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
     """An override's value in the words of hparam.yaml; raises ValueError."""
     if isinstance(text, Mapping):
         first = next(iter(text), "x")
-        raise ValueError(f"must be a text such as interval(0, 1), found {short(text)}; a name "
-                         f"inside is written with a dot, as in model.{str(first)[:40]}: ...")  # fmt: skip
+        why = f"must be a text such as interval(0, 1), found {short(text)}; a name inside is "
+        raise ValueError(f"{why}written with a dot, as in model.{str(first)[:40]}: ...")
     if not isinstance(text, str):
         return {"type": "constant", "value": text}
     parts = _split(text)

@@ -10,6 +10,7 @@ with every alias counted as what it stands for.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ _NUMBERS = {f"{_TAG}{kind}" for kind in ("bool", "int", "float")}
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 _MERGE = "<<"
 _MOST_DIGITS = 400
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -114,6 +116,8 @@ def parse_yaml(
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark and (deep := _first_too_deep(text[: mark.index])):
+            raise builder.mistake(deep, _TOO_DEEP) from None
         place = _place_of(mark, text) if mark else (1, 1)
         why = error.problem or error.context
         raise builder.mistake(place, f"not valid {language}: {why}") from None
@@ -170,6 +174,23 @@ def _place_of(mark: yaml.Mark, text: str) -> Place:
     if mark.line < len(lines):
         return mark.line + 1, mark.column + 1
     return len(lines), len(lines[-1]) + 1
+
+
+def _first_too_deep(text: str) -> Place | None:
+    """Return where the first list or mapping below the allowed levels begins.
+
+    The parser reads ahead of its events, and has a limit of its own in some versions; its mistake
+    then comes before the events that would show the depth.
+    """
+    depth = 0
+    with contextlib.suppress(yaml.YAMLError):
+        event: Any
+        for event in yaml.parse(text, _LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+    return None
 
 
 def _place_of_control(text: str) -> Place:
@@ -282,7 +303,7 @@ class _Builder:
         self, container: list[Any] | dict[str, Any], anchor: str | None, place: Place
     ) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
+            raise self.mistake(place, _TOO_DEEP)
         self._check_no_key(place)
         path = self._place_value(container, place)
         self._stack.append(_Open(container, path, anchor))
@@ -317,7 +338,7 @@ class _Builder:
     def _copy(self, value: Any, source: Path_, path: Path_, place: Place, depth: int) -> Any:
         """A copy of `value`, with the places and texts of what stands at `source`."""
         if depth > MAX_DEPTH:
-            raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
+            raise self.mistake(place, _TOO_DEEP)
         self._count(place, len(value) if isinstance(value, str) else 0)
         self.places[path] = self.places[source]
         if source in self.written:

@@ -97,22 +97,22 @@ def test_python3_is_that_of_the_virtual_environment(
     assert (given(workplace)["argv"][-1] == "--other") == is_active
 
 
-def test_a_trial_gets_what_it_declares(workplace: Workplace) -> None:
-    assert run(workplace, autotune(maxTrialNum=2)).code == 0
+def test_a_trial_gets_its_hyperparameters_in_the_environment(workplace: Workplace) -> None:
+    done = run(workplace, autotune(maxTrialNum=2))
+    assert done.code == 0
+    assert "tell.py has no parser of options, as far as can be seen" in done.out
     model = str(RunPaths(workplace.root / "result").model(0, 0))
     found = given(workplace)
-    assert found["argv"][1:] in (
-        [f"--batch_size={p['batch_size']}", f"--learning_rate={p['learning_rate']}"]
-        for p in [state_of(workplace).trials[0].params]
-    )
+    assert found["argv"] == ["tell.py"]
     assert json.loads(found["AUTOFINETUNE_PARAMS"]) == state_of(workplace).trials[0].params
     assert found["AUTOFINETUNE_PARAMS_FILE"] == found["AUTOFINETUNE_MODEL_PATH"] == ""
     assert found["AUTOFINETUNE_SAVED_PARAMS_DIR"] == model
-    assert "tell.py has no parser of options, as far as can be seen" in run_again(workplace).out
 
 
-def run_again(workplace: Workplace) -> Done:
-    return workplace.run("run", "m.yaml", "--gpu=cpu:2", "--output_dir=again")
+def test_a_script_that_nobody_asks_gets_all_hyperparameters(workplace: Workplace) -> None:
+    assert run(workplace, autotune(maxTrialNum=1), "--skip_preflight").code == 0
+    params = state_of(workplace).trials[0].params
+    assert given(workplace)["argv"] == ["tell.py", *(f"--{k}={v}" for k, v in params.items())]
 
 
 def test_a_script_that_declares_the_model_options_gets_them(workplace: Workplace) -> None:
@@ -130,15 +130,73 @@ def test_a_script_that_declares_the_model_options_gets_them(workplace: Workplace
     assert (workplace.root / "result/best_model/weights").exists()
 
 
-def test_a_script_that_lacks_a_hyperparameter_is_refused(workplace: Workplace) -> None:
+def test_a_script_gets_no_hyperparameter_for_which_it_has_no_option(workplace: Workplace) -> None:
+    """As the scripts of t9k.tuner, which ask for them by a call."""
     (workplace.root / "own.py").write_text(
         "import argparse\nparser = argparse.ArgumentParser()\n"
-        "parser.add_argument('--batch-size')\nparser.parse_args()\n"
+        "parser.add_argument('--batch_size')\nparser.add_argument('--no_cuda')\n"
+        "parser.parse_args()\n" + TELL
     )
-    done = run(workplace, autotune("own.py"))
-    assert done.code == 2
-    assert "own.py lacks 2 options that trials will get" in done.err
-    assert "--batch_size  (a hyperparameter); it has --batch-size" in done.err
+    done = run(workplace, autotune("own.py", maxTrialNum=1))
+    assert done.code == 0, done.err
+    assert "own.py has no --learning_rate; hyperparameters are what t9k.tuner and nni" in done.out
+    params = state_of(workplace).trials[0].params
+    assert given(workplace)["argv"] == ["own.py", f"--batch_size={params['batch_size']}"]
+    plan = workplace.run("run", "m.yaml", "--dry-run", "--output_dir=other")
+    assert "note: of these options a trial gets those that --help of its" in plan.out
+
+
+def test_a_volume_is_a_directory_of_this_machine(workplace: Workplace) -> None:
+    line = "cd /t9k/mnt && python3 tell.py --log=/t9k/mnt/log /t9k/mnt2 > /t9k/mnt/out"
+    volumes = "volumes: [{name: data, persistentVolumeClaim: {claimName: claim}}]\n"
+    text = swap(autotune(maxTrialNum=1), "containers:\n", f"{volumes}{' ' * 12}containers:\n")
+    mounts = "volumeMounts: [{name: data, mountPath: /t9k/mnt}]\n"
+    text = swap(text, "workingDir: .", f"{mounts}{' ' * 16}workingDir: /t9k/mnt/sub")
+    words = f"- {sys.executable}\n                  - tell.py\n"
+    text = swap(text, words, f"- sh\n                  - -c\n                  - {line}\n")
+    (workplace.root / "there/sub").mkdir(parents=True)
+    (workplace.root / "there/tell.py").write_text(TELL)
+    done = run(workplace, text, "--volume=claim=there")
+    assert done.code == 0, done.err
+    found = given(workplace)
+    assert found["argv"] == ["tell.py", f"--log={workplace.root}/there/log", "/t9k/mnt2"]
+    assert (workplace.root / "there/out").exists()
+    wrong = workplace.run(
+        "run", "m.yaml", "--gpu=cpu", "--volume=dat=there", "--volume=data=there"
+    )
+    assert wrong.code == 2
+    assert "--volume=dat=...: there is no volume 'dat'; it has: claim, data" in wrong.err
+    for volume, why in (("data", "is not of the form NAME=DIR"), ("data=no", "no directory")):
+        wrong = workplace.run("run", "m.yaml", "--gpu=cpu", f"--volume={volume}")
+        assert wrong.code == 2
+        assert f"--volume={volume}" in wrong.err
+        assert why in wrong.err
+
+
+def test_the_command_line_says_where_trials_run(workplace: Workplace) -> None:
+    (workplace.root / "there").mkdir()
+    (workplace.root / "there/tell.py").write_text(TELL)
+    text = swap(autotune(maxTrialNum=1), "workingDir: .", "workingDir: /t9k/mnt")
+    done = run(workplace, text, "--working_dir=there")
+    assert done.code == 0, done.err
+    assert given(workplace)["cwd"] == str(workplace.root / "there")
+    again = workplace.run("run", "result/config.yaml", "--working_dir=.", "--output_dir=again")
+    assert again.code == 0, again.err
+    assert given(workplace)["cwd"] == str(workplace.root)
+    wrong = workplace.run("run", "m.yaml", "--working_dir=none")
+    assert wrong.code == 2
+    assert "--working_dir=none: there is no such directory" in wrong.err
+
+
+def test_a_script_runs_where_the_command_line_says(workplace: Workplace) -> None:
+    (workplace.root / "there").mkdir()
+    done = workplace.tune("--working_dir=there", "--round=1", "--popsize=1", "--gpu=cpu")
+    assert done.code == 0, done.err
+    config = state_of(workplace).config
+    assert config["working_dir"] == str(workplace.root / "there")
+    wrong = workplace.tune("--volume=a=b")
+    assert wrong.code == 2
+    assert "--volume=a=b is for the volumes of an AutoTuneExperiment" in wrong.err
 
 
 def test_the_number_of_trials_is_exact(workplace: Workplace) -> None:
@@ -219,7 +277,10 @@ def test_what_asks_for_cards_runs_as_many_trials_without(workplace: Workplace) -
 def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
     assert done.code == 2
-    told = r"m.yaml:\d+:19 spec.*command: the program 'no-such-python' of the command is not there"
+    told = (
+        r"m.yaml:\d+:19 spec.*command: the program 'no-such-python' of the command is not there "
+    )
+    told += r"\(PATH was searched\)"
     assert re.search(told, done.err)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from autofinetune.cli.parsers import has_parser
+from autofinetune.cli.parsers import source_of
 
 ENV = {"PATH": "/usr/bin:/bin"}
+
+
+def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> bool:
+    source = source_of(words, folder, env)
+    return source is not None and source.has_parser
 
 
 @pytest.mark.parametrize(

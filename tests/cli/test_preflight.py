@@ -213,8 +213,9 @@ def test_a_command_is_asked_only_for_what_it_gets_as_declared(tmp_path: Path) ->
 def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     macros = ("${hyperparameters}", "${model_options}")
     config = command_for(tmp_path, "import argparse", *macros)
-    assert check(config) == config
-    assert "--help does not tell its options: it named no option" in capsys.readouterr().out
+    assert check(config) == config.with_script_options(())
+    told = capsys.readouterr().out
+    assert "--help does not tell its options: it named no option (exit code 0), and gets" in told
 
 
 def test_a_command_without_a_parser_is_not_asked(
@@ -223,7 +224,7 @@ def test_a_command_without_a_parser_is_not_asked(
     """It would begin a training."""
     macros = ("${hyperparameters}", "${model_options}")
     config = command_for(tmp_path, "open('ran', 'w')", *macros)
-    assert check(config) == config
+    assert check(config) == config.with_script_options(())
     assert not (tmp_path / "ran").exists()
     assert "train.py has no parser of options, as far as can be seen" in capsys.readouterr().out
 
@@ -259,12 +260,20 @@ def test_what_a_script_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
     assert {"learning_rate", "units"} < found.options
 
 
-def test_a_command_that_answers_must_have_the_hyperparameters(tmp_path: Path) -> None:
+def test_a_command_need_not_have_the_hyperparameters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may ask for them by a call; what was given for it must be there."""
     macros = ("${hyperparameters}", "${model_options}")
     config = command_for(tmp_path, script_with("learning_rate", "units"), *macros)
     assert check(config).script_options == ("help", "learning_rate", "units")
-    config = command_for(tmp_path, script_with("learning_rate"), *macros)
-    assert "lacks 1 option that trials will get:\n  --units" in refusal(config).message
+    assert "note" not in capsys.readouterr().out
+    config = command_for(tmp_path, script_with("learning_rate", "Units"), *macros)
+    assert check(config).script_options == ("Units", "help", "learning_rate")
+    told = capsys.readouterr().out
+    assert "train.py has no --units; it has --Units, the names must be equal; hyper" in told
+    config = dataclasses.replace(config, script_args=("--amp",))
+    assert refusal(config).message.endswith("will get:\n  --amp  (given on the command line)")
 
 
 # --- scripts that lack something ----------------------------------------------------------------

@@ -237,7 +237,7 @@ def test_a_command_gets_what_its_macros_say_and_nothing_besides() -> None:
     words = ("run", "${hyperparameters}", "${model_options}")
     plain = program_of(*words, space=space)
     assert plain.command(trial, None) == ("run", "--x0=0.1")
-    asked = program_of(*words, space=space, script_options=OWN_OPTIONS)
+    asked = program_of(*words, space=space, script_options=(*OWN_OPTIONS, "x0"))
     parent = Trial(3, 1, 0, {}, None)
     assert asked.command(trial, parent) == (
         "run", "--x0=0.1", "--saved_params_dir=/out/round2/model-1",
@@ -257,10 +257,10 @@ def test_the_environment_tells_what_the_command_line_may_not() -> None:
         "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
         "AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0",
     }
-    assert evaluator.files(trial) == {"params.json": '{"x0": 0.1}'}
+    assert evaluator.files(trial, None) == {"params.json": '{"x0": 0.1}'}
     assert evaluator.command(trial, None) == ("run", file)
     plain = evaluator_of("fulltrail", space=space_of("float"))
-    assert plain.files(trial) == {}
+    assert plain.files(trial, None) == {}
     assert plain.environment(trial, None)["AUTOFINETUNE_PARAMS_FILE"] == ""
     assert plain.environment(trial, None)["AUTOFINETUNE_MODEL_PATH"] == ""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +56,12 @@ parameters:
 """
 
 
-def read(folder: Path, text: str, *, check_files: bool = False) -> Manifest:
+def read(
+    folder: Path, text: str, *, check_files: bool = False, given: Mapping[str, Any] | None = None
+) -> Manifest:
     (folder / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
     (folder / "m.yaml").write_text(text, encoding="utf-8")
-    found = read_manifest(folder / "m.yaml", check_files=check_files)
+    found = read_manifest(folder / "m.yaml", check_files=check_files, given=given)
     assert found is not None
     return found
 

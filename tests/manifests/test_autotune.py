@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+
+from autofinetune.errors import ConfigError
 
 from .helpers import AUTOTUNE, mistakes, notes, read, swap
 
@@ -172,8 +176,31 @@ def test_a_working_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     text = swap(AUTOTUNE, "workingDir: .", "workingDir: /mnt/mnist-distributed")
     (found,) = mistakes(tmp_path, text, check_files=True)
     assert "m.yaml:29:29 " in found
-    assert "there is no directory /mnt/mnist-distributed on this machine" in found
+    assert "containers[0].workingDir '/mnt/mnist-distributed' is not on this machine, and" in found
+    assert f"there is no 'dist_mnist.py' in {tmp_path}"[:25] in found
+    assert found.endswith("; --working_dir=DIR says where it is")
     assert read(tmp_path, text).options["working_dir"] == "/mnt/mnist-distributed"
+    (tmp_path / "dist_mnist.py").touch()
+    manifest = read(tmp_path, text, check_files=True)
+    assert manifest.options["working_dir"] == str(tmp_path)
+    told = f"is not on this machine: trials run in {tmp_path}; --working_dir=DIR names another"
+    assert any(note.endswith(told) for note in manifest.notes)
+
+
+def test_the_script_is_looked_for_above_the_manifest_too(tmp_path: Path) -> None:
+    inner = tmp_path / "autotune" / "keras"
+    inner.mkdir(parents=True)
+    text = swap(AUTOTUNE, "workingDir: .", "workingDir: /t9k/mnt/repository")
+    text = swap(text, "dist_mnist.py", "autotune/keras/t.py")
+    (inner / "t.py").touch()
+    options = read(inner, text, check_files=True).options
+    assert options["working_dir"] == str(tmp_path)
+
+
+def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, AUTOTUNE, check_files=True)
+    assert "m.yaml:27:19 " in found
+    assert "containers[0].command there is no 'dist_mnist.py' in " in found
 
 
 # --- containers ---------------------------------------------------------------------------------
@@ -271,3 +298,104 @@ def test_a_trial_has_one_working_directory(tmp_path: Path) -> None:
     text = swap(text, "[python3, b.py]", "[python3, b.py]\n                workingDir: /tmp")
     (found,) = mistakes(tmp_path, text)
     assert "tasks have different workingDirs; a trial has one" in found
+
+
+# --- volumes ------------------------------------------------------------------------------------
+
+
+def mounted(more: str = "") -> str:
+    """The manifest with a volume `data` of a claim, and one without."""
+    claim = "{name: data, persistentVolumeClaim: {claimName: claim}}"
+    volumes = f"volumes: [{claim}, {{name: shm, emptyDir: {{}}}}]"
+    text = swap(AUTOTUNE, "containers:", f"{volumes}\n            containers:")
+    mounts = "volumeMounts: [{name: data, mountPath: /mnt/}, {name: shm, mountPath: /mnt/shm}]"
+    indented = "".join(f"                {line}\n" for line in (mounts, *more.splitlines()))
+    return swap(text, CONTAINER, CONTAINER + indented)
+
+
+def test_a_mounted_volume_is_told_with_the_option_that_names_it(tmp_path: Path) -> None:
+    found = "\n".join(notes(tmp_path, mounted()))
+    where = "containers[0].volumeMounts[{}].mountPath {}: nothing is mounted here; --volume={}=DIR"
+    assert where.format(0, "'/mnt/'", "data") in found
+    assert where.format(1, "'/mnt/shm'", "shm") in found
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("/mnt", "D"),
+        ("/mnt/x/y.py", "D/x/y.py"),
+        ("--data=/mnt/x", "--data=D/x"),
+        ("/mnt/a:/mnt/b", "D/a:D/b"),
+        ("/mnt/shm/x", "S/x"),
+        ("/mnt/shmx", "D/shmx"),
+        ("cd /mnt && ls '/mnt/x' \"/mnt/y\"; cat </mnt/z", "cd D && ls 'D/x' \"D/y\"; cat <D/z"),
+        ('{"dir": "/mnt/x"}', '{"dir": "D/x"}'),
+        ("file:///mnt/x", "file://D/x"),
+        ("/mnt2", "/mnt2"),
+        ("/mnt.old/x", "/mnt.old/x"),
+        ("/mnt-2", "/mnt-2"),
+        ("/data/mnt/x", "/data/mnt/x"),
+        ("./mnt", "./mnt"),
+        ("s3://mnt/x", "s3://mnt/x"),
+        ("$HOME/mnt/x ${X}/mnt $(pwd)/mnt ~/mnt", "$HOME/mnt/x ${X}/mnt $(pwd)/mnt ~/mnt"),
+        ('"$X"/mnt/x', '"$X"/mnt/x'),
+        ("/mnt*", "/mnt*"),
+    ],
+)
+def test_paths_of_a_volume_are_those_of_its_directory(
+    tmp_path: Path, written: str, expected: str
+) -> None:
+    (tmp_path / "D").mkdir()
+    (tmp_path / "D/S").mkdir()
+    places = {"claim": tmp_path / "D", "shm": tmp_path / "D/S"}
+    given = {"volume": [",".join(f"{name}={place}" for name, place in places.items())]}
+    value = json.dumps(written)
+    text = mounted(f"args: [{value}]\nenv: [{{name: A, value: {value}}}]\n")
+    manifest = read(tmp_path, text, given=given)
+    wanted = re.sub(r"\bS/", f"{tmp_path}/D/S/", expected)
+    wanted = re.sub(r"(?<!\w)D(?!/S)\b", str(tmp_path / "D"), wanted)
+    assert manifest.options["env"] == [f"A={wanted}"]
+    assert manifest.options["command"][2] == wanted.replace("${", "$${")
+    assert not any("is mounted here" in note for note in manifest.notes)
+
+
+def test_a_variable_is_replaced_once(tmp_path: Path) -> None:
+    """Though the directory lies below the mount path itself."""
+    (tmp_path / "mnt").mkdir()
+    text = swap(mounted("args: [$(A)/x]\nenv: [{name: A, value: /t/a}]\n"), "/mnt/}", "/t}")
+    place = tmp_path / "mnt"
+    options = read(tmp_path, text, given={"volume": [f"data={place}"]}).options
+    assert options["env"] == [f"A={place}/a"]
+    assert options["command"][2] == f"{place}/a/x"
+
+
+def test_a_working_directory_may_lie_in_a_volume(tmp_path: Path) -> None:
+    (tmp_path / "D/sub").mkdir(parents=True)
+    (tmp_path / "D/sub/dist_mnist.py").touch()
+    text = swap(mounted(), "workingDir: .", "workingDir: /mnt/sub")
+    given = {"volume": [f"data={tmp_path}/D"]}
+    options = read(tmp_path, text, check_files=True, given=given).options
+    assert options["working_dir"] == f"{tmp_path}/D/sub"
+    (found,) = mistakes(tmp_path, text, check_files=True)
+    assert found.endswith("; --working_dir=DIR or --volume=data=DIR says where it is")
+
+
+def test_a_part_of_a_volume_is_mounted(tmp_path: Path) -> None:
+    text = swap(mounted("args: [/mnt/x]"), "mountPath: /mnt/}", "mountPath: /mnt/, subPath: in}")
+    options = read(tmp_path, text, given={"volume": [f"data={tmp_path}"]}).options
+    assert options["command"][2] == f"{tmp_path}/in/x"
+
+
+def test_a_directory_that_a_shell_would_divide_is_refused_in_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    words = "".join(f"{' ' * 18}- {word}\n" for word in ("sh", "-c", "ls /mnt"))
+    given = {"volume": [f"data={tmp_path}/a b"]}
+    text = swap(mounted(), COMMAND, words)
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text, given=given)
+    assert "would need quotes; give --volume a link to it" in str(caught.value)
+    read(tmp_path, swap(text, "ls /mnt", "ls"), given=given)
+    assert read(tmp_path, mounted("args: [/mnt]"), given=given).options["command"][2] == (
+        f"{tmp_path}/a b"
+    )

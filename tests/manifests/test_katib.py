@@ -66,7 +66,7 @@ def test_the_strategy_of_the_metric(tmp_path: Path, strategy: str, final: str | 
         return
     (mistake,) = mistakes(tmp_path, text)
     assert "metricStrategies[1].value 'max' is not min, which minimize goes with" in mistake
-    assert read_manifest(tmp_path / "m.yaml", check_files=False, given={"final"})
+    assert read_manifest(tmp_path / "m.yaml", check_files=False, given={"final": "best"})
 
 
 def collected(folder: Path, spec: str) -> dict[str, Any]:
@@ -146,8 +146,10 @@ def test_an_option_takes_the_place_of_an_algorithm(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, by("darts"))
     assert "'darts' searches architectures by Katib's own images" in caught.value.mistakes[0]
-    assert caught.value.tip == f"autofinetune run {tmp_path}/m.yaml --tuning_strategy=tpe"
-    assert read_manifest(tmp_path / "m.yaml", check_files=False, given={"tuning_strategy"})
+    assert caught.value.tip == (
+        f"to run it anyway: autofinetune run {tmp_path}/m.yaml --tuning_strategy=tpe"
+    )
+    assert read_manifest(tmp_path / "m.yaml", check_files=False, given={"tuning_strategy": "tpe"})
 
 
 # --- what is run --------------------------------------------------------------------------------
@@ -195,8 +197,8 @@ def with_env(value: str) -> str:
 
 
 def test_words_and_variables(tmp_path: Path) -> None:
-    named = swap(KATIB, "    trialSpec:", "      - {name: kind, reference: '${trialSpec.Kind}'}\n"
-                 "      - {name: who, reference: '${trialSpec.Name}'}\n    trialSpec:")  # fmt: skip
+    more = "      - {name: kind, reference: '${trialSpec.Kind}'}\n"
+    named = swap(KATIB, "    trialSpec:", f"{more}      - {{name: who, reference: '${{trialSpec.Name}}'}}\n    trialSpec:")  # fmt: skip
     env = "                env: [{name: A, value: '${trialParameters.kind}-x'}]\n"
     text = swap(named, "                command:\n", env + "                command:\n")
     text = swap(text, "--lr=$", "--who=${trialParameters.who}:$(A):${args}:$")
@@ -236,7 +238,7 @@ def test_where_the_script_lies(tmp_path: Path) -> None:
         ("    type: minimize", "    type: less", "objective.type 'less' is unknown; use one of"),
         ("    objectiveMetricName: loss\n", "", "objective.objectiveMetricName is missing; name"),
         ("  algorithm:", "  nasConfig: {}\n  algorithm:", "nasConfig is a search of architecture"),
-        ("    algorithmName: medianstop", "    algorithmName: median", "'median' is unknown; Katib"),
+        ("    algorithmName: medianstop", "    algorithmName: median", "'median' is unknown; "),
         ("parameterType: int", "parameterType: float", "parameterType 'float' is unknown"),
         ("                  - python3\n", "                  - ''\n", "must begin with the name"),
     ],

@@ -26,6 +26,26 @@ FILES = {
     "autotune": AUTOTUNE, "nni1": NNI_1, "nni2": NNI_2, "sweep": MORE + SWEEP, "katib": KATIB,
 }  # fmt: skip
 SEARCHES = {"sweep": MORE + SWEEP, "katib": KATIB, "hydra": HYDRA}
+MOUNTS = """\
+                volumeMounts: [{name: data, mountPath: /mnt, subPath: in}]
+                env: [{name: A, value: /mnt/x}]
+                resources: {limits: {nvidia.com/gpu: 1}}
+                args: [/mnt/y, $(A)]
+            volumes: [{name: data, persistentVolumeClaim: {claimName: claim}}]
+  tuner:
+"""
+ADVISOR = """\
+advisor: {name: BOHB, classArgs: {optimize_mode: maximize, max_budget: 9, min_budget: 1, eta: 3}}
+"""
+TUNER = NNI_2[NNI_2.index("tuner:") : NNI_2.index("trainingService")]
+MORE_FILES = {
+    **FILES,
+    "volumes": AUTOTUNE.replace("  tuner:\n", MOUNTS),
+    "advisor": NNI_2.replace(TUNER, ADVISOR),
+    "population": NNI_2.replace("GridSearch", "PBT").replace(
+        "{platform: local}", "[{platform: local, reuseMode: false, useActiveGpu: no}]"
+    ),
+}
 WORDS = [
     b"kind", b"spec", b"tuner", b"classArgs", b"searchSpace", b"replicas", b"ps", b"trial",
     b"command", b"gpuNum", b"[1]", b"{a: 1}", b"2h", b"${args}", b"'${x}'", b"$(A)", b"bash -c x",
@@ -104,6 +124,25 @@ def test_a_mutant_for_another_script_is_read_or_names_its_mistakes(
             outcomes.add("read" if found else "none")
             assert all(PLACE.match(note) for note in found.notes) if found else True
     assert outcomes >= {"read", "refused"}
+
+
+def replaced(text: str, value: bytes) -> list[bytes]:
+    """The text once for each of its words and numbers, with `value` in the place of that one."""
+    parts = re.split(rb"([\s:,{}\[\]\"']+)", text.encode())
+    places = [index for index in range(0, len(parts), 2) if parts[index]]
+    return [b"".join([*parts[:i], value, *parts[i + 1 :]]) for i in places]
+
+
+@pytest.mark.parametrize("value", [b"[1]", b"{a: 1}", b'{"a": 1}', b"[]", b"3", b"null", b"[[x]]"])
+@pytest.mark.parametrize("kind", MORE_FILES)
+def test_a_list_or_mapping_may_stand_anywhere(
+    kind: str, value: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a word or number is expected, most of all."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
+    outcomes = {check(tmp_path, data) for data in replaced(MORE_FILES[kind], value)}
+    assert "refused" in outcomes
 
 
 NAMES = Names(str, {"fulltrail"}, {"async"}, {"none", "medianstop", "asha", "hyperband"})

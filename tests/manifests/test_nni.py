@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.errors import ConfigError
+
 from .helpers import NNI_1, NNI_2, mistakes, notes, read, swap
 
 
@@ -23,6 +25,7 @@ def test_version_1(tmp_path: Path) -> None:
         "direction": "maximize",
         "assessor": "medianstop",
         "assessor_options": {},
+        "stop_grace": 0.0,
         "command": ["python3", "mnist.py"],
         "nni_wire": True,
         "working_dir": str(tmp_path),
@@ -150,7 +153,7 @@ def test_what_has_no_end_is_told(tmp_path: Path) -> None:
     ("text", "old", "new", "why"),
     [
         (NNI_1, "Platform: local", "Platform: pai",
-         "m.yaml:5:26 trainingServicePlatform 'pai' is not supported; trials run here: local"),
+         "m.yaml:5:26 trainingServicePlatform 'pai' is not supported; trials run on this machine"),
         (NNI_2, "platform: local", "platform: remote",
          "trainingService.platform 'remote' is not supported"),
         (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 2 hours",
@@ -161,9 +164,12 @@ def test_what_has_no_end_is_told(tmp_path: Path) -> None:
         (NNI_1, "  command: python3 mnist.py\n", "", "trial.command is missing; say how a trial"),
         (NNI_2, "python3 mnist.py", "python3 'x", "trialCommand cannot be divided into words: "),
         (NNI_2, "maxTrialNumber", "useAnnotation: true\nmaxTrialNumber",
-         "useAnnotation is not supported: give a search space"),
-        (NNI_2, "maxTrialNumber", "advisor: {name: BOHB}\nmaxTrialNumber",
-         "advisor is not supported; name a tuner, and an assessor such as hyperband"),
+         "useAnnotation is not supported: give a search space in the place of"),
+        (NNI_2, "maxTrialNumber", "multiPhase: true\nmaxTrialNumber",
+         "multiPhase is not supported: a trial asks for its parameters once"),
+        (NNI_2, "name: GridSearch", "nam: GridSearch", "tuner.name is missing; name a strategy"),
+        (NNI_2, "tuner:\n  name: GridSearch\n  classArgs: {optimize_mode: minimize}\n",
+         "tuner: {}\n", "tuner is missing; name a strategy"),
         (NNI_2, "trainingService: {platform: local}", "trainingService: local",
          "trainingService must be a mapping, found 'local'"),
         (NNI_2, "tuner:\n  name: GridSearch\n  classArgs: {optimize_mode: minimize}\n", "",
@@ -199,3 +205,204 @@ def test_what_looks_like_a_macro_reaches_the_shell_as_it_is(tmp_path: Path) -> N
     text = swap(NNI_2, "python3 mnist.py", "${CMD} --x=${envvar:A}")
     command = read(tmp_path, text).options["command"]
     assert command == ["bash", "-c", "$${CMD} --x=$${envvar:A}"]
+
+
+# --- advisors, PBT ------------------------------------------------------------------------------
+
+TUNER = "tuner:\n  name: GridSearch\n  classArgs: {optimize_mode: minimize}\n"
+BUDGET = {"name": "TRIAL_BUDGET", "type": "constant"}
+
+
+def advised(text: str) -> str:
+    return swap(NNI_2, TUNER, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        advised("advisor: {name: Hyperband, classArgs: {optimize_mode: minimize, R: 27}}\n"),
+        advised("tuner: {name: Hyperband, classArgs: {optimize_mode: minimize, R: 27}}\n"),
+        swap(NNI_1, NNI_1[NNI_1.index("tuner:"):NNI_1.index("trial:")],
+             "advisor:\n  builtinAdvisorName: Hyperband\n"
+             "  classArgs: {optimize_mode: minimize, R: 27, exec_mode: serial}\n"),
+    ],
+)  # fmt: skip
+def test_hyperband_is_random_search_with_its_assessor(tmp_path: Path, text: str) -> None:
+    manifest = read(tmp_path, text)
+    options = manifest.options
+    assert (options["tuning_strategy"], options["strategy_options"]) == ("random", {})
+    assert options["direction"] == "minimize"
+    assert options["assessor"] == "hyperband"
+    assert options["assessor_options"] == {"max_steps": "27"}
+    assert options["stop_grace"] == 0
+    assert options["param_list"][-1] == {**BUDGET, "value": 27}
+    told = "\n".join(manifest.notes)
+    assert "Hyperband is the strategy random with the assessor hyperband" in told
+    assert ("exec_mode has no effect here: no bracket waits" in told) == ("serial" in text)
+
+
+def test_bohb_is_tpe_with_the_assessor_of_hyperband(tmp_path: Path) -> None:
+    args = "{min_budget: 3, max_budget: 27, eta: 2, optimize_mode: maximize, num_samples: 9}"
+    manifest = read(tmp_path, advised(f"advisor: {{name: BOHB, classArgs: {args}}}\n"))
+    options = manifest.options
+    assert options["tuning_strategy"] == "tpe"
+    assert options["assessor_options"] == {"max_steps": "27", "min_steps": "3", "eta": "2"}
+    assert options["param_list"][-1] == {**BUDGET, "value": 27}
+    told = "\n".join(manifest.notes)
+    assert "BOHB is the strategy tpe with the assessor hyperband" in told
+    assert "advisor.classArgs.num_samples is no argument of BOHB and not read" in told
+
+
+def test_the_arguments_of_an_advisor_have_the_defaults_of_nni(tmp_path: Path) -> None:
+    for name, longest in (("Hyperband", 60), ("BOHB", 3)):
+        options = read(tmp_path, advised(f"advisor: {{name: {name}}}\n")).options
+        assert options["param_list"][-1] == {**BUDGET, "value": longest}
+        assert options["assessor_options"] == {"max_steps": str(longest)}
+        assert options["direction"] == "maximize"
+
+
+def test_what_stands_beside_an_advisor_has_no_effect(tmp_path: Path) -> None:
+    beside = "advisor: {name: Hyperband}\nassessor: {name: Medianstop}\n"
+    manifest = read(tmp_path, swap(NNI_2, TUNER, beside + TUNER))
+    assert manifest.options["assessor"] == "hyperband"
+    for name in ("tuner", "assessor"):
+        assert any(f"{name} has no effect here beside an advisor" in n for n in manifest.notes)
+    beside = "tuner: {name: Hyperband}\nassessor: {name: Medianstop}\n"
+    told = "\n".join(notes(tmp_path, advised(beside)))
+    assert "assessor has no effect here beside this tuner, which stops trials itself" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("advisor: {name: Hyperband, classArgs: {R: 0}}\n", "classArgs.R must be a whole"),
+        ("advisor: {name: Hyperband, classArgs: {R: [1]}}\n", "classArgs.R must be a whole"),
+        ("advisor: {name: BOHB, classArgs: {min_budget: 9, max_budget: 3}}\n",
+         "classArgs.min_budget must not be above max_budget, which is 3"),
+        ("advisor: {className: Mine}\n", "advisor.className 'Mine': your own code is not run"),
+        ("advisor: {name: Hyperbandd}\n", "'Hyperbandd' is not among the strategies"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_advisor_is_told(tmp_path: Path, text: str, why: str) -> None:
+    (found,) = mistakes(tmp_path, advised(text))
+    assert why in found
+
+
+def test_a_hyperparameter_called_like_the_budget_is_a_mistake(tmp_path: Path) -> None:
+    text = swap(advised("advisor: {name: Hyperband}\n"), "  lr:", "  TRIAL_BUDGET:")
+    (found,) = mistakes(tmp_path, text)
+    assert "the search space must not have TRIAL_BUDGET, which the tuner sets" in found
+
+
+def test_pbt_continues_models(tmp_path: Path) -> None:
+    args = "{optimize_mode: maximize, all_checkpoint_dir: /data, population_size: 4}"
+    manifest = read(tmp_path, advised(f"tuner: {{name: PBTTuner, classArgs: {args}}}\n"))
+    options = manifest.options
+    assert options["tuning_strategy"] == "pbt"
+    assert options["strategy_options"] == {"population_size": "4"}
+    assert options["evaluator"] == "populationbased"
+    assert options["warm_args"] == []
+    assert [entry["name"] for entry in options["param_list"]] == [
+        "lr", "load_checkpoint_dir", "save_checkpoint_dir",
+    ]  # fmt: skip
+    told = "\n".join(manifest.notes)
+    assert "tuner.name continues models: a trial gets load_checkpoint_dir" in told
+    assert "all_checkpoint_dir has no effect here: models are kept in the output" in told
+
+
+# --- platforms ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", ["[{platform: local}]", "[{platform: Local, reuseMode: no}]"])
+def test_a_list_of_one_platform_is_one(tmp_path: Path, service: str) -> None:
+    text = swap(NNI_2, "trainingService: {platform: local}", f"trainingService: {service}")
+    assert read(tmp_path, text).options == read(tmp_path, NNI_2).options
+
+
+HYBRID = swap(NNI_2, "{platform: local}", "[{platform: remote}, {platform: local, gpuIndices: 3}]")
+REMOTE = [
+    (swap(NNI_2, "platform: local", "platform: remote"), "trainingService.platform 'remote'"),
+    (swap(NNI_1, "Platform: local", "Platform: pai"), "trainingServicePlatform 'pai'"),
+    (HYBRID, "trainingService[0].platform 'remote'"),
+]
+
+
+@pytest.mark.parametrize(("text", "label"), REMOTE)
+def test_another_platform_is_refused_with_the_command_that_runs_it_here(
+    tmp_path: Path, text: str, label: str
+) -> None:
+    text = swap(text, "optimize_mode: m", "no_mode: m")  # which is not looked at then
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    (found,) = caught.value.mistakes
+    assert f"{label} is not supported; trials run on this machine" in found
+    assert caught.value.tip is not None
+    assert caught.value.tip.endswith(f"autofinetune run {tmp_path}/m.yaml --gpu=auto")
+
+
+@pytest.mark.parametrize(("text", "label"), REMOTE)
+def test_with_places_on_the_command_line_the_platform_does_not_matter(
+    tmp_path: Path, text: str, label: str
+) -> None:
+    manifest = read(tmp_path, text, given={"gpu": "cpu:2"})
+    assert any(f"{label} has no effect here: trials run on this" in n for n in manifest.notes)
+
+
+def test_what_has_no_command_cannot_be_run_here(tmp_path: Path) -> None:
+    text = swap(REMOTE[1][0], "command: python3 mnist.py", "worker: {command: python3 mnist.py}")
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert caught.value.tip is None
+
+
+# --- what the command line replaces -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tuner",
+    ["name: SMAC", "name: DNGOTuner", "className: my.Tuner, codeDirectory: .", "name: demotuner",
+     "codeDir: ."],
+)  # fmt: skip
+def test_a_tuner_that_is_not_here_is_told_with_the_command_that_replaces_it(
+    tmp_path: Path, tuner: str
+) -> None:
+    text = advised(f"tuner: {{{tuner}, classArgs: {{optimize_mode: minimize, x: [1]}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text, given={"max_trials": "3"})
+    (found,) = caught.value.mistakes
+    assert "m.yaml:6:" in found
+    assert caught.value.tip == (
+        f"to run it anyway: autofinetune run {tmp_path}/m.yaml --max_trials=3 "
+        "--tuning_strategy=tpe"
+    )
+    options = read(tmp_path, text, given={"tuning_strategy": "gp"}).options
+    assert options["direction"] == "minimize"
+    assert "tuning_strategy" not in options
+
+
+def test_an_assessor_is_replaced_too(tmp_path: Path) -> None:
+    text = swap(advised("tuner: {name: SMAC}\n"), "training", "assessor: {className: A}\ntraining")
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert len(caught.value.mistakes) == 2
+    assert caught.value.tip is not None
+    assert caught.value.tip.endswith("m.yaml --tuning_strategy=tpe --assessor=none")
+    given = {"tuning_strategy": "gp", "assessor": "none"}
+    assert "assessor" not in read(tmp_path, text, given=given).options
+
+
+def test_a_replaced_tuner_still_says_what_its_scripts_read(tmp_path: Path) -> None:
+    given = {"tuning_strategy": "tpe"}
+    options = read(tmp_path, advised("tuner: {name: PBT}\n"), given=given).options
+    assert options["evaluator"] == "fulltrail"
+    assert options["param_list"][-1]["name"] == "save_checkpoint_dir"
+    options = read(tmp_path, advised("advisor: {name: Hyperband}\n"), given=given).options
+    assert options["param_list"][-1]["name"] == "TRIAL_BUDGET"
+    assert options["assessor"] == "hyperband"
+
+
+def test_an_empty_search_space_is_told(tmp_path: Path) -> None:
+    space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
+    (tmp_path / "none.json").write_text("{}")
+    (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpaceFile: none.json\n"))
+    assert "searchSpaceFile 'none.json' holds no hyperparameters" in found

@@ -26,7 +26,7 @@ def test_lines_as_katib_wants_them() -> None:
     [
         (r"{metricName: ([\w|-]+), metricValue: ((-?\d+)(\.\d+)?)}", "acc",
          "{metricName: acc, metricValue: 0.5} {metricName: loss, metricValue: 2}", ["0.5"]),
-        (r"(\w+\s\w+)\s:\s((-?\d+)(\.\d+)?)", "valid_1 auc", "valid_1 auc : 0.9 x auc : 1", ["0.9"]),
+        (r"(\w+\s\w+)\s:\s((-?\d+)(\.\d+)?)", "valid_1 auc", "valid_1 auc : 0.9 x a : 1", ["0.9"]),
         (r"([^=()]+)=(?P<value>\d+)", "a", "a=3", ["3"]),
         (r"\(([\w]+)\) is (\d+)", "a", "(a) is 3", ["3"]),
         (r"([]a-z]+)=(\d+)", "a", "a=3", ["3"]),

@@ -65,8 +65,8 @@ def test_the_documented_arguments_of_a_tuner(tmp_path: Path, name: str) -> None:
     assert options["direction"] == args.get("optimize_mode", "maximize")
     assert options["strategy_options"].keys() == args.keys() - {"optimize_mode"}
     assert not any("is no argument" in note for note in manifest.notes)
-    continues_nothing = "continues no models here: every trial is trained from scratch"
-    assert any(continues_nothing in note for note in manifest.notes) == (name == "PBTTuner")
+    continues = any("continues models" in note for note in manifest.notes)
+    assert continues == (name == "PBTTuner")
 
 
 def test_the_documented_batch_takes_arguments_of_another_tuner(tmp_path: Path) -> None:
@@ -127,16 +127,17 @@ def test_arguments_of_nni_have_their_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("name: GridSearch", "name: SMAC", "tuner.name 'SMAC' is not among the strategies"),
-        ("name: GridSearch", "className: my.Tuner", "code of your own cannot be a strategy"),
+        ("name: GridSearch", "name: SMAC", "'SMAC' is a tuner of NNI that does not exist"),
+        ("name: GridSearch", "className: my.Tuner", "your own code is not run as a strategy"),
         ("classArgs: {optimize_mode: minimize}", "classArgs: [1]", "must be a mapping, or JSON"),
         ("classArgs: {optimize_mode: minimize}", "classArgs: '{'", "not valid JSON"),
         ("{optimize_mode: minimize}", "{tpe_args: 3}", "tpe_args must be a mapping, found 3"),
+        ("{optimize_mode: minimize}", "{optimize_mode: [1]}", "must be maximize or minimize"),
         ("{optimize_mode: minimize}", "{seed: x}", "seed must be a whole number of at least 0"),
         ("trainingService", "assessor: {name: Median}\ntrainingService",
          "assessor.name 'Median' is not among the assessors"),
         ("trainingService", "assessor: {className: A}\ntrainingService",
-         "code of your own cannot be a assessor"),
+         "your own code is not run as an assessor"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told(tmp_path: Path, old: str, new: str, why: str) -> None:

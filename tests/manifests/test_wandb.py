@@ -125,7 +125,7 @@ def test_an_option_takes_the_place_of_what_cannot_be(tmp_path: Path) -> None:
         swap(swap(SWEEP, "random", "custom"), "run_cap: 5", "early_terminate: {type: envelope}")
     )
     found = read_manifest(tmp_path / "m.yaml", check_files=False,
-                          given={"tuning_strategy", "assessor"})  # fmt: skip
+                          given={"tuning_strategy": "tpe", "assessor": "none"})  # fmt: skip
     assert found is not None
     assert not {"tuning_strategy", "assessor"} & found.options.keys()
 
@@ -133,9 +133,10 @@ def test_an_option_takes_the_place_of_what_cannot_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "tip"),
     [
-        ("method: random", "method: custom", "autofinetune run m.yaml --tuning_strategy=tpe"),
+        ("method: random", "method: custom",
+         "to run it anyway: autofinetune run m.yaml --tuning_strategy=tpe"),
         ("run_cap: 5", "early_terminate: {type: hyperband, max_iter: 9}",
-         "without early stopping: autofinetune run m.yaml --assessor=none"),
+         "to run it anyway: autofinetune run m.yaml --assessor=none"),
         ("program: train.py\n", "",
          "give the script first: autofinetune train.py --param_file=m.yaml --gpu=auto"),
         ("train.py", "no/such.py",

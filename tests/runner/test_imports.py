@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from autofinetune.runner import imports
+from autofinetune.trial import layer
 
 
 @pytest.fixture(autouse=True)
 def no_customization(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "_customize", lambda: None)
+    monkeypatch.setattr(layer, "chain", lambda own: None)
+    monkeypatch.setitem(sys.modules, "sitecustomize", sys)
 
 
 def test_what_goes_wrong_is_told_with_its_step(

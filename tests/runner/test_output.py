@@ -12,13 +12,14 @@ from pytest import MonkeyPatch, TempPathFactory
 
 from autofinetune.runner.log import BoundedLog
 from autofinetune.runner.output import Output
+from autofinetune.runner.scan import Scanner
 
 Printed = list[tuple[int, bytes]]
 
 
 def log_of(root: Path, printed: Printed) -> bytes:
     """What the log holds after ranks 0 to 2 have printed so, each part read at once."""
-    output = Output(BoundedLog(str(root / "log"), str(root)))
+    output = Output(BoundedLog(str(root / "log"), str(root)), Scanner(str(root / "reports")))
     ends = [output.pipe(rank) for rank in range(3)]
     pipes = output.pipes
     for rank, data in printed:

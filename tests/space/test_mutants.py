@@ -65,9 +65,13 @@ KATIB = b"""\
 kind: Experiment
 spec:
   parameters:
-  - {name: lr, parameterType: double, feasibleSpace: {min: "1e-5", max: "0.1", distribution: logUniform}}
+  - name: lr
+    parameterType: double
+    feasibleSpace: {min: "1e-5", max: "0.1", distribution: logUniform}
   - {name: size, parameterType: int, feasibleSpace: {min: "16", max: "128", step: "16"}}
-  - {name: drop, parameterType: double, feasibleSpace: {min: "0.1", max: "0.9", distribution: normal}}
+  - name: drop
+    parameterType: double
+    feasibleSpace: {min: "0.1", max: "0.9", distribution: normal}
   - {name: optimizer, parameterType: categorical, feasibleSpace: {list: [sgd, adam, "1"]}}
   - {name: layers, parameterType: discrete, feasibleSpace: {list: ["1", "2", "2"]}}
 """
@@ -98,7 +102,7 @@ TOKENS = [
     b"010", b"1:30", b"-0.0", b"''", b"\n", b"name", b"type", b"choice", b"float", b"int",
     b"_type", b"_value", b"_name", b"randint", b"input_choice", b"candidates", b"0", b"-1", b"1",
     b"min", b"max", b"values", b"value", b"distribution", b"parameters", b"q_uniform", b"q", b"{}",
-    b"!!float", b"!!seq", b"choice(", b"interval(0, 1)", b"range(3)", b"log", b"double", b"(", b")",
+    b"!!float", b"!!seq", b"choice(", b"interval(0, 1)", b"range(3)", b"log", b"double", b"(",
 ]  # fmt: skip
 PLACE = re.compile(r"[a-z]+\.(?:yaml|json):([0-9]+):[0-9]+ ")
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")

@@ -1,0 +1,46 @@
+"""Hydra: what the script's main function returns is its score, as for Hydra's own sweepers."""
+
+from __future__ import annotations
+
+import os
+from numbers import Real
+
+from autofinetune.report import REPORT_FILE_VARIABLE, report_final_result
+from autofinetune.trial import logged
+from autofinetune.trial.hooks import quietly
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+RETURN_VALUE = "return_value"  # what it is called as a metric
+
+
+def on_utils(module: ModuleType) -> None:
+    """Look at the result of each job; without a trial nothing is done."""
+    import functools
+
+    original = module.run_job
+
+    @functools.wraps(original)
+    def run_job(*args: Any, **kwargs: Any) -> Any:
+        job = original(*args, **kwargs)
+        if os.environ.get(REPORT_FILE_VARIABLE):
+            quietly(_returned, job)
+        return job
+
+    vars(module)["run_job"] = run_job
+
+
+def _returned(job: Any) -> None:
+    if getattr(job.status, "name", "") != "COMPLETED":
+        return
+    value = job.return_value
+    is_number = (isinstance(value, Real) and not isinstance(value, bool)) or hasattr(value, "item")
+    if not is_number:
+        return
+    if logged.wanted() in ("", RETURN_VALUE):
+        report_final_result(value)
+    else:
+        logged.note(RETURN_VALUE)

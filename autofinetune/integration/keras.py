@@ -1,0 +1,56 @@
+"""Keras 2 and 3 with any backend: a callback in every `fit`."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+
+from autofinetune.trial import logged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "keras"
+_BACKENDS = ("TorchTrainer", "TensorFlowTrainer", "JAXTrainer")
+
+
+def on_backend(module: ModuleType) -> None:
+    """Keras 3: each backend has a class with `fit`, from which its Model inherits."""
+    owner = next(getattr(module, name) for name in _BACKENDS if hasattr(module, name))
+    _listen(owner, "keras.callbacks")
+
+
+def on_engine(module: ModuleType) -> None:
+    """Keras 2, by itself or inside TensorFlow."""
+    package = module.__name__.partition(".engine")[0]
+    _listen(module.Model, f"{package}.callbacks")
+
+
+def _listen(owner: Any, callbacks_module: str) -> None:
+    original = owner.fit
+
+    @functools.wraps(original)
+    def fit(model: Any, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        if logged.wanted():
+            module = importlib.import_module(callbacks_module)
+            if isinstance(callbacks, module.CallbackList):
+                callbacks.append(_callback(module.Callback))
+            else:
+                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+                given = [callback for callback in given if callback is not None]
+                callbacks = [*given, _callback(module.Callback)]
+        return original(model, *args, callbacks=callbacks, **kwargs)
+
+    owner.fit = fit
+
+
+def _callback(base: Any) -> Any:
+    class Autofinetune(base):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logged.values(SOURCE, dict(logs or {}).items())
+            if logged.is_to_stop(SOURCE):
+                self.model.stop_training = True
+
+    return Autofinetune()

@@ -1,0 +1,53 @@
+"""LightGBM: a callback in `train` and `cv`, through which its scikit-learn classes go, too.
+
+A metric is called `valid_0-multi_error`, as its scikit-learn classes have it with a hyphen;
+`multi_error` will do where there is one data set.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+
+from autofinetune.trial import logged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "lightgbm"
+_AFTER_OTHERS = 40  # the order of LightGBM's own callbacks is 10 to 30
+
+
+def on_engine(module: ModuleType) -> None:
+    """Wrap the functions before the rest of the package takes them by name."""
+    for name in ("train", "cv"):
+        _listen(module, name)
+
+
+def _listen(module: ModuleType, name: str) -> None:
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def function(*args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        if logged.wanted():
+            callbacks = [*(callbacks or ()), _Report()]
+        return original(*args, callbacks=callbacks, **kwargs)
+
+    setattr(module, name, function)
+
+
+class _Report:
+    order = _AFTER_OTHERS
+    before_iteration = False
+
+    def __call__(self, env: Any) -> None:
+        results = env.evaluation_result_list or ()
+        found = {f"{data}-{metric}": value for data, metric, value, *_ in results}
+        one = {data for data, *_ in results}
+        also = [f"{data}-{logged.wanted()}" for data in one] if len(one) == 1 else []
+        logged.values(SOURCE, found.items(), *also)
+        if logged.is_to_stop(SOURCE):
+            stop = importlib.import_module("lightgbm.callback").EarlyStopException
+            raise stop(env.iteration, env.evaluation_result_list)

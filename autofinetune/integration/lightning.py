@@ -1,0 +1,75 @@
+"""Lightning, under both of its names: a callback in every Trainer."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from autofinetune.trial import logged
+from autofinetune.trial.hooks import complain, quietly
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "lightning"
+
+
+def on_trainer(module: ModuleType) -> None:
+    """Add the callback to each Trainer behind those that the script gives it."""
+    import functools
+
+    package = module.__name__.partition(".trainer")[0]
+    original = module.Trainer.__init__
+
+    @functools.wraps(original)
+    def init(trainer: Any, *args: Any, **kwargs: Any) -> None:
+        original(trainer, *args, **kwargs)
+        if logged.wanted():
+            quietly(_add, trainer, package)
+
+    module.Trainer.__init__ = init
+
+
+def _add(trainer: Any, package: str) -> None:
+    if trainer.world_size == 1 and int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        complain(
+            "this Trainer uses one of the trial's processes and each trains for itself; give it "
+            "devices and strategy, such as Trainer(devices=2, strategy='ddp')"
+        )
+    base = importlib.import_module(f"{package}.callbacks").Callback
+    trainer.callbacks.append(_callback(base))
+
+
+def _callback(base: Any) -> Any:
+    class Autofinetune(base):  # type: ignore[misc]
+        """Reports the metric where it is first seen: after validation, or after the epoch."""
+
+        place = ""
+
+        def _look(self, place: str, trainer: Any) -> None:
+            if trainer.is_global_zero and self.place in ("", place):
+                metrics = dict(trainer.callback_metrics)
+                if logged.values(SOURCE, metrics.items()):
+                    self.place = place
+            if place != "test" and trainer.strategy.reduce_boolean_decision(
+                logged.is_to_stop(SOURCE), all=False
+            ):
+                trainer.should_stop = True
+
+        def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+            if not trainer.sanity_checking:
+                self._look("validation", trainer)
+
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            self._look("train", trainer)
+
+        def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+            self._look("test", trainer)
+
+        def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+            if trainer.world_size == 1 and logged.is_to_stop(SOURCE):
+                trainer.should_stop = True
+
+    return Autofinetune()

@@ -1,0 +1,64 @@
+"""MLflow: what goes to its tracking service, by the fluent functions, a client or autologging."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+
+from autofinetune.trial import logged
+from autofinetune.trial.hooks import wrap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "mlflow"
+
+
+def on_client(module: ModuleType) -> None:
+    """Listen to single metrics and to batches of them."""
+    wrap(module.TrackingServiceClient, "log_metric", _logged)
+    wrap(module.TrackingServiceClient, "log_batch", _logged_all)
+    client = module.TrackingServiceClient
+    for name in ("log_metric", "log_batch"):
+        setattr(client, name, _leaving(getattr(client, name)))
+
+
+def _leaving(original: Any) -> Any:
+    @functools.wraps(original)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        logged.leave(SOURCE)
+        return result
+
+    return function
+
+
+def _logged(client: Any, run_id: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
+    logged.values(SOURCE, [(key, value)])
+
+
+def _logged_all(client: Any, run_id: Any, metrics: Any = (), *args: Any, **kwargs: Any) -> None:
+    logged.values(SOURCE, [(metric.key, metric.value) for metric in metrics])
+
+
+def on_store(module: ModuleType) -> None:
+    """Make trials that begin together take turns where they find no database and make one."""
+    original = module.SqlAlchemyStore.__init__
+
+    @functools.wraps(original)
+    def init(store: Any, *args: Any, **kwargs: Any) -> None:
+        import fcntl
+
+        name = f"autofinetune-mlflow-{os.getuid()}.lock"
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(os.path.join(tempfile.gettempdir(), name), flags, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            original(store, *args, **kwargs)
+        finally:
+            os.close(lock)
+
+    module.SqlAlchemyStore.__init__ = init

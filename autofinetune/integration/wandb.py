@@ -1,0 +1,187 @@
+"""Weights & Biases: `wandb.config` holds the hyperparameters, and what is logged is the score.
+
+The variables and the file of parameters are those by which W&B's own agent starts a run
+(wandb 0.31, sdk/wandb_settings.py). Without an account runs are offline and lie in the directory
+of the trial.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE, REPORT_FILE_VARIABLE
+from autofinetune.trial import logged
+from autofinetune.trial.hooks import quietly, wrap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "wandb"
+_SUMMARIES = ("max", "min", "mean", "last", "best")
+_summary = ""  # what `define_metric` asked for
+_kept: list[float] = []  # the values of a metric of which the summary is asked for
+
+
+def environment() -> dict[str, str]:
+    """Return what W&B reads when a run begins; what the user has set stays."""
+    found = {
+        "WANDB_SWEEP_PARAM_PATH": _params_file(),
+        "WANDB_DIR": os.environ["AUTOFINETUNE_ATTEMPT_DIR"],
+        "WANDB_SILENT": "true",
+    }
+    if not _has_account():
+        found |= {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": os.environ["AUTOFINETUNE_RUN"]}
+    mine = ("WANDB_SWEEP_PARAM_PATH",)
+    return {n: v for n, v in found.items() if n in mine or not os.environ.get(n)}
+
+
+def _has_account() -> bool:
+    if os.environ.get("WANDB_MODE") or os.environ.get("WANDB_API_KEY"):
+        return True
+    path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").partition("://")[2]
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = " ".join(file.read().split())
+    except OSError:
+        return False
+    return f"machine {host.partition('/')[0]} " in text
+
+
+def _params_file() -> str:
+    """Write the hyperparameters as W&B's agent does, and return the name of the file."""
+    directory = os.environ["AUTOFINETUNE_ATTEMPT_DIR"]
+    path = os.path.join(directory, "wandb-params.yaml")
+    if not os.path.exists(path):
+        record = {"wandb_version": 1, **{n: {"value": v} for n, v in _params().items()}}
+        partial = f"{path}.{os.getpid()}"
+        with open(partial, "x", encoding="ascii") as file:
+            json.dump(record, file)  # YAML, too
+        os.replace(partial, path)
+    return path
+
+
+def _params() -> dict[str, Any]:
+    text = os.environ.get(PARAMS_VARIABLE)
+    path = os.environ.get(PARAMS_FILE_VARIABLE)
+    if not text and path:
+        with open(path, encoding="ascii") as file:
+            text = file.read()
+    found = json.loads(text or "{}")
+    return found if isinstance(found, dict) else {}
+
+
+# --- what is logged -----------------------------------------------------------------------------
+
+
+def on_run(module: ModuleType) -> None:
+    """Listen to `run.log`, through which `wandb.log` goes, and `run.define_metric`."""
+    wrap(module.Run, "log", _logged)
+    wrap(module.Run, "define_metric", _defined)
+    _leave_after(module.Run, "log")
+
+
+def on_summary(module: ModuleType) -> None:
+    """Listen to `run.summary[name] = value` and its like."""
+    wrap(module.SummaryDict, "update", _summarized)
+
+
+def _leave_after(owner: Any, name: str) -> None:
+    import functools
+
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        logged.leave(SOURCE)
+        return result
+
+    setattr(owner, name, wrapper)
+
+
+def _logged(run: Any, data: Any = None, *args: Any, **kwargs: Any) -> None:
+    metric = logged.wanted()
+    if not metric or not hasattr(data, "items"):
+        return
+    found = dict(_flat(data))
+    base, _, summary = metric.rpartition(".")
+    if metric not in found and summary in _SUMMARIES and base in found:
+        _keep(found[base], summary)
+    elif metric in found and _summary:
+        _keep(found[metric], _summary)
+    else:
+        logged.values(SOURCE, found.items())
+
+
+def _keep(number: Any, summary: str) -> None:
+    """Report the summary of all values so far, as it stands in W&B's table of runs."""
+    _kept.append(float(number))
+    reduced = {"max": max(_kept), "min": min(_kept), "mean": sum(_kept) / len(_kept)}
+    logged.value(SOURCE, reduced.get(summary, _kept[-1]))
+
+
+def _summarized(summary: Any, values: Any, *args: Any, **kwargs: Any) -> None:
+    if hasattr(values, "items"):
+        logged.values(SOURCE, _flat(values))
+
+
+def _defined(run: Any, name: Any = "", *args: Any, **kwargs: Any) -> None:
+    """Note which summary of the metric counts: `max`, `min`, or the best by `goal`."""
+    global _summary
+    if name != logged.wanted():
+        return
+    asked = str(kwargs.get("summary") or "").split(",")[0]
+    goal = {"maximize": "max", "minimize": "min"}.get(str(kwargs.get("goal")), "min")
+    _summary = goal if asked == "best" else asked if asked in ("max", "min", "mean") else ""
+
+
+def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the values inside, under the names with dots and with slashes."""
+    for key, item in list(data.items()):
+        name = f"{prefix}{key}"
+        if isinstance(item, dict) and depth < 8:
+            yield from _flat(item, f"{name}.", depth + 1)
+            if logged.wanted().startswith(f"{name}/"):
+                yield from _flat(item, f"{name}/", depth + 1)
+        else:
+            yield name, item
+
+
+# --- sweeps that a script starts by itself ------------------------------------------------------
+
+
+def on_package(module: ModuleType) -> None:
+    """In a trial `wandb.agent` calls the function once, and `wandb.sweep` asks no server."""
+    if os.environ.get(REPORT_FILE_VARIABLE):
+        vars(module).update(agent=_agent, sweep=_sweep, controller=_controller)
+
+
+def _sweep(sweep: Any = None, *args: Any, **kwargs: Any) -> str:
+    return os.environ.get("WANDB_SWEEP_ID") or os.environ["AUTOFINETUNE_RUN"]
+
+
+def _agent(
+    sweep_id: Any = None, function: Callable[[], Any] | None = None, *args: Any, **kwargs: Any
+) -> None:
+    if function is None:
+        raise SystemExit(
+            "autofinetune: wandb.agent without a function starts programs of a sweep, which a "
+            "trial cannot; tune that program: autofinetune run sweep.yaml"
+        )
+    function()
+    import wandb
+
+    if wandb.run is not None:
+        quietly(wandb.finish)
+
+
+def _controller(*args: Any, **kwargs: Any) -> None:
+    raise SystemExit(
+        "autofinetune: wandb.controller runs a sweep, which autofinetune does already; "
+        "take the call out, or put it where a trial does not come"
+    )

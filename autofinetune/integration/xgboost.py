@@ -1,0 +1,59 @@
+"""XGBoost: a callback in `train` and `cv`, through which its scikit-learn classes go, too.
+
+A metric is called as XGBoost prints it, `validation_0-logloss`; `logloss` will do where there is
+one data set.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+
+from autofinetune.trial import logged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import Any
+
+SOURCE = "xgboost"
+
+
+def on_training(module: ModuleType) -> None:
+    """Wrap the functions before the rest of the package takes them by name."""
+    for name in ("train", "cv"):
+        _listen(module, name)
+
+
+def _listen(module: ModuleType, name: str) -> None:
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def function(*args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        if logged.wanted():
+            base = importlib.import_module("xgboost.callback").TrainingCallback
+            callbacks = [*(callbacks or ()), _callback(base)]
+        return original(*args, callbacks=callbacks, **kwargs)
+
+    setattr(module, name, function)
+
+
+def _callback(base: Any) -> Any:
+    class Autofinetune(base):  # type: ignore[misc]
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            logged.values(SOURCE, _last(evals_log), *_short(evals_log))
+            return logged.is_to_stop(SOURCE)
+
+    return Autofinetune()
+
+
+def _last(evals_log: Any) -> Iterator[tuple[str, Any]]:
+    for data, metrics in evals_log.items():
+        for metric, values in metrics.items():
+            value = values[-1]
+            yield f"{data}-{metric}", value[0] if isinstance(value, tuple) else value
+
+
+def _short(evals_log: Any) -> list[str]:
+    return [f"{data}-{logged.wanted()}" for data in evals_log] if len(evals_log) == 1 else []

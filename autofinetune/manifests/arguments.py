@@ -1,0 +1,79 @@
+"""The `classArgs` of a tuner, an assessor or an advisor, in the spelling of NNI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autofinetune.errors import did_you_mean
+from autofinetune.options import Option
+from autofinetune.space import Document, as_text
+from autofinetune.space.fields import short
+from autofinetune.space.yaml_file import Path_
+
+from .reader import NO_EFFECT, Section
+
+DIRECTIONS = {"maximize": "maximize", "minimize": "minimize"}
+
+
+class Arguments:
+    """The arguments of a section, flat: NNI keeps those of TPE in a mapping of their own."""
+
+    def __init__(self, section: Section, document: Document | None) -> None:
+        self._label = section.label("classArgs")
+        self._findings = section.file.within(document or section.file.document)
+        self._inner: tuple[str, ...] = ()
+        self.values: dict[str, Any] = dict(document.value) if document else {}
+        inner = self.values.pop("tpe_args", None)
+        if isinstance(inner, Mapping):
+            self._inner = tuple(inner)
+            self.values |= inner
+        elif inner is not None:
+            self.mistake("tpe_args", f"must be a mapping, found {short(inner)}")
+
+    def mistake(self, name: str, why: str) -> None:
+        self._findings.mistake(*self._told(name, why))
+
+    def note(self, name: str, why: str) -> None:
+        self._findings.note(*self._told(name, why))
+
+    def _told(self, name: str, why: str) -> tuple[Path_, str]:
+        path = ("tpe_args", name) if name in self._inner else (name,)
+        label = ".".join((self._label, *path))[:200]
+        return path, f"{label} {why}"
+
+    def mode(self) -> str | None:
+        """Whether higher scores are better, if it is specified."""
+        mode = self.values.pop("optimize_mode", None)
+        if mode is None:
+            return None
+        if isinstance(mode, str) and mode in DIRECTIONS:
+            return mode
+        self.mistake("optimize_mode", f"must be maximize or minimize, found {short(mode)}")
+        return None
+
+    def no_effect(self, name: str, why: str = NO_EFFECT) -> None:
+        """Drop an argument that is known and changes nothing; a note says so."""
+        if self.values.pop(name, None) is not None:
+            self.note(name, why)
+
+    def checked(self, owner: str, options: Mapping[str, Option] | None) -> dict[str, str]:
+        """The arguments as options, by the names they were given; None allows any."""
+        known = {}
+        for name, option in (options or {}).items():
+            known.update(dict.fromkeys((name, *option.also), option))
+        found = {}
+        for name, value in self.values.items():
+            if value is None and name != "constant_liar_type":
+                continue  # as if it were not there
+            if options is not None and name not in known:
+                guess = did_you_mean(name[:60], known)
+                self.note(name, f"is no argument of {owner} and not read{guess}")
+                continue
+            try:
+                if options is not None:
+                    known[name].read(value)
+            except ValueError:
+                self.mistake(name, f"must be {known[name].allowed}, found {short(value)}")
+            found[name] = as_text(value)
+        return found

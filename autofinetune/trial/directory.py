@@ -1,0 +1,76 @@
+"""The directory for the model of a trial, which exists and is empty when the script starts.
+
+Some scripts write into it, others make it themselves by `shutil.copytree`, `os.makedirs` or
+`shutil.move`, as PaddleHub's do. Both work: making it succeeds while it is empty.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+VARIABLE = "AUTOFINETUNE_SAVED_PARAMS_DIR"
+
+
+class _Mkdir:
+    """`os.mkdir`, for which the empty model directory is not there yet.
+
+    An object, not a function: Python 3.10 keeps `os.mkdir` in a class, which would bind one.
+    """
+
+    def __init__(self, original: Callable[..., None]) -> None:
+        self._original = original
+        self.__doc__ = original.__doc__
+        self.__name__ = "mkdir"
+
+    def __call__(self, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        try:
+            self._original(path, mode, dir_fd=dir_fd)
+        except FileExistsError:
+            if dir_fd is not None or not is_awaited(path):
+                raise
+
+
+def is_awaited(path: Any) -> bool:
+    """Whether `path` is the model directory of this trial, still empty."""
+    directory = os.environ.get(VARIABLE, "")
+    try:
+        return os.path.samefile(path, directory) and not os.listdir(path)
+    except (OSError, TypeError, ValueError):
+        return False
+
+
+def admit_makers() -> None:
+    """Let `os.mkdir`, and so `os.makedirs`, `shutil.copytree` and `Path.mkdir`, make it."""
+    if os.environ.get(VARIABLE) and not isinstance(os.mkdir, _Mkdir):
+        os.mkdir = _Mkdir(os.mkdir)
+
+
+def admit_move(shutil: ModuleType) -> None:
+    """Let `shutil.move` put a directory in its place, not into it."""
+    import functools
+
+    original = shutil.move
+
+    @functools.wraps(original)
+    def move(src: Any, dst: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (is_awaited(dst) and os.path.isdir(src)):
+            return original(src, dst, *args, **kwargs)
+        os.rmdir(dst)
+        try:
+            return original(src, dst, *args, **kwargs)
+        except BaseException:
+            try:
+                os.mkdir(dst)
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+            raise
+
+    vars(shutil)["move"] = move

@@ -1,0 +1,107 @@
+"""Calls of ours before and after the import of a module; a hook never fails the training."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Hook = tuple[str, str]  # the file in `integration/`, the function in it that gets the module
+
+
+class Finder:
+    """Lets the other finders find a module, and has its hook called once it is imported."""
+
+    def __init__(self, table: Mapping[str, Hook]) -> None:
+        self._table = table
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        hook = self._table.get(name)
+        if hook is None:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            before(hook)
+            _call_after(spec.loader, hook)
+        return spec
+
+
+def before(hook: Hook) -> None:
+    """Set the variables that a tool reads from its environment, those of the user excepted."""
+    try:
+        adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
+        environment: Callable[[], Mapping[str, str]] | None
+        environment = getattr(adapter, "environment", None)
+        if environment is not None and os.environ.get("AUTOFINETUNE_REPORT_FILE"):
+            os.environ.update(environment())
+    except Exception as error:
+        complain(f"{hook[0]} does not get its settings: {type(error).__name__}: {error}")
+
+
+def _call_after(loader: Any, hook: Hook) -> None:
+    run = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        run(module)
+        try:
+            adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
+            getattr(adapter, hook[1])(module)
+        except Exception as error:
+            complain(f"{module.__name__} is not listened to: {type(error).__name__}: {error}")
+
+    try:
+        loader.exec_module = exec_module
+    except AttributeError as error:
+        complain(f"{hook[0]} is not listened to: {error}")
+
+
+def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
+    """Have `note` called with the same arguments after each call of `owner.name` that returned.
+
+    Raises:
+        AttributeError: there is no such function, as in another version of the library.
+    """
+    import functools
+
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        quietly(note, *args, **kwargs)
+        return result
+
+    setattr(owner, name, wrapper)
+
+
+def quietly(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    """Call; what goes wrong in it is said once and does not reach the training."""
+    try:
+        call(*args, **kwargs)
+    except Exception as error:
+        complain(f"{type(error).__name__}: {error}")
+
+
+_said: set[str] = set()
+
+
+def complain(sentence: str) -> None:
+    """Write one line to the trial's log, each sentence once."""
+    if sentence in _said:
+        return
+    _said.add(sentence)
+    try:
+        print(f"autofinetune: {sentence}", file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):  # standard error is closed or gone
+        pass

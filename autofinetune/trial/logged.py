@@ -1,0 +1,111 @@
+"""The metric of a run (`--metric`) among all that libraries log.
+
+One source, the first that logs the metric, is listened to: a library on top of another logs the
+same value again. The names of other metrics are noted beside the reports, for the message about a
+metric that never came.
+"""
+
+from __future__ import annotations
+
+import os
+
+from autofinetune.report import (
+    REPORT_FILE_VARIABLE,
+    as_score,
+    report_logged,
+    should_stop,
+)
+from autofinetune.trial.hooks import complain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+METRIC_VARIABLE = "AUTOFINETUNE_METRIC"
+SEEN = "metrics-seen"
+_MOST_NAMES = 200
+_MOST_CHARACTERS = 200
+_owner = ""
+_steps = 0
+_names: set[str] = set()
+
+
+def wanted() -> str:
+    """Return the name of the metric; empty outside a trial, or if none is looked for."""
+    return os.environ.get(METRIC_VARIABLE, "") if os.environ.get(REPORT_FILE_VARIABLE) else ""
+
+
+def value(source: str, number: Any) -> None:
+    """Report a value of the metric, unless another source reports it already."""
+    global _owner, _steps
+    if _owner not in ("", source):
+        return
+    try:
+        score = as_score("metric", number)
+    except TypeError as error:
+        complain(f"{wanted()} is not reported: {error}")
+        return
+    _owner = source
+    report_logged(score, _steps)
+    _steps += 1
+
+
+def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:
+    """Report the metric if it is among `logged`, and note the names of the others.
+
+    Args:
+        source: the library.
+        logged: names and values.
+        also: other names under which the library logs the metric.
+
+    Returns:
+        Whether it was among them.
+    """
+    metric = wanted()
+    if not metric:
+        return False
+    is_found = False
+    for name, number in logged:
+        if name == metric or name in also:
+            value(source, number)
+            is_found = True
+        else:
+            note(name)
+    return is_found
+
+
+def note(name: object) -> None:
+    """Keep the name of a metric that is not the one looked for."""
+    if _owner or name in _names or len(_names) >= _MOST_NAMES or not isinstance(name, str):
+        return
+    _names.add(name)
+    text = name[:_MOST_CHARACTERS]
+    path = os.path.join(os.path.dirname(os.environ[REPORT_FILE_VARIABLE]), SEEN)
+    if not text.isprintable() or os.path.dirname(path) == "/dev":
+        return
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, text.encode("utf-8", "replace") + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def is_to_stop(source: str) -> bool:
+    """Whether the trial is asked to end, and `source` is the one to end it."""
+    return _owner in ("", source) and should_stop()
+
+
+def leave(source: str) -> None:
+    """End the process, where a library has no loop that could be left.
+
+    Raises:
+        SystemExit: the trial is asked to end.
+    """
+    if _owner == source and should_stop():
+        complain("asked to stop, so the script ends here")
+        raise SystemExit(0)

@@ -1,0 +1,1 @@
+"""`t9k` in a trial whose Python does not have TensorStack's SDK: only its `tuner`."""

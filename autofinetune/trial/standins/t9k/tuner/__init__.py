@@ -1,0 +1,26 @@
+"""The calls of `t9k.tuner` for scripts of AutoTuneExperiments; they have the meaning of NNI's.
+
+Their names are those in TensorStack's documentation of its SDK, docs/tool/tensorstack-sdk.
+"""
+
+from __future__ import annotations
+
+from autofinetune.nni import (
+    get_current_parameter,
+    get_experiment_id,
+    get_next_parameter,
+    get_sequence_id,
+    get_trial_id,
+    report_final_result,
+    report_intermediate_result,
+)
+
+__all__ = [
+    "get_current_parameter",
+    "get_experiment_id",
+    "get_next_parameter",
+    "get_sequence_id",
+    "get_trial_id",
+    "report_final_result",
+    "report_intermediate_result",
+]
