@@ -10,7 +10,7 @@ from autofinetune.events import AttemptLost, Event, SlotQuarantined, TrialEnded
 from autofinetune.executors import ExitRecord, Observation
 from autofinetune.paths import RunPaths
 from autofinetune.safety import Safety
-from autofinetune.scoring import Scoring, Values
+from autofinetune.scoring import NO_METRIC, Scoring, Values
 from autofinetune.state import (
     FAST_FAILURE_S,
     SUSPECT_SLOT,
@@ -21,8 +21,6 @@ from autofinetune.state import (
 )
 from autofinetune.stopping import Stopping
 from autofinetune.verdict import SUCCESS, Verdict, how_it_ended, judge
-
-NO_METRIC = "no_metric"
 
 
 class Endings:

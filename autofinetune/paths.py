@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autofinetune.runner.files import REPORTS
+from autofinetune.trial.logged import SEEN
 
 PARAMS = "params.json"
 
@@ -72,6 +73,10 @@ class RunPaths:
 
     def reports(self, trial: int, attempt: int) -> Path:
         return self.attempt_dir(trial, attempt) / REPORTS
+
+    def metrics_seen(self, trial: int, attempt: int) -> Path:
+        """The names of the metrics that libraries logged, other than the one looked for."""
+        return self.attempt_dir(trial, attempt) / SEEN
 
     def params(self, trial: int, attempt: int) -> Path:
         return self.attempt_dir(trial, attempt) / PARAMS

@@ -13,6 +13,7 @@ from autofinetune.defaults import DEFAULTS
 from autofinetune.state import Direction
 
 FINAL = ("last", "best")
+NO_METRIC = "no_metric"  # why a trial failed that ended well and logged no value
 _MOST_CHARACTERS = 500
 
 

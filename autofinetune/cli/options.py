@@ -48,6 +48,13 @@ lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
 """
 
 
+# Options of PaddleHub 1.2 under their later names.
+_SUCCESSORS = {
+    "--cuda": "--gpu, as in --gpu=0,1",
+    "--evaluate_choice": "--evaluator, fulltrail or populationbased",
+}
+
+
 class Words(NamedTuple):
     """A command line, divided."""
 
@@ -66,6 +73,8 @@ class Parser(argparse.ArgumentParser):
         if not message.startswith("unrecognized arguments: "):
             return ""
         word = message.split()[2].partition("=")[0]
+        if word in _SUCCESSORS:
+            return f"; what PaddleHub 1.2 called {word} is {_SUCCESSORS[word]}"
         return did_you_mean(word, self._option_string_actions, str)
 
 

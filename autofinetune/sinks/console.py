@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +21,7 @@ from autofinetune.events import (
 )
 from autofinetune.paths import RunPaths
 from autofinetune.run_state import EXHAUSTED
+from autofinetune.scoring import NO_METRIC
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 
@@ -88,12 +90,21 @@ class Console(Sink):
         values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
         self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
         self._say(f"         reason: {trial.reason}")
-        if trial.reason in _HINTS:
-            self._say(f"         {_HINTS[trial.reason]}")
+        hint = self._no_metric(trial) if trial.reason == NO_METRIC else _HINTS.get(trial.reason)
+        if hint:
+            self._say(f"         {hint}")
         log = self._paths.trial_log(trial.round, trial.member)
         for line in last_lines(log):
             self._say(f"         | {line}")
         self._say(f"         full log: {log}")
+
+    def _no_metric(self, trial: Trial) -> str:
+        scoring = self._config.scoring
+        if scoring.metric_pattern:
+            return f"nothing that it printed matches --metric_pattern={scoring.metric_pattern}"
+        names = _lines(_end_of(self._paths.metrics_seen(trial.id, trial.attempt)))
+        seen = ", ".join(dict.fromkeys(names)) or "no library that is listened to logged any"
+        return f"metric {scoring.metric} was never logged; metrics that were: {seen}"
 
     def _progress(self, state: State) -> str:
         total = self._config.max_trials
@@ -127,17 +138,24 @@ class Console(Sink):
 
 def last_lines(log: Path) -> list[str]:
     """The end of a trial's log as safe text: without control codes and progress bars' past."""
+    return list(deque(_lines(_end_of(log)), maxlen=_TAIL_LINES))
+
+
+def _end_of(path: Path) -> str:
     try:
-        with os.fdopen(os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return []  # the script put something else there, which may never end
+                return ""  # the script put something else there, which may never end
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
+            return file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
     except OSError:
-        return []
+        return ""
+
+
+def _lines(text: str) -> Iterator[str]:
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     clean = (_CONTROL.sub("", line).rstrip()[:500] for line in lines)
-    return list(deque((line for line in clean if line), maxlen=_TAIL_LINES))
+    return (line for line in clean if line)
 
 
 def _name(trial: Trial) -> str:
