@@ -85,6 +85,29 @@ def on_run(module: ModuleType) -> None:
     _leave_after(module.Run, "log")
 
 
+def on_disabled(module: ModuleType) -> None:
+    """Listen to runs that are disabled, which have methods of their own."""
+    wrap(module.NoopRun, "log", _logged)
+    wrap(module.NoopRun, "define_metric", _defined)
+    _leave_after(module.NoopRun, "log")
+
+
+def on_init(module: ModuleType) -> None:
+    """Where `WANDB_MODE` is `offline`, a trial asks for no account, not by `mode="online"` either."""
+    import functools
+
+    original = module.init
+
+    @functools.wraps(original)
+    def init(*args: Any, **kwargs: Any) -> Any:
+        is_offline = os.environ.get("WANDB_MODE") == "offline"
+        if is_offline and kwargs.get("mode") == "online" and os.environ.get(REPORT_FILE_VARIABLE):
+            kwargs["mode"] = "offline"
+        return original(*args, **kwargs)
+
+    vars(module)["init"] = init
+
+
 def on_summary(module: ModuleType) -> None:
     """Listen to `run.summary[name] = value` and its like."""
     wrap(module.SummaryDict, "update", _summarized)
@@ -157,8 +180,22 @@ def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, An
 
 def on_package(module: ModuleType) -> None:
     """In a trial `wandb.agent` calls the function once, and `wandb.sweep` asks no server."""
-    if os.environ.get(REPORT_FILE_VARIABLE):
-        vars(module).update(agent=_agent, sweep=_sweep, controller=_controller)
+    for function in (_agent, _sweep, _controller):
+        _replace(module, function.__name__.lstrip("_"), function)
+
+
+def _replace(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
+    """Have `ours` called in a trial; modules may be imported before one, by `--preload`."""
+    import functools
+
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        is_trial = bool(os.environ.get(REPORT_FILE_VARIABLE))
+        return (ours if is_trial else original)(*args, **kwargs)
+
+    vars(module)[name] = function
 
 
 def _sweep(sweep: Any = None, *args: Any, **kwargs: Any) -> str:
