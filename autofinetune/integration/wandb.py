@@ -12,7 +12,7 @@ import os
 
 from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE, REPORT_FILE_VARIABLE
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import quietly, wrap
+from autofinetune.trial.hooks import in_trial, quietly, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,21 +181,7 @@ def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, An
 def on_package(module: ModuleType) -> None:
     """In a trial `wandb.agent` calls the function once, and `wandb.sweep` asks no server."""
     for function in (_agent, _sweep, _controller):
-        _replace(module, function.__name__.lstrip("_"), function)
-
-
-def _replace(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
-    """Have `ours` called in a trial; modules may be imported before one, by `--preload`."""
-    import functools
-
-    original = getattr(module, name)
-
-    @functools.wraps(original)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        is_trial = bool(os.environ.get(REPORT_FILE_VARIABLE))
-        return (ours if is_trial else original)(*args, **kwargs)
-
-    vars(module)[name] = function
+        in_trial(module, function.__name__.lstrip("_"), function)
 
 
 def _sweep(sweep: Any = None, *args: Any, **kwargs: Any) -> str:
