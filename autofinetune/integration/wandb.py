@@ -93,7 +93,7 @@ def on_disabled(module: ModuleType) -> None:
 
 
 def on_init(module: ModuleType) -> None:
-    """Where `WANDB_MODE` is `offline`, a trial asks for no account, not by `mode="online"` either."""
+    """Let `WANDB_MODE=offline` win over `wandb.init(mode="online")`, which needs an account."""
     import functools
 
     original = module.init

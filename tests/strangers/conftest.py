@@ -38,9 +38,7 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Send the words of the mark to the process that writes the record."""
     report: pytest.TestReport = yield  # type: ignore[assignment, misc]
     mark = item.get_closest_marker("stranger")

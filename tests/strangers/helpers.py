@@ -26,7 +26,7 @@ BOTH = ("--tuning_strategy=grid", "--popsize=2", "--round=1", "--gpu=cpu:1")
 # Stops the second of these trials at its first value that is worse.
 STOP = ("--assessor=medianstop", "--assessor_options", "min_completed=1,start_step=1")
 _VARIABLES = ("WANDB_", "MLFLOW_", "AUTOFINETUNE_", "XDG_", "HUB_HOME", "NNI_", "CUDA_VISIBLE")
-_LIMIT_S = 300
+_LIMIT_S = 900
 
 
 @dataclass(frozen=True)

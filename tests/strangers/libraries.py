@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .helpers import BOTH, STOP, Place, states
+from .helpers import STOP, Place, states
 
 # The second learns nothing. A script makes it slow, so that there is something to stop.
 RATES = """\
@@ -47,17 +47,5 @@ def check(place: Place, script: str, *words: str) -> None:
     assert exit_code(place, 1) == 0, place.log(1)
 
 
-def check_scores(place: Place, script: str, *words: str) -> None:
-    """Run a script that always has 3 epochs; nothing is stopped."""
-    place.write(hparam_yaml=RATES, train_py=DATA.replace("3000", "3") + script)
-    trials = place.tune("--direction=minimize", *words)
-    told = [float(line.split()[0]) for line in place.ledger()]
-    assert [float(trial["score"]) for trial in trials] == pytest.approx(told, rel=1e-5)
-    assert len(trials) == len(told) == 2
-
-
 def exit_code(place: Place, trial: int) -> object:
     return json.loads((place.attempt(trial) / "exit.json").read_text()).get("returncode")
-
-
-__all__ = ["BOTH", "DATA", "RATES", "check", "check_scores", "exit_code"]

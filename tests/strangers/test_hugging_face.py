@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .helpers import STOP, Place, states
-from .libraries import check_scores, exit_code
+from .libraries import check, exit_code
 
 TRAINER = """
 import os, time
@@ -84,7 +84,8 @@ accelerator.init_trackers("digits", config=vars(args))
 torch.manual_seed(1)
 data = DataLoader(TensorDataset(torch.tensor(x), torch.tensor(y)), 32)
 model = torch.nn.Linear(4, 2)
-model, optimizer, data = accelerator.prepare(model, torch.optim.SGD(model.parameters(), args.lr), data)
+optimizer = torch.optim.SGD(model.parameters(), args.lr)
+model, optimizer, data = accelerator.prepare(model, optimizer, data)
 for epoch in range(EPOCHS):
     for inputs, labels in data:
         loss = torch.nn.functional.cross_entropy(model(inputs), labels)
@@ -92,11 +93,12 @@ for epoch in range(EPOCHS):
         optimizer.step()
         optimizer.zero_grad()
     accelerator.log({"train_loss": loss.item(), "epoch": epoch}, step=epoch)
+    wait()
 accelerator.end_training()
 done(loss.item(), EPOCHS)
 """
 
 
-@pytest.mark.stranger("accelerate", "`accelerator.log`", "accelerate", "torch")
+@pytest.mark.stranger("accelerate", "`accelerator.log`; early stopping", "accelerate", "torch")
 def test_accelerate(place: Place) -> None:
-    check_scores(place, ACCELERATE, "--metric=train_loss")
+    check(place, ACCELERATE, "--metric=train_loss")

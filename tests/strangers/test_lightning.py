@@ -41,14 +41,14 @@ done(trainer.callback_metrics["val_loss"], trainer.current_epoch)
 """
 
 
-@pytest.mark.stranger("Lightning", "`Trainer.fit`, `self.log`; early stopping", "lightning", "torch")
+@pytest.mark.stranger(
+    "Lightning", "`Trainer.fit`, `self.log`; early stopping", "lightning", "torch"
+)
 def test_lightning(place: Place) -> None:
     check(place, SCRIPT, "--metric=val_loss")
 
 
-@pytest.mark.stranger(
-    "Lightning", "the same as `pytorch_lightning`", "pytorch-lightning", "torch"
-)
+@pytest.mark.stranger("Lightning", "the same as `pytorch_lightning`", "pytorch-lightning", "torch")
 def test_pytorch_lightning(place: Place) -> None:
     script = SCRIPT.replace("import lightning as L", "import pytorch_lightning as L")
     check(place, script, "--metric=val_loss")

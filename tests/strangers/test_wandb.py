@@ -54,9 +54,8 @@ def test_a_script_reads_its_configuration_and_logs(place: Place) -> None:
     assert scores(place.tune("--metric=val_acc")) == [0.375, 0.625]
     assert len(binaries(place, 0)) == len(binaries(place, 1)) == 1
     assert place.names() == {"train.py", "hparam.yaml", "result"}
-    # .visualdl is of the sink of that name
-    assert not {path.name for path in place.home.iterdir()} - {".cache", ".visualdl"}
-    print([str(p) for p in place.home.rglob("*")])
+    names = {str(path.relative_to(place.home)) for path in place.home.rglob("*")}
+    assert not {name for name in names if "wandb" in name or "netrc" in name}
 
 
 @stranger("a sweep file by `autofinetune run`: grid, random, bayes; nested parameters")
@@ -76,19 +75,20 @@ def test_a_sweep_runs(place: Place, method: str) -> None:
                     assert wandb.config.optimizer["name"] in ("sgd", "adam")
                     assert run.config["epochs"] == 3
                     for epoch in range(run.config.epochs):
-                        run.log({"val_acc": wandb.config.lr + rate, "train": {"loss": 1 / (epoch + 1)}})
+                        accuracy = wandb.config.lr + rate
+                        run.log({"val_acc": accuracy, "train": {"loss": 1 / (epoch + 1)}})
 
             if __name__ == "__main__":
                 main()
         """,
     )
     done = place.run(
-        "run", "sweep.yaml", "--gpu=cpu:1", "--popsize=4", "--round=1", "--output_dir=result",
-        "--preload=wandb",
+        "run", "sweep.yaml", "--gpu=cpu:1", "--popsize=2", "--round=1", "--output_dir=result",
+        "--metric=val_acc",
     )  # fmt: skip
     assert done.code == 0, place.explain(done)
     trials = place.trials()
-    assert len(trials) == 4
+    assert len(trials) == 2
     for trial, score in zip(trials, scores(trials), strict=True):
         rate = float(trial.get("optimizer.lr", 0.0625))
         assert score == pytest.approx(float(trial["lr"]) + rate)
@@ -117,7 +117,7 @@ def test_a_sweep_with_arguments(place: Place) -> None:
     )
     place.write(train_py=script, sweep_yaml=space + sweep, hparam_yaml=space)
     words = ("--gpu=cpu:2", "--popsize=2", "--round=1", "--output_dir=result")
-    done = place.run("run", "sweep.yaml", *words)
+    done = place.run("run", "sweep.yaml", "--metric=val/acc", *words)
     assert done.code == 0, place.explain(done)
     assert sorted(scores(place.trials())) == [0.5, 1.0]
     (place.root / "result").rename(place.root / "first")
@@ -195,7 +195,7 @@ with wandb.init() as run:
 """
 
 
-@stranger("early stopping, by an assessor and by `early_terminate` of a sweep")
+@stranger("early stopping; the offline files are whole")
 def test_a_hopeless_trial_ends_politely(place: Place) -> None:
     place.write(train_py=STOPPED)
     trials = place.tune("--metric=loss", "--direction=minimize", *STOP)

@@ -21,7 +21,9 @@ done(loss, EPOCHS)
 """
 
 
-@pytest.mark.stranger("TensorBoard", "`torch.utils.tensorboard`; early stopping", "tensorboard", "torch")
+@pytest.mark.stranger(
+    "TensorBoard", "`torch.utils.tensorboard`; early stopping", "tensorboard", "torch"
+)
 def test_torch(place: Place) -> None:
     script = "from torch.utils.tensorboard import SummaryWriter\nwriter = SummaryWriter()\n" + LOOP
     check(place, script, "--metric=val/loss", "--preload=torch")
