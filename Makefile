@@ -14,11 +14,13 @@ LOCKS = requirements
 WANTED = $(PYTHON) tools/requirements.py
 COMPILE = $$uv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
     --no-annotate --no-header --no-emit-index-url --only-binary :all: -
+# Installed beside the lock of tests/strangers: its newest wheels bring gigabytes of CUDA with them.
+TORCH = torch==2.13.0
 # The oldest supported Python that is installed.
 OLDEST_PYTHON ?= $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done)
 
-.PHONY: demo demo-text test test-latest test-oldest lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-strangers strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -66,6 +68,9 @@ lock:
 	$(WANTED) demo | $(COMPILE) --upgrade -o $(LOCKS)/demo.txt && \
 	$(WANTED) dev | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt -o $(LOCKS)/dev.txt && \
 	$(WANTED) dev | $(COMPILE) --upgrade --resolution lowest-direct -o $(LOCKS)/oldest.txt && \
+	($(WANTED) demo; cat $(LOCKS)/strangers.in) | $(COMPILE) --upgrade \
+	    --no-binary antlr4-python3-runtime --override $(LOCKS)/strangers.without \
+	    -o $(LOCKS)/strangers.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 
 # The tests with the newest versions that setup.cfg allows, on $(PYTHON).
@@ -82,6 +87,17 @@ test-oldest:
 # The tests in an environment of their own: a Python, a lock file, the options of pytest.
 test-with = environment=$$($(1) tools/environment.py $(2)) && \
     AUTOFINETUNE_SOURCE=$(CURDIR) $$environment/bin/pytest $(3)
+
+# Scripts for other tools, run with their libraries (3 GB below ~/.cache/autofinetune).
+test-strangers: $(VENV)/.dev
+	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
+	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
+
+# The same, and docs/strangers.md anew.
+strangers-page: $(VENV)/.dev
+	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
+	STRANGERS_JSON=docs/strangers.json STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
+	$(BIN)/python tools/strangers_page.py docs/strangers.json docs/strangers.md
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest tests/faults

@@ -4,7 +4,9 @@ Environments lie in the user's cache directory, named after a hash of what they 
 checkout with the same lock file uses the same one. A missing environment is created first. The
 project itself is imported from the directory in AUTOFINETUNE_SOURCE.
 
-Usage: python3.11 tools/environment.py requirements/oldest.txt
+Usage: python3.11 tools/environment.py requirements/oldest.txt [torch==2.13.0 ...]
+
+What stands after the lock file is installed before it, with what it needs itself, by version.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = "AUTOFINETUNE_SOURCE"
@@ -23,17 +26,22 @@ _PATH_FILE = f"import os, sys; sys.path.extend(filter(None, [os.environ.get({SOU
 _COMMAND = "#!{python}\nimport sys\n\nfrom autofinetune.cli import main\n\nsys.exit(main())\n"
 
 
-def environment(lock_file: Path) -> Path:
-    """Return the environment for `lock_file`; two callers at once create it once."""
+def environment(lock_file: Path, beside: Sequence[str] = ()) -> Path:
+    """Return the environment for `lock_file`; two callers at once create it once.
+
+    Args:
+        lock_file: all that is installed, by hash.
+        beside: requirements that are not in the lock, such as `torch==2.13.0`.
+    """
     python = f"{sys.version} {Path(sys.executable).resolve()} {sys.base_prefix}"
-    parts = (python, _PATH_FILE, _COMMAND, lock_file.read_text(encoding="utf-8"))
+    parts = (python, _PATH_FILE, _COMMAND, lock_file.read_text(encoding="utf-8"), *beside)
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     found = _cache() / f"{lock_file.stem}-{key}"
     found.parent.mkdir(parents=True, exist_ok=True)
     with found.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (found / "ready").exists():
-            _create(found, lock_file)
+            _create(found, lock_file, beside)
             (found / "ready").touch()
     return found
 
@@ -43,12 +51,16 @@ def _cache() -> Path:
     return Path(home, "autofinetune", "environments")
 
 
-def _create(target: Path, lock_file: Path) -> None:
+def _create(target: Path, lock_file: Path, beside: Sequence[str]) -> None:
     shutil.rmtree(target, ignore_errors=True)  # what an interrupted call left
     venv.create(target, with_pip=True)
     python = target / "bin/python"
-    install = ("-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock_file))
-    subprocess.run([python, *install], check=True, stdout=sys.stderr)
+    install = [python, "-m", "pip", "install", "--quiet"]
+    locked = ["--require-hashes", "-r", str(lock_file)]
+    if beside:
+        subprocess.run([*install, *beside], check=True, stdout=sys.stderr)
+        locked.append("--no-deps")  # the lock is whole but for these
+    subprocess.run([*install, *locked], check=True, stdout=sys.stderr)
     (packages,) = target.glob("lib/python*/site-packages")
     (packages / "project.pth").write_text(_PATH_FILE, encoding="utf-8")
     command = target / "bin/autofinetune"
@@ -57,4 +69,4 @@ def _create(target: Path, lock_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(environment(Path(sys.argv[1])))
+    print(environment(Path(sys.argv[1]), sys.argv[2:]))

@@ -18,6 +18,8 @@ HOOKS: Mapping[str, tuple[str, str]] = {
     "paddle.hapi.model": ("paddle", "on_model"),
     "wandb": ("wandb", "on_package"),
     "wandb.sdk.wandb_run": ("wandb", "on_run"),
+    "wandb.sdk.wandb_init": ("wandb", "on_init"),
+    "wandb.sdk.lib.noop_run": ("wandb", "on_disabled"),
     "wandb.sdk.wandb_summary": ("wandb", "on_summary"),
     "lightning.pytorch.trainer.trainer": ("lightning", "on_trainer"),
     "pytorch_lightning.trainer.trainer": ("lightning", "on_trainer"),

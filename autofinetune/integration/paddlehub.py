@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from autofinetune.report import REPORT_FILE_VARIABLE, report_final_result
+from autofinetune.report import report_final_result
 from autofinetune.trial.directory import admit_move
+from autofinetune.trial.hooks import in_trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def environment() -> dict[str, str]:
 
 def on_package(module: ModuleType) -> None:
     """Take the place of the function in a trial; outside of one it stays."""
-    if os.environ.get(REPORT_FILE_VARIABLE):
-        vars(module)["report_final_result"] = report_final_result
+    in_trial(module, "report_final_result", report_final_result)
 
 
 def on_shutil(module: ModuleType) -> None:

@@ -12,7 +12,7 @@ import os
 
 from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE, REPORT_FILE_VARIABLE
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import quietly, wrap
+from autofinetune.trial.hooks import in_trial, quietly, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,29 @@ def on_run(module: ModuleType) -> None:
     wrap(module.Run, "log", _logged)
     wrap(module.Run, "define_metric", _defined)
     _leave_after(module.Run, "log")
+
+
+def on_disabled(module: ModuleType) -> None:
+    """Listen to runs that are disabled, which have methods of their own."""
+    wrap(module.NoopRun, "log", _logged)
+    wrap(module.NoopRun, "define_metric", _defined)
+    _leave_after(module.NoopRun, "log")
+
+
+def on_init(module: ModuleType) -> None:
+    """Let `WANDB_MODE=offline` win over `wandb.init(mode="online")`, which needs an account."""
+    import functools
+
+    original = module.init
+
+    @functools.wraps(original)
+    def init(*args: Any, **kwargs: Any) -> Any:
+        is_offline = os.environ.get("WANDB_MODE") == "offline"
+        if is_offline and kwargs.get("mode") == "online" and os.environ.get(REPORT_FILE_VARIABLE):
+            kwargs["mode"] = "offline"
+        return original(*args, **kwargs)
+
+    vars(module)["init"] = init
 
 
 def on_summary(module: ModuleType) -> None:
@@ -157,8 +180,8 @@ def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, An
 
 def on_package(module: ModuleType) -> None:
     """In a trial `wandb.agent` calls the function once, and `wandb.sweep` asks no server."""
-    if os.environ.get(REPORT_FILE_VARIABLE):
-        vars(module).update(agent=_agent, sweep=_sweep, controller=_controller)
+    for function in (_agent, _sweep, _controller):
+        in_trial(module, function.__name__.lstrip("_"), function)
 
 
 def _sweep(sweep: Any = None, *args: Any, **kwargs: Any) -> str:

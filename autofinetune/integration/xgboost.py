@@ -43,7 +43,10 @@ def _callback(base: Any) -> Any:
     class Autofinetune(base):  # type: ignore[misc]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             logged.values(SOURCE, _last(evals_log), *_short(evals_log))
-            return logged.is_to_stop(SOURCE)
+            is_to_stop = logged.is_to_stop(SOURCE)
+            if is_to_stop and hasattr(model, "cvfolds") and model.attr("best_iteration") is None:
+                model.set_attr(best_iteration=str(epoch))  # `cv` cuts its table there
+            return is_to_stop
 
     return Autofinetune()
 
