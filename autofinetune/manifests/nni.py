@@ -12,7 +12,7 @@ from typing import Any
 
 from autofinetune.commands import literal, of_line
 from autofinetune.errors import ConfigError, UsageError
-from autofinetune.space import read_yaml
+from autofinetune.space import Document, read_yaml
 from autofinetune.space.fields import short
 
 from .reader import NO_EFFECT, File, Section, seconds_of
@@ -94,8 +94,8 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
         top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
     elif "searchSpace" in top:
         document = top.data("searchSpace")
-        space = top.file.space(document) if document else None
-        options |= space.describe() if space else {}
+        if document:
+            options |= _space_of(top, "searchSpace", document)
         top.no_effect("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
@@ -181,11 +181,15 @@ def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
     except UsageError as error:
         top.mistake(name, error.message)
     else:
-        if document.value in ({}, None):
-            top.mistake(name, f"{short(value)} holds no hyperparameters")
-            return
-        space = top.file.space(document)
-        options |= space.describe() if space else {}
+        options |= _space_of(top, name, document)
+
+
+def _space_of(top: Section, name: str, document: Document) -> Mapping[str, Any]:
+    if document.value in ({}, None):
+        top.mistake(name, "holds no hyperparameters; give at least one")
+        return {}
+    space = top.file.space(document)
+    return space.describe() if space else {}
 
 
 def _read_command(section: Section, name: str, folder: str, options: dict[str, Any]) -> None:

@@ -405,4 +405,6 @@ def test_an_empty_search_space_is_told(tmp_path: Path) -> None:
     space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
     (tmp_path / "none.json").write_text("{}")
     (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpaceFile: none.json\n"))
-    assert "searchSpaceFile 'none.json' holds no hyperparameters" in found
+    assert "searchSpaceFile holds no hyperparameters; give at least one" in found
+    (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpace: {}\n"))
+    assert "searchSpace holds no hyperparameters; give at least one" in found
