@@ -199,6 +199,31 @@ def test_a_script_runs_where_the_command_line_says(workplace: Workplace) -> None
     assert "--volume=a=b is for the volumes of an AutoTuneExperiment" in wrong.err
 
 
+def test_pbt_continues_models_in_an_experiment_too(workplace: Workplace) -> None:
+    """By directories among the parameters, though the script has no option for them."""
+    (workplace.root / "own.py").write_text(
+        "import json, os\nimport autofinetune\n"
+        "params = json.loads(os.environ['AUTOFINETUNE_PARAMS'])\n"
+        "load = os.path.join(params['load_checkpoint_dir'], 'age')\n"
+        "age = int(open(load).read()) + 1 if os.path.exists(load) else 0\n"
+        "with open(os.path.join(params['save_checkpoint_dir'], 'age'), 'w') as file:\n"
+        "    file.write(str(age))\n"
+        "autofinetune.report_final_result(age)\n"
+    )
+    text = swap(autotune("own.py", maxTrialNum=4), "TPE", "PBTTuner")
+    text = swap(text, '"constant_liar_type": "min"', '"population_size": 1')
+    done = run(workplace, swap(text, '"minimize"', '"maximize"'), "--gpu=cpu:1")
+    assert done.code == 0, done.err
+    trials = state_of(workplace).trials
+    for trial in trials.values():
+        before = -1 if trial.parent is None else trials[trial.parent].score
+        assert before is not None
+        assert trial.score == before + 1
+    assert trials[3].score is not None
+    assert trials[3].score > 1
+    assert trials[1].params.keys() == {"batch_size", "learning_rate"}
+
+
 def test_the_number_of_trials_is_exact(workplace: Workplace) -> None:
     done = run(workplace, autotune(maxTrialNum=4))
     assert done.code == 0
