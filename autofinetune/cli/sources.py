@@ -156,7 +156,7 @@ def _with_search(given: Mapping[str, Any]) -> Source:
     found = {k: v for k, v in search.options.items() if k not in {*replaced, *given}}
     note_all((*search.notes, *_given_by(file, found)))
     origins = {key: path for key, path in search.origins.items() if key in found}
-    return Source(found | given, search.document, origins, is_told=True)
+    return Source({**found, **given}, search.document, origins, is_told=True)
 
 
 def _given_by(file: Path, options: Mapping[str, Any]) -> Sequence[str]:
