@@ -222,7 +222,8 @@ def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Ma
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
-        hint = did_you_mean(kind, [format_.name for format_ in FORMATS])
+        is_katib = kind == "Experiment"  # and not what else ends so
+        hint = "" if is_katib else did_you_mean(kind, [format_.name for format_ in FORMATS])
         raise ConfigError(
             document.source,
             [
