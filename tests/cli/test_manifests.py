@@ -526,6 +526,63 @@ def test_a_target_ends_the_run(workplace: Workplace) -> None:
     assert len(state_of(workplace).trials) == 1
 
 
+# --- searches for a script ----------------------------------------------------------------------
+
+
+def test_the_search_of_a_sweep_counts_for_a_script(workplace: Workplace) -> None:
+    text = swap(SWEEP, "{name: loss}", "{name: loss, goal: minimize}")
+    (workplace.root / "sweep.yaml").write_text(text)
+    words = ("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
+    done = workplace.run(*words)
+    assert done.code == 0, done.err
+    assert "5 trials by random, fulltrail" in done.out
+    assert (
+        "note: sweep.yaml gives --evaluator=fulltrail --tuning_strategy=random --metric=loss "
+        "--direction=minimize --max_trials=5; options of the command line go before"
+    ) in done.err
+    assert "only the parameters of the sweep are read" not in done.err + done.out
+    other = workplace.run(*words, "--tuning_strategy=tpe", "--round=2", "--direction=maximize")
+    assert "2 rounds of 5 trials by tpe" in other.out
+    assert "--direction" not in other.err
+
+
+def test_what_is_wrong_in_a_search_is_told_with_its_line(workplace: Workplace) -> None:
+    (workplace.root / "sweep.yaml").write_text(swap(SWEEP, "random", "custom"))
+    done = workplace.run("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
+    assert done.code == 2
+    assert "sweep.yaml:2:9 method custom is a search in code of your own" in done.err
+    assert (
+        "TIP   to run it anyway: autofinetune train.py --param_file=sweep.yaml --gpu=cpu:1 "
+        "--dry_run --tuning_strategy=tpe"
+    ) in done.err
+
+
+@pytest.mark.parametrize(
+    ("example", "trials"),
+    [("hydra_optuna/conf/config.yaml", 12), ("katib_experiment/experiment.yaml", 8)],
+)
+def test_an_example_gives_its_search_to_a_script(
+    elsewhere: Workplace, example: str, trials: int
+) -> None:
+    script = EXAMPLES / example.split("/")[0] / "train.py"
+    words = (str(script), f"--param_file={EXAMPLES / example}", "--gpu=cpu:2", "--seed=1")
+    done = elsewhere.run(*words, "--dry-run", "--skip-preflight")
+    assert done.code == 0, done.err
+    assert f"{trials} trials by tpe, fulltrail, seed 1" in done.out
+    if example.startswith("hydra"):
+        done = elsewhere.run(*words, "--max_trials=3", "--output_dir=result")
+        assert done.code == 0, done.err
+        assert state_of(elsewhere).counts[Status.COMPLETED] == 3
+
+
+def test_katib_is_not_taken_for_another_kind(workplace: Workplace) -> None:
+    (workplace.root / "m.yaml").write_text("kind: Experiment\nspec: 3\n")
+    done = workplace.run("run", "m.yaml")
+    assert done.code == 2
+    assert "Katib experiment" in done.err
+    assert "did you mean" not in done.err
+
+
 # --- all of them --------------------------------------------------------------------------------
 
 RUNS = {
