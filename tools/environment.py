@@ -55,7 +55,7 @@ def _create(target: Path, lock_file: Path, beside: Sequence[str]) -> None:
     shutil.rmtree(target, ignore_errors=True)  # what an interrupted call left
     venv.create(target, with_pip=True)
     python = target / "bin/python"
-    install = [python, "-m", "pip", "install", "--quiet"]
+    install = [str(python), "-m", "pip", "install", "--quiet"]
     locked = ["--require-hashes", "-r", str(lock_file)]
     if beside:
         subprocess.run([*install, *beside], check=True, stdout=sys.stderr)

@@ -64,7 +64,7 @@ done(history["eval"]["binary_logloss"][-1], len(history["eval"]["binary_logloss"
 """
 LIGHT_CLASS = """
 model = lgb.LGBMClassifier(n_estimators=EPOCHS, **{k: v for k, v in params.items()})
-model.fit(x, y, eval_set=[(x, y)], callbacks=[slow])
+model.fit(x[:48], y[:48], eval_set=[(x[48:], y[48:])], callbacks=[slow])
 values = model.evals_result_["valid_0"]["binary_logloss"]
 done(values[-1], len(values))
 """

@@ -36,7 +36,7 @@ def test_a_pattern_finds_the_score(place: Place, words: list[str], found: list[f
     assert scores(place.tune(*words)) == found
 
 
-@pytest.mark.stranger("printed text", "early stopping by asha")
+@pytest.mark.stranger("printed text", "early stopping")
 def test_a_printing_script_is_stopped(place: Place) -> None:
     place.write(
         train_py=PRINTS.replace(
