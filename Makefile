@@ -90,6 +90,7 @@ test-with = environment=$$($(1) tools/environment.py $(2)) && \
 
 # Scripts for other tools, run with their libraries (3 GB below ~/.cache/autofinetune).
 test-strangers: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
 

@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Place:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Send the words of the mark to the process that writes the record."""
-    report: pytest.TestReport = yield  # type: ignore[assignment, misc]
+    report: pytest.TestReport = yield  # type: ignore[assignment]
     mark = item.get_closest_marker("stranger")
     if mark is not None and report.when == "call":
         tool, what, *packages = mark.args
@@ -52,7 +52,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect the rows, also from the processes of pytest-xdist."""
     if report.when == "call" and not report.skipped:
-        _ROWS.extend(row for name, row in report.user_properties if name == "stranger")
+        for name, row in report.user_properties:
+            if name == "stranger" and isinstance(row, dict):
+                _ROWS.append(row)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -27,6 +27,8 @@ BOTH = ("--tuning_strategy=grid", "--popsize=2", "--round=1", "--gpu=cpu:1")
 STOP = ("--assessor=medianstop", "--assessor_options", "min_completed=1,start_step=1")
 _VARIABLES = ("WANDB_", "MLFLOW_", "AUTOFINETUNE_", "XDG_", "HUB_HOME", "NNI_", "CUDA_VISIBLE")
 _LIMIT_S = 900
+# Many libraries import matplotlib, which makes a list of all fonts in a new home: that takes long.
+_FONTS = os.environ.get("MPLCONFIGDIR") or str(Path.home() / ".cache/matplotlib")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Place:
     def env(self) -> dict[str, str]:
         kept = {n: v for n, v in os.environ.items() if not n.startswith(_VARIABLES)}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        own = {"HOME": str(self.home), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"HOME": str(self.home), "PYTHONPATH": path, "MPLCONFIGDIR": _FONTS}
         return {**kept, **own, "LEDGER": str(self.root / "ledger"), **self.variables}
 
     def command(self, *words: str) -> list[str]:
