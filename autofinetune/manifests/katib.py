@@ -515,13 +515,15 @@ class _Template:
         """The words of the command, with its script where it lies on this machine."""
         words, folder, section = list(container.words), self._file.folder, container.section
         place = next((i for i, word in enumerate(words) if word.endswith((".py", ".sh"))), None)
-        if place is None or not self._file.check_files or (folder / words[place]).is_file():
+        if place is None or (folder / words[place]).is_file():
             return words
         script, beside = words[place], Path(words[place]).name
         if (folder / beside).is_file():
             why = f"{short(script)} is not on this machine; {beside} beside this file is run"
             section.note("command", why)
             words[place] = beside
+            return words
+        if not self._file.check_files:
             return words
         section.mistake("command", f"{short(script)} is not on this machine: it lies in the image "
                                    f"{container.image[:200]}; nor is there {beside} beside this "
