@@ -17,8 +17,8 @@ COMPILE = $$uv/bin/uv pip compile --quiet --universal --python-version 3.10 --ge
 # Installed beside the lock of tests/strangers: its newest wheels bring gigabytes of CUDA with them.
 TORCH = torch==2.13.0
 # The oldest supported Python that is installed.
-OLDEST_PYTHON ?= $(shell for minor in 10 11 12 13; do \
-    python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done)
+OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
+    python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
 .PHONY: demo demo-text test test-latest test-oldest test-strangers strangers-page lock coverage lint bench faults torture clean
 

@@ -50,8 +50,8 @@ lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
 
 # Options of PaddleHub 1.2 under their later names.
 _SUCCESSORS = {
-    "--cuda": "--gpu, as in --gpu=0,1",
-    "--evaluate_choice": "--evaluator, fulltrail or populationbased",
+    "--cuda": "now --gpu (such as --gpu=0,1)",
+    "--evaluate_choice": "now --evaluator (fulltrail or populationbased)",
 }
 
 
@@ -72,9 +72,11 @@ class Parser(argparse.ArgumentParser):
     def _guess(self, message: str) -> str:
         if not message.startswith("unrecognized arguments: "):
             return ""
-        word = message.split()[2].partition("=")[0]
-        if word in _SUCCESSORS:
-            return f"; what PaddleHub 1.2 called {word} is {_SUCCESSORS[word]}"
+        words = [word.partition("=")[0] for word in message.split()[2:]]
+        old = [f"{word} is {_SUCCESSORS[word]}" for word in words if word in _SUCCESSORS]
+        if old:
+            return f"; of the options of PaddleHub 1.2 {', '.join(old)}"
+        word = words[0]
         return did_you_mean(word, self._option_string_actions, str)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from autofinetune.cli.parsers import Source, source_of
+from autofinetune.cli.script_source import source_of
 from autofinetune.cli.words import say
 from autofinetune.commands import (
     MODEL_OPTIONS,
@@ -19,71 +18,25 @@ from autofinetune.commands import (
     is_shell_line,
     with_directories,
 )
-from autofinetune.config import MODEL_PATH, OWN_OPTIONS, SAVED_PARAMS_DIR, Config
+from autofinetune.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
 from autofinetune.defaults import option_name
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options, with_layer
 from autofinetune.masking import masked
-from autofinetune.passing import CALLS, HYDRA, OPTIONS, as_overrides, overrides
+from autofinetune.passing import CALLS, HYDRA, as_overrides, overrides
 from autofinetune.program import variables
 from autofinetune.space.fields import one_line
 
 TIMEOUT_S = 120.0
 _HYDRA_MARK = "Powered by Hydra"  # in what its --help prints
+_UNKNOWN_KEY = ("Could not override", "is not in struct", "Could not append")
 
 
 def check_is_there(config: Config) -> None:
     """Raise UsageError when the script of a recorded run is gone."""
     if not config.program.command and not config.script_path.is_file():
         raise UsageError(f"the script of this run is gone: {config.script_path}")
-
-
-def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: bool) -> Config:
-    """Return the config as its script wants it, which is read here and not run.
-
-    Args:
-        config: as typed.
-        env: of the tuner.
-        may_change_evaluator: whether `--evaluator` was not typed, so that a script that cannot
-            continue models may get every trial from scratch.
-    """
-    commands = config.program.commands or (start_of_command(config),)
-    sources = [
-        source_of(start_of_command(config, words), config.working_dir, env) for words in commands
-    ]
-    _warn_of_silence(config, sources)
-    source = sources[0]
-    if source is None or config.program.command:
-        return config
-    if source.is_hydra:
-        config = dataclasses.replace(config, passing=HYDRA)
-    elif not source.has_parser and source.asks_for_parameters:
-        is_nni = config.nni_wire or "nni" in source.packages
-        config = dataclasses.replace(config, passing=CALLS, script_options=(), nni_wire=is_nni)
-    is_foreign = config.passing != OPTIONS or config.scoring.is_logged
-    can_continue = any(MODEL_PATH_MACRO in word for word in config.script_args) or (
-        config.passing == OPTIONS and source.has_model_path
-    )
-    if may_change_evaluator and is_foreign and not can_continue:
-        say(
-            f"note: {config.called} cannot continue a model, as far as can be seen, so every "
-            "trial starts from scratch (--evaluator=fulltrail); KEY=${model_path} hands it one"
-        )
-        config = dataclasses.replace(config, evaluator="fulltrail")
-    return config
-
-
-def _warn_of_silence(config: Config, sources: Sequence[Source | None]) -> None:
-    """Say before any trial that none will have a score, as far as can be seen."""
-    known = [source for source in sources if source is not None]
-    if config.scoring.metric_pattern or not known or any(source.may_report for source in known):
-        return
-    say(
-        f"WARNING: {config.called} neither reports a score nor imports a library that logs one, "
-        "as far as can be seen. Call autofinetune.report_final_result(score) in it, or find the "
-        "score in what it prints: --metric_pattern='acc=([0-9.]+)'"
-    )
 
 
 def check_script(config: Config, env: Mapping[str, str]) -> Config:
@@ -96,20 +49,23 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
         return _with_options_of_commands(config, env)
     if config.passing == CALLS and config.script_options is not None:
         return config  # it was read, and has no parser
+    source = source_of(start_of_command(config), config.working_dir, env)
+    is_asking = source is not None and source.asks_for_parameters
     if config.passing == HYDRA:
-        _check_overrides(config, env)
-        return config
+        return _with_checked_overrides(config, env, is_asking=is_asking)
+    if source is not None and source.is_readable and not source.has_parser:
+        raise _without_options(config)
     found = _ask(config, start_of_command(config), env)
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)
-        _check_overrides(config, env)
-        return config
+        return _with_checked_overrides(config, env, is_asking=is_asking)
     if found.problem:
         raise _cannot_ask(config, found)
-    source = source_of(start_of_command(config), config.working_dir, env)
-    is_asking = source is not None and source.asks_for_parameters
-    if is_asking and not found.options.issuperset(option_names(config)):
-        config = dataclasses.replace(config, passing=CALLS)
+    names = option_names(config)
+    if is_asking and not any(_near(name, found) for name in names):
+        if not found.options.issuperset(names):
+            config = dataclasses.replace(config, passing=CALLS)
+        _note_missing(config.called, names, found)
     _check_missing(config.called, needed_options(config), found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
@@ -124,25 +80,39 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     return config.with_script_options(found.options)
 
 
-def _check_overrides(config: Config, env: Mapping[str, str]) -> None:
+def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking: bool) -> Config:
     """Let Hydra compose the configuration of a first trial, without running it.
 
+    Returns:
+        The config; where keys are unknown to Hydra and the script `is_asking` another tool for
+        its hyperparameters, one by which it gets them so.
+
     Raises:
-        UsageError: it does not take the overrides.
+        UsageError: the configuration cannot be composed.
     """
-    params = config.space.init_params
-    words = [*overrides(config.space.nest(params)), *as_overrides(config.script_args)]
-    words = with_directories(words, "saved_params_dir", "")
-    question = (*words, "--cfg", "job")
-    found = _ask(config, start_of_command(config), {**env, "HYDRA_FULL_ERROR": ""}, question)
+    params = config.space.nest(config.space.init_params)
+    typed = with_directories(as_overrides(config.script_args), "saved_params_dir", "")
+    words = [*overrides(params), *typed]
+    found = _ask(config, start_of_command(config), env, (*words, "--cfg", "job"))
     if found.returncode == 0:
-        return
+        return config
+    is_unknown = any(mark in found.output for mark in _UNKNOWN_KEY)
+    if is_asking and is_unknown:
+        say(f"note: {config.called} gets no overrides of Hydra, which does not know these keys; "
+            f"{_BY_OTHER_MEANS}")  # fmt: skip
+        return dataclasses.replace(config, passing=CALLS, script_options=())
+    why = "does not take" if is_unknown else "cannot compose its configuration with"
     tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
-    raise UsageError(
-        "\n".join([f"{config.called} does not take: {one_line(shlex.join(words))}", *tail]),
-        "name each hyperparameter as its configuration does, such as optimizer.lr; a plus adds a "
-        "key that is not there: +lr",
-    )
+    if found.returncode is None or found.returncode < 0:
+        tail.append(f"  {found.problem}")
+    tip = "fix what it says, or pass --skip-preflight"
+    if is_unknown:
+        tip = (
+            "name each hyperparameter as its configuration does, such as optimizer.lr; a plus "
+            "adds a key that is not there: +lr"
+        )
+    head = f"{config.called} {why}: {one_line(shlex.join(words))}"
+    raise UsageError("\n".join([head, *tail]), tip)
 
 
 def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
@@ -191,7 +161,8 @@ def _declared(
 
 
 _BY_OTHER_MEANS = (
-    "hyperparameters are what t9k.tuner and nni return, and in the variable AUTOFINETUNE_PARAMS; "
+    "hyperparameters are what wandb.config, t9k.tuner and nni give, and in the variable "
+    "AUTOFINETUNE_PARAMS; "
     "--skip_preflight passes them as options all the same"
 )
 
@@ -238,23 +209,6 @@ def _signals_as_exits() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def with_declared_options(config: Config) -> Config:
-    """The config with those of our own options that stand in the script as words in quotes.
-
-    A script that gets its hyperparameters by a call may have no options, and `--help` would then
-    begin a training, so it is read instead of asked.
-
-    Raises:
-        UsageError: the script cannot be read.
-    """
-    try:
-        text = config.script_path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {config.script}: {error.strerror or error}") from None
-    quoted = {found[1].decode() for found in re.finditer(rb"""["']--(\w+)["']""", text)}
-    return config.with_script_options(quoted.intersection(OWN_OPTIONS))
-
-
 def needed_options(config: Config) -> dict[str, str]:
     """The options that trials will get, each with what it is."""
     needed = {}
@@ -285,6 +239,16 @@ def _cannot_ask(config: Config, found: HelpText) -> UsageError:
         "\n".join([f"{config.called} --help does not tell its options: {found.problem}", *tail]),
         "the script must read its options with argparse; if it reads them in another way, "
         "pass --skip-preflight",
+    )
+
+
+def _without_options(config: Config) -> UsageError:
+    return UsageError(
+        f"{config.called} reads no options, as far as can be seen, and asks no tool for its "
+        "hyperparameters, so they cannot reach it",
+        "read them by argparse, or from the variable AUTOFINETUNE_PARAMS (JSON); a script that "
+        "takes them by position runs by a config.yaml with command: [python3, train.py, "
+        "'${hparam:lr}'] in the place of script; --skip-preflight passes --name=value anyway",
     )
 
 

@@ -26,13 +26,9 @@ from autofinetune.cli.directories import (
 )
 from autofinetune.cli.options import Parser, parse_run
 from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
-from autofinetune.cli.preflight import (
-    check_is_there,
-    check_script,
-    recognized,
-    with_declared_options,
-)
+from autofinetune.cli.preflight import check_is_there, check_script
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
+from autofinetune.cli.recognition import recognized, with_declared_options, without_asking
 from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import (
     announce,
@@ -147,6 +143,8 @@ def start_config(
     with fork_server(config, slots) as forks:  # it imports while the script is asked
         if preflight and not config.nni_wire:
             config = check_script(config, {**os.environ, **slots.places[0].env})
+        elif config.script_options is None:
+            config = without_asking(config, os.environ)
         with locked(paths):
             refuse_used_directory(paths)  # again: another run may have been faster
             return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=True)

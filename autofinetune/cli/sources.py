@@ -156,7 +156,7 @@ def _with_search(given: Mapping[str, Any]) -> Source:
     found = {k: v for k, v in search.options.items() if k not in {*replaced, *given}}
     note_all((*search.notes, *_given_by(file, found)))
     origins = {key: path for key, path in search.origins.items() if key in found}
-    return Source(found | given, search.document, origins, is_told=True)
+    return Source({**found, **given}, search.document, origins, is_told=True)
 
 
 def _given_by(file: Path, options: Mapping[str, Any]) -> Sequence[str]:
@@ -222,7 +222,8 @@ def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Ma
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
-        hint = did_you_mean(kind, [format_.name for format_ in FORMATS])
+        is_katib = kind == "Experiment"  # and not what else ends so
+        hint = "" if is_katib else did_you_mean(kind, [format_.name for format_ in FORMATS])
         raise ConfigError(
             document.source,
             [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 
 from autofinetune.trial import logged
+from autofinetune.trial.hooks import with_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,21 +29,15 @@ def on_engine(module: ModuleType) -> None:
 
 
 def _listen(owner: Any, callbacks_module: str) -> None:
-    original = owner.fit
+    def added(callbacks: Any) -> Any:
+        module = importlib.import_module(callbacks_module)
+        if isinstance(callbacks, module.CallbackList):
+            callbacks.append(_callback(module.Callback))
+            return callbacks
+        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        return [*(one for one in given if one is not None), _callback(module.Callback)]
 
-    @functools.wraps(original)
-    def fit(model: Any, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        if logged.wanted():
-            module = importlib.import_module(callbacks_module)
-            if isinstance(callbacks, module.CallbackList):
-                callbacks.append(_callback(module.Callback))
-            else:
-                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-                given = [callback for callback in given if callback is not None]
-                callbacks = [*given, _callback(module.Callback)]
-        return original(model, *args, callbacks=callbacks, **kwargs)
-
-    owner.fit = fit
+    owner.fit = with_callback(owner.fit, added)
 
 
 def _callback(base: Any) -> Any:

@@ -6,10 +6,10 @@ A metric is called `valid_0-multi_error`, as its scikit-learn classes have it wi
 
 from __future__ import annotations
 
-import functools
 import importlib
 
 from autofinetune.trial import logged
+from autofinetune.trial.hooks import with_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,19 +23,11 @@ _AFTER_OTHERS = 40  # the order of LightGBM's own callbacks is 10 to 30
 def on_engine(module: ModuleType) -> None:
     """Wrap the functions before the rest of the package takes them by name."""
     for name in ("train", "cv"):
-        _listen(module, name)
+        setattr(module, name, with_callback(getattr(module, name), _added))
 
 
-def _listen(module: ModuleType, name: str) -> None:
-    original = getattr(module, name)
-
-    @functools.wraps(original)
-    def function(*args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        if logged.wanted():
-            callbacks = [*(callbacks or ()), _Report()]
-        return original(*args, callbacks=callbacks, **kwargs)
-
-    setattr(module, name, function)
+def _added(callbacks: Any) -> Any:
+    return [*(callbacks or ()), _Report()]
 
 
 class _Report:

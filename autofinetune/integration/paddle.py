@@ -6,10 +6,10 @@ Metrics of the evaluation are called as in its progress bar with `eval_` before 
 
 from __future__ import annotations
 
-import functools
 import importlib
 
 from autofinetune.trial import logged
+from autofinetune.trial.hooks import with_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +22,13 @@ SOURCE = "paddle"
 
 def on_model(module: ModuleType) -> None:
     """Wrap `fit`."""
-    original = module.Model.fit
 
-    @functools.wraps(original)
-    def fit(model: Any, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        if logged.wanted():
-            base = importlib.import_module("paddle.callbacks").Callback
-            given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-            given = [callback for callback in given if callback is not None]
-            callbacks = [*given, _callback(base)]
-        return original(model, *args, callbacks=callbacks, **kwargs)
+    def added(callbacks: Any) -> Any:
+        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        base = importlib.import_module("paddle.callbacks").Callback
+        return [*(one for one in given if one is not None), _callback(base)]
 
-    module.Model.fit = fit
+    module.Model.fit = with_callback(module.Model.fit, added)
 
 
 def _callback(base: Any) -> Any:

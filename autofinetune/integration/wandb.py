@@ -34,7 +34,13 @@ def environment() -> dict[str, str]:
         "WANDB_SILENT": "true",
     }
     if not _has_account():
-        found |= {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": os.environ["AUTOFINETUNE_RUN"]}
+        own = os.path.join(os.environ["AUTOFINETUNE_ATTEMPT_DIR"], "wandb")
+        found.update(
+            WANDB_MODE="offline",
+            WANDB_SWEEP_ID=os.environ["AUTOFINETUNE_RUN"],
+            WANDB_CACHE_DIR=own,
+            WANDB_DATA_DIR=own,
+        )
     mine = ("WANDB_SWEEP_PARAM_PATH",)
     return {n: v for n, v in found.items() if n in mine or not os.environ.get(n)}
 
@@ -129,7 +135,7 @@ def _leave_after(owner: Any, name: str) -> None:
 
 def _logged(run: Any, data: Any = None, *args: Any, **kwargs: Any) -> None:
     metric = logged.wanted()
-    if not metric or not hasattr(data, "items"):
+    if not hasattr(data, "items"):
         return
     found = dict(_flat(data))
     base, _, summary = metric.rpartition(".")

@@ -6,10 +6,10 @@ one data set.
 
 from __future__ import annotations
 
-import functools
 import importlib
 
 from autofinetune.trial import logged
+from autofinetune.trial.hooks import with_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,20 +23,12 @@ SOURCE = "xgboost"
 def on_training(module: ModuleType) -> None:
     """Wrap the functions before the rest of the package takes them by name."""
     for name in ("train", "cv"):
-        _listen(module, name)
+        setattr(module, name, with_callback(getattr(module, name), _added))
 
 
-def _listen(module: ModuleType, name: str) -> None:
-    original = getattr(module, name)
-
-    @functools.wraps(original)
-    def function(*args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        if logged.wanted():
-            base = importlib.import_module("xgboost.callback").TrainingCallback
-            callbacks = [*(callbacks or ()), _callback(base)]
-        return original(*args, callbacks=callbacks, **kwargs)
-
-    setattr(module, name, function)
+def _added(callbacks: Any) -> Any:
+    base = importlib.import_module("xgboost.callback").TrainingCallback
+    return [*(callbacks or ()), _callback(base)]
 
 
 def _callback(base: Any) -> Any:

@@ -104,7 +104,7 @@ def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manife
     """
     file = File(path, check_files=False, given=given)
     format_ = _format_of(file, SEARCHES)
-    return format_ and _manifest(file, format_, _read(file, format_))
+    return None if format_ is None else _manifest(file, format_, _read(file, format_))
 
 
 def _format_of(file: File, formats: Sequence[_Format]) -> _Format | None:

@@ -58,18 +58,19 @@ def read_budgets(
     if first > longest >= 1:
         least, most = budgets.names["min_steps"], budgets.names["max_steps"]
         args.mistake(least, f"must not be above {most}, which is {longest}")
+    budget = {CONSTANTS: {BUDGET: longest}}
+    if "assessor" in section.file.given:
+        section.note(name_field, f"every trial gets {BUDGET}={longest}")
+        return budget
     section.gives("assessor", name_field)
-    section.note(name_field, _difference(budgets, longest))
-    return {
-        "assessor": "hyperband",
-        "assessor_options": found,
-        CONSTANTS: {BUDGET: longest},
-    }
+    strategy = section.file.given.get("tuning_strategy", budgets.strategy)
+    section.note(name_field, _difference(budgets, strategy, longest))
+    return {"assessor": "hyperband", "assessor_options": found, **budget}
 
 
-def _difference(budgets: Budgets, longest: int) -> str:
+def _difference(budgets: Budgets, strategy: str, longest: int) -> str:
     return (
-        f"{budgets.name} is the strategy {budgets.strategy} with the assessor hyperband: every "
+        f"{budgets.name} is the strategy {strategy} with the assessor hyperband: every "
         f"trial gets {BUDGET}={longest}, and the assessor stops it early at the budgets at which "
         f"{budgets.name} of NNI would compare it. It counts one intermediate report per unit of "
         "budget; --assessor_options=max_steps=N is for a script with N reports in all. Trials of "

@@ -12,7 +12,7 @@ from typing import Any
 
 from autofinetune.commands import literal, of_line
 from autofinetune.errors import ConfigError, UsageError
-from autofinetune.space import read_yaml
+from autofinetune.space import Document, read_yaml
 from autofinetune.space.fields import short
 
 from .reader import NO_EFFECT, File, Section, seconds_of
@@ -46,8 +46,7 @@ def read(file: File) -> dict[str, Any]:
         value = top.take(name)
         if value and str(value).lower() not in _NO:
             top.mistake(name, why)
-    if file.mistakes:
-        return {}  # the rest of such a file is written for what is not here
+    blockers, remedies = len(file.mistakes), len(file.remedies)
     options: dict[str, Any] = {"evaluator": "fulltrail"}
     at_once = top.whole("trialConcurrency", 1, 1024)
     if "trialConcurrency" not in top:
@@ -63,7 +62,19 @@ def read(file: File) -> dict[str, Any]:
     top.no_effect(*_OF_NNI)
     top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
     top.rest()
+    if blockers:
+        _drop_others(file, blockers, is_remedied=remedies == blockers)
     return options
+
+
+def _drop_others(file: File, blockers: int, *, is_remedied: bool) -> None:
+    """Keep only the first mistakes: the rest of such a file is written for what is not here.
+
+    The command that runs the file anyway is offered only if nothing else is wrong with it.
+    """
+    if not is_remedied or len(file.remedies) < len(file.mistakes):
+        file.remedies.clear()
+    del file.mistakes[blockers:]
 
 
 def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
@@ -94,8 +105,8 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
         top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
     elif "searchSpace" in top:
         document = top.data("searchSpace")
-        space = top.file.space(document) if document else None
-        options |= space.describe() if space else {}
+        if document:
+            options |= _space_of(top, "searchSpace", document)
         top.no_effect("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
@@ -129,17 +140,16 @@ def _local_service(top: Section, is_first: bool) -> Section:
     where the command line names places for it.
     """
     if is_first:
-        _check_platform(top, "trainingServicePlatform", has_command=_has(top, "trial", "command"))
+        _check_platform(top, "trainingServicePlatform")
         return Section(top.file, {}, ())
-    has_command = "trialCommand" in top
     value = top.value.get(str(top.place("trainingService")[-1]))
     if not isinstance(value, list):
         service = top.section("trainingService")
-        _check_platform(service, "platform", has_command=has_command)
+        _check_platform(service, "platform")
         return service
     services = list(top.sections("trainingService", needed="name one: platform: local"))
     for service in services:
-        _check_platform(service, "platform", has_command=has_command)
+        _check_platform(service, "platform")
     local = [s for s in services if not _is_elsewhere(s.take("platform"))]
     for service in services:
         if service not in local[:1]:
@@ -151,12 +161,7 @@ def _is_elsewhere(platform: Any) -> bool:
     return platform is not None and str(platform).lower() != "local"
 
 
-def _has(top: Section, name: str, inner: str) -> bool:
-    found = top.value.get(str(top.place(name)[-1]))
-    return isinstance(found, Mapping) and bool(found.get(inner))
-
-
-def _check_platform(section: Section, name: str, *, has_command: bool) -> None:
+def _check_platform(section: Section, name: str) -> None:
     platform = section.text(name)
     if platform is None or not _is_elsewhere(platform):
         return
@@ -164,10 +169,7 @@ def _check_platform(section: Section, name: str, *, has_command: bool) -> None:
         section.note(name, f"{short(platform)} {NO_EFFECT}: trials run on this machine")
         return
     why = f"{short(platform)} is not supported; trials run on this machine: local"
-    if has_command:
-        section.refuse(name, why, "--gpu=auto")
-    else:
-        section.mistake(name, why)
+    section.refuse(name, why, "--gpu=auto")
 
 
 def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
@@ -181,11 +183,15 @@ def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
     except UsageError as error:
         top.mistake(name, error.message)
     else:
-        if document.value in ({}, None):
-            top.mistake(name, f"{short(value)} holds no hyperparameters")
-            return
-        space = top.file.space(document)
-        options |= space.describe() if space else {}
+        options |= _space_of(top, name, document)
+
+
+def _space_of(top: Section, name: str, document: Document) -> Mapping[str, Any]:
+    if document.value in ({}, None):
+        top.mistake(name, "holds no hyperparameters; give at least one")
+        return {}
+    space = top.file.space(document)
+    return space.describe() if space else {}
 
 
 def _read_command(section: Section, name: str, folder: str, options: dict[str, Any]) -> None:

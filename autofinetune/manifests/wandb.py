@@ -115,7 +115,11 @@ def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> d
     options: dict[str, Any] = dict(space.describe())
     if method == "grid" and run_cap is None:
         options["max_trials"] = space.size
-        if space.size and space.size > MOST_TRIALS and not file.given & {"round", "max_trials"}:
+        if (
+            space.size
+            and space.size > MOST_TRIALS
+            and not file.given.keys() & {"round", "max_trials"}
+        ):
             top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
     return options
 

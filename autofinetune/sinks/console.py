@@ -91,21 +91,29 @@ class Console(Sink):
         values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
         self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
         self._say(f"         reason: {trial.reason}")
-        hint = self._no_metric(trial) if trial.reason == NO_METRIC else _HINTS.get(trial.reason)
-        if hint:
+        for hint in self._hints(trial):
             self._say(f"         {hint}")
         log = self._paths.trial_log(trial.round, trial.member)
         for line in last_lines(log):
             self._say(f"         | {line}")
         self._say(f"         full log: {log}")
 
-    def _no_metric(self, trial: Trial) -> str:
+    def _hints(self, trial: Trial) -> Iterator[str]:
         scoring = self._config.scoring
+        if trial.reason in _HINTS:
+            yield _HINTS[trial.reason]
+        if trial.reason not in ("no_result", NO_METRIC):
+            return
         if scoring.metric_pattern:
-            return f"nothing that it printed matches --metric_pattern={scoring.metric_pattern}"
+            yield f"nothing that it printed matches --metric_pattern={scoring.metric_pattern}"
         names = _lines(_end_of(self._paths.metrics_seen(trial.id, trial.attempt)))
-        seen = ", ".join(dict.fromkeys(names)) or "no library that is listened to logged any"
-        return f"metric {scoring.metric} was never logged; metrics that were: {seen}"
+        seen = ", ".join(dict.fromkeys(names))
+        if scoring.metric:
+            yield f"metric {scoring.metric} was never logged"
+        if seen:
+            yield f"metrics that it logged: {seen}; --metric=NAME takes one of them as the score"
+        elif scoring.metric:
+            yield "no library that is listened to logged any metric"
 
     def _progress(self, state: State) -> str:
         total = self._config.max_trials

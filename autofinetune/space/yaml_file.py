@@ -238,7 +238,7 @@ class _Builder:
             if self._documents > 1:
                 raise self.mistake(place, "a second document begins here; one file, one document")
         elif isinstance(event, yaml.AliasEvent):
-            self._alias(event.anchor, place)
+            self._alias(event.anchor or "", place)
         elif isinstance(event, yaml.ScalarEvent):
             self._scalar(event, place)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):

@@ -99,6 +99,30 @@ def in_trial(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
     vars(module)[name] = function
 
 
+def with_callback(function: Callable[..., Any], make: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return `function` with its argument `callbacks` replaced by `make` of it.
+
+    It may be given by name, by position or not at all. Outside a trial nothing is replaced.
+    """
+    import functools
+    import inspect
+
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if not os.environ.get("AUTOFINETUNE_METRIC"):
+            return function(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # which says what is wrong
+        bound.arguments["callbacks"] = make(bound.arguments.get("callbacks"))
+        return function(*bound.args, **bound.kwargs)
+
+    return wrapper
+
+
 def quietly(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
     """Call; what goes wrong in it is said once and does not reach the training."""
     try:

@@ -199,6 +199,31 @@ def test_a_script_runs_where_the_command_line_says(workplace: Workplace) -> None
     assert "--volume=a=b is for the volumes of an AutoTuneExperiment" in wrong.err
 
 
+def test_pbt_continues_models_in_an_experiment_too(workplace: Workplace) -> None:
+    """By directories among the parameters, though the script has no option for them."""
+    (workplace.root / "own.py").write_text(
+        "import json, os\nimport autofinetune\n"
+        "params = json.loads(os.environ['AUTOFINETUNE_PARAMS'])\n"
+        "load = os.path.join(params['load_checkpoint_dir'], 'age')\n"
+        "age = int(open(load).read()) + 1 if os.path.exists(load) else 0\n"
+        "with open(os.path.join(params['save_checkpoint_dir'], 'age'), 'w') as file:\n"
+        "    file.write(str(age))\n"
+        "autofinetune.report_final_result(age)\n"
+    )
+    text = swap(autotune("own.py", maxTrialNum=4), "TPE", "PBTTuner")
+    text = swap(text, '"constant_liar_type": "min"', '"population_size": 1')
+    done = run(workplace, swap(text, '"minimize"', '"maximize"'), "--gpu=cpu:1")
+    assert done.code == 0, done.err
+    trials = state_of(workplace).trials
+    for trial in trials.values():
+        before = -1 if trial.parent is None else trials[trial.parent].score
+        assert before is not None
+        assert trial.score == before + 1
+    assert trials[3].score is not None
+    assert trials[3].score > 1
+    assert trials[1].params.keys() == {"batch_size", "learning_rate"}
+
+
 def test_the_number_of_trials_is_exact(workplace: Workplace) -> None:
     done = run(workplace, autotune(maxTrialNum=4))
     assert done.code == 0
@@ -499,6 +524,63 @@ def test_a_target_ends_the_run(workplace: Workplace) -> None:
     )
     assert workplace.run("resume", "result").code == 0
     assert len(state_of(workplace).trials) == 1
+
+
+# --- searches for a script ----------------------------------------------------------------------
+
+
+def test_the_search_of_a_sweep_counts_for_a_script(workplace: Workplace) -> None:
+    text = swap(SWEEP, "{name: loss}", "{name: loss, goal: minimize}")
+    (workplace.root / "sweep.yaml").write_text(text)
+    words = ("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
+    done = workplace.run(*words)
+    assert done.code == 0, done.err
+    assert "5 trials by random, fulltrail" in done.out
+    assert (
+        "note: sweep.yaml gives --evaluator=fulltrail --tuning_strategy=random --metric=loss "
+        "--direction=minimize --max_trials=5; options of the command line go before"
+    ) in done.err
+    assert "only the parameters of the sweep are read" not in done.err + done.out
+    other = workplace.run(*words, "--tuning_strategy=tpe", "--round=2", "--direction=maximize")
+    assert "2 rounds of 5 trials by tpe" in other.out
+    assert "--direction" not in other.err
+
+
+def test_what_is_wrong_in_a_search_is_told_with_its_line(workplace: Workplace) -> None:
+    (workplace.root / "sweep.yaml").write_text(swap(SWEEP, "random", "custom"))
+    done = workplace.run("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
+    assert done.code == 2
+    assert "sweep.yaml:2:9 method custom is a search in code of your own" in done.err
+    assert (
+        "TIP   to run it anyway: autofinetune train.py --param_file=sweep.yaml --gpu=cpu:1 "
+        "--dry_run --tuning_strategy=tpe"
+    ) in done.err
+
+
+@pytest.mark.parametrize(
+    ("example", "trials"),
+    [("hydra_optuna/conf/config.yaml", 12), ("katib_experiment/experiment.yaml", 8)],
+)
+def test_an_example_gives_its_search_to_a_script(
+    elsewhere: Workplace, example: str, trials: int
+) -> None:
+    script = EXAMPLES / example.split("/")[0] / "train.py"
+    words = (str(script), f"--param_file={EXAMPLES / example}", "--gpu=cpu:2", "--seed=1")
+    done = elsewhere.run(*words, "--dry-run", "--skip-preflight")
+    assert done.code == 0, done.err
+    assert f"{trials} trials by tpe, fulltrail, seed 1" in done.out
+    if example.startswith("hydra"):
+        done = elsewhere.run(*words, "--max_trials=3", "--output_dir=result")
+        assert done.code == 0, done.err
+        assert state_of(elsewhere).counts[Status.COMPLETED] == 3
+
+
+def test_katib_is_not_taken_for_another_kind(workplace: Workplace) -> None:
+    (workplace.root / "m.yaml").write_text("kind: Experiment\nspec: 3\n")
+    done = workplace.run("run", "m.yaml")
+    assert done.code == 2
+    assert "Katib experiment" in done.err
+    assert "did you mean" not in done.err
 
 
 # --- all of them --------------------------------------------------------------------------------

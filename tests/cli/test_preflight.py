@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autofinetune.cli import preflight
-from autofinetune.cli.preflight import check_script, needed_options, with_declared_options
+from autofinetune.cli.preflight import check_script, needed_options
 from autofinetune.cli.preload import trial_environment
+from autofinetune.cli.recognition import with_declared_options
 from autofinetune.commands import HYPERPARAMETERS, MODEL_OPTIONS
 from autofinetune.config import Config
 from autofinetune.errors import UsageError

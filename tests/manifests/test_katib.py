@@ -198,7 +198,8 @@ def with_env(value: str) -> str:
 
 def test_words_and_variables(tmp_path: Path) -> None:
     more = "      - {name: kind, reference: '${trialSpec.Kind}'}\n"
-    named = swap(KATIB, "    trialSpec:", f"{more}      - {{name: who, reference: '${{trialSpec.Name}}'}}\n    trialSpec:")  # fmt: skip
+    more += "      - {name: who, reference: '${trialSpec.Name}'}\n"
+    named = swap(KATIB, "    trialSpec:", f"{more}    trialSpec:")
     env = "                env: [{name: A, value: '${trialParameters.kind}-x'}]\n"
     text = swap(named, "                command:\n", env + "                command:\n")
     text = swap(text, "--lr=$", "--who=${trialParameters.who}:$(A):${args}:$")

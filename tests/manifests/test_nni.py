@@ -331,7 +331,6 @@ REMOTE = [
 def test_another_platform_is_refused_with_the_command_that_runs_it_here(
     tmp_path: Path, text: str, label: str
 ) -> None:
-    text = swap(text, "optimize_mode: m", "no_mode: m")  # which is not looked at then
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
     (found,) = caught.value.mistakes
@@ -348,11 +347,24 @@ def test_with_places_on_the_command_line_the_platform_does_not_matter(
     assert any(f"{label} has no effect here: trials run on this" in n for n in manifest.notes)
 
 
-def test_what_has_no_command_cannot_be_run_here(tmp_path: Path) -> None:
-    text = swap(REMOTE[1][0], "command: python3 mnist.py", "worker: {command: python3 mnist.py}")
+@pytest.mark.parametrize(
+    ("old", "new", "tip"),
+    [
+        ("command: python3 mnist.py", "worker: {command: python3 mnist.py}", ""),
+        ("searchSpacePath: space.json", "useAnnotation: true", ""),
+        ("trialConcurrency: 4", "useAnnotation: true", ""),
+        ("builtinTunerName: TPE", "builtinTunerName: SMAC", "--gpu=auto --tuning_strategy=tpe"),
+    ],
+)  # fmt: skip
+def test_only_a_command_that_works_is_offered(
+    tmp_path: Path, old: str, new: str, tip: str
+) -> None:
+    """And nothing is told of the rest of a file for another platform."""
     with pytest.raises(ConfigError) as caught:
-        read(tmp_path, text)
-    assert caught.value.tip is None
+        read(tmp_path, swap(REMOTE[1][0], old, new))
+    assert all("is not supported" in mistake for mistake in caught.value.mistakes)
+    assert (caught.value.tip or "").endswith(tip)
+    assert bool(caught.value.tip) is bool(tip)
 
 
 # --- what the command line replaces -------------------------------------------------------------
@@ -396,13 +408,22 @@ def test_a_replaced_tuner_still_says_what_its_scripts_read(tmp_path: Path) -> No
     options = read(tmp_path, advised("tuner: {name: PBT}\n"), given=given).options
     assert options["evaluator"] == "fulltrail"
     assert options["param_list"][-1]["name"] == "save_checkpoint_dir"
-    options = read(tmp_path, advised("advisor: {name: Hyperband}\n"), given=given).options
-    assert options["param_list"][-1]["name"] == "TRIAL_BUDGET"
-    assert options["assessor"] == "hyperband"
+    text = advised("advisor: {name: Hyperband}\n")
+    manifest = read(tmp_path, text, given=given)
+    assert manifest.options["param_list"][-1]["name"] == "TRIAL_BUDGET"
+    assert manifest.options["assessor"] == "hyperband"
+    assert any("Hyperband is the strategy tpe with the assessor" in n for n in manifest.notes)
+    manifest = read(tmp_path, text, given={"assessor": "none"})
+    assert manifest.options["param_list"][-1]["name"] == "TRIAL_BUDGET"
+    assert manifest.options["tuning_strategy"] == "random"
+    assert "assessor" not in manifest.options
+    assert "is the strategy" not in "".join(manifest.notes)
 
 
 def test_an_empty_search_space_is_told(tmp_path: Path) -> None:
     space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
     (tmp_path / "none.json").write_text("{}")
     (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpaceFile: none.json\n"))
-    assert "searchSpaceFile 'none.json' holds no hyperparameters" in found
+    assert "searchSpaceFile holds no hyperparameters; give at least one" in found
+    (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpace: {}\n"))
+    assert "searchSpace holds no hyperparameters; give at least one" in found

@@ -24,7 +24,8 @@ def read(text: str) -> Space:
 
 def only(value: str, head: str = OPTUNA) -> Parameter | Constant:
     space = read(f"{head}      x: {value}\n      other: choice(1, 2)\n")
-    return next(part for part in (*space, *space.constants) if part.name == "x")
+    parts: list[Parameter | Constant] = [*space, *space.constants]
+    return next(part for part in parts if part.name == "x")
 
 
 def choice(*values: object) -> ChoiceParameter:

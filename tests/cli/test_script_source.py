@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.cli.parsers import source_of
+from autofinetune.cli.script_source import source_of
 
 ENV = {"PATH": "/usr/bin:/bin"}
 

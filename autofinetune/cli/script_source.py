@@ -1,8 +1,6 @@
-"""What a script imports, itself or in modules that lie with it, found without running it.
+"""What a Python script does with options, hyperparameters and scores, read and not run.
 
-It tells whether a command reads options: `--help` begins a training where nothing looks at it, so
-only a script with a parser is asked. And whether it asks another tool for its hyperparameters, and
-reports or logs anything.
+`--help` begins a training where nothing looks at it, so only a script with a parser is asked.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import itertools
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PARSERS = frozenset({
@@ -20,8 +18,9 @@ _PARSERS = frozenset({
     "hydra", "jsonargparse", "optparse", "plac", "simple_parsing", "tap", "typer", "tyro",
 })  # fmt: skip
 _PARSER_NAMES = frozenset({"ArgumentParser", "HfArgumentParser", "LightningCLI"})
-# Tools that hand hyperparameters to a script that asks for them.
-_ASKED = frozenset({"nni", "t9k", "wandb"})
+_PARSER_CALLS = frozenset({"parse_args", "parse_known_args", "parse_args_into_dataclasses"})
+# The calls by which a script gets hyperparameters of NNI and TensorStack.
+_ASKING = (b"get_next_parameter", b"get_current_parameter", b"AUTOFINETUNE_PARAMS")
 # Libraries through which a score can come.
 _REPORTING = frozenset({
     "accelerate", "autofinetune", "hydra", "keras", "lightgbm", "lightning", "mlflow", "nni",
@@ -30,58 +29,78 @@ _REPORTING = frozenset({
 })  # fmt: skip
 _REPORTING_WORDS = (b"AUTOFINETUNE_REPORT_FILE", b"autofinetune report-", b"AutoFinetuneEval",
                     b"SummaryWriter", b"report_final_result")  # fmt: skip
+_OWN_OPTIONS = (b"saved_params_dir", b"model_path")
 _MOST_FILES = 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
-    """What is imported by a Python script: top-level packages and names; what else it has."""
+    """What stands in a script and in the modules that lie with it.
 
-    packages: frozenset[str]
-    names: frozenset[str]
-    has_flags: bool
-    has_reports: bool
-    has_model_path: bool
+    `packages` are those that are imported, by their top-level names, and `names` what is imported
+    out of them. `own_options` are the options of ours that are mentioned. `is_readable` is false
+    for a script that is no Python.
+    """
+
+    packages: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    own_options: set[str] = field(default_factory=set)
+    is_readable: bool = True
+    has_parser_calls: bool = False
+    reads_wandb_config: bool = False
+    asks_by_calls: bool = False
+    has_reports: bool = False
 
     @property
     def has_parser(self) -> bool:
         """Whether it reads options."""
-        return self.has_flags or bool(_PARSERS & self.packages or _PARSER_NAMES & self.names)
+        return self._has_other_parser or "hydra" in self.packages
 
     @property
     def is_hydra(self) -> bool:
         """Whether its options are overrides of Hydra."""
-        return "hydra" in self.packages and not (
-            self.has_flags or (_PARSERS - {"hydra"}) & self.packages or _PARSER_NAMES & self.names
-        )
+        return "hydra" in self.packages and not self._has_other_parser
+
+    @property
+    def _has_other_parser(self) -> bool:
+        found = (_PARSERS - {"hydra"}) & self.packages or _PARSER_NAMES & self.names
+        return self.has_parser_calls or bool(found)
 
     @property
     def asks_for_parameters(self) -> bool:
-        """Whether it may get hyperparameters by the calls of another tool."""
-        return bool(_ASKED & self.packages)
+        """Whether it gets hyperparameters by the calls of another tool."""
+        return self.reads_wandb_config or self.asks_by_calls
 
     @property
     def may_report(self) -> bool:
         """Whether it reports a score or uses a library that logs some."""
         return self.has_reports or bool(_REPORTING & self.packages)
 
+    def add(self, text: bytes, tree: ast.AST) -> None:
+        """Take what stands in one file, its imports excepted."""
+        nodes = list(ast.walk(tree))
+        self.has_parser_calls |= any(_is_flags(node) or _is_parsing(node) for node in nodes)
+        self.reads_wandb_config |= b"wandb" in text and _reads_wandb_config(nodes)
+        self.asks_by_calls |= any(word in text for word in _ASKING)
+        self.has_reports |= any(word in text for word in _REPORTING_WORDS)
+        self.own_options.update(name.decode() for name in _OWN_OPTIONS if name in text)
+
 
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
-    """Return what the Python script among the words of a command imports; None if there is none.
+    """Return what stands in the Python script among the words of a command; None without one.
 
     Args:
         words: the program and what follows it, up to what differs between trials.
         folder: the working directory.
         env: in which it would run: PATH and PYTHONPATH say where things are found.
     """
-    found = _script(words, folder, env)
-    if found is None:
+    place = _script(words, folder, env)
+    if place is None:
         return None
-    script, root = found
+    script, root = place
     roots = [root, *(Path(folder, p) for p in env.get("PYTHONPATH", "").split(":") if p)]
+    found = Source()
     waiting, seen = [script], set[Path]()
-    packages, names = set[str](), set[str]()
-    has_flags = has_reports = has_model_path = False
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop()
         if path in seen:
@@ -93,16 +112,39 @@ def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Sour
                 warnings.simplefilter("ignore")  # of escapes in the user's texts
                 tree = ast.parse(text)
         except (OSError, SyntaxError, ValueError, RecursionError):
+            found.is_readable &= path != script
             continue
+        found.add(text, tree)
         for module, imported in _imports(tree, path, roots):
-            packages.add(module.partition(".")[0])
-            names.update(imported)
+            found.packages.add(module.partition(".")[0])
+            found.names.update(imported)
             waiting += _local_files(module, imported, roots)
-        has_flags = has_flags or any(_is_flags(node) for node in ast.walk(tree))
-        has_reports = has_reports or any(word in text for word in _REPORTING_WORDS)
-        has_model_path = has_model_path or b"model_path" in text
-    found_all = frozenset(packages), frozenset(names)
-    return Source(*found_all, has_flags, has_reports, has_model_path)
+    return found
+
+
+def _is_parsing(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in _PARSER_CALLS
+
+
+def _reads_wandb_config(nodes: Sequence[ast.AST]) -> bool:
+    """Whether `config` of W&B or of one of its runs is read, under any name of the run."""
+    runs = {"wandb", "wandb.run", "wandb.init"}
+    for node in nodes:
+        if isinstance(node, (ast.Assign, ast.NamedExpr)) and _is_init(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            runs.update(ast.unparse(target) for target in targets)
+        elif isinstance(node, ast.withitem) and node.optional_vars and _is_init(node.context_expr):
+            runs.add(ast.unparse(node.optional_vars))
+        elif isinstance(node, ast.ImportFrom) and node.module == "wandb":
+            runs.update(alias.name for alias in node.names if alias.name == "config")
+    if "config" in runs:
+        return True
+    read = (node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "config")
+    return any(ast.unparse(node.value).partition("(")[0] in runs for node in read)
+
+
+def _is_init(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("wandb.init")
 
 
 def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[Path, Path] | None:
