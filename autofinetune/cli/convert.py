@@ -10,7 +10,9 @@ from autofinetune.cli.options import Parser
 from autofinetune.cli.words import note_all
 from autofinetune.errors import UsageError
 from autofinetune.paths import write_atomically
-from autofinetune.space import dump_yaml, load_space
+from autofinetune.space import dump_yaml, load_space, read_yaml
+
+_PROGRAMS = {"program", "command"}  # without one a sweep of W&B is a search space
 
 
 def convert_command(argv: Sequence[str]) -> int:
@@ -47,7 +49,9 @@ def _described(file: Path, *, only_space: bool) -> tuple[Mapping[str, Any], Sequ
     # Loaded late: a search space needs none of the strategies that a manifest may name.
     from autofinetune.manifests import read_manifest
 
-    manifest = read_manifest(file, check_files=False)
+    top = read_yaml(file).value
+    is_space = isinstance(top, Mapping) and "parameters" in top and not _PROGRAMS & top.keys()
+    manifest = None if is_space else read_manifest(file, check_files=False)
     if manifest is None:
         space = load_space(file)
         return space.describe(), space.notes

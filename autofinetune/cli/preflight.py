@@ -53,8 +53,8 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     is_asking = source is not None and source.asks_for_parameters
     if config.passing == HYDRA:
         return _with_checked_overrides(config, env, is_asking=is_asking)
-    if source is not None and source.is_readable and not source.has_parser:
-        raise _without_options(config)
+    if source is not None and source.is_readable and not (source.has_parser or source.reads_argv):
+        raise _without_options(config)  # asked for --help, it would begin to train
     found = _ask(config, start_of_command(config), env)
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)

@@ -47,6 +47,7 @@ class Source:
     own_options: set[str] = field(default_factory=set)
     is_readable: bool = True
     has_parser_calls: bool = False
+    reads_argv: bool = False
     reads_wandb_config: bool = False
     asks_by_calls: bool = False
     has_reports: bool = False
@@ -80,6 +81,7 @@ class Source:
         """Take what stands in one file, its imports excepted."""
         nodes = list(ast.walk(tree))
         self.has_parser_calls |= any(_is_flags(node) or _is_parsing(node) for node in nodes)
+        self.reads_argv |= any(getattr(node, "attr", "") == "argv" for node in nodes)
         self.reads_wandb_config |= b"wandb" in text and _reads_wandb_config(nodes)
         self.asks_by_calls |= any(word in text for word in _ASKING)
         self.has_reports |= any(word in text for word in _REPORTING_WORDS)
@@ -118,6 +120,7 @@ def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Sour
         for module, imported in _imports(tree, path, roots):
             found.packages.add(module.partition(".")[0])
             found.names.update(imported)
+            found.reads_argv |= "argv" in imported
             waiting += _local_files(module, imported, roots)
     return found
 

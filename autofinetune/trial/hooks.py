@@ -89,7 +89,7 @@ def in_trial(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
     """Have `ours` called instead of a function, but not in the process that preloads modules."""
     import functools
 
-    original = getattr(module, name)
+    original = getattr(module, name, ours)
 
     @functools.wraps(original)
     def function(*args: Any, **kwargs: Any) -> Any:

@@ -45,6 +45,9 @@ def script_with(*options: str) -> str:
     )
 
 
+ASKED = "import sys; sys.argv\n"  # a script with words of its own is asked for --help
+
+
 def config_for(folder: Path, script: str, name: str = "train.py", **fields: object) -> Config:
     (folder / name).write_text(textwrap.dedent(script), encoding="utf-8")
     there = {"script": name, "working_dir": str(folder), "python": sys.executable}
@@ -98,7 +101,8 @@ def test_a_rank_of_the_tuner_is_none_of_its_trials(monkeypatch: pytest.MonkeyPat
 
 def test_the_script_sees_the_environment_of_a_trial(tmp_path: Path) -> None:
     script = """
-        import os
+        import os, sys
+        sys.argv
         names = "learning_rate units saved_params_dir model_path".split()
         print(*[f"--{name}" for name in [*names, os.environ["EXTRA"]]])
     """
@@ -136,7 +140,7 @@ def test_help_as_click_prints_it(tmp_path: Path) -> None:
           --model_path PATH
           --help                 Show this message and exit.
     """
-    checked = check(config_for(tmp_path, f"print({textwrap.dedent(text)!r})"))
+    checked = check(config_for(tmp_path, f"{ASKED}print({textwrap.dedent(text)!r})"))
     found = set(checked.script_options or ())
     assert found >= {"learning_rate", "units", "amp", "no-amp", "saved_params_dir", "model_path"}
 
@@ -156,7 +160,7 @@ def test_help_as_absl_prints_it(tmp_path: Path) -> None:
 
         Try --helpfull to get a list of all flags.
     """
-    script = f"print({textwrap.dedent(text)!r})\nraise SystemExit(1)"
+    script = f"{ASKED}print({textwrap.dedent(text)!r})\nraise SystemExit(1)"
     found = set(check(config_for(tmp_path, script)).script_options or ())
     assert found >= {"amp", "learning_rate", "units", "saved_params_dir", "model_path"}
 
@@ -364,12 +368,12 @@ def test_a_crash_is_told_with_its_last_lines(tmp_path: Path) -> None:
 
 
 def test_a_crash_after_some_help_is_a_crash(tmp_path: Path) -> None:
-    script = "print('--learning_rate --units --saved_params_dir --model_path')\n1 / 0"
+    script = f"{ASKED}print('--learning_rate --units --saved_params_dir --model_path')\n1 / 0"
     assert "it crashed (exit code 1)" in refusal(config_for(tmp_path, script)).message
 
 
 def test_only_the_end_of_long_output_is_shown(tmp_path: Path) -> None:
-    error = refusal(config_for(tmp_path, "print(*range(1000), sep='\\n')"))
+    error = refusal(config_for(tmp_path, f"{ASKED}print(*range(1000), sep='\\n')"))
     assert error.message.splitlines()[1:] == [f"  | {n}" for n in range(992, 1000)]
 
 
@@ -385,11 +389,20 @@ def test_only_the_end_of_long_output_is_shown(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_script_that_names_no_option(tmp_path: Path, script: str, problem: str) -> None:
-    assert problem in refusal(config_for(tmp_path, script)).message
+    assert problem in refusal(config_for(tmp_path, ASKED + script)).message
+
+
+def test_a_script_without_options_is_not_run(tmp_path: Path) -> None:
+    script = "open('trained', 'w')"
+    error = refusal(config_for(tmp_path, script))
+    assert "train.py reads no options, as far as can be seen, and asks no tool" in error.message
+    assert error.tip
+    assert "${hparam:lr}" in error.tip
+    assert not (tmp_path / "trained").exists()
 
 
 def test_a_script_that_cannot_be_started(tmp_path: Path) -> None:
-    config = config_for(tmp_path, "", python=str(tmp_path / "no-python"))
+    config = config_for(tmp_path, ASKED, python=str(tmp_path / "no-python"))
     assert "it cannot be started: " in refusal(config).message
 
 
@@ -398,7 +411,8 @@ def test_a_script_that_starts_to_train_is_ended_with_all_it_started(
 ) -> None:
     monkeypatch.setattr(preflight, "TIMEOUT_S", 4.5)  # for a busy machine
     script = """
-        import os, signal
+        import os, signal, sys
+        sys.argv
         print("epoch 1", flush=True)
         child = os.fork()
         if child == 0:

@@ -332,7 +332,7 @@ report_final_result(-float(given["lr"]) + ("net.wide.units" in given))
     [
         ("space.json", NNI, {"lr", "net", "net.wide.units"}, None),
         ("sweep.yaml", SWEEP, {"lr", "epochs", "net.kind", "net.wide.units"},
-         "/sweep.yaml:1:10 only the parameters of the sweep are read here, not program\n"),
+         "sweep.yaml:1:10 program has no effect here: the script of the command line is run\n"),
     ],
 )  # fmt: skip
 def test_spaces_of_other_formats_are_run_and_resumed(
@@ -346,7 +346,8 @@ def test_spaces_of_other_formats_are_run_and_resumed(
     assert "net.wide.units: int, init_value 40, lower_than 64, greater_than 16" in planned.out
     done = workplace.run(*words, *common)
     assert done.code == 0, done.err
-    assert (note in done.out) if note else ("note:" not in done.out)
+    told = done.out + done.err
+    assert (note in told) if note else ("note:" not in told)
     for row in rows(workplace.root):
         log = workplace.root / f"result/round{row['round']}/log-{row['member']}.info"
         left_out = {"net.wide.units"} if row.get("net") == "deep" else set()

@@ -87,7 +87,7 @@ def test_a_trial_of_a_list_gets_one_of_its_sets(name: str) -> None:
 
 def test_a_script_of_nni_gets_the_options_that_it_declares() -> None:
     trial, parent = trial_of({"lr": 0.5, "units": 4, "optimizer": "sgd"}), Trial(3, 1, 0, {}, None)
-    fields = {"nni_wire": True, "script_args": ("--amp",)}
+    fields = {"nni_wire": True, "passing": "calls", "script_args": ("--amp",)}
     plain = evaluator_of("populationbased", **fields)
     assert plain.command(trial, parent)[2:] == ("--amp",)
     both = evaluator_of(

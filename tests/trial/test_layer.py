@@ -161,13 +161,13 @@ def test_a_hook_that_fails_costs_one_line_and_no_training(tmp_path: Path) -> Non
 
 
 def test_outside_of_a_trial_nothing_is_set(tmp_path: Path) -> None:
-    (tmp_path / "wandb.py").write_text("agent = 1")
-    code = "import os, wandb; print(wandb.agent, [n for n in os.environ if n[:5] == 'WANDB'])"
-    assert python(code, tmp_path) == ("1 []", "")
+    (tmp_path / "wandb.py").write_text("agent = sweep = controller = print")
+    code = "import os, wandb; wandb.agent([n for n in os.environ if n[:5] == 'WANDB'])"
+    assert python(code, tmp_path) == ("[]", "")
 
 
 def test_the_settings_of_wandb_are_those_of_its_agent_and_the_users_win(tmp_path: Path) -> None:
-    (tmp_path / "wandb.py").write_text("agent = 1")
+    (tmp_path / "wandb.py").write_text("agent = sweep = controller = print")
     code = "import os, wandb; print(os.environ['WANDB_MODE'], os.environ['WANDB_DIR'], "
     code += "open(os.environ['WANDB_SWEEP_PARAM_PATH']).read())"
     env = in_trial(tmp_path, HOME=str(tmp_path))

@@ -70,13 +70,19 @@ def test_a_script_without_a_loop_to_leave_ends(trial: Path) -> None:
     assert ended.value.code == 0
 
 
-@pytest.mark.parametrize("variable", [logged.METRIC_VARIABLE, "AUTOFINETUNE_REPORT_FILE"])
-def test_nothing_is_looked_for_without(
-    trial: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.delenv(variable)
+def test_nothing_is_noted_outside_a_trial(trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTOFINETUNE_REPORT_FILE")
     assert not logged.values("one", {"acc": 0.5, "loss": 1.0}.items())
     assert list(trial.iterdir()) == []
+
+
+def test_without_a_metric_only_names_are_noted(
+    trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(logged.METRIC_VARIABLE)
+    assert not logged.values("one", {"acc": 0.5, "loss": 1.0}.items())
+    assert reported(trial) == []
+    assert (trial / logged.SEEN).read_text() == "acc\nloss\n"
 
 
 def test_other_ranks_leave_it_to_the_first(trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
