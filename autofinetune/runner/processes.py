@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
     from typing import Any
 
 MARK_VARIABLE = "AUTOFINETUNE_MARK"
+MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"  # the attempt's directory, also when it was moved
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
