@@ -11,6 +11,7 @@ from typing import TextIO
 
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
+from autofinetune.visible import visible_lines
 
 # Named, not imported: `--help` and `report-final` must not load what only a run needs.
 COMMANDS: Mapping[str, str] = {
@@ -65,9 +66,9 @@ def _complain(message: str, tip: str | None) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     with contextlib.suppress(OSError):
-        print(f"ERROR {message}", file=sys.stderr)
+        print(f"ERROR {visible_lines(message)}", file=sys.stderr)
         if tip:
-            print(f"TIP   {tip}", file=sys.stderr)
+            print(f"TIP   {visible_lines(tip)}", file=sys.stderr)
 
 
 def _let_go(stream: TextIO) -> None:

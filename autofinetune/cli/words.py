@@ -23,6 +23,7 @@ from autofinetune.sinks.console import end_of_log
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import Strategy
+from autofinetune.visible import visible, visible_lines
 
 EXIT_TIMEOUT = 6
 
@@ -71,14 +72,14 @@ def say_all(lines: Sequence[str]) -> None:
     """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
     for line in lines:
         with contextlib.suppress(OSError):
-            print(line, flush=True)
+            print(visible_lines(line), flush=True)
 
 
 def note_all(notes: Sequence[str]) -> None:
     """Print what a reader of files wants to be known, on standard error."""
     for note in notes:
         with contextlib.suppress(OSError):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+            print(f"note: {visible_lines(note)}", file=sys.stderr, flush=True)
 
 
 def show_plan(
@@ -120,7 +121,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if state.best is not None:
         say("The final best hyperparameters:")
         for name, value in state.best.params.items():
-            say(f"{name}={as_text(value)}")
+            say(f"{name}={visible(as_text(value))}")
         say(f"The final best eval score is {state.best.score!r}.")
         if state.best.has_model and not paths.best_model.is_dir():
             say("The model of the best trial could not be copied to best_model, see above.")

@@ -22,6 +22,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.run_state import EXHAUSTED
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
+from autofinetune.visible import visible, visible_lines
 
 from .base import Sink
 
@@ -85,7 +86,7 @@ class Console(Sink):
             self._crashed(trial)
 
     def _crashed(self, trial: Trial) -> None:
-        values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
+        values = ", ".join(f"{k}={visible(as_text(v))}" for k, v in trial.params.items())
         self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
         self._say(f"         reason: {trial.reason}")
         if trial.reason in _HINTS:
@@ -110,7 +111,7 @@ class Console(Sink):
     def _say(self, line: str) -> None:
         live = self._live
         self._draw("")
-        self._stream.write(line + "\n")
+        self._stream.write(visible_lines(line) + "\n")
         self._stream.flush()
         self._draw(live)
 
