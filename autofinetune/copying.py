@@ -41,8 +41,12 @@ def _lead(copy: Path, link: Path, root: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory tree of ours, also where directories in it are not to be written."""
-    if not path.exists():
+    """Remove a directory tree of ours, also where directories in it are not to be written.
+
+    A link or a file in its place is removed itself.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
         return
     make_writable(path)
     for folder, inner, _ in os.walk(path):

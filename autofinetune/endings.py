@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from autofinetune.events import AttemptLost, Event, SlotQuarantined, TrialEnded
 from autofinetune.executors import ExitRecord, Observation
@@ -21,6 +20,7 @@ from autofinetune.state import (
 )
 from autofinetune.stopping import Stopping
 from autofinetune.verdict import SUCCESS, Verdict, how_it_ended, judge
+from autofinetune.whereabouts import MOVED
 
 
 class Endings:
@@ -54,8 +54,13 @@ class Endings:
         self._stopping = stopping
         self._now = now
 
-    def of(self, observation: Observation, values: Values) -> Iterator[Event]:
-        """Yield what follows when an attempt is over that reported `values`."""
+    def of(
+        self, observation: Observation, values: Values, *, was_moved: bool = False
+    ) -> Iterator[Event]:
+        """Yield what follows when an attempt is over that reported `values`.
+
+        With `was_moved` its directory was moved meanwhile, so that a failure does not count.
+        """
         trial = self._state.trials[observation.key[0]]
         verdict = self._verdict(observation.exit, values)
         estimate = None
@@ -69,6 +74,8 @@ class Endings:
             for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
                 yield SlotQuarantined(self._now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
+        if was_moved and verdict.status is Status.FAILED:
+            again = MOVED
         if again:
             yield AttemptLost(self._now(), trial.id, trial.attempt, again)
             return
@@ -84,7 +91,7 @@ class Endings:
             reason=verdict.reason,
             score=verdict.score,
             seconds=seconds,
-            has_model=_has_content(self._paths.model(trial.round, trial.member)),
+            has_model=self._has_model(trial),
             estimate=estimate,
         )
 
@@ -96,6 +103,15 @@ class Endings:
             strict_exit=self._safety.strict_exit,
             missing=NO_METRIC if self._scoring.is_logged else "no_result",
         )
+
+    def _has_model(self, trial: Trial) -> bool:
+        """Whether it has put something there; what a link leads to is not the trial's."""
+        place = self._paths.place_of(self._paths.model(trial.round, trial.member))
+        try:
+            with place.opened() as here, os.scandir(here) as entries:
+                return any(True for _ in entries)
+        except OSError:
+            return False
 
     def _blame(self, trial: Trial) -> Iterator[SlotQuarantined]:
         """A trial completed that had failed elsewhere: on that device nothing more is started.
@@ -149,13 +165,3 @@ def _slot_trouble(trial: Trial, observation: Observation) -> str:
         held = observation.held_bytes / 2**30
         return f"{held:.1f} GiB of the card's memory did not come back after trial {trial.id}"
     return ""
-
-
-def _has_content(directory: Path) -> bool:
-    if directory.is_symlink():
-        return False  # what it leads to is not the trial's
-    try:
-        with os.scandir(directory) as entries:
-            return any(True for _ in entries)
-    except OSError:
-        return False

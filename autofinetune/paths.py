@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from autofinetune.directory import TRUST_VARIABLE, Place, why_not_ours
+from autofinetune.errors import EnvironmentProblem
 from autofinetune.runner.files import REPORTS
 from autofinetune.trial.logged import SEEN
 
@@ -15,9 +19,45 @@ PARAMS = "params.json"
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The layout of one output directory; the first block is PaddleHub's and never changes."""
+    """The layout of one output directory; the first block is PaddleHub's and never changes.
 
-    root: Path
+    Paths are for people and for trials. What we write and read ourselves is reached by a `place`.
+
+    Args:
+        at: the directory as it was named.
+        descriptor: of the open directory, which is the same one wherever it is moved to.
+    """
+
+    at: Path
+    descriptor: int | None = None
+
+    @property
+    def root(self) -> Path:
+        """Where the directory is now."""
+        return self.at if self.descriptor is None else self._held.readlink()
+
+    @property
+    def _held(self) -> Path:
+        return Path(f"/proc/self/fd/{self.descriptor}")
+
+    @property
+    def place(self) -> Place:
+        """The directory, as files in it are to be opened."""
+        return Place(self.at if self.descriptor is None else self._held)
+
+    @property
+    def where(self) -> Mapping[str, Any]:
+        """What tells this directory from a copy of it; nothing where there is none."""
+        try:
+            found = self.place.root.stat()
+        except OSError:
+            return {}
+        path = str(self.root.absolute())
+        return {"path": path, "device": found.st_dev, "inode": found.st_ino}
+
+    def place_of(self, path: Path) -> Place:
+        """A directory below `root`, as files in it are to be opened."""
+        return Place(self.place.root, os.path.relpath(path, self.root))
 
     # --- what PaddleHub 1.x wrote ---------------------------------------------------------------
 
@@ -82,11 +122,26 @@ class RunPaths:
         return self.attempt_dir(trial, attempt) / PARAMS
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name}.tmp")
-    with partial.open("wb") as file:
-        file.writelines([data] if isinstance(data, bytes) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+@contextlib.contextmanager
+def opened_run(directory: Path) -> Iterator[RunPaths]:
+    """The files of an output directory, which stays open; only named where there is none.
+
+    Raises:
+        EnvironmentProblem: other users can change what lies there.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield RunPaths(directory.absolute())
+        return
+    try:
+        why = why_not_ours(os.fstat(descriptor))
+        if why:
+            raise EnvironmentProblem(
+                f"{directory} cannot be trusted: {why}",
+                f"take it over (chown, chmod go-w), copy it, or set {TRUST_VARIABLE}=1 if you "
+                "trust everybody who can write there",
+            )
+        yield RunPaths(directory.absolute(), descriptor)
+    finally:
+        os.close(descriptor)

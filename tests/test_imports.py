@@ -18,7 +18,7 @@ LAYERS = {
     "trial.layer": 0.4, "trial.boot.sitecustomize": 0.8, "trial.standins.nni": 0.8,
     "trial.standins.nni.utils": 0.8, "trial.standins.t9k.tuner": 0.8,
     "runner": 0.6, "nvml": 0,
-    "notices": 0, "copying": 0, "terminal": 0, "preload": 1, "nni": 0.5,
+    "notices": 0, "copying": 0, "terminal": 0, "directory": 0.5, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5,
@@ -42,8 +42,8 @@ LAYERS = {
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
-    "search": 4.5,
+    "sinks.visualdl": 3, "sinks.best_model": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5,
+    "lineage": 4.5, "search": 4.5, "visible": 0, "fields": 0.5, "whereabouts": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.run": 6.2,
@@ -126,7 +126,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
-        "members", "explore", "forks", "records", "hand_over",
+        "members", "explore", "forks", "records", "hand_over", "best_model",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from autofinetune import terminal
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
+from autofinetune.visible import visible_lines
 
 # Named, not imported: `--help` and `report-final` must not load what only a run needs.
 COMMANDS: Mapping[str, str] = {
@@ -63,9 +64,9 @@ def _activate() -> None:
 def _complain(message: str, tip: str | None) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    terminal.err(f"ERROR {message}")
+    terminal.err(f"ERROR {visible_lines(message)}")
     if tip:
-        terminal.err(f"TIP   {tip}")
+        terminal.err(f"TIP   {visible_lines(tip)}")
 
 
 def _dispatch(words: list[str]) -> int:

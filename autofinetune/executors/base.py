@@ -12,7 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from autofinetune.directory import Place
 
 Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
 Handle: TypeAlias = Mapping[str, Any]
@@ -38,8 +41,9 @@ class Attempt:
     With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
     Where there are `processes` they are run instead of `argv` as often as the slot has ranks. What
     tells several processes apart is written in the way of `framework`. `files` are texts by name,
-    to be put into `directory`. The group of `metric_pattern` is an intermediate value in the
-    output; with `has_marks` lines that begin with PaddleHub's mark are final results.
+    to be put into `directory`, which trials see by this name; we reach it by `place`. The group of
+    `metric_pattern` is an intermediate value in the output; with `has_marks` lines that begin with
+    PaddleHub's mark are final results.
     """
 
     run: str
@@ -59,6 +63,12 @@ class Attempt:
     files: Mapping[str, str] = field(default_factory=dict)
     metric_pattern: str = ""
     has_marks: bool = False
+    place: Place | None = None
+
+    @property
+    def own_place(self) -> Place:
+        directory = Path(self.directory)
+        return self.place or Place(directory.parent, directory.name)
 
     @property
     def key(self) -> Key:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from autofinetune.directory import Place, appended
 from autofinetune.runner.cgroup import recorded_cgroup
 from autofinetune.runner.files import (
     LOCK,
@@ -25,7 +26,14 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
-from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, is_alive, send_to
+from autofinetune.runner.processes import (
+    MARK_VARIABLE,
+    Remains,
+    has_mark,
+    identity,
+    is_alive,
+    send_to,
+)
 from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Process, Report
@@ -34,12 +42,13 @@ from .cards import Card
 from .forks import ForkServer
 from .hand_over import hand_over, with_layer
 from .lease import Leases
-from .records import read_exit, read_json
-from .reports import NO_ROOM, read_reports
+from .records import read_exit, read_identity, read_json
+from .reports import MOST_REPORTS, NO_ROOM, read_reports
 from .slots import Slot
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
+_NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be made
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
@@ -61,12 +70,13 @@ class _Job:
     """
 
     key: Key
-    directory: Path
+    place: Place
     mark: str
     slot: str
     cards: tuple[str, ...]
     who: dict[str, Any] | None = None
     report_offset: int = 0
+    reports: int = 0  # intermediate ones so far
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
@@ -76,6 +86,18 @@ class _Job:
 
     def __post_init__(self) -> None:
         self.remains = Remains(self.mark)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Path]:
+        """Its directory; one without files where the script removed it or put a link there."""
+        with contextlib.ExitStack() as stack:
+            try:
+                here = stack.enter_context(self.place.opened())
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                here = _NOWHERE
+            yield here
 
 
 class LocalExecutor(Executor):
@@ -141,22 +163,22 @@ class LocalExecutor(Executor):
         return ""
 
     def submit(self, attempt: Attempt) -> Handle:
-        directory = Path(attempt.directory)
         job = self._jobs.get(attempt.key)
         if job is None:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
             slot = self._slots.get(attempt.slot)
-            job = _Job(attempt.key, directory, mark, attempt.slot, slot.cards if slot else ())
-            if (directory / STARTED).exists():
-                self._attach(job)
-            elif slot is not None:
-                self._start(job, slot, attempt)
-            # else a slot of an earlier life of the run: this attempt counts as lost
+            cards = slot.cards if slot else ()
+            job = _Job(attempt.key, attempt.own_place, mark, attempt.slot, cards)
+            with job.place.opened(create=True) as here:
+                if (here / STARTED).exists():
+                    self._attach(job, here)
+                elif slot is not None:
+                    self._start(job, slot, attempt, here)
+                # else a slot of an earlier life of the run: this attempt counts as lost
             self._jobs[attempt.key] = job
-        return {"pid": job.pid, "directory": str(directory)}
+        return {"pid": job.pid, "directory": attempt.directory}
 
-    def _start(self, job: _Job, slot: Slot, attempt: Attempt) -> None:
+    def _start(self, job: _Job, slot: Slot, attempt: Attempt, here: Path) -> None:
         spec = {
             "run": attempt.run,
             "trial": attempt.trial,
@@ -174,18 +196,18 @@ class LocalExecutor(Executor):
             "processes": [_as_record(process) for process in attempt.processes],
             "tuner": self._identity,
         }
-        write_atomically(str(job.directory / SPEC), spec, durable=False)
+        write_atomically(str(here / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
         env = {
             **self._environ,
             **slot.env,
-            **hand_over(attempt, job.directory),
+            **hand_over(attempt, here),
             MARK_VARIABLE: job.mark,
         }
-        with (job.directory / "runner.log").open("ab") as log:
+        with appended(here / "runner.log") as log:
             inherited = self._leases.descriptors(slot.devices)
             if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
-                self._spawn(job, env, log, inherited)
+                self._spawn(job, attempt.directory, env, log, inherited)
         with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
             self._watch(job)
 
@@ -205,12 +227,17 @@ class LocalExecutor(Executor):
         return job.who is not None
 
     def _spawn(
-        self, job: _Job, env: Mapping[str, str], log: BinaryIO, inherited: Sequence[int]
+        self,
+        job: _Job,
+        directory: str,
+        env: Mapping[str, str],
+        log: BinaryIO,
+        inherited: Sequence[int],
     ) -> None:
         lifelines = self._lifelines()
         with _signals_blocked():
             job.process = subprocess.Popen(
-                [*START_RUNNER, str(job.directory), _PACKAGE_PARENT, *map(str, lifelines)],
+                [*START_RUNNER, directory, _PACKAGE_PARENT, *map(str, lifelines)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -231,9 +258,11 @@ class LocalExecutor(Executor):
             if not is_alive(job.who):  # it went between the look and the watch
                 self._unwatch(job)
 
-    def _attach(self, job: _Job) -> None:
+    def _attach(self, job: _Job, here: Path) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
-        job.who = read_json(job.directory / STARTED) or job.who
+        found = read_identity(here / STARTED)
+        if found is not None and has_mark(found["pid"], job.mark):
+            job.who = found
         self._watch(job)
 
     def _unwatch(self, job: _Job) -> None:
@@ -280,18 +309,22 @@ class LocalExecutor(Executor):
         is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
         if is_over:
             self._unwatch(job)
+        with job.opened() as here:
+            return self._look_into(job, here, is_over=is_over)
+
+    def _look_into(self, job: _Job, here: Path, *, is_over: bool) -> Observation | None:
         # An exit record is written after the last report, so it is looked for first.
-        record = read_exit(job.directory) if is_over else None
+        record = read_exit(here) if is_over else None
         state = JobState.RUNNING
         if record is not None:
             state = JobState.EXITED
         elif is_over:
-            state = self._without_record(job)
+            state = self._without_record(job, here)
         held = self._memory.held(job.cards) if state is not JobState.RUNNING else 0
         if held and self._may_come_back(job):
             return None
         is_over = state is not JobState.RUNNING
-        reports, job.report_offset = _new_reports(job, to_the_end=is_over)
+        reports, job.report_offset = _new_reports(job, here, to_the_end=is_over)
         if is_over:
             del self._jobs[job.key]
         elif not reports:
@@ -303,14 +336,14 @@ class LocalExecutor(Executor):
         job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
         return time.monotonic() < job.memory_deadline
 
-    def _without_record(self, job: _Job) -> JobState:
+    def _without_record(self, job: _Job, here: Path) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""
-        started = (job.directory / STARTED).exists()
-        self._attach(job)
+        started = (here / STARTED).exists()
+        self._attach(job, here)
         if job.pidfd is not None:
             return JobState.RUNNING
         try:
-            lock = try_lock(str(job.directory / LOCK))
+            lock = try_lock(str(here / LOCK))
         except FileNotFoundError:
             return self._without_directory(job)
         if lock is None and not started:
@@ -318,21 +351,22 @@ class LocalExecutor(Executor):
         if lock is not None:
             os.close(lock)
         # Twice: a process has no environment to be found by while it becomes another program.
-        job.empty_sweeps = 0 if self._kill_remains(job) or lock is None else job.empty_sweeps + 1
+        is_empty = not self._kill_remains(job, here) and lock is not None
+        job.empty_sweeps = job.empty_sweeps + 1 if is_empty else 0
         if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
-        if read_exit(job.directory) is not None:
+        if read_exit(here) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
         return JobState.LOST
 
     def _without_directory(self, job: _Job) -> JobState:
         """The script deleted it, and no runner was left to bring it back."""
-        job.empty_sweeps = 0 if self._kill_remains(job) else job.empty_sweeps + 1
+        job.empty_sweeps = 0 if self._kill_remains(job, _NOWHERE) else job.empty_sweeps + 1
         return JobState.LOST if job.empty_sweeps >= _EMPTY_SWEEPS else JobState.RUNNING
 
-    def _kill_remains(self, job: _Job) -> bool:
+    def _kill_remains(self, job: _Job, here: Path) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
-        started = read_json(job.directory / STARTED) or {}
+        started = read_json(here / STARTED) or {}
         cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
         remains = job.remains.living(cgroup.pids())
         cgroup.kill()
@@ -351,8 +385,8 @@ class LocalExecutor(Executor):
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         # Without room, or without the directory, the script is not asked: it is cancelled later.
-        with contextlib.suppress(OSError):
-            os.close(os.open(job.directory / STOP, flags, 0o600))
+        with contextlib.suppress(OSError), job.opened() as here:
+            os.close(os.open(here / STOP, flags, 0o600))
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
@@ -393,13 +427,22 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
+def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Report], int]:
     """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
-    path = job.directory / REPORTS
-    found, offset = read_reports(path, job.report_offset)
-    before = job.report_offset
-    while to_the_end and offset != before:
+    path, offset, before = here / REPORTS, job.report_offset, -1
+    found: list[Report] = []
+    while offset != before and (to_the_end or before < 0):
         before = offset
-        more, offset = read_reports(path, before)
-        found += more
+        is_full = job.reports >= MOST_REPORTS
+        more, offset = read_reports(path, before, only_final=is_full)
+        found += _taken(job, more)
     return found, offset
+
+
+def _taken(job: _Job, reports: Sequence[Report]) -> Iterator[Report]:
+    """All final reports, and as many others as are taken of an attempt."""
+    for report in reports:
+        if report.kind == "intermediate":
+            job.reports += 1
+        if report.kind == "final" or job.reports <= MOST_REPORTS:
+            yield report

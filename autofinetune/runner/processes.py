@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
     from typing import Any
 
 MARK_VARIABLE = "AUTOFINETUNE_MARK"
+MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"  # the attempt's directory, also when it was moved
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -67,17 +68,32 @@ def lineage(pid: int) -> list[int]:
 
 def marked(mark: str) -> list[int]:
     """Living processes whose environment carries exactly this mark, ourselves left out."""
-    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    own = os.getpid()
+    return [pid for pid in _all_pids() if pid != own and has_mark(pid, mark)]
+
+
+def of_run(run: str) -> list[int]:
+    """Living processes of any attempt of this run."""
+    wanted = f"{MARK_VARIABLE}={run}/".encode()
     found = []
     for pid in _all_pids():
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:  # gone meanwhile, or another user's
-            continue
-        if wanted in words and pid != os.getpid() and _stat(pid) is not None:
+        if any(word.startswith(wanted) for word in _environment(pid)) and _stat(pid) is not None:
             found.append(pid)
     return found
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:  # gone meanwhile, or another user's
+        return []
+
+
+def has_mark(pid: int, mark: str) -> bool:
+    """Whether this process lives and its environment carries exactly this mark."""
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    return wanted in _environment(pid) and _stat(pid) is not None
 
 
 class Remains:

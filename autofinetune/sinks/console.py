@@ -25,6 +25,7 @@ from autofinetune.run_state import EXHAUSTED
 from autofinetune.scoring import NO_METRIC
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
+from autofinetune.visible import visible, visible_lines
 
 from .base import Sink
 
@@ -88,13 +89,13 @@ class Console(Sink):
             self._crashed(trial)
 
     def _crashed(self, trial: Trial) -> None:
-        values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
+        values = ", ".join(f"{k}={visible(as_text(v))}" for k, v in trial.params.items())
         self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
         self._say(f"         reason: {trial.reason}")
         for hint in self._hints(trial):
             self._say(f"         {hint}")
         log = self._paths.trial_log(trial.round, trial.member)
-        for line in last_lines(log):
+        for line in end_of_log(self._paths, trial):
             self._say(f"         | {line}")
         self._say(f"         full log: {log}")
 
@@ -106,14 +107,21 @@ class Console(Sink):
             return
         if scoring.metric_pattern:
             yield f"nothing that it printed matches --metric_pattern={scoring.metric_pattern}"
-        names = _lines(_end_of(self._paths.metrics_seen(trial.id, trial.attempt)))
-        seen = ", ".join(dict.fromkeys(names))
+        seen = ", ".join(dict.fromkeys(self._logged_names(trial)))
         if scoring.metric:
             yield f"metric {scoring.metric} was never logged"
         if seen:
             yield f"metrics that it logged: {seen}; --metric=NAME takes one of them as the score"
         elif scoring.metric:
             yield "no library that is listened to logged any metric"
+
+    def _logged_names(self, trial: Trial) -> list[str]:
+        file = self._paths.metrics_seen(trial.id, trial.attempt)
+        try:
+            with self._paths.place_of(file.parent).opened() as here:
+                return list(_lines(_end_of(here / file.name)))
+        except OSError:
+            return []
 
     def _progress(self, state: State) -> str:
         total = self._config.max_trials
@@ -130,7 +138,7 @@ class Console(Sink):
     def _say(self, line: str) -> None:
         live = self._live
         self._draw("")
-        terminal.write(self._stream, line + "\n")
+        terminal.write(self._stream, visible_lines(line) + "\n")
         self._draw(live)
 
     def _draw(self, live: str) -> None:
@@ -140,6 +148,16 @@ class Console(Sink):
         if live != self._live:
             self._live = live
             terminal.write(self._stream, f"\r\x1b[K{live}")
+
+
+def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
+    """The last lines of what a trial printed; nothing where a link lies on the way."""
+    log = paths.trial_log(trial.round, trial.member)
+    try:
+        with paths.place_of(log.parent).opened() as here:
+            return last_lines(here / log.name)
+    except OSError:
+        return []
 
 
 def last_lines(log: Path) -> list[str]:
