@@ -39,7 +39,7 @@ LAYERS = {
     "search": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
-    "cli.run": 6.2,
+    "cli.signals": 6, "cli.run": 6.2,
     "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
@@ -118,7 +118,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
-        "members", "explore", "forks", "records", "hand_over",
+        "members", "explore", "forks", "records", "hand_over", "patience",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autofinetune.runner.cgroup import recorded_cgroup
+from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import (
+    EXIT,
     LOCK,
     REPORTS,
     SPEC,
@@ -25,7 +26,16 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
-from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, is_alive, send_to
+from autofinetune.runner.processes import (
+    MARK_VARIABLE,
+    Remains,
+    holders,
+    identity,
+    is_alive,
+    marked,
+    name_of,
+    send_to,
+)
 from autofinetune.state import device_of
 
 from .base import Attempt, Executor, Handle, JobState, Key, Observation, Report
@@ -34,12 +44,14 @@ from .cards import Card
 from .forks import ForkServer
 from .hand_over import hand_over
 from .lease import Leases
+from .patience import Patience
 from .records import read_exit, read_json
 from .reports import NO_ROOM, read_reports
 from .slots import Slot
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
+_HELD_PATIENCE_S = 10.0  # for a lock held by a process that is none of the trial's
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
 _PACKAGE_PARENT = str(Path(__file__).parents[2])
@@ -65,13 +77,15 @@ class _Job:
     mark: str
     slot: str
     cards: tuple[str, ...]
+    patience: Patience
     who: dict[str, Any] | None = None
     report_offset: int = 0
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
     empty_sweeps: int = 0
-    is_cancelled: bool = False
+    held_since: float | None = None  # its lock, by a process that is none of the trial's
+    is_holder_named: bool = False
     memory_deadline: float | None = None
 
     def __post_init__(self) -> None:
@@ -90,6 +104,7 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
         lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
         forks: starts runners faster where it can; its maker closes it.
+        notice: takes a sentence for the person at the console.
 
     Raises:
         EnvironmentProblem: the directory of leases cannot be made.
@@ -105,6 +120,7 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
         forks: ForkServer | None = None,
+        notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._identity = identity(os.getpid())
@@ -116,6 +132,7 @@ class LocalExecutor(Executor):
         self._memory = CardMemory(look_at_cards, self._jobs, min_free_gpu_gb * 2**30)
         self._leases = Leases(lease_dir)
         self._forks = forks
+        self._notice = notice
         # The reading end goes to every runner: it closes with us, however we end.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -147,7 +164,9 @@ class LocalExecutor(Executor):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
             slot = self._slots.get(attempt.slot)
-            job = _Job(attempt.key, directory, mark, attempt.slot, slot.cards if slot else ())
+            cards = slot.cards if slot else ()
+            patience = Patience(attempt.time_limit_s, attempt.grace_s)
+            job = _Job(attempt.key, directory, mark, attempt.slot, cards, patience)
             if (directory / STARTED).exists():
                 self._attach(job)
             elif slot is not None:
@@ -268,6 +287,7 @@ class LocalExecutor(Executor):
                 wait_s = min(wait_s, _RECHECK_S)
             else:
                 poller.register(job.pidfd, select.POLLIN)
+                wait_s = min(wait_s, job.patience.until_next_look)
         for descriptor, _ in poller.poll(max(0.0, wait_s) * 1000):
             if descriptor == self._wake_read:
                 os.read(self._wake_read, 4096)
@@ -278,6 +298,8 @@ class LocalExecutor(Executor):
         is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
         if is_over:
             self._unwatch(job)
+        elif job.pid is not None and job.pidfd is not None:
+            job.patience.see_to(job.pid, job.pidfd)
         # An exit record is written after the last report, so it is looked for first.
         record = read_exit(job.directory) if is_over else None
         state = JobState.RUNNING
@@ -310,34 +332,77 @@ class LocalExecutor(Executor):
         try:
             lock = try_lock(str(job.directory / LOCK))
         except FileNotFoundError:
-            return self._without_directory(job)
-        if lock is None and not started:
-            return JobState.RUNNING  # another runner is just starting
+            return self._when_nothing_lives(job)
         if lock is not None:
             os.close(lock)
-        # Twice: a process has no environment to be found by while it becomes another program.
-        job.empty_sweeps = 0 if self._kill_remains(job) or lock is None else job.empty_sweeps + 1
+        elif not self._is_held_too_long(job):
+            if started:
+                self._kill_remains(job)  # it is one of them that holds the lock, as a rule
+            job.empty_sweeps = 0
+            return JobState.RUNNING  # or another runner is just starting
+        return self._when_nothing_lives(job)
+
+    def _is_held_too_long(self, job: _Job) -> bool:
+        """Whether to go on though the lock is held; names who holds it."""
+        if job.held_since is None:
+            job.held_since = time.monotonic()
+        patience_s = 0.0 if job.patience.is_over else _HELD_PATIENCE_S
+        if time.monotonic() - job.held_since < patience_s:
+            return False
+        if not job.is_holder_named:
+            job.is_holder_named = True
+            lock = job.directory / LOCK
+            who = ", ".join(f"{pid} ({name_of(pid)})" for pid in holders(str(lock)))
+            self._notice(
+                f"the lock {lock} of a trial that is gone is held by process {who or '?'}, which "
+                "is none of the trial's and is left alone; the run continues without it"
+            )
+        return True
+
+    def _when_nothing_lives(self, job: _Job) -> JobState:
+        """LOST once nothing of the trial is left, unless a record has appeared meanwhile.
+
+        Twice: a process has no environment to be found by while it becomes another program.
+        """
+        job.empty_sweeps = 0 if self._kill_remains(job) else job.empty_sweeps + 1
         if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
         if read_exit(job.directory) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
+        if job.patience.killed_for:
+            return self._record_end(job)
         return JobState.LOST
 
-    def _without_directory(self, job: _Job) -> JobState:
-        """The script deleted it, and no runner was left to bring it back."""
-        job.empty_sweeps = 0 if self._kill_remains(job) else job.empty_sweeps + 1
-        return JobState.LOST if job.empty_sweeps >= _EMPTY_SWEEPS else JobState.RUNNING
+    def _record_end(self, job: _Job) -> JobState:
+        """Write the exit record in the place of a runner that did not answer and was killed."""
+        record = {
+            "why": job.patience.killed_for,
+            "returncode": -signal.SIGKILL,
+            "seconds": job.patience.seconds,
+            "error": "its runner did not answer and was killed",
+        }
+        try:
+            write_atomically(str(job.directory / EXIT), record, durable=False)
+        except OSError:
+            return JobState.LOST
+        return JobState.RUNNING  # the next look finds the record
 
     def _kill_remains(self, job: _Job) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
-        started = read_json(job.directory / STARTED) or {}
-        cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
+        cgroup = self._cgroup(job)
         remains = job.remains.living(cgroup.pids())
         cgroup.kill()
         send_to(remains, signal.SIGKILL)
         if not remains:
             cgroup.remove()
         return bool(remains)
+
+    def _cgroup(self, job: _Job) -> Cgroup:
+        """The groups on record, or, where the record is gone, those that we would have made."""
+        started = read_json(job.directory / STARTED)
+        if started is None:
+            return planned_cgroup(job.mark)
+        return recorded_cgroup(job.mark, started.get("cgroups"))
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
@@ -354,13 +419,25 @@ class LocalExecutor(Executor):
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
-        if job is None or job.pidfd is None:
+        if job is None:
             return
         # Two equal signals that wait together would be one.
-        signum = signal.SIGINT if job.is_cancelled else signal.SIGTERM
-        job.is_cancelled = True
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(job.pidfd, signum)
+        signum = signal.SIGINT if job.patience.is_cancelled else signal.SIGTERM
+        job.patience.cancel()
+        if job.pidfd is not None:
+            for number in (
+                signum,
+                signal.SIGCONT,
+            ):  # a stopped runner takes the first by the other
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(job.pidfd, number)
+
+    def kill_all(self) -> None:
+        """Kill runners and trials at once, and write nothing; safe to call from another thread."""
+        marks = [job.mark for job in list(self._jobs.values())]
+        for _ in range(_EMPTY_SWEEPS):
+            if marks:
+                send_to(marked(*marks), signal.SIGKILL)
 
     def close(self) -> None:
         for job in self._jobs.values():

@@ -48,6 +48,7 @@ from autofinetune.runner.output import Output
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
     become_subreaper,
+    carry,
     descendants,
     identity,
     is_alive,
@@ -210,6 +211,8 @@ class _Trial:
         self.oom_kills = machine_oom_kills
         self.oom_kills_before = self.oom_kills()
         self.is_subreaper = become_subreaper()
+        if self.mark:
+            carry(self.mark)
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
         self.output = Output(self.log)
         self.deadline = _NEVER
@@ -258,6 +261,7 @@ class _Trial:
             "survivors": survivors,
             "oom_kills": oom_kills,
             "log_bytes_dropped": self.log.dropped,
+            "log_error": self.log.error,
         }
 
     def _spawn(self, lock: int) -> None:
