@@ -63,7 +63,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
     if measuring is None:
         return
-    from autofinetune.executors import forks, local
+    from autofinetune.executors import forks, start
 
     data = Path(measuring.get_option("run:data_file")).absolute()
     places = {
@@ -72,7 +72,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         "config": str(session.config.rootpath / "pyproject.toml"),
         "boot": str(Path(forks.BOOT, "sitecustomize.py")),
     }
-    local.START_RUNNER = (*local.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
+    start.START_RUNNER = (*start.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
     forks.BOOT = tempfile.mkdtemp()
     session.config.add_cleanup(lambda: _clean_up(Path(forks.BOOT), data))
     Path(forks.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))

@@ -26,7 +26,7 @@ LAYERS = {
     "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
-    "executors.forks": 3, "executors.records": 3.2,
+    "executors.forks": 3, "executors.records": 3.2, "executors.start": 3, "executors.patience": 3,
     "executors.reports": 3, "executors.hand_over": 3,
     "strategies.population": 2.5, "strategies.members": 2.2,
     "strategies.explore": 2.5, "strategies.turns": 2.3,
@@ -47,7 +47,13 @@ DEFAULT_IN_FOLDER = {
     "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "manifests": 5.2, "cli": 6.5,
 }  # fmt: skip
 ONLY_IN = {
-    "subprocess": {"executors.cards", "executors.forks", "executors.local", "executors.preflight"},
+    "subprocess": {
+        "executors.cards",
+        "executors.forks",
+        "executors.local",
+        "executors.preflight",
+        "executors.start",
+    },
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
@@ -119,6 +125,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
         "members", "explore", "forks", "records", "hand_over", "patience",
+        "start",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -8,12 +8,11 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import (
@@ -48,21 +47,13 @@ from .patience import Patience
 from .records import read_exit, read_json
 from .reports import NO_ROOM, read_reports
 from .slots import Slot
+from .start import start_runner
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
 _HELD_PATIENCE_S = 10.0  # for a lock held by a process that is none of the trial's
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
-_PACKAGE_PARENT = str(Path(__file__).parents[2])
-# Without `site` the start takes a third of the time; the package is found by its own place, and
-# nothing is found in the working directory, where a json.py may lie.
-START_RUNNER = (
-    *(sys.executable, "-S", "-I", "-c"),
-    "import sys; sys.path.append(sys.argv[2]); "
-    "from autofinetune.runner.main import main; "
-    "raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))",
-)
 
 
 @dataclass
@@ -202,7 +193,13 @@ class LocalExecutor(Executor):
         with (job.directory / "runner.log").open("ab") as log:
             inherited = self._leases.descriptors(slot.devices)
             if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
-                self._spawn(job, env, log, inherited)
+                job.process = start_runner(
+                    str(job.directory),
+                    env,
+                    log=log,
+                    lifelines=self._lifelines(),
+                    inherited=inherited,
+                )
         with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
             self._watch(job)
 
@@ -220,21 +217,6 @@ class LocalExecutor(Executor):
         if job.who is not None:
             job.pid = job.who["pid"]
         return job.who is not None
-
-    def _spawn(
-        self, job: _Job, env: Mapping[str, str], log: BinaryIO, inherited: Sequence[int]
-    ) -> None:
-        lifelines = self._lifelines()
-        with _signals_blocked():
-            job.process = subprocess.Popen(
-                [*START_RUNNER, str(job.directory), _PACKAGE_PARENT, *map(str, lifelines)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(*lifelines, *inherited),
-                env=env,
-            )
 
     def _watch(self, job: _Job) -> None:
         """Watch the runner that we started or know of; a process of ours keeps its pid."""
@@ -449,16 +431,6 @@ class LocalExecutor(Executor):
         for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
             os.close(descriptor)
         self._leases.close()
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A child started inside inherits the mask, so a cancel cannot kill it before it is ready."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:

@@ -117,8 +117,21 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
     began = time.monotonic()
     record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
+    if record["why"] == "tuner_died" and spec.get("is_scratch"):
+        _remove(directory)
+        return 0
     _write_record(directory, record, reports, durable=not _is_tuner_alive(spec))
     return 0
+
+
+def _remove(directory: str) -> None:
+    """Remove a directory that nobody is left to read, which holds files only."""
+    try:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+    except OSError:
+        pass
 
 
 def _is_tuner_alive(spec: dict[str, Any]) -> bool:

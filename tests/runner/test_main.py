@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
+from autofinetune.executors.start import _PACKAGE_PARENT, START_RUNNER
 from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 from autofinetune.runner.cgroup import planned_cgroup
