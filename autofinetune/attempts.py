@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 
 from autofinetune.config import Config
 from autofinetune.copying import remove_tree
+from autofinetune.directory import appended
 from autofinetune.evaluators import Evaluator
 from autofinetune.executors import Attempt
 from autofinetune.paths import RunPaths
@@ -22,6 +23,7 @@ def make_attempt(
 ) -> Attempt:
     """The current attempt at `trial`: its command, its environment, and where its files go."""
     parent = None if trial.parent is None else state.trials[trial.parent]
+    directory = paths.attempt_dir(trial.id, trial.attempt)
     return Attempt(
         run=state.run,
         trial=trial.id,
@@ -36,7 +38,7 @@ def make_attempt(
             "AUTOFINETUNE_MEMBER": str(trial.member),
         },
         working_dir=config.working_dir,
-        directory=str(paths.attempt_dir(trial.id, trial.attempt).absolute()),
+        directory=str(directory.absolute()),
         log=str(paths.trial_log(trial.round, trial.member).absolute()),
         grace_s=grace_s,
         time_limit_s=config.time_limit_s,
@@ -44,13 +46,18 @@ def make_attempt(
         processes=evaluator.processes(trial, parent),
         framework=config.program.framework,
         files=evaluator.files(trial),
+        place=paths.place_of(directory),
     )
 
 
-def make_empty(directory: Path) -> None:
-    """What an attempt that was lost may have left there is no model of the next one."""
-    if directory.is_symlink() or directory.is_file():
-        directory.unlink()
-    else:
-        remove_tree(directory)
-    directory.mkdir(parents=True)
+def make_empty(paths: RunPaths, round_: int, member: int) -> None:
+    """Empty the directory of a model, so that files of a lost attempt are not taken for it.
+
+    A link or a pipe makes room for the log beside it.
+    """
+    model, log = paths.model(round_, member), paths.trial_log(round_, member)
+    with paths.place_of(model.parent).opened(create=True) as here:
+        remove_tree(here / model.name)
+        (here / model.name).mkdir()
+        with contextlib.suppress(IsADirectoryError):  # then the trial goes on without a log
+            appended(here / log.name, 0o644).close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from autofinetune.events import AttemptLost, Event, SlotQuarantined, TrialEnded
 from autofinetune.executors import ExitRecord, Observation
@@ -80,9 +79,18 @@ class Endings:
             reason=verdict.reason,
             score=verdict.score,
             seconds=seconds,
-            has_model=_has_content(self._paths.model(trial.round, trial.member)),
+            has_model=self._has_model(trial),
             estimate=estimate,
         )
+
+    def _has_model(self, trial: Trial) -> bool:
+        """Whether it has put something there; what a link leads to is not the trial's."""
+        place = self._paths.place_of(self._paths.model(trial.round, trial.member))
+        try:
+            with place.opened() as here, os.scandir(here) as entries:
+                return any(True for _ in entries)
+        except OSError:
+            return False
 
     def _blame(self, trial: Trial) -> Iterator[SlotQuarantined]:
         """A trial completed that had failed elsewhere: on that device nothing more is started.
@@ -136,13 +144,3 @@ def _slot_trouble(trial: Trial, observation: Observation) -> str:
         held = observation.held_bytes / 2**30
         return f"{held:.1f} GiB of the card's memory did not come back after trial {trial.id}"
     return ""
-
-
-def _has_content(directory: Path) -> bool:
-    if directory.is_symlink():
-        return False  # what it leads to is not the trial's
-    try:
-        with os.scandir(directory) as entries:
-            return any(True for _ in entries)
-    except OSError:
-        return False

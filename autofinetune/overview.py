@@ -59,20 +59,21 @@ class Overview:
     last_event_at: float
 
 
-def look(journal: SqliteJournal, *, is_tuner_alive: bool) -> Overview:
+def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
     """The run in a journal with at least its first event.
 
     Args:
-        is_tuner_alive: whether a tuner is at work on it.
+        is_tuner_alive: whether a tuner is seen at work on it.
+        host: the machine on which one may be that is not seen, or nothing.
 
     Raises:
         EnvironmentProblem: the journal cannot be read.
     """
     with journal.snapshot() as ask:
-        return _look(ask, is_tuner_alive)
+        return _look(ask, is_tuner_alive, host)
 
 
-def _look(ask: Ask, is_tuner_alive: bool) -> Overview:
+def _look(ask: Ask, is_tuner_alive: bool, host: str) -> Overview:
     ((created,),) = ask("SELECT body FROM events ORDER BY seq LIMIT 1")
     ((last,),) = ask("SELECT body FROM events ORDER BY seq DESC LIMIT 1")
     begun = json.loads(created)
@@ -84,7 +85,9 @@ def _look(ask: Ask, is_tuner_alive: bool) -> Overview:
     by_status[Status.RUNNING.value] = len(running)
     by_status[Status.QUEUED.value] = len(unfinished) - len(running)
     state, reason = run_state(end_reason, has_begun=bool(ended or running))
-    if end_reason is None and not is_tuner_alive:
+    if end_reason is None and not is_tuner_alive and host:
+        reason = f"as of its last event; whether its tuner on {host} lives is not seen from here"
+    elif end_reason is None and not is_tuner_alive:
         state = RunState.ERROR
         reason = "its tuner is gone: it was killed, or the machine went down"
     repeats = config.get("repeats", 1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autofinetune.directory import Place
 from autofinetune.runner.files import REPORTS
 
 PARAMS = "params.json"
@@ -14,9 +14,35 @@ PARAMS = "params.json"
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The layout of one output directory; the first block is PaddleHub's and never changes."""
+    """The layout of one output directory; the first block is PaddleHub's and never changes.
 
-    root: Path
+    Paths are for people and for trials. What we write and read ourselves is reached by a `place`.
+
+    Args:
+        at: the directory as it was named.
+        descriptor: of the open directory, which is the same one wherever it is moved to.
+    """
+
+    at: Path
+    descriptor: int | None = None
+
+    @property
+    def root(self) -> Path:
+        """Where the directory is now."""
+        return self.at if self.descriptor is None else self._held.readlink()
+
+    @property
+    def _held(self) -> Path:
+        return Path(f"/proc/self/fd/{self.descriptor}")
+
+    @property
+    def place(self) -> Place:
+        """The directory, as files in it are to be opened."""
+        return Place(self.at if self.descriptor is None else self._held)
+
+    def place_of(self, path: Path) -> Place:
+        """A directory below `root`, as files in it are to be opened."""
+        return Place(self.place.root, os.path.relpath(path, self.root))
 
     # --- what PaddleHub 1.x wrote ---------------------------------------------------------------
 
@@ -75,13 +101,3 @@ class RunPaths:
 
     def params(self, trial: int, attempt: int) -> Path:
         return self.attempt_dir(trial, attempt) / PARAMS
-
-
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name}.tmp")
-    with partial.open("wb") as file:
-        file.writelines([data] if isinstance(data, bytes) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -21,6 +21,7 @@ import time
 
 REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
+_MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"
 PARAMS_VARIABLE = "AUTOFINETUNE_PARAMS"
 PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # instead, where they are too long for it
 RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
@@ -146,7 +147,13 @@ def _append_when_there_is_space(path: str, line: bytes) -> None:
 
 def _append(path: str, line: bytes) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileNotFoundError:  # the output directory was moved: its runner has it open
+        moved = os.environ.get(_MOVED_VARIABLE)
+        if not moved:
+            raise
+        descriptor = os.open(os.path.join(moved, os.path.basename(path)), flags, 0o600)
     try:
         written = os.write(descriptor, line)
         if written != len(line):

@@ -355,8 +355,7 @@ class Tuner:
         for launch in launches:
             trial = self.state.trials[launch.trial]
             # Before the plan is recorded: from then on the attempt may be alive.
-            model = self.paths.model(trial.round, trial.member)
-            self._insist(functools.partial(make_empty, model))
+            self._insist(functools.partial(make_empty, self.paths, trial.round, trial.member))
             planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
         self._record(planned)
         self._to_submit += [event.trial for event in planned]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.attempts import make_empty
+from autofinetune.paths import RunPaths
 
 
 def nothing(path: Path) -> None:
@@ -37,8 +38,9 @@ def test_an_attempt_begins_with_an_empty_directory(
 ) -> None:
     path = tmp_path / "round0" / "model-0"
     left(path)
-    make_empty(path)
+    make_empty(RunPaths(tmp_path), 0, 0)
     assert path.is_dir() and not path.is_symlink()
     assert list(path.iterdir()) == []
+    assert (path.parent / "log-0.info").read_bytes() == b""
     if left is link:
         assert (path.parent / "elsewhere" / "kept").exists()

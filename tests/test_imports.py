@@ -15,13 +15,14 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "notices": 0, "copying": 0, "preload": 1, "nni": 0.5,
+    "notices": 0, "copying": 0, "directory": 0.5, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5, "configure": 2.6,
     "commands": 1.5, "program": 2.2, "manifests": 5.5,
     "manifests.reader": 5, "manifests.search": 5.1,
     "cli.parts": 6, "cli.parsers": 6, "cli.directories": 6.1, "cli.sources": 6.1,
+    "cli.presence": 6,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
@@ -35,8 +36,8 @@ LAYERS = {
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5,
-    "search": 4.5,
+    "sinks.visualdl": 3, "sinks.best_model": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5,
+    "lineage": 4.5, "search": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.signals": 6, "cli.run": 6.2,
@@ -124,7 +125,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
-        "members", "explore", "forks", "records", "hand_over", "patience",
+        "members", "explore", "forks", "records", "hand_over", "best_model", "patience",
         "start",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:

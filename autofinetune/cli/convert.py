@@ -8,8 +8,8 @@ from typing import Any
 
 from autofinetune.cli.options import Parser
 from autofinetune.cli.words import note_all
+from autofinetune.directory import write_atomically
 from autofinetune.errors import UsageError
-from autofinetune.paths import write_atomically
 from autofinetune.space import dump_yaml, load_space
 
 

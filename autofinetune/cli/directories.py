@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
+from autofinetune.cli.presence import note_tuner, noted_tuner
 from autofinetune.cli.words import shown
 from autofinetune.config import Config, planned_trials
 from autofinetune.errors import DirectoryBusy, EnvironmentProblem, UsageError
@@ -16,6 +17,8 @@ from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths
 from autofinetune.runner.files import try_lock
 from autofinetune.state import State
+
+_LOCK_TRIES = 10
 
 
 def refuse_used_directory(paths: RunPaths) -> None:
@@ -74,22 +77,29 @@ def locked(paths: RunPaths) -> Iterator[None]:
     try:
         paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         paths.trials.mkdir(exist_ok=True, mode=0o700)
-        lock = try_lock(str(paths.lock))
+        lock = _lock(paths)
     except OSError as error:
         raise EnvironmentProblem(
             f"{paths.root} cannot be used: {error.strerror or error}",
             "choose another --output_dir, on a disk that can be written and has locks",
         ) from None
     if lock is None:
-        holder = paths.lock.read_text(encoding="utf-8").strip() or "unknown process"
         raise DirectoryBusy(
-            f"another tuner is at work in {paths.root}: {holder}",
+            f"another tuner is at work in {paths.root}: {noted_tuner(paths.lock)}",
             "wait for it, stop it with Ctrl-C, or choose another --output_dir",
         )
     try:
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
+        note_tuner(lock)
         yield
     finally:
         os.close(lock)
+
+
+def _lock(paths: RunPaths) -> int | None:
+    """The lock; it is tried again, because `status` holds it for a moment to see if it is free."""
+    for _ in range(_LOCK_TRIES):
+        lock = try_lock(str(paths.lock))
+        if lock is not None:
+            return lock
+        time.sleep(0.01)
+    return None

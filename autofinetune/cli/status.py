@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.cli.options import Parser
+from autofinetune.cli.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.config import MOST_TRIALS
 from autofinetune.errors import UsageError
 from autofinetune.journal import SqliteJournal
@@ -31,23 +31,13 @@ def status_command(argv: Sequence[str]) -> int:
             f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
             "give the output directory of a run",
         )
-    is_alive = _is_locked(paths.lock)  # before the journal: what ends meanwhile has said so there
+    is_alive = is_tuner_alive(
+        paths.lock
+    )  # before the journal: what ends meanwhile has said so there
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
-        found = look(journal, is_tuner_alive=is_alive)
+        found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
     print(json.dumps(_as_json(found)) if options.json else _as_text(found, time.time()))
     return 0
-
-
-def _is_locked(lock: Path) -> bool:
-    """Whether somebody holds the lock; looked up, for taking it would stop a tuner's start."""
-    try:
-        there = lock.stat()
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return False
-    device = there.st_dev
-    name = f"{os.major(device):02x}:{os.minor(device):02x}:{there.st_ino}"
-    return any(line.split()[1] == "FLOCK" and name in line.split() for line in lines)
 
 
 def _as_json(found: Overview) -> dict[str, object]:

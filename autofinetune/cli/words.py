@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from autofinetune.config import MOST_TRIALS, Config, planned_trials
+from autofinetune.directory import write_atomically
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
@@ -18,7 +19,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.report import PARAMS_VARIABLE
 from autofinetune.run_state import BROKEN, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import idle_slots_per_round
-from autofinetune.sinks.console import last_lines
+from autofinetune.sinks.console import end_of_log
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import Strategy
@@ -161,7 +162,7 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
     failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
     last = max(failed, key=lambda trial: trial.id)
     log = paths.trial_log(last.round, last.member)
-    lines = [f"  | {line}" for line in last_lines(log)[-5:]]
+    lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
     head = (
         f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
     )
@@ -175,8 +176,9 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
 def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
     """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
     trace = paths.root / "error.log"
-    with contextlib.suppress(OSError):
-        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    text = "".join(traceback.format_exception(error)).encode(errors="replace")
+    with contextlib.suppress(OSError), paths.place.opened() as here:
+        write_atomically(here / trace.name, text)
     return InternalError(
         f"the run stopped: {type(error).__name__}: {error}; trials that run go on by themselves",
         f"the trace is in {trace}; once it is mended: autofinetune resume {shown(paths)}",

@@ -12,7 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from autofinetune.directory import Place
 
 Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
 Handle: TypeAlias = Mapping[str, Any]
@@ -38,7 +41,7 @@ class Attempt:
     With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
     Where there are `processes` they are run instead of `argv` as often as the slot has ranks. What
     tells several processes apart is written in the way of `framework`. `files` are texts by name,
-    to be put into `directory`.
+    to be put into `directory`, which trials see by this name; we reach it by `place`.
     """
 
     run: str
@@ -56,6 +59,12 @@ class Attempt:
     processes: tuple[Process, ...] = ()
     framework: str = "pytorch"
     files: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
+
+    @property
+    def own_place(self) -> Place:
+        directory = Path(self.directory)
+        return self.place or Place(directory.parent, directory.name)
 
     @property
     def key(self) -> Key:

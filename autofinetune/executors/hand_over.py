@@ -6,30 +6,34 @@ import contextlib
 import json
 from pathlib import Path
 
+from autofinetune.directory import write_atomically
 from autofinetune.paths import PARAMS
 from autofinetune.report import PARAMS_VARIABLE, REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
-from autofinetune.runner.files import REPORTS, STOP, write_atomically
+from autofinetune.runner.files import REPORTS, STOP
 
 from .base import Attempt
 
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
-    """The attempt's own environment; the files that it names are written into `directory`.
+    """The attempt's own environment; the files that it names are written into it.
+
+    Args:
+        directory: that of the attempt, as we have it open.
 
     Raises:
         OSError: the disk is full, or refuses.
     """
     env = {
         **attempt.env,
-        REPORT_FILE_VARIABLE: str(directory / REPORTS),
-        STOP_FILE_VARIABLE: str(directory / STOP),
+        REPORT_FILE_VARIABLE: str(Path(attempt.directory, REPORTS)),
+        STOP_FILE_VARIABLE: str(Path(attempt.directory, STOP)),
     }
     for name, text in attempt.files.items():
-        (directory / name).write_text(text, encoding="utf-8")
+        write_atomically(directory / name, text.encode())
     if attempt.nni_wire:
         params = env.get(PARAMS_VARIABLE) or attempt.files.get(PARAMS, "{}")
         _lay_wire(directory, attempt.trial, json.loads(params))
-        env |= _nni_environment(attempt, directory)
+        env |= _nni_environment(attempt)
     return env
 
 
@@ -40,13 +44,13 @@ def _lay_wire(directory: Path, trial: int, params: object) -> None:
     both (`reports.py` knows NNI's lines).
     """
     record = {"parameter_id": trial, "parameter_source": "algorithm", "parameters": params}
-    write_atomically(str(directory / "parameter.cfg"), record, durable=False)
+    write_atomically(directory / "parameter.cfg", json.dumps(record).encode())
     (directory / ".nni").mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):  # of a start that the machine had no room for
         (directory / ".nni" / "metrics").symlink_to(Path("..", REPORTS))
 
 
-def _nni_environment(attempt: Attempt, directory: Path) -> dict[str, str]:
+def _nni_environment(attempt: Attempt) -> dict[str, str]:
     """What NNI's trial side looks at (nni 3.0, runtime/env_vars.py and trial_command_channel/).
 
     REUSE_MODE is a word that is not `true`: results then go to the file, as without it, while
@@ -57,8 +61,8 @@ def _nni_environment(attempt: Attempt, directory: Path) -> dict[str, str]:
         "NNI_EXP_ID": attempt.run,
         "NNI_TRIAL_JOB_ID": str(attempt.trial),
         "NNI_TRIAL_SEQ_ID": str(attempt.trial),
-        "NNI_SYS_DIR": str(directory),
-        "NNI_OUTPUT_DIR": attempt.env.get("AUTOFINETUNE_SAVED_PARAMS_DIR", str(directory)),
+        "NNI_SYS_DIR": attempt.directory,
+        "NNI_OUTPUT_DIR": attempt.env.get("AUTOFINETUNE_SAVED_PARAMS_DIR", attempt.directory),
         "NNI_CODE_DIR": attempt.working_dir,
         "NNI_TRIAL_COMMAND_CHANNEL": "",
         "MULTI_PHASE": "false",

@@ -9,11 +9,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autofinetune.directory import Place, appended
 from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import (
     EXIT,
@@ -52,6 +53,7 @@ from .start import start_runner
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
 _HELD_PATIENCE_S = 10.0  # for a lock held by a process that is none of the trial's
+_NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be made
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
 
@@ -64,7 +66,7 @@ class _Job:
     """
 
     key: Key
-    directory: Path
+    place: Place
     mark: str
     slot: str
     cards: tuple[str, ...]
@@ -81,6 +83,18 @@ class _Job:
 
     def __post_init__(self) -> None:
         self.remains = Remains(self.mark)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Path]:
+        """Its directory; one without files where the script removed it or put a link there."""
+        with contextlib.ExitStack() as stack:
+            try:
+                here = stack.enter_context(self.place.opened())
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                here = _NOWHERE
+            yield here
 
 
 class LocalExecutor(Executor):
@@ -149,24 +163,23 @@ class LocalExecutor(Executor):
         return ""
 
     def submit(self, attempt: Attempt) -> Handle:
-        directory = Path(attempt.directory)
         job = self._jobs.get(attempt.key)
         if job is None:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
             slot = self._slots.get(attempt.slot)
             cards = slot.cards if slot else ()
             patience = Patience(attempt.time_limit_s, attempt.grace_s)
-            job = _Job(attempt.key, directory, mark, attempt.slot, cards, patience)
-            if (directory / STARTED).exists():
-                self._attach(job)
-            elif slot is not None:
-                self._start(job, slot, attempt)
-            # else a slot of an earlier life of the run: this attempt counts as lost
+            job = _Job(attempt.key, attempt.own_place, mark, attempt.slot, cards, patience)
+            with job.place.opened(create=True) as here:
+                if (here / STARTED).exists():
+                    self._attach(job, here)
+                elif slot is not None:
+                    self._start(job, slot, attempt, here)
+                # else a slot of an earlier life of the run: this attempt counts as lost
             self._jobs[attempt.key] = job
-        return {"pid": job.pid, "directory": str(directory)}
+        return {"pid": job.pid, "directory": attempt.directory}
 
-    def _start(self, job: _Job, slot: Slot, attempt: Attempt) -> None:
+    def _start(self, job: _Job, slot: Slot, attempt: Attempt, here: Path) -> None:
         spec = {
             "run": attempt.run,
             "trial": attempt.trial,
@@ -182,19 +195,19 @@ class LocalExecutor(Executor):
             "processes": [dataclasses.asdict(process) for process in attempt.processes],
             "tuner": self._identity,
         }
-        write_atomically(str(job.directory / SPEC), spec, durable=False)
+        write_atomically(str(here / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
         env = {
             **self._environ,
             **slot.env,
-            **hand_over(attempt, job.directory),
+            **hand_over(attempt, here),
             MARK_VARIABLE: job.mark,
         }
-        with (job.directory / "runner.log").open("ab") as log:
+        with appended(here / "runner.log") as log:
             inherited = self._leases.descriptors(slot.devices)
             if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
                 job.process = start_runner(
-                    str(job.directory),
+                    attempt.directory,
                     env,
                     log=log,
                     lifelines=self._lifelines(),
@@ -230,9 +243,9 @@ class LocalExecutor(Executor):
             if not is_alive(job.who):  # it went between the look and the watch
                 self._unwatch(job)
 
-    def _attach(self, job: _Job) -> None:
+    def _attach(self, job: _Job, here: Path) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
-        job.who = read_json(job.directory / STARTED) or job.who
+        job.who = read_json(here / STARTED) or job.who
         self._watch(job)
 
     def _unwatch(self, job: _Job) -> None:
@@ -282,18 +295,22 @@ class LocalExecutor(Executor):
             self._unwatch(job)
         elif job.pid is not None and job.pidfd is not None:
             job.patience.see_to(job.pid, job.pidfd)
+        with job.opened() as here:
+            return self._look_into(job, here, is_over=is_over)
+
+    def _look_into(self, job: _Job, here: Path, *, is_over: bool) -> Observation | None:
         # An exit record is written after the last report, so it is looked for first.
-        record = read_exit(job.directory) if is_over else None
+        record = read_exit(here) if is_over else None
         state = JobState.RUNNING
         if record is not None:
             state = JobState.EXITED
         elif is_over:
-            state = self._without_record(job)
+            state = self._without_record(job, here)
         held = self._memory.held(job.cards) if state is not JobState.RUNNING else 0
         if held and self._may_come_back(job):
             return None
         is_over = state is not JobState.RUNNING
-        reports, job.report_offset = _new_reports(job, to_the_end=is_over)
+        reports, job.report_offset = _new_reports(job, here, to_the_end=is_over)
         if is_over:
             del self._jobs[job.key]
         elif not reports:
@@ -305,26 +322,26 @@ class LocalExecutor(Executor):
         job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
         return time.monotonic() < job.memory_deadline
 
-    def _without_record(self, job: _Job) -> JobState:
+    def _without_record(self, job: _Job, here: Path) -> JobState:
         """The watched runner is gone and left no record: lost, unless somebody else owns it."""
-        started = (job.directory / STARTED).exists()
-        self._attach(job)
+        started = (here / STARTED).exists()
+        self._attach(job, here)
         if job.pidfd is not None:
             return JobState.RUNNING
         try:
-            lock = try_lock(str(job.directory / LOCK))
+            lock = try_lock(str(here / LOCK))
         except FileNotFoundError:
-            return self._when_nothing_lives(job)
+            return self._when_nothing_lives(job, here)
         if lock is not None:
             os.close(lock)
-        elif not self._is_held_too_long(job):
+        elif not self._is_held_too_long(job, here):
             if started:
-                self._kill_remains(job)  # it is one of them that holds the lock, as a rule
+                self._kill_remains(job, here)  # one of them holds the lock, as a rule
             job.empty_sweeps = 0
             return JobState.RUNNING  # or another runner is just starting
-        return self._when_nothing_lives(job)
+        return self._when_nothing_lives(job, here)
 
-    def _is_held_too_long(self, job: _Job) -> bool:
+    def _is_held_too_long(self, job: _Job, here: Path) -> bool:
         """Whether to go on though the lock is held; names who holds it."""
         if job.held_since is None:
             job.held_since = time.monotonic()
@@ -333,29 +350,29 @@ class LocalExecutor(Executor):
             return False
         if not job.is_holder_named:
             job.is_holder_named = True
-            lock = job.directory / LOCK
-            who = ", ".join(f"{pid} ({name_of(pid)})" for pid in holders(str(lock)))
+            who = ", ".join(f"{pid} ({name_of(pid)})" for pid in holders(str(here / LOCK)))
             self._notice(
-                f"the lock {lock} of a trial that is gone is held by process {who or '?'}, which "
-                "is none of the trial's and is left alone; the run continues without it"
+                f"the lock of attempt {job.key[1]} of trial {job.key[0]}, which is gone, is held "
+                f"by process {who or '?'}, which is none of the trial's and is left alone; "
+                "the run continues without it"
             )
         return True
 
-    def _when_nothing_lives(self, job: _Job) -> JobState:
+    def _when_nothing_lives(self, job: _Job, here: Path) -> JobState:
         """LOST once nothing of the trial is left, unless a record has appeared meanwhile.
 
         Twice: a process has no environment to be found by while it becomes another program.
         """
-        job.empty_sweeps = 0 if self._kill_remains(job) else job.empty_sweeps + 1
+        job.empty_sweeps = 0 if self._kill_remains(job, here) else job.empty_sweeps + 1
         if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
-        if read_exit(job.directory) is not None:
+        if read_exit(here) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
         if job.patience.killed_for:
-            return self._record_end(job)
+            return self._record_end(job, here)
         return JobState.LOST
 
-    def _record_end(self, job: _Job) -> JobState:
+    def _record_end(self, job: _Job, here: Path) -> JobState:
         """Write the exit record in the place of a runner that did not answer and was killed."""
         record = {
             "why": job.patience.killed_for,
@@ -364,14 +381,14 @@ class LocalExecutor(Executor):
             "error": "its runner did not answer and was killed",
         }
         try:
-            write_atomically(str(job.directory / EXIT), record, durable=False)
+            write_atomically(str(here / EXIT), record, durable=False)
         except OSError:
             return JobState.LOST
         return JobState.RUNNING  # the next look finds the record
 
-    def _kill_remains(self, job: _Job) -> bool:
+    def _kill_remains(self, job: _Job, here: Path) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
-        cgroup = self._cgroup(job)
+        cgroup = self._cgroup(job, here)
         remains = job.remains.living(cgroup.pids())
         cgroup.kill()
         send_to(remains, signal.SIGKILL)
@@ -379,9 +396,9 @@ class LocalExecutor(Executor):
             cgroup.remove()
         return bool(remains)
 
-    def _cgroup(self, job: _Job) -> Cgroup:
+    def _cgroup(self, job: _Job, here: Path) -> Cgroup:
         """The groups on record, or, where the record is gone, those that we would have made."""
-        started = read_json(job.directory / STARTED)
+        started = read_json(here / STARTED)
         if started is None:
             return planned_cgroup(job.mark)
         return recorded_cgroup(job.mark, started.get("cgroups"))
@@ -396,8 +413,8 @@ class LocalExecutor(Executor):
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         # Without room, or without the directory, the script is not asked: it is cancelled later.
-        with contextlib.suppress(OSError):
-            os.close(os.open(job.directory / STOP, flags, 0o600))
+        with contextlib.suppress(OSError), job.opened() as here:
+            os.close(os.open(here / STOP, flags, 0o600))
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
@@ -433,9 +450,9 @@ class LocalExecutor(Executor):
         self._leases.close()
 
 
-def _new_reports(job: _Job, *, to_the_end: bool) -> tuple[list[Report], int]:
+def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Report], int]:
     """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
-    path = job.directory / REPORTS
+    path = here / REPORTS
     found, offset = read_reports(path, job.report_offset)
     before = job.report_offset
     while to_the_end and offset != before:

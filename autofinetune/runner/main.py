@@ -43,10 +43,12 @@ from autofinetune.runner.files import (
     try_lock,
     write_atomically,
 )
+from autofinetune.runner.home import Home
 from autofinetune.runner.log import BoundedLog
 from autofinetune.runner.output import Output
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
+    MOVED_VARIABLE,
     become_subreaper,
     carry,
     descendants,
@@ -105,22 +107,23 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
 
     `start` starts the words of a command with an environment, a standard input and an output.
     """
-    lock = try_lock(os.path.join(directory, LOCK))
-    if lock is None or os.path.exists(os.path.join(directory, STARTED)):
+    home = Home(directory)
+    lock = try_lock(os.path.join(home.path, LOCK))
+    if lock is None or os.path.exists(os.path.join(home.path, STARTED)):
         return 0  # somebody owns it already, or it was started once before
-    with open(os.path.join(directory, SPEC), encoding="utf-8") as file:
+    with open(os.path.join(home.path, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
-    trial = _Trial(spec, directory, lifeline, start)
-    reports = _open_reports(directory)
+    trial = _Trial(spec, home.path, lifeline, start)
+    reports = _open_reports(home.path)
     # Not durable: after a power cut nothing runs any more, whatever the file says.
-    write_atomically(os.path.join(directory, STARTED), identity(os.getpid()), durable=False)
+    write_atomically(os.path.join(home.path, STARTED), identity(os.getpid()), durable=False)
     began = time.monotonic()
     record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
     if record["why"] == "tuner_died" and spec.get("is_scratch"):
         _remove(directory)
-        return 0
-    _write_record(directory, record, reports, durable=not _is_tuner_alive(spec))
+    else:
+        _write_record(home, record, reports, durable=not _is_tuner_alive(spec))
     return 0
 
 
@@ -148,23 +151,23 @@ def _open_reports(directory: str) -> int:
     return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
-def _write_record(directory: str, record: dict[str, Any], reports: int, *, durable: bool) -> None:
+def _write_record(home: Home, record: dict[str, Any], reports: int, *, durable: bool) -> None:
     """On a full disk it waits for space: the record is small and must not be lost."""
     while True:
         try:
-            if not os.path.isdir(directory):
-                _bring_back(directory, reports)
-            return write_atomically(os.path.join(directory, EXIT), record, durable=durable)
+            if not home.is_in_place():
+                home.bring_back()
+                _save_reports(home.path, reports)
+            return write_atomically(os.path.join(home.path, EXIT), record, durable=durable)
         except OSError:
-            if not os.path.isdir(os.path.dirname(os.path.dirname(directory))):
+            if home.is_forgotten():
                 return None  # all trials were deleted: nobody asks for this one
             time.sleep(1.0)
 
 
-def _bring_back(directory: str, reports: int) -> None:
-    """The script deleted its own directory, and what it had reported with it."""
-    os.makedirs(directory, 0o700)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+def _save_reports(directory: str, reports: int) -> None:
+    """Write anew what the script reported before it removed its own directory."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     copy = os.open(os.path.join(directory, REPORTS), flags, 0o600)
     try:
         os.lseek(reports, 0, os.SEEK_SET)
@@ -208,6 +211,7 @@ class _Trial:
     ) -> None:
         self.spec = spec
         self.directory = directory
+        self.where = {MOVED_VARIABLE: directory.replace("self", str(os.getpid()), 1)}
         self.lifeline = lifeline
         self.start = start
         self.mark = os.environ.get(MARK_VARIABLE, "")
@@ -293,7 +297,7 @@ class _Trial:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         printed = self.output.pipe(rank)
         try:
-            environ = {**os.environ, **process["env"], **own}
+            environ = {**os.environ, **self.where, **process["env"], **own}
             pid = _patiently(self.start, argv, environ, null, printed)
         finally:
             os.close(printed)

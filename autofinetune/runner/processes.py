@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 MARK_VARIABLE = "AUTOFINETUNE_MARK"
 _LIMIT_NAME = b"Max realtime timeout"
 _FIRST_NUMBER = 2**61
+MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"  # the attempt's directory, also when it was moved
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from autofinetune.copying import copy_model, remove_tree
+from autofinetune.directory import read_file, write_atomically
 from autofinetune.events import Event
-from autofinetune.paths import RunPaths, write_atomically
+from autofinetune.paths import RunPaths
 from autofinetune.state import State, Trial
 
 from .base import Sink
 
 _CHUNK = 1 << 20
+_OLD = ".best_model.old"
 
 
 class BestModel(Sink):
@@ -23,7 +27,8 @@ class BestModel(Sink):
 
     best_model.json tells whose model it is, with size and SHA-256 of every file; it is written
     before the swap, so a copy that was interrupted is noticed and made again. When the best trial
-    saved nothing there is no best_model: it never belongs to another trial.
+    saved nothing there is no best_model: it never belongs to another trial. A link in the place of
+    the model, or on the way to it, is followed nowhere.
     """
 
     def __init__(self, paths: RunPaths) -> None:
@@ -38,37 +43,38 @@ class BestModel(Sink):
         best = state.best
         if best is None or best.id == self._kept:
             return
-        if not self._is_checked:
-            self._is_checked = True
-            remove_tree(self._old)  # of a life that was killed in the middle of a swap
-            if self._is_in_place(best):
-                self._kept = best.id
-                return
-        if best.has_model:
-            self._replace(best)
-        else:
-            self._remove()
+        with self._paths.place.opened() as here:
+            self._bring_up_to_date(best, here)
         self._kept = best.id
 
-    def _is_in_place(self, best: Trial) -> bool:
+    def _bring_up_to_date(self, best: Trial, here: Path) -> None:
+        if not self._is_checked:
+            self._is_checked = True
+            remove_tree(here / _OLD)  # of a life that was killed in the middle of a swap
+            if self._is_in_place(best, here):
+                return
+        if best.has_model:
+            self._replace(best, here)
+        else:
+            self._remove(here)
+
+    def _is_in_place(self, best: Trial, here: Path) -> bool:
         """Whether an earlier life of the run has kept this model already."""
-        try:
-            manifest = json.loads(self._paths.best_model_manifest.read_bytes())
-        except (OSError, ValueError):
-            return False
+        kept = here / self._paths.best_model.name
         return bool(
-            manifest.get("trial") == best.id
-            and self._paths.best_model.is_dir()
-            and manifest.get("files") == describe_files(self._paths.best_model)
+            kept_trial(self._paths, here) == best.id
+            and manifest_of(self._paths, here).get("files") == describe_files(kept)
         )
 
-    def _replace(self, best: Trial) -> None:
-        fresh = self._paths.root / ".best_model.new"
+    def _replace(self, best: Trial, here: Path) -> None:
+        fresh = here / ".best_model.new"
         remove_tree(fresh)
+        model = self._paths.model(best.round, best.member)
         try:
-            copy_model(self._paths.model(best.round, best.member), fresh)
+            with self._paths.place_of(model).opened():  # no link on the way to it
+                copy_model(model, fresh)
         except Exception:
-            self._remove()  # rather none than that of another trial
+            self._remove(here)  # rather none than that of another trial
             raise
         manifest = {
             "trial": best.id,
@@ -78,26 +84,37 @@ class BestModel(Sink):
             "params": dict(best.params),
             "files": describe_files(fresh),
         }
-        write_atomically(
-            self._paths.best_model_manifest, json.dumps(manifest, indent=2).encode() + b"\n"
-        )
-        self._set_aside()
-        fresh.rename(self._paths.best_model)
-        remove_tree(self._old)
+        text = json.dumps(manifest, indent=2) + "\n"
+        write_atomically(here / self._paths.best_model_manifest.name, text.encode())
+        self._set_aside(here)
+        fresh.rename(here / self._paths.best_model.name)
+        remove_tree(here / _OLD)
 
-    def _remove(self) -> None:
-        self._set_aside()
-        self._paths.best_model_manifest.unlink(missing_ok=True)
-        remove_tree(self._old)
+    def _remove(self, here: Path) -> None:
+        self._set_aside(here)
+        (here / self._paths.best_model_manifest.name).unlink(missing_ok=True)
+        remove_tree(here / _OLD)
 
-    @property
-    def _old(self) -> Path:
-        return self._paths.root / ".best_model.old"
+    def _set_aside(self, here: Path) -> None:
+        remove_tree(here / _OLD)
+        with contextlib.suppress(FileNotFoundError):
+            (here / self._paths.best_model.name).rename(here / _OLD)
 
-    def _set_aside(self) -> None:
-        remove_tree(self._old)
-        if self._paths.best_model.exists():
-            self._paths.best_model.rename(self._old)
+
+def manifest_of(paths: RunPaths, here: Path) -> Mapping[str, Any]:
+    """What best_model.json says in the open directory `here`; nothing where it cannot be read."""
+    try:
+        found = json.loads(read_file(here / paths.best_model_manifest.name))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def kept_trial(paths: RunPaths, here: Path) -> object:
+    """The trial whose model is kept in the open directory `here`, None without a model."""
+    kept = here / paths.best_model.name
+    is_there = kept.is_dir() and not kept.is_symlink()
+    return manifest_of(paths, here).get("trial") if is_there else None
 
 
 def describe_files(root: Path) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Console(Sink):
         if trial.reason in _HINTS:
             self._say(f"         {_HINTS[trial.reason]}")
         log = self._paths.trial_log(trial.round, trial.member)
-        for line in last_lines(log):
+        for line in end_of_log(self._paths, trial):
             self._say(f"         | {line}")
         self._say(f"         full log: {log}")
 
@@ -123,6 +123,16 @@ class Console(Sink):
             self._live = live
             self._stream.write(f"\r\x1b[K{live}")
             self._stream.flush()
+
+
+def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
+    """The last lines of what a trial printed; nothing where a link lies on the way."""
+    log = paths.trial_log(trial.round, trial.member)
+    try:
+        with paths.place_of(log.parent).opened() as here:
+            return last_lines(here / log.name)
+    except OSError:
+        return []
 
 
 def last_lines(log: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from collections.abc import Iterator
 
 from autofinetune.config import Config
@@ -14,6 +13,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.state import State
 
 from .base import Sink
+from .best_model import kept_trial
 
 
 class KeepModels(Sink):
@@ -67,9 +67,10 @@ class KeepModels(Sink):
             if trial.id in needed:
                 continue
             model = self._paths.model(trial.round, trial.member)
-            with contextlib.suppress(OSError):
-                remove_tree(model)
-            model.mkdir(parents=True, exist_ok=True)
+            with self._paths.place_of(model.parent).opened(create=True) as here:
+                with contextlib.suppress(OSError):
+                    remove_tree(here / model.name)
+                (here / model.name).mkdir(exist_ok=True)
             self._full.remove(trial.id)
 
     def _better_half(self, state: State) -> Iterator[int]:
@@ -91,8 +92,5 @@ class KeepModels(Sink):
         """Whether best_model.json, written with the digests of a whole copy, names the best."""
         if state.best is None or not state.best.has_model:
             return False
-        try:
-            manifest = json.loads(self._paths.best_model_manifest.read_bytes())
-        except (OSError, ValueError):
-            return False
-        return bool(manifest.get("trial") == state.best.id and self._paths.best_model.is_dir())
+        with self._paths.place.opened() as here:
+            return kept_trial(self._paths, here) == state.best.id

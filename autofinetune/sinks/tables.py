@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from autofinetune.config import Config
+from autofinetune.directory import write_atomically
 from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
 from autofinetune.masking import masked
-from autofinetune.paths import RunPaths, write_atomically
+from autofinetune.paths import RunPaths
 from autofinetune.program import described_words
 from autofinetune.space import as_text, dump_yaml
 from autofinetune.state import State, Trial
@@ -64,7 +65,8 @@ class Tables(Sink):
             if not shown["tasks"]:
                 del shown["tasks"]
             text = header + dump_yaml(shown)
-            write_atomically(self._paths.config, text.encode())
+            with self._paths.place.opened(create=True) as here:
+                write_atomically(here / self._paths.config.name, text.encode())
         # Also when a trial starts, but only at the first one: the files are there from then on.
         first = not self.is_behind and not self._paths.trials_csv.exists()
         self.is_behind |= first or isinstance(
@@ -83,10 +85,10 @@ class Tables(Sink):
 
     def _write(self, state: State) -> None:
         began = self._clock()
-        self._paths.root.mkdir(parents=True, exist_ok=True)
-        # Line by line: all of it at once is large, and the memory would not come back.
-        write_atomically(self._paths.trials_csv, map(str.encode, self._csv(state)))
-        write_atomically(self._paths.log_file, map(str.encode, self._log(state)))
+        with self._paths.place.opened(create=True) as here:
+            # Line by line: all of it at once is large, and the memory would not come back.
+            write_atomically(here / self._paths.trials_csv.name, map(str.encode, self._csv(state)))
+            write_atomically(here / self._paths.log_file.name, map(str.encode, self._log(state)))
         self.is_behind = False
         now = self._clock()
         self._rest_until = now + REST * (now - began)

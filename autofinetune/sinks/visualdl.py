@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from autofinetune.config import Config
+from autofinetune.directory import Place, appended
 from autofinetune.events import AttemptSubmitted, Event, RunEnded, TrialEnded
 from autofinetune.paths import RunPaths
 from autofinetune.space import Parameter, Value, as_text
@@ -41,13 +42,13 @@ _MOST_WAITING = 1000  # files, where an earlier life is told
 class _Log(NamedTuple):
     """The one file of a folder."""
 
-    folder: Path
+    folder: str
     name: str
     display_name: str = ""
 
     @property
-    def path(self) -> Path:
-        return self.folder / f"vdlrecords.{self.name}.log"
+    def file(self) -> str:
+        return f"vdlrecords.{self.name}.log"
 
 
 class VisualDL(Sink):
@@ -55,7 +56,7 @@ class VisualDL(Sink):
 
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self._config = config
-        self._root = paths.visualization
+        self._paths = paths
         self._waiting: dict[_Log, bytearray] = {}
         self._component: Any = None
         self._ended: Counter[int] = Counter()
@@ -96,19 +97,27 @@ class VisualDL(Sink):
             OSError: a file could not be written; it waits still, with those after it.
         """
         for log in list(self._waiting):
-            log.folder.mkdir(parents=True, exist_ok=True)
-            _append(log.path, bytes(self._waiting[log]))
+            with self._place(log).opened(create=True) as here:
+                _append(here / log.file, bytes(self._waiting[log]))
             del self._waiting[log]
 
     def _later(self, log: _Log, at: float, *records: Any) -> None:
         if log not in self._waiting:
             self._waiting[log] = bytearray()
-            if not log.path.exists():
+            if not self._exists(log):
                 meta = self._load().meta_data(display_name=log.display_name, walltime=_ms(at))
                 records = (meta, *records)
         for record in records:
             data = record.SerializeToString()
             self._waiting[log] += struct.pack("<Q", len(data)) + data
+
+    def _place(self, log: _Log) -> Place:
+        return self._paths.place_of(self._paths.visualization / log.folder)
+
+    def _exists(self, log: _Log) -> bool:
+        with contextlib.suppress(OSError), self._place(log).opened() as here:
+            return (here / log.file).exists()
+        return False
 
     def _count(self, trial: Trial, state: State) -> None:
         """Rounds and the best as of this event: `state` may be ahead, and is not on resume."""
@@ -124,13 +133,13 @@ class VisualDL(Sink):
         self._written = progress
         values = {**self._numbers(best), "best_eval_value": best.score}
         records = self._scalars("hyperparameter_tuning", values, round_, at)
-        self._later(_Log(self._root, "root", "best"), at, *records)
+        self._later(_Log(".", "root", "best"), at, *records)
 
     def _write_member(self, trial: Trial, at: float) -> None:
         score = {} if trial.score is None else {"eval_value": trial.score}
         values = {**self._numbers(trial), **score}
         records = self._scalars("population_transformation", values, trial.round, at)
-        self._later(_Log(self._root / f"pop_{trial.member}", "pop"), at, *records)
+        self._later(_Log(f"pop_{trial.member}", "pop"), at, *records)
 
     def _write_trial(self, trial: Trial, at: float) -> None:
         make, name = self._load(), f"r{trial.round:03d}_p{trial.member}"
@@ -144,7 +153,7 @@ class VisualDL(Sink):
             text = f"{trial.status.value} {trial.reason}".strip()
             records.append(make.text("trial/state", text, trial.id, _ms(at)))
         records.append(make.hparam(name, values, metrics, _ms(at)))
-        self._later(_Log(self._root / "trials" / name, "trial"), at, *records)
+        self._later(_Log(f"trials/{name}", "trial"), at, *records)
 
     def _scalars(
         self, group: str, values: Mapping[str, float], step: int, at: float
@@ -170,8 +179,10 @@ class VisualDL(Sink):
             import_visualdl()
             from visualdl.component import base_component
 
-            for old in self._root.rglob("vdlrecords.*.log"):
-                old.unlink()
+            view = self._paths.place_of(self._paths.visualization)
+            with contextlib.suppress(OSError), view.opened() as here:
+                for old in here.rglob("vdlrecords.*.log"):
+                    old.unlink()
             self._component = base_component
         return self._component
 
@@ -182,7 +193,7 @@ def _append(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written.
     """
-    with path.open("ab", buffering=0) as file:
+    with appended(path) as file:
         size = file.tell()
         try:
             while data:

@@ -39,7 +39,8 @@ def test_what_the_script_leaves_behind_is_ended(tmp_path: Path) -> None:
         "print('usage: x [-h] --rate RATE')"
     )
     found = ask(code, tmp_path)
-    assert (found.options, found.problem) == ({"rate"}, "")
+    assert found.options == {"rate"}
+    assert found.problem == ""
     assert start_time(int((tmp_path / "left").read_text())) is None
 
 

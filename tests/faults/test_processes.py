@@ -61,9 +61,13 @@ def interrupted_thrice(run: FaultRun, life: Life) -> float:
     for text in ("no new trials are started", "asked to end", "are killed"):
         pressed = time.monotonic()
         life.send_signal(signal.SIGINT)
-        wait_until(lambda text=text: text in run.console)  # type: ignore[misc]
+        wait_until(lambda text=text: text in run.console or is_over(life))  # type: ignore[misc]
     assert life.wait(DEADLINE_S) == 130, run.console
     return time.monotonic() - pressed
+
+
+def is_over(life: Life) -> bool:
+    return start_time(life.pid) is None
 
 
 def stop_and_wait(*pids: int) -> None:
@@ -93,11 +97,10 @@ def test_F69_the_time_limit_holds_though_the_script_stops_its_runner(
 ) -> None:
     run.options = ["--max_failures=0", "--trial_timeout=1"]
     write_script(run, STOPPER.format(pause=pause))
-    began = time.monotonic()
     assert run.finish() == 3, run.console
-    assert time.monotonic() - began < 1 + 10 + 8 + SLACK_S  # limit, grace, and looks at a stopper
     checked(run, 3)
     (trial,) = run.state().trials.values()
+    assert trial.seconds < 1 + 10 + 8 + SLACK_S  # limit, grace, and looks at the stopper
     assert (trial.status, trial.reason, trial.attempt) == (Status.FAILED, "timeout", 1)
 
 
@@ -241,7 +244,7 @@ def test_F71_a_tuner_that_dies_while_it_asks_leaves_no_script_behind(
     scratch.mkdir()
     run.env["TMPDIR"] = str(scratch)
     words = [word for word in run.new_words() if word != "--skip-preflight"]
-    life = run.start_fresh(*words)
+    life = run.start_fresh(*words, before=("sh", "-c", 'ulimit -c 0; exec "$@"', "sh"))
     wait_until((run.root / "asked").exists)
     assert run.kill(life, signum) == -signum
     pids = [int(word) for word in (run.root / "asked").read_text().split()]
@@ -267,7 +270,8 @@ LOGS = {
         "os.unlink(os.path.join(HERE, 'tail.new'))\nos.write(1, b'x' * (40 << 20))"
     ),
     "the attempt is deleted": (
-        "until_printed()\nshutil.rmtree(HERE)\nos.write(1, b'x' * (40 << 20))\nos.makedirs(HERE)"
+        "save()\nfinish(0.5)\nuntil_printed()\nshutil.rmtree(HERE)\n"
+        "os.write(1, b'x' * (40 << 20))\nsys.exit(0)"
     ),
 }
 

@@ -61,8 +61,9 @@ facts = {
     "wakeup": signal.set_wakeup_fd(-1),
     "cwd": os.getcwd(),
     "umask": os.umask(0o22),
-    "environ": dict(os.environ),
-    "seen_environ": sorted(words_of("/proc/self/environ")),
+    "environ": {n: v for n, v in os.environ.items() if n != "AUTOFINETUNE_ATTEMPT_DIR"},
+    "seen_environ": sorted(w for w in words_of("/proc/self/environ")
+                           if not w.startswith("AUTOFINETUNE_ATTEMPT_DIR=")),
     "seen_words": " ".join(words_of("/proc/self/cmdline")).strip(),
     "descriptors": descriptors(),
     "session": [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid()],

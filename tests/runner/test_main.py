@@ -18,6 +18,7 @@ from autofinetune.executors.start import _PACKAGE_PARENT, START_RUNNER
 from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 from autofinetune.runner.cgroup import planned_cgroup
+from autofinetune.runner.home import Home
 
 
 def run(directory: Path, before: str = "") -> int:
@@ -152,17 +153,17 @@ def test_what_ignores_a_request_is_killed_and_what_it_prints_is_kept(tmp_path: P
 
 
 def test_reports_and_record_come_back_into_a_deleted_directory(tmp_path: Path) -> None:
-    directory = tmp_path / "out/trials/1"
+    directory = tmp_path / "out/trials/1/attempt-1"
     directory.mkdir(parents=True)
-    script = f"echo one >> $AUTOFINETUNE_REPORT_FILE; rm -r {tmp_path / 'out'}"
+    script = f"echo one >> $AUTOFINETUNE_REPORT_FILE; rm -r {tmp_path / 'out/trials'}"
     write_spec(directory, "sh", "-c", script, cwd=tmp_path)
     assert run(directory) == 0
     assert read_record(directory)["returncode"] == 0
     assert (directory / files.REPORTS).read_text() == "one\n"
 
 
-def test_where_all_trials_were_replaced_nothing_is_written(tmp_path: Path) -> None:
-    directory = tmp_path / "out/trials/1"
+def test_where_the_output_was_replaced_nothing_is_written(tmp_path: Path) -> None:
+    directory = tmp_path / "out/trials/1/attempt-1"
     directory.mkdir(parents=True)
     script = "rm -r out; echo mine > out"
     write_spec(directory, "sh", "-c", script, cwd=tmp_path)
@@ -191,7 +192,8 @@ def test_a_record_waits_for_space(
         files.write_atomically(path, record, durable=durable)
 
     monkeypatch.setattr(main, "write_atomically", write)
-    main._write_record(str(tmp_path / "trials/1"), {"why": "exit"}, -1, durable=is_durable)
+    home = Home(str(tmp_path / "trials/1"))
+    main._write_record(home, {"why": "exit"}, -1, durable=is_durable)
     assert read_record(tmp_path / "trials/1") == {"why": "exit"}
     assert len(waits) == 2
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -21,7 +21,7 @@ from autofinetune.events import Event, RunEnded, RunResumed, TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.journal import MemoryJournal
 from autofinetune.paths import RunPaths
-from autofinetune.sinks import SinkGuard, VisualDL
+from autofinetune.sinks import SinkGuard, VisualDL, visualdl
 from autofinetune.sinks.visualdl import import_visualdl
 from autofinetune.space import Space, load_space
 from autofinetune.state import Direction, State
@@ -295,6 +295,11 @@ def test_a_resumed_tuner_shows_every_round_once(tmp_path: Path) -> None:
 # --- what goes wrong ----------------------------------------------------------------------------
 
 
+def on_a_full_disk(path: Path) -> BinaryIO:
+    """What a file is where there is no space."""
+    return Path("/dev/full").open("ab", buffering=0)
+
+
 def told_through_guard(root: Path, config: Config, events: Sequence[Event]) -> list[str]:
     """Tells all of a run to a guarded sink; returns the warnings."""
     warnings: list[str] = []
@@ -336,18 +341,16 @@ def test_what_finds_no_space_is_written_once_there_is(
     tell(VisualDL(config, roomy), config, events)
     warnings: list[str] = []
     guard, state = SinkGuard([VisualDL(config, full)], warnings.append), State(config.direction)
-    in_the_way = full.visualization / "pop_0/vdlrecords.pop.log"
     for event in events[:-1]:
         state.apply(event)
         guard.handle(event, state)
-    in_the_way.parent.mkdir(parents=True)
-    in_the_way.symlink_to("/dev/full")
+    monkeypatch.setattr(visualdl, "appended", on_a_full_disk)
     for _ in range(2):
         guard.flush(state)
         assert guard.is_waiting
     (warning,) = warnings
     assert warning.startswith("VisualDL waits for space ([Errno 28] ")
-    in_the_way.unlink()
+    monkeypatch.undo()
     guard.flush(state)
     assert not guard.is_waiting
     guard.handle(events[-1], state)
@@ -355,7 +358,9 @@ def test_what_finds_no_space_is_written_once_there_is(
     assert everything(full.visualization) == everything(roomy.visualization)
 
 
-def test_a_run_that_is_over_does_not_wait_for_space(tmp_path: Path) -> None:
+def test_a_run_that_is_over_does_not_wait_for_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = config_of(popsize=1, rounds=1)
     events = events_of(tmp_path, config)
     warnings: list[str] = []
@@ -363,9 +368,7 @@ def test_a_run_that_is_over_does_not_wait_for_space(tmp_path: Path) -> None:
     for event in events:
         state.apply(event)
         guard.handle(event, state)
-    in_the_way = tmp_path / "visualization/pop_0/vdlrecords.pop.log"
-    in_the_way.parent.mkdir(parents=True)
-    in_the_way.symlink_to("/dev/full")
+    monkeypatch.setattr(visualdl, "appended", on_a_full_disk)
     guard.flush(state)
     assert not guard.is_waiting
     (warning,) = warnings

@@ -1,0 +1,68 @@
+"""The directory of an attempt, held open: it may be moved, with all above it, meanwhile."""
+
+from __future__ import annotations
+
+import os
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LEVELS = 3  # an attempt lies in result/trials/7/attempt-1
+
+
+class Home:
+    """An attempt's directory, and the output directory in which it lies.
+
+    Raises:
+        OSError: it is not there, or is a link.
+    """
+
+    def __init__(self, directory: str) -> None:
+        names: list[str] = []
+        top = os.path.abspath(directory)
+        while len(names) < _LEVELS:
+            top, name = os.path.split(top)
+            names.insert(0, name)
+        self._names = [os.path.join(*names[: count + 1]) for count in range(_LEVELS)]
+        self._top = os.open(top, _FOLDER)
+        self._own = os.open(directory, _FOLDER | os.O_NOFOLLOW)
+
+    @property
+    def path(self) -> str:
+        """A path that leads there, wherever it is."""
+        return f"/proc/self/fd/{self._own}"
+
+    def is_in_place(self) -> bool:
+        """Whether it still lies where it was in the output directory."""
+        try:
+            there = os.stat(self._names[-1], dir_fd=self._top, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(there, os.fstat(self._own))
+
+    def is_forgotten(self) -> bool:
+        """Whether the output directory was deleted."""
+        return os.fstat(self._top).st_nlink == 0
+
+    def bring_back(self) -> None:
+        """Make it again where it was; what the script has put there instead steps aside.
+
+        Raises:
+            OSError: there is no space for it, or the output directory was deleted.
+        """
+        for name in self._names:
+            if name == self._names[-1] and self._lies_there(name):
+                aside = f"{name}.{os.getpid()}.moved"
+                os.rename(name, aside, src_dir_fd=self._top, dst_dir_fd=self._top)
+            try:
+                os.mkdir(name, 0o700, dir_fd=self._top)
+            except FileExistsError:
+                pass
+        fresh = os.open(self._names[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=self._top)
+        os.dup2(fresh, self._own, inheritable=False)
+        os.close(fresh)
+
+    def _lies_there(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self._top, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
