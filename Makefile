@@ -9,7 +9,16 @@ COVERED = attempts endings journal notices nvml placement safety scheduler state
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
     $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks hand_over lease local records reports slots)
 
-.PHONY: demo demo-text test coverage lint bench faults torture clean
+# The versions that demo, test and CI install; `make lock` renews them.
+LOCKS = requirements
+WANTED = $(PYTHON) tools/requirements.py
+COMPILE = $$uv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+    --no-annotate --no-header --no-emit-index-url --only-binary :all: -
+# The oldest supported Python that is installed.
+OLDEST_PYTHON ?= $(shell for minor in 10 11 12 13; do \
+    python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done)
+
+.PHONY: demo demo-text test test-latest test-oldest lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -41,15 +50,38 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.throughput busy --trials=60 --slots=2
 	$(BIN)/python -m benchmarks.startup
 
-$(VENV)/.demo: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+$(VENV)/.demo: $(LOCKS)/demo.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.dev: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ $(VENV)/.demo
+$(VENV)/.dev: $(LOCKS)/dev.txt $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	touch $@
+
+# uv resolves for all Pythons at once; installing needs pip alone.
+lock:
+	uv=$$($(PYTHON) tools/environment.py $(LOCKS)/uv.txt) && \
+	$(WANTED) demo | $(COMPILE) --upgrade -o $(LOCKS)/demo.txt && \
+	$(WANTED) dev | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt -o $(LOCKS)/dev.txt && \
+	$(WANTED) dev | $(COMPILE) --upgrade --resolution lowest-direct -o $(LOCKS)/oldest.txt && \
+	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
+
+# The tests with the newest versions that setup.cfg allows, on $(PYTHON).
+test-latest:
+	mkdir -p build
+	uv=$$($(PYTHON) tools/environment.py $(LOCKS)/uv.txt) && \
+	$(WANTED) dev | $(COMPILE) --upgrade -o build/latest.txt
+	$(call test-with,$(PYTHON),build/latest.txt)
+
+# The tests with the oldest versions that setup.cfg allows, on the oldest Python that is installed.
+test-oldest:
+	$(call test-with,$(OLDEST_PYTHON),$(LOCKS)/oldest.txt)
+
+# The tests in an environment of their own: a Python, a lock file, the options of pytest.
+test-with = environment=$$($(1) tools/environment.py $(2)) && \
+    AUTOFINETUNE_SOURCE=$(CURDIR) $$environment/bin/pytest $(3)
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest tests/faults

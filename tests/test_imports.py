@@ -15,7 +15,7 @@ import autofinetune
 ROOT = Path(autofinetune.__file__).parent
 LAYERS = {
     "version": 0, "errors": 0, "defaults": 0, "masking": 0, "report": 0, "runner": 0, "nvml": 0,
-    "notices": 0, "copying": 0, "directory": 0.5, "preload": 1, "nni": 0.5,
+    "notices": 0, "copying": 0, "terminal": 0, "directory": 0.5, "preload": 1, "nni": 0.5,
     "space": 1, "recorded": 2, "events": 1.5, "paths": 1,
     "options": 1, "curves": 1, "run_state": 1, "trials": 1.5,
     "state": 2, "journal": 2, "safety": 2.2, "placement": 2.2, "config": 2.5, "configure": 2.6,

@@ -7,8 +7,8 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
 
+from autofinetune import terminal
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
 
@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(error), "the machine refused; mend it, then try again")
         return EnvironmentProblem.exit_code
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            _let_go(stream)
+        terminal.let_go()
 
 
 def _activate() -> None:
@@ -64,21 +63,9 @@ def _activate() -> None:
 def _complain(message: str, tip: str | None) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        print(f"ERROR {message}", file=sys.stderr)
-        if tip:
-            print(f"TIP   {tip}", file=sys.stderr)
-
-
-def _let_go(stream: TextIO) -> None:
-    """What a full or vanished console did not take must not become the exit code at shutdown."""
-    try:
-        stream.flush()
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+    terminal.err(f"ERROR {message}")
+    if tip:
+        terminal.err(f"TIP   {tip}")
 
 
 def _dispatch(words: list[str]) -> int:

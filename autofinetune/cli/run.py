@@ -197,7 +197,7 @@ def rebuild_command(argv: Sequence[str]) -> int:
                 guard.replay(event, state)
         guard.flush(state)
         guard.close()
-    print(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
+    say(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
     return 0
 
 

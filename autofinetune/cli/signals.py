@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from autofinetune import terminal
+
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 LAST_S = 0.7  # from the third signal to the end, whatever this process is doing
 _WORDS = (
@@ -22,6 +24,8 @@ def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> I
     """Forward signals to a run; yields the list of those that arrived.
 
     A signal that is ignored, as `nohup` and a shell in the background have it, stays ignored.
+    Afterwards the exit code is decided, and all of them are ignored.
+
     Python calls a handler only between two steps of its own, so a thread watches too: if the
     process still works `LAST_S` after the third signal, perhaps because it copies or waits for a
     disk, everything is killed and it exits. The journal survives that as it survives any kill.
@@ -35,16 +39,18 @@ def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> I
     def handle(signum: int, frame: object) -> None:
         arrived.append(signum)  # first of all: the next signal may come in the middle of this
         interrupt()
-        _tell(f"stopping: {_WORDS[min(len(arrived), 3) - 1]}")
+        terminal.err_in_handler(f"stopping: {_WORDS[min(len(arrived), 3) - 1]}")
 
     heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
     with _watched(kill_all):
-        before = {signum: signal.signal(signum, handle) for signum in heard}
+        for signum in heard:
+            signal.signal(signum, handle)
         try:
             yield arrived
         finally:
-            for signum, old in before.items():
-                signal.signal(signum, old)
+            # Until the process is gone: Python gives back handlers of its own long before.
+            for signum in heard:
+                signal.signal(signum, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -75,12 +81,6 @@ def _watch(reader: int, over: threading.Event, kill_all: Callable[[], None]) -> 
     if not over.wait(LAST_S):
         try:
             kill_all()
-            _tell("stopped at once; `autofinetune resume` continues the run")
+            terminal.err_in_handler("stopped at once; `autofinetune resume` continues the run")
         finally:
             os._exit(SIGNALS[signal.Signals(heard[-1])])
-
-
-def _tell(sentence: str) -> None:
-    """Not by `print`: inside a handler it may meet a half-done print outside it."""
-    with contextlib.suppress(OSError):
-        os.write(2, f"\n{sentence}\n".encode())

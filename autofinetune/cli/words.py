@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import traceback
 from collections.abc import Sequence
 
+from autofinetune import terminal
 from autofinetune.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.directory import write_atomically
 from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
+from autofinetune.lineage import chain_of
 from autofinetune.masking import masked
 from autofinetune.paths import RunPaths
 from autofinetune.report import PARAMS_VARIABLE
@@ -53,12 +54,12 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
 
 def say(line: str) -> None:
     """Print one line."""
-    say_all([line])
+    terminal.out(line)
 
 
 def warn(sentence: str) -> None:
     """Print a sentence as a warning."""
-    say_all([f"WARNING: {sentence}"])
+    terminal.out(f"WARNING: {sentence}")
 
 
 def shown(paths: RunPaths) -> str:
@@ -68,17 +69,15 @@ def shown(paths: RunPaths) -> str:
 
 
 def say_all(lines: Sequence[str]) -> None:
-    """Print; a console that cannot take it (gone, or a full disk) stops nothing."""
+    """Print lines."""
     for line in lines:
-        with contextlib.suppress(OSError):
-            print(line, flush=True)
+        terminal.out(line)
 
 
 def note_all(notes: Sequence[str]) -> None:
     """Print what a reader of files wants to be known, on standard error."""
     for note in notes:
-        with contextlib.suppress(OSError):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+        terminal.err(f"note: {note}")
 
 
 def show_plan(
@@ -128,6 +127,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             say(f"The final best model parameters are saved as {directory}/best_model .")
         else:
             say("The best trial saved no model, so there is no best_model.")
+        _tell_schedule(len(chain_of(state, state.best)), directory)
         say(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
         say(f"Stopped. To go on: autofinetune resume {directory}")
@@ -156,6 +156,16 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             "mend the script, then start again with another --output_dir",
         )
     return 0
+
+
+def _tell_schedule(trials: int, directory: str) -> None:
+    """Say how to get a model again to which its last hyperparameters alone do not lead."""
+    if trials > 1:
+        say(
+            f"Its model was trained by {trials} trials in a row, with other hyperparameters each "
+            f"time: autofinetune lineage {directory}"
+        )
+        say(f"To train them again from scratch: autofinetune replay {directory}")
 
 
 def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TextIO
 
+from autofinetune import terminal
 from autofinetune.config import MOST_TRIALS, Config
 from autofinetune.events import (
     AttemptLost,
@@ -110,19 +111,16 @@ class Console(Sink):
     def _say(self, line: str) -> None:
         live = self._live
         self._draw("")
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        terminal.write(self._stream, line + "\n")
         self._draw(live)
 
     def _draw(self, live: str) -> None:
         if not self._is_live:
             return
-        columns = os.get_terminal_size(self._stream.fileno()).columns or 80
-        live = live[: columns - 1]
+        live = live[: terminal.columns(self._stream) - 1]
         if live != self._live:
             self._live = live
-            self._stream.write(f"\r\x1b[K{live}")
-            self._stream.flush()
+            terminal.write(self._stream, f"\r\x1b[K{live}")
 
 
 def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:

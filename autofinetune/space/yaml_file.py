@@ -9,6 +9,7 @@ of nodes are bounded.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ _NON_FINITE = re.compile(r"([+-]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
 _NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
 _MOST_DIGITS = 400
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -110,6 +112,8 @@ def parse_yaml(
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark and (deep := _first_too_deep(text[: mark.index])):
+            raise builder.mistake(deep, _TOO_DEEP) from None
         place = _place_of(mark, text) if mark else (1, 1)
         why = error.problem or error.context
         raise builder.mistake(place, f"not valid {language}: {why}") from None
@@ -166,6 +170,23 @@ def _place_of(mark: yaml.Mark, text: str) -> Place:
     if mark.line < len(lines):
         return mark.line + 1, mark.column + 1
     return len(lines), len(lines[-1]) + 1
+
+
+def _first_too_deep(text: str) -> Place | None:
+    """Return where the first list or mapping below the allowed levels begins.
+
+    The parser reads ahead of its events, and has a limit of its own in some versions; its mistake
+    then comes before the events that would show the depth.
+    """
+    depth = 0
+    with contextlib.suppress(yaml.YAMLError):
+        event: Any
+        for event in yaml.parse(text, _LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+    return None
 
 
 def _place_of_control(text: str) -> Place:
@@ -242,7 +263,7 @@ class _Builder:
 
     def _open(self, container: list[Any] | dict[str, Any], place: Place) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            raise self.mistake(place, f"nested deeper than {MAX_DEPTH} levels")
+            raise self.mistake(place, _TOO_DEEP)
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.container, dict) and top.key is None:
             raise self.mistake(place, "a key must be a plain word, not a list or a mapping")

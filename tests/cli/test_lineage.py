@@ -63,6 +63,24 @@ def test_the_best_trial_is_meant_when_none_is_named(workplace: Workplace, done: 
     assert workplace.run("lineage", "result").out.startswith(f"trial {best['trial']}, score")
 
 
+def test_the_end_of_a_run_tells_what_led_to_its_model(workplace: Workplace, done: Done) -> None:
+    best = max(table(workplace), key=lambda row: float(row["score"]))
+    length = len(chain(workplace, best["trial"]))
+    assert length > 1
+    assert f"\nIts model was trained by {length} trials in a row" in done.out
+    for command in re.findall(r": autofinetune ((?:lineage|replay) \S+)$", done.out, re.MULTILINE):
+        assert workplace.run(*command.split()).code == 0
+    assert "autofinetune lineage result\n" in done.out
+    assert "autofinetune replay result\n" in done.out
+
+
+def test_a_model_from_scratch_needs_no_schedule(workplace: Workplace) -> None:
+    for words in (["--evaluator=fulltrail", "--round=2"], ["--round=1"]):
+        told = workplace.tune("--popsize=2", *words, out=words[-1])
+        assert told.code == 0
+        assert "lineage" not in told.out
+
+
 def test_a_population_from_one_beginning_is_warned_of(workplace: Workplace) -> None:
     """Two members crash at the start and take over the model of the third."""
     script = workplace.root / "train.py"

@@ -440,13 +440,24 @@ class FaultRun:
             "out": str(self.root / "console"),
         }  # fmt: skip
 
-    def start_fresh(self, *words: str, before: Sequence[str] = ()) -> Life:
-        """Start a whole new interpreter; `before` are the words of a wrapper such as strace."""
+    def start_fresh(
+        self,
+        *words: str,
+        before: Sequence[str] = (),
+        out: int | None = None,
+        err: int | None = None,
+    ) -> Life:
+        """Start a whole new interpreter.
+
+        Args:
+            before: the words of a wrapper such as strace.
+            out, err: descriptors for its outputs in the place of the file `console`.
+        """
         command = [*before, sys.executable, "-m", "autofinetune", *(words or self.words())]
         with (self.root / "console").open("ab") as console:
             process = subprocess.Popen(
                 command, cwd=self.root, env=self.environ(), stdin=subprocess.DEVNULL,
-                stdout=console, stderr=console,
+                stdout=console if out is None else out, stderr=console if err is None else err,
             )  # fmt: skip
         return self._keep(process)
 

@@ -162,7 +162,10 @@ def test_what_is_not_text(data: bytes, mistake: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", "[\n", "{a: ", "- ", "[{a: "])
 def test_great_depth_is_refused(opening: str) -> None:
-    assert "nested deeper than 32 levels" in mistake_in((opening * 5000).encode())
+    start = (opening * 5000).encode()
+    per_line = opening.count("\n") * 32
+    assert mistake_in(start).endswith("nested deeper than 32 levels")
+    assert mistake_in(start).startswith(f"{per_line + 1}:")
 
 
 def test_the_greatest_depth_allowed() -> None:
