@@ -36,8 +36,8 @@ LAYERS = {
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "sinks.best_model": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5,
-    "lineage": 4.5, "search": 4.5,
+    "sinks.visualdl": 3, "sinks.gate": 3, "sinks.records": 3, "sinks.best_model": 3,
+    "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5, "search": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.signals": 6, "cli.run": 6.2,
@@ -126,7 +126,7 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
         "members", "explore", "forks", "records", "hand_over", "best_model", "patience",
-        "start",
+        "start", "gate",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return
