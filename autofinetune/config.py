@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from autofinetune.defaults import DEFAULTS
 from autofinetune.errors import ConfigError
 from autofinetune.placement import Placement, read_placement
 from autofinetune.program import Program, read_program
+from autofinetune.recorded import recorded_configurations, recorded_trials
 from autofinetune.safety import Safety, read_safety
 from autofinetune.space import Space, Value, load_space
 from autofinetune.state import Direction
@@ -20,6 +22,7 @@ from autofinetune.state import Direction
 SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 ON_TIMEOUT = ("drain", "kill")
+DESCRIBED_IN = "the configuration in run.db"
 EXPLOITS = ("truncation", "better_half")
 
 
@@ -155,11 +158,13 @@ class Config:
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> Config:
-        """The Config that `describe` wrote; raises ConfigError when the space is damaged."""
+        """The Config that `describe` wrote; raises ConfigError where something is damaged."""
+        check_described(described)
         warm, options = described["warm_args"], described["script_options"]
+        space = load_space({"param_list": described["param_list"]})
         return cls(
             script=described["script"],
-            space=load_space({"param_list": described["param_list"]}),
+            space=space,
             gpu=described["gpu"],
             seed=described["seed"],
             working_dir=described["working_dir"],
@@ -178,15 +183,15 @@ class Config:
             strategy_options=described.get("strategy_options", {}),
             schedule=described.get("schedule", "round"),
             repeats=described.get("repeats", 1),
-            enqueued=tuple(described.get("enqueued", ())),
-            earlier=tuple(tuple(run) for run in described.get("earlier", ())),
+            enqueued=recorded_configurations(described.get("enqueued", ()), space),
+            earlier=recorded_trials(described.get("earlier", ()), space),
             assessor=described.get("assessor", DEFAULTS["assessor"]),
             assessor_options=described.get("assessor_options", {}),
             stop_grace_s=described.get("stop_grace", DEFAULTS["stop_grace"]),
             max_seconds=described.get("max_seconds"),
             on_timeout=described.get("on_timeout", DEFAULTS["on_timeout"]),
             exploit=described.get("exploit", "better_half"),
-            replayed=tuple(described.get("replayed", ())),
+            replayed=recorded_configurations(described.get("replayed", ()), space, "replayed"),
             preload=described.get("preload", DEFAULTS["preload"]),
             nni_wire=described.get("nni_wire", False),
             program=read_program(described, _no_mistake),
@@ -197,9 +202,62 @@ class Config:
 
 def planned_trials(described: Mapping[str, Any]) -> int:
     """How many trials a described run is to have."""
+    check_described(described)
     whole: int = described["popsize"] * described["round"] * described.get("repeats", 1)
     return described.get("max_trials") or whole
 
 
 def _no_mistake(sentence: str) -> None:
-    raise ConfigError("the journal's configuration", [sentence])
+    raise ConfigError(DESCRIBED_IN, [sentence], JOURNAL_TIP)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 < value <= MOST_TRIALS
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
+
+
+def check_described(described: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a value is not of the kind that `Config.describe` writes."""
+    for names, is_right, needs, may_be_none in _KINDS:
+        for name in names.split():
+            if name not in described and name not in _NEEDED:
+                continue  # of an earlier version
+            value = described.get(name)
+            is_none = value is None and may_be_none and name in described
+            if not is_none and not is_right(value):
+                _no_mistake(f"{name}: must be {needs}, found {value!r:.60}")
+
+
+JOURNAL_TIP = "the journal was changed by something else; bring back a copy of it"
+# Names of keys, what their values are, in words, and whether there may be none.
+_KINDS: Sequence[tuple[str, Callable[[Any], bool], str, bool]] = (
+    ("script gpu evaluator exploit tuning_strategy schedule assessor on_timeout preload "
+     "working_dir python", lambda value: isinstance(value, str), "a text", False),
+    ("popsize round repeats", _is_count, f"a whole number from 1 to {MOST_TRIALS}", False),
+    ("max_trials", _is_count, f"a whole number from 1 to {MOST_TRIALS}", True),
+    ("seed", lambda value: type(value) is int and 0 <= value < 2**64, "a whole number", False),
+    ("direction", lambda value: value in [*Direction], "maximize or minimize", False),
+    ("script_args", _are_words, "a list of words", False),
+    ("warm_args script_options", _are_words, "a list of words", True),
+    ("strategy_options assessor_options", _are_texts, "a mapping of texts", False),
+    ("stop_grace", _is_number, "a number", False),
+    ("trial_timeout max_seconds target_score", _is_number, "a number", True),
+    ("nni_wire", lambda value: isinstance(value, bool), "true or false", False),
+    ("param_list", lambda value: isinstance(value, (list, tuple)), "a list", False),
+)  # fmt: skip
+_NEEDED = frozenset({
+    "script", "script_args", "gpu", "popsize", "round", "evaluator", "tuning_strategy",
+    "direction", "seed", "warm_args", "trial_timeout", "working_dir", "python", "script_options",
+    "param_list",
+})  # fmt: skip

@@ -19,6 +19,7 @@ from autofinetune.state import (
 )
 from autofinetune.stopping import Stopping
 from autofinetune.verdict import Verdict, judge
+from autofinetune.whereabouts import MOVED
 
 
 class Endings:
@@ -49,8 +50,13 @@ class Endings:
         self._stopping = stopping
         self._now = now
 
-    def of(self, observation: Observation, finals: Sequence[float]) -> Iterator[Event]:
-        """What follows when an attempt is over that wrote `finals` as its scores."""
+    def of(
+        self, observation: Observation, finals: Sequence[float], *, was_moved: bool = False
+    ) -> Iterator[Event]:
+        """What follows when an attempt is over that wrote `finals` as its scores.
+
+        With `was_moved` its directory was moved meanwhile, so that a failure does not count.
+        """
         trial = self._state.trials[observation.key[0]]
         verdict = judge(observation.exit, finals, strict_exit=self._safety.strict_exit)
         estimate = None
@@ -64,6 +70,8 @@ class Endings:
             for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
                 yield SlotQuarantined(self._now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
+        if was_moved and verdict.status is Status.FAILED:
+            again = MOVED
         if again:
             yield AttemptLost(self._now(), trial.id, trial.attempt, again)
             return

@@ -9,28 +9,35 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeAlias
 
+from autofinetune.fields import READERS
 from autofinetune.space import Value
 
 
 @dataclass(frozen=True)
 class RunCreated:
-    """The first event: the run exactly as configured."""
+    """The first event: the run exactly as configured; `where` as in `paths.RunPaths.where`."""
 
     at: float
     run: str
     version: str
     config: Mapping[str, Any]
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RunResumed:
-    """A tuner took the run up again."""
+    """A tuner took the run up again, in another directory perhaps.
+
+    Where that one is a copy, the run in it has a name of its own from here on.
+    """
 
     at: float
     version: str
+    run: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,14 +186,37 @@ def decode_event(kind: str, body: str) -> Event:
     """The inverse of `encode_event`.
 
     Raises:
-        ValueError: the kind is unknown or the body does not fit it.
+        ValueError: the kind is unknown, or the body is not what `encode_event` writes.
     """
     if kind not in KINDS:
-        raise ValueError(f"unknown event {kind!r}")
-    fields = json.loads(body)
-    if kind == TrialCreated.__name__:
-        fields["point"] = tuple(fields["point"])
+        raise ValueError(f"unknown event {kind!r:.60}")
     try:
-        return KINDS[kind](**fields)
-    except TypeError as error:
+        fields = json.loads(body)
+    except (TypeError, RecursionError) as error:
         raise ValueError(f"event {kind}: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"event {kind} is no object")
+    return KINDS[kind](**decode_fields(kind, fields))
+
+
+def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an event as they were encoded, each of its type and within its range.
+
+    Raises:
+        ValueError: one is missing, unknown or something else.
+    """
+    known = {one.name: one for one in dataclasses.fields(KINDS[kind])}
+    wrong = next((name for name in fields if name not in known), None)
+    if wrong is not None:
+        raise ValueError(f"event {kind} has no {wrong!r:.60}")
+    decoded: dict[str, Any] = {}
+    for name, one in known.items():
+        if name in fields:
+            reader = READERS.get(f"{kind}.{name}") or READERS[name]
+            try:
+                decoded[name] = reader(fields[name])
+            except ValueError as error:
+                raise ValueError(f"event {kind}: {name} {error}") from None
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise ValueError(f"event {kind} has no {name}")
+    return decoded

@@ -6,13 +6,14 @@ than a second.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from autofinetune import fields
 from autofinetune.config import planned_trials
+from autofinetune.events import RunCreated, TrialCreated, decode_event
 from autofinetune.journal import SqliteJournal
 from autofinetune.run_state import RunState, run_state
 from autofinetune.state import Direction, Status
@@ -70,14 +71,15 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         EnvironmentProblem: the journal cannot be read.
     """
     with journal.snapshot() as ask:
-        return _look(ask, is_tuner_alive, host)
+        begun = journal.created()
+        assert begun is not None
+        return _look(ask, begun, is_tuner_alive, host)
 
 
-def _look(ask: Ask, is_tuner_alive: bool, host: str) -> Overview:
-    ((created,),) = ask("SELECT body FROM events ORDER BY seq LIMIT 1")
-    ((last,),) = ask("SELECT body FROM events ORDER BY seq DESC LIMIT 1")
-    begun = json.loads(created)
-    config = begun["config"]
+def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overview:
+    (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
+    config = begun.config
+    max_trials = planned_trials(config)  # which checks all of it
     ended, end_reason, quarantined = _over(ask)
     unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
     running = _running(ask, unfinished)
@@ -92,16 +94,16 @@ def _look(ask: Ask, is_tuner_alive: bool, host: str) -> Overview:
         reason = "its tuner is gone: it was killed, or the machine went down"
     repeats = config.get("repeats", 1)
     return Overview(
-        run=begun["run"],
+        run=begun.run,
         state=state,
         reason=reason,
-        max_trials=planned_trials(config),
+        max_trials=max_trials,
         counts={status.value: by_status[status.value] for status in Status},
         best=_best(ask, ended, Direction(config["direction"]), repeats),
         running=running,
         quarantined=quarantined,
-        created_at=begun["at"],
-        last_event_at=json.loads(last)["at"],
+        created_at=begun.at,
+        last_event_at=decode_event(*last).at,
     )
 
 
@@ -120,14 +122,15 @@ def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[str, str]]:
         " WHERE kind IN ('TrialEnded', 'RunResumed', 'RunEnded', 'SlotQuarantined') ORDER BY seq"
     ):
         if kind == "TrialEnded":
-            ended.append((trial, status, score))
+            score = None if score is None else fields.number(score)
+            ended.append((fields.small(trial), fields.status(status), score))
         elif kind == "RunResumed":
             end_reason, quarantined = None, {}
         elif kind == "RunEnded":
-            end_reason = json.loads(body)["reason"]
+            end_reason = fields.text(_decoded(kind, body).reason)
         else:
-            event = json.loads(body)
-            quarantined[event["slot"]] = event["reason"]
+            event = _decoded(kind, body)
+            quarantined[event.slot] = event.reason
     return ended, end_reason, quarantined
 
 
@@ -137,7 +140,15 @@ def _created(ask: Ask) -> int:
         "SELECT json_extract(body, '$.trial') FROM events WHERE kind = 'TrialCreated'"
         " ORDER BY seq DESC LIMIT 1"
     )
-    return 1 + int(rows[0][0]) if rows else 0
+    ((most,),) = ask("SELECT count(*) FROM events")
+    number = 1 + fields.small(rows[0][0]) if rows else 0
+    if number > most:
+        raise ValueError(f"trial {number - 1} is one of {most} events")
+    return number
+
+
+def _decoded(kind: str, body: str) -> Any:
+    return decode_event(kind, body)
 
 
 def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
@@ -152,16 +163,18 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
         " ORDER BY seq",
         _place(ask, min(unfinished)),
     ):
-        event = json.loads(body)
-        trial = event["trial"]
+        event = _decoded(kind, body)
+        trial = event.trial
         if kind == "AttemptPlanned":
-            found[trial] = RunningTrial(trial, event["attempt"], event["slot"], event["at"])
+            found[trial] = RunningTrial(trial, event.attempt, event.slot, event.at)
+        elif trial not in found:
+            raise ValueError(f"{kind} for trial {trial}, which was not planned")
         elif kind == "AttemptLost":
             del found[trial]
         elif kind == "Reported":
-            found[trial] = replace(found[trial], step=event["step"], score=event["score"])
+            found[trial] = replace(found[trial], step=event.step, score=event.score)
         else:
-            found[trial] = replace(found[trial], stop_reason=event["reason"])
+            found[trial] = replace(found[trial], stop_reason=event.reason)
     return sorted(found.values(), key=lambda trial: trial.slot)
 
 
@@ -175,7 +188,7 @@ def _place(ask: Ask, trial: int) -> int:
             " WHERE seq >= ? AND kind = 'TrialCreated' ORDER BY seq LIMIT 1",
             middle,
         )
-        if rows and rows[0][1] <= trial:
+        if rows and fields.small(rows[0][1]) <= trial:
             low = rows[0][0]
         else:
             high = middle - 1
@@ -188,7 +201,10 @@ def _best(
     """As `State.best`: of the configuration with the best mean, once all of it is over."""
     completed = Status.COMPLETED.value
     sign = direction.merit(1.0)
-    merits = [(sign * score, -trial) for trial, status, score in ended if status == completed]
+    done = [(trial, score) for trial, status, score in ended if status == completed]
+    if any(score is None for _, score in done):
+        raise ValueError("a completed trial has no score")
+    merits = [(sign * score, -trial) for trial, score in done]
     if repeats > 1:
         counts = Counter(trial // repeats for trial, *_ in ended)
         groups: dict[int, list[tuple[float, int]]] = {}
@@ -199,8 +215,11 @@ def _best(
     if not merits:
         return None
     merit, negative = max(merits)
-    ((body,),) = ask("SELECT body FROM events WHERE seq = ?", _place(ask, -negative))
-    return BestTrial(-negative, sign * merit, json.loads(body)["params"])
+    (row,) = ask("SELECT kind, body FROM events WHERE seq = ?", _place(ask, -negative))
+    created = _decoded(*row)
+    if not isinstance(created, TrialCreated):
+        raise ValueError(f"trial {-negative} ended and was never created")
+    return BestTrial(-negative, sign * merit, created.params)
 
 
 def _mean(group: Sequence[tuple[float, int]]) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from autofinetune.directory import Place
+from autofinetune.directory import TRUST_VARIABLE, Place, why_not_ours
+from autofinetune.errors import EnvironmentProblem
 from autofinetune.runner.files import REPORTS
 
 PARAMS = "params.json"
@@ -39,6 +43,16 @@ class RunPaths:
     def place(self) -> Place:
         """The directory, as files in it are to be opened."""
         return Place(self.at if self.descriptor is None else self._held)
+
+    @property
+    def where(self) -> Mapping[str, Any]:
+        """What tells this directory from a copy of it; nothing where there is none."""
+        try:
+            found = self.place.root.stat()
+        except OSError:
+            return {}
+        path = str(self.root.absolute())
+        return {"path": path, "device": found.st_dev, "inode": found.st_ino}
 
     def place_of(self, path: Path) -> Place:
         """A directory below `root`, as files in it are to be opened."""
@@ -101,3 +115,28 @@ class RunPaths:
 
     def params(self, trial: int, attempt: int) -> Path:
         return self.attempt_dir(trial, attempt) / PARAMS
+
+
+@contextlib.contextmanager
+def opened_run(directory: Path) -> Iterator[RunPaths]:
+    """The files of an output directory, which stays open; only named where there is none.
+
+    Raises:
+        EnvironmentProblem: other users can change what lies there.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield RunPaths(directory.absolute())
+        return
+    try:
+        why = why_not_ours(os.fstat(descriptor))
+        if why:
+            raise EnvironmentProblem(
+                f"{directory} cannot be trusted: {why}",
+                f"take it over (chown, chmod go-w), copy it, or set {TRUST_VARIABLE}=1 if you "
+                "trust everybody who can write there",
+            )
+        yield RunPaths(directory.absolute(), descriptor)
+    finally:
+        os.close(descriptor)

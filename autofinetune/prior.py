@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from autofinetune.config import check_described
 from autofinetune.errors import AutofinetuneError, UsageError
 from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
+from autofinetune.paths import opened_run
 from autofinetune.space import Space, Value
 from autofinetune.state import Direction, State
 from autofinetune.strategies import Known
+
+_MOST_BYTES = 64 << 20
 
 
 def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
@@ -26,10 +31,16 @@ def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
         UsageError: the file cannot be read, has no column of this space, or a value is not in it.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            rows = list(reader)
-            columns = list(reader.fieldnames or ())
+        with file.open("rb") as stream:  # it may be a pipe of the shell
+            data = stream.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise UsageError(
+                f"--enqueue={file} has more than {_MOST_BYTES >> 20} MiB",
+                "give a table of configurations, such as a part of a trials.csv",
+            )
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        rows = list(reader)
+        columns = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--enqueue={file} cannot be read: {error}") from None
     names = [parameter.name for parameter in space]
@@ -75,18 +86,23 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
     Raises:
         UsageError: there is no run, it went in the other direction, or nothing of it fits.
     """
-    journal = RunPaths(directory).journal
-    if not journal.is_file():
-        raise UsageError(
-            f"--warm_start={directory} holds no run (there is no {journal.name})",
-            "give the output directory of an earlier run",
-        )
     state = State(direction)
     try:
-        with closing(SqliteJournal(journal, read_only=True)) as events:
-            state.apply_all(events.events())
-    except (AutofinetuneError, ValueError) as error:
-        raise UsageError(f"--warm_start={directory} cannot be read: {error}") from None
+        with opened_run(directory) as paths:
+            if not os.path.lexists(paths.journal):
+                raise UsageError(
+                    f"--warm_start={directory} holds no run (there is no {paths.journal.name})",
+                    "give the output directory of an earlier run",
+                )
+            with closing(SqliteJournal(paths.journal, read_only=True)) as journal:
+                created = journal.created()
+                if created is not None:
+                    check_described(created.config)
+                    state.apply_all(journal.events())
+    except UsageError:
+        raise
+    except AutofinetuneError as error:
+        raise UsageError(f"--warm_start={directory} cannot be read: {error}", error.tip) from None
     theirs = Direction(state.config.get("direction", direction.value))
     if theirs is not direction:
         raise UsageError(

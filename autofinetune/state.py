@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
+from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
     AttemptLost,
     AttemptPlanned,
@@ -50,8 +51,14 @@ TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
 }
 
 
-class ImpossibleEvent(ValueError):
+class ImpossibleEvent(EnvironmentProblem, ValueError):
     """An event that cannot follow the ones before it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"the journal run.db cannot be read: {message}",
+            "run.db was changed by something else; bring back a copy of it",
+        )
 
 
 def device_of(slot: str) -> str:
@@ -65,6 +72,7 @@ class State:
     def __init__(self, direction: Direction = Direction.MAXIMIZE) -> None:
         self.direction = direction
         self.run = ""
+        self.where: Mapping[str, Any] = {}  # it was when it began or was resumed last
         self.config: Mapping[str, Any] = {}
         self.created_at: float | None = None
         self.end_reason: str | None = None
@@ -151,10 +159,15 @@ class State:
         if self.run:
             raise ImpossibleEvent("the run was created twice")
         self.run, self.config, self.created_at = event.run, event.config, event.at
-        self._repeats = int(event.config.get("repeats", 1))
+        self.where = event.where
+        self._repeats = event.config.get("repeats", 1)
+        if type(self._repeats) is not int or not 0 < self._repeats <= _MOST_REPEATS:
+            raise ImpossibleEvent(f"repeats is {self._repeats!r:.60}")
 
     def _run_resumed(self, event: RunResumed) -> None:
         """A new life: what was broken may have been mended meanwhile."""
+        self.run = event.run or self.run
+        self.where = event.where or self.where
         self.end_reason = None
         self.fast_failures = 0
         self.slot_failures.clear()
@@ -169,6 +182,8 @@ class State:
     def _trial_created(self, event: TrialCreated) -> None:
         if event.trial in self.trials:
             raise ImpossibleEvent(f"trial {event.trial} was created twice")
+        if event.parent is not None and event.parent not in self.trials:
+            raise ImpossibleEvent(f"trial {event.trial} continues trial {event.parent}")
         self.trials.put(Trial(event.trial, event.round, event.member, event.params, event.parent))
         self._rounds.setdefault(event.round, []).append(event.trial)
         self.queued.add(event.trial)
@@ -292,6 +307,7 @@ class State:
 
 SUSPECT_SLOT = "suspect_slot"  # a failure that may be the device's: it is tried on another one
 FAST_FAILURE_S = 10.0
+_MOST_REPEATS = 1_000_000
 
 _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     RunCreated: State._run_created,

@@ -34,6 +34,7 @@ from autofinetune.events import (
     TrialEnded,
 )
 from autofinetune.executors import (
+    MOST_REPORTS,
     Executor,
     JobState,
     Key,
@@ -56,6 +57,7 @@ from autofinetune.state import (
 from autofinetune.stopping import Stopping
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.version import __version__
+from autofinetune.whereabouts import Whereabouts
 from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
@@ -125,6 +127,7 @@ class Tuner:
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
+        self._whereabouts = Whereabouts(paths, lambda sentence: self._world.notice(sentence))
 
     def _slots(self) -> Sequence[str]:
         return self._executor.slots()
@@ -144,12 +147,16 @@ class Tuner:
 
     def start(self, run: str) -> None:
         """Begin a new run under the name `run`."""
-        created = RunCreated(self._now(), run, __version__, self.config.describe())
+        described, where = self.config.describe(), self.paths.where
+        created = RunCreated(self._now(), run, __version__, described, where)
         self._record([created])
         self._begin()
 
-    def resume(self) -> None:
+    def resume(self, own_name: Callable[[State], str] = lambda state: state.run) -> None:
         """Bring state, strategy and views to where the journal ends; `run` attaches to what runs.
+
+        Args:
+            own_name: gives the name of the run from here on, which is another one in a copy.
 
         Raises:
             EnvironmentProblem: the journal does not fit this version of the strategy.
@@ -159,7 +166,10 @@ class Tuner:
             self._stopping.apply(event)
             self._replay(event)
             self._sinks.replay(event, self.state)
-        self._record([RunResumed(self._now(), __version__)])
+        name, before = own_name(self.state), self.state.where.get("path")
+        if name == self.state.run:
+            self._whereabouts.began_at(before)
+        self._record([RunResumed(self._now(), __version__, name, self.paths.where)])
         self._show()  # before anything new begins, which is told apart from what was there
         self._to_submit = sorted(self.state.running)
         self._begin()
@@ -199,6 +209,7 @@ class Tuner:
             due = self._due()
             if any(isinstance(action, Finish) for action in due):
                 break
+            self._whereabouts.look(self._running())
             if due:
                 self._perform(due)
             else:
@@ -217,11 +228,15 @@ class Tuner:
         except DiskFull:  # whoever stops it does not wait for space to write that down
             if self._held or not self.interrupted:
                 raise
+        self._whereabouts.look(self._running())
         self._show()
         while self._sinks.is_waiting and not self.interrupted:
             self._world.sleep(RETRY_S)
             self._sinks.flush(self.state)
         return self.state
+
+    def _running(self) -> list[Key]:
+        return [(trial, self.state.trials[trial].attempt) for trial in self.state.running]
 
     def _is_used_up(self) -> bool:
         """Whether nothing was left to try when the time was over; what it chooses is dropped."""
@@ -423,7 +438,8 @@ class Tuner:
             if observation.state in (JobState.EXITED, JobState.LOST):
                 self._stop_deadlines.pop(observation.key, None)
                 finals = self._finals.pop(observation.key[0])
-                events += self._endings.of(observation, finals)
+                was_moved = observation.key in self._whereabouts.moved
+                events += self._endings.of(observation, finals, was_moved=was_moved)
         self._hold(events)
         for event in events:
             if isinstance(event, TrialEnded):
@@ -444,6 +460,11 @@ class Tuner:
                 event = self._as_event(trial, count, report)
                 if math.isfinite(report.score):
                     count += 1
+                    if count == MOST_REPORTS:
+                        self._world.notice(
+                            f"trial {trial.id} reported {count} scores on the way; more are not "
+                            "recorded, its final one is"
+                        )
                     self._stopping.apply(event)
                     yield event
                 why = self._stopping.reason_to_stop(event) if may_stop and not finals else ""

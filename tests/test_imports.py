@@ -38,6 +38,7 @@ LAYERS = {
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
     "sinks.visualdl": 3, "sinks.gate": 3, "sinks.records": 3, "sinks.best_model": 3,
     "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5, "search": 4.5,
+    "visible": 0, "fields": 0.5, "whereabouts": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
     "cli.signals": 6, "cli.run": 6.2,

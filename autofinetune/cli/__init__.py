@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from autofinetune import terminal
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
+from autofinetune.visible import visible_lines
 
 # Named, not imported: `--help` and `report-final` must not load what only a run needs.
 COMMANDS: Mapping[str, str] = {
@@ -27,11 +29,13 @@ COMMANDS: Mapping[str, str] = {
     "report-final": "autofinetune.cli.report:report_final_command",
     "report-intermediate": "autofinetune.cli.report:report_intermediate_command",
 }
+_TIPS = {errno.EMFILE: "allow this process more open files, for instance: ulimit -n 1024"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    terminal.prepare()
     _activate()
     try:
         return _dispatch(words)
@@ -43,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        _complain(str(error), "the machine refused; mend it, then try again")
+        _complain(str(error), _TIPS.get(error.errno or 0, "fix the cause, then try again"))
         return EnvironmentProblem.exit_code
     finally:
         terminal.let_go()
@@ -63,9 +67,9 @@ def _activate() -> None:
 def _complain(message: str, tip: str | None) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    terminal.err(f"ERROR {message}")
+    terminal.err(f"ERROR {visible_lines(message)}")
     if tip:
-        terminal.err(f"TIP   {tip}")
+        terminal.err(f"TIP   {visible_lines(tip)}")
 
 
 def _dispatch(words: list[str]) -> int:

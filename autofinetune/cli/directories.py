@@ -10,11 +10,10 @@ from pathlib import Path
 
 from autofinetune.cli.presence import note_tuner, noted_tuner
 from autofinetune.cli.words import shown
-from autofinetune.config import Config, planned_trials
-from autofinetune.errors import DirectoryBusy, EnvironmentProblem, UsageError
-from autofinetune.events import RunCreated
+from autofinetune.config import JOURNAL_TIP, Config
+from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, UsageError
 from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
+from autofinetune.paths import RunPaths, opened_run
 from autofinetune.runner.files import try_lock
 from autofinetune.state import State
 
@@ -28,13 +27,10 @@ def refuse_used_directory(paths: RunPaths) -> None:
         raise UsageError(f"--output_dir {root} is a file; name a directory")
     directory = shown(paths)
     if holds_run(paths):
-        state = State()
-        journal = SqliteJournal(paths.journal, read_only=True)
-        with contextlib.closing(journal):
-            state.apply_all(journal.events())
+        state = read_run(paths)
         raise UsageError(
             f"{directory} already holds a run ({state.ended} of "
-            f"{planned_trials(state.config)} trials done)",
+            f"{recorded_config(paths).max_trials} trials done)",
             f"continue it with: autofinetune resume {directory}      "
             "or choose another --output_dir",
         )
@@ -53,52 +49,87 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def holds_run(paths: RunPaths) -> bool:
+def holds_run(paths: RunPaths, *, read_only: bool = False) -> bool:
     """Whether a journal with at least one event is there."""
-    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
+    if not os.path.lexists(paths.journal) or paths.journal.lstat().st_size == 0:
         return False
-    journal = SqliteJournal(paths.journal)
-    with contextlib.closing(journal):
-        return next(iter(journal.events()), None) is not None
+    with contextlib.closing(SqliteJournal(paths.journal, read_only=read_only)) as journal:
+        return journal.created() is not None
 
 
 def recorded_config(paths: RunPaths) -> Config:
-    """With which the run there began."""
-    journal = SqliteJournal(paths.journal)
-    with contextlib.closing(journal):
-        first = next(iter(journal.events()))
-    assert isinstance(first, RunCreated)
-    return Config.from_description(first.config)
+    """With which the run there began.
+
+    Raises:
+        EnvironmentProblem: the journal cannot be read.
+        ConfigError: what it says of the configuration is none.
+    """
+    with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
+        first = journal.created()
+    assert first is not None
+    with of_the_journal(paths):
+        return Config.from_description(first.config)
+
+
+def read_run(paths: RunPaths) -> State:
+    """What happened so far in the run that lies there; it may still be going on.
+
+    Raises:
+        EnvironmentProblem: its journal cannot be read.
+    """
+    with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
+        first = journal.created()
+        assert first is not None
+        with of_the_journal(paths):
+            state = State(Config.from_description(first.config).direction)
+        state.apply_all(journal.events())
+    return state
 
 
 @contextlib.contextmanager
-def locked(paths: RunPaths) -> Iterator[None]:
-    """One tuner a directory; the kernel drops the lock with the process that holds it."""
+def of_the_journal(paths: RunPaths) -> Iterator[None]:
+    """A mistake in a configuration is none of the user's, but damage to the journal."""
     try:
-        paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        paths.trials.mkdir(exist_ok=True, mode=0o700)
-        lock = _lock(paths)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"{paths.root} cannot be used: {error.strerror or error}",
-            "choose another --output_dir, on a disk that can be written and has locks",
-        ) from None
-    if lock is None:
-        raise DirectoryBusy(
-            f"another tuner is at work in {paths.root}: {noted_tuner(paths.lock)}",
-            "wait for it, stop it with Ctrl-C, or choose another --output_dir",
-        )
-    try:
-        note_tuner(lock)
         yield
-    finally:
-        os.close(lock)
+    except ConfigError as error:
+        raise EnvironmentProblem(f"{paths.journal}: {error.message}", JOURNAL_TIP) from None
 
 
-def _lock(paths: RunPaths) -> int | None:
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[RunPaths]:
+    """Its files, for one tuner; the kernel drops the lock with the process that holds it.
+
+    Raises:
+        DirectoryBusy: another tuner is at work there.
+        EnvironmentProblem: it cannot be used, or other users can change what lies there.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            paths = stack.enter_context(opened_run(directory))
+            here = stack.enter_context(paths.place.opened())
+            stack.enter_context(paths.place_of(paths.trials).opened(create=True))
+            lock = _lock(here / paths.lock.name)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"{directory} cannot be used: {error.strerror or error}",
+                "choose another --output_dir, on a disk that can be written and has locks",
+            ) from None
+        if lock is None:
+            holder = noted_tuner(here / paths.lock.name)
+            raise DirectoryBusy(
+                f"another tuner is at work in {directory}: {holder}",
+                "wait for it, stop it with Ctrl-C, or choose another --output_dir",
+            )
+        stack.callback(os.close, lock)
+        note_tuner(lock)
+        yield paths
+
+
+def _lock(path: Path) -> int | None:
     """The lock; it is tried again, because `status` holds it for a moment to see if it is free."""
     for _ in range(_LOCK_TRIES):
-        lock = try_lock(str(paths.lock))
+        lock = try_lock(str(path))
         if lock is not None:
             return lock
         time.sleep(0.01)

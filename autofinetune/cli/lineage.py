@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autofinetune.cli.directories import holds_run, read_run
 from autofinetune.cli.options import Parser
 from autofinetune.cli.preflight import check_is_there
 from autofinetune.cli.run import new_paths, start_config
 from autofinetune.cli.words import say, say_all, shown, warn
 from autofinetune.config import Config
 from autofinetune.errors import AllTrialsFailed, UsageError
-from autofinetune.events import RunCreated
 from autofinetune.executors import CardProbe
-from autofinetune.journal import SqliteJournal
 from autofinetune.lineage import ancestors, chain_of, changes, effective_number
-from autofinetune.paths import RunPaths
+from autofinetune.paths import RunPaths, opened_run
 from autofinetune.space import Value, as_text
-from autofinetune.state import Direction, State, Status, Trial
+from autofinetune.state import State, Status, Trial
+from autofinetune.visible import visible
 
 
 def lineage_command(argv: Sequence[str]) -> int:
@@ -78,21 +77,13 @@ def read_state(directory: str) -> State:
         UsageError: there is no run.
         EnvironmentProblem: its journal cannot be read.
     """
-    file = RunPaths(Path(directory)).journal
-    state: State | None = None
-    if file.is_file() and file.stat().st_size:
-        with contextlib.closing(SqliteJournal(file, read_only=True)) as journal:
-            for event in journal.events():
-                if isinstance(event, RunCreated):
-                    state = State(Direction(event.config["direction"]))
-                assert state is not None
-                state.apply(event)
-    if state is None:
-        raise UsageError(
-            f"{directory} holds no run (there is no {file.name} with events)",
-            "give the output directory of a run",
-        )
-    return state
+    with opened_run(Path(directory)) as paths:
+        if not holds_run(paths, read_only=True):
+            raise UsageError(
+                f"{directory} holds no run (there is no {paths.journal.name} with events)",
+                "give the output directory of a run",
+            )
+        return read_run(paths)
 
 
 def _chosen(state: State, number: str | None) -> Trial:
@@ -122,7 +113,7 @@ def table_of(chain: Sequence[Trial]) -> list[str]:
     before: Mapping[str, Value] = {}
     for trial in chain:
         new = changes(before, trial.params)
-        words = (f"{name}={'(none)' if name not in trial.params else as_text(value)}"
+        words = (f"{name}={'(none)' if name not in trial.params else visible(as_text(value))}"
                  for name, value in new.items())  # fmt: skip
         place = (str(trial.round), str(trial.member), str(trial.id))
         rows.append((*place, _score(trial), " ".join(words) or "-"))

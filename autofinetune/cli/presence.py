@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autofinetune.directory import read_file
 from autofinetune.runner.processes import boot_id
+from autofinetune.visible import visible
 
 _MOST_BYTES = 4096
 _NOTE = re.compile(r"pid \d+ on (\S+) since \S+\nboot (\S+)\n")
@@ -26,7 +27,7 @@ def note_tuner(lock: int) -> None:
 def noted_tuner(lock: Path) -> str:
     """Who holds the lock, for people."""
     lines = _read(lock).splitlines()
-    return "".join(c for c in lines[0] if c.isprintable()) if lines else "unknown process"
+    return visible(lines[0]) if lines else "unknown process"
 
 
 def is_tuner_alive(lock: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import secrets
@@ -20,6 +21,7 @@ from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor
 from autofinetune.cli.directories import (
     holds_run,
     locked,
+    of_the_journal,
     recorded_config,
     refuse_used_directory,
 )
@@ -39,7 +41,7 @@ from autofinetune.cli.words import (
     shown,
     warn,
 )
-from autofinetune.config import Config
+from autofinetune.config import DESCRIBED_IN, Config
 from autofinetune.configure import Names, build_config
 from autofinetune.errors import (
     AutofinetuneError,
@@ -50,7 +52,7 @@ from autofinetune.errors import (
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import CardProbe, ForkServer, LocalExecutor, Slots
 from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
+from autofinetune.paths import RunPaths, opened_run
 from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
 from autofinetune.run_state import INTERRUPTED
@@ -63,9 +65,10 @@ from autofinetune.sinks import (
     Tables,
     VisualDL,
 )
-from autofinetune.state import ImpossibleEvent, State
+from autofinetune.state import State
 from autofinetune.strategies import SCHEDULES, Strategy, known_name
 from autofinetune.tuner import Tuner
+from autofinetune.whereabouts import new_name, own_name
 from autofinetune.world import World
 
 
@@ -132,14 +135,15 @@ def start_config(
     if dry_run:
         show_plan(config, paths, slots, strategy, described_steps(config))
         return 0
-    refuse_used_directory(paths)
+    with opened_run(paths.at) as found:
+        refuse_used_directory(found)
     say_all(slots.notes)
     with fork_server(config, slots) as forks:  # it imports while the script is asked
         if preflight and not config.nni_wire:
             config = check_script(config, {**os.environ, **slots.places[0].env})
-        with locked(paths):
-            refuse_used_directory(paths)  # again: another run may have been faster
-            return _work(config, paths, slots, probe, forks, strategy, assessor, is_new=True)
+        with locked(paths.at) as found:
+            refuse_used_directory(found)  # again: another run may have been faster
+            return _work(config, found, slots, probe, forks, strategy, assessor, is_new=True)
 
 
 def resume_command(argv: Sequence[str]) -> int:
@@ -155,15 +159,19 @@ def resume_command(argv: Sequence[str]) -> int:
         help="another limit than the run began with, all its work so far included",
     )  # fmt: skip
     options = parser.parse_args(list(argv))
-    paths = RunPaths(Path(options.output_dir).absolute())
-    if not holds_run(paths):
-        raise UsageError(
-            f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
-            "give the output directory of a run, or start one: autofinetune train.py "
-            "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
-        )
-    with locked(paths):
-        config = _with_placement(recorded_config(paths), vars(options))
+    directory = Path(options.output_dir).absolute()
+    with opened_run(directory) as paths:
+        if not holds_run(paths):
+            raise UsageError(
+                f"{options.output_dir} holds no run (there is no {paths.journal.name} with "
+                "events)",
+                "give the output directory of a run, or start one: autofinetune train.py "
+                "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
+            )
+    with locked(directory) as paths:
+        with of_the_journal(paths):
+            config = _known(recorded_config(paths))
+        config = _with_placement(config, vars(options))
         check_is_there(config)
         if options.max_seconds is not None:
             if not 0 < options.max_seconds < math.inf:
@@ -184,11 +192,13 @@ def rebuild_command(argv: Sequence[str]) -> int:
     """Write everything that follows from the journal anew; returns the exit code."""
     parser = Parser(prog="autofinetune rebuild", allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of a run")
-    paths = RunPaths(Path(parser.parse_args(list(argv)).output_dir).absolute())
-    if not holds_run(paths):
-        raise UsageError(f"{shown(paths)} holds no run", "give the output directory of a run")
-    with locked(paths):
-        config = recorded_config(paths)
+    directory = Path(parser.parse_args(list(argv)).output_dir).absolute()
+    with opened_run(directory) as paths:
+        if not holds_run(paths):
+            raise UsageError(f"{shown(paths)} holds no run", "give the output directory of a run")
+    with locked(directory) as paths:
+        with of_the_journal(paths):
+            config = _known(recorded_config(paths))
         state = State(config.direction)
         guard = SinkGuard(_views(config, paths), warn)
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
@@ -202,6 +212,19 @@ def rebuild_command(argv: Sequence[str]) -> int:
 
 
 # --- before the run -----------------------------------------------------------------------------
+
+
+def _known(config: Config) -> Config:
+    """The same; raises ConfigError where it names parts that there are not."""
+    for what, found, known in (
+        ("evaluator", config.evaluator, EVALUATORS),
+        ("schedule", config.schedule, SCHEDULES),
+        ("assessor", config.assessor, {*ASSESSORS, NO_ASSESSOR}),
+    ):
+        if found not in known:
+            mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
+            raise ConfigError(DESCRIBED_IN, [mistake])
+    return config
 
 
 def _with_placement(config: Config, options: Mapping[str, Any]) -> Config:
@@ -258,12 +281,12 @@ def _work(
     guard = SinkGuard([console, *_views(config, paths)], warn)
     world = World(
         now=time.time,
-        free_gb=lambda: shutil.disk_usage(paths.root).free / 2**30,
+        free_gb=lambda: shutil.disk_usage(paths.place.root).free / 2**30,
         notice=lambda sentence: say_all([sentence]),
         sleep=time.sleep,
     )
     is_empty = not paths.journal.exists() or paths.journal.stat().st_size == 0
-    journal = SqliteJournal(paths.journal, create=is_empty)
+    journal = SqliteJournal(paths.journal, create=is_empty, notice=say)
     tuner = Tuner(config, paths, journal, strategy, evaluator, executor, guard, world, assessor)
     with contextlib.ExitStack() as stack:
         for part in (journal, executor, guard):
@@ -272,9 +295,9 @@ def _work(
         try:
             if is_new:
                 announce(config, paths, len(slots.places))
-                tuner.start(secrets.token_hex(8))
+                tuner.start(new_name())
             else:
-                tuner.resume()
+                tuner.resume(functools.partial(own_name, paths))
             state = tuner.run()
         except AutofinetuneError as error:
             tuner.fail(error.message)
@@ -284,11 +307,6 @@ def _work(
             raise EnvironmentProblem(
                 f"the run stopped: {error}; trials that run go on by themselves",
                 f"mend it, then: autofinetune resume {shown(paths)}",
-            ) from error
-        except ImpossibleEvent as error:
-            raise EnvironmentProblem(
-                f"the journal {paths.journal} cannot be read: {error}",
-                "it was changed by something else; bring back a copy of it",
             ) from error
         except Exception as error:
             tuner.fail(f"{type(error).__name__}: {error}")

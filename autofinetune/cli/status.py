@@ -9,14 +9,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from autofinetune.cli.directories import holds_run, of_the_journal
 from autofinetune.cli.options import Parser
 from autofinetune.cli.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.config import MOST_TRIALS
 from autofinetune.errors import UsageError
 from autofinetune.journal import SqliteJournal
 from autofinetune.overview import Overview, RunningTrial, look
-from autofinetune.paths import RunPaths
+from autofinetune.paths import opened_run
 from autofinetune.space import as_text
+from autofinetune.visible import visible
 
 
 def status_command(argv: Sequence[str]) -> int:
@@ -25,18 +27,20 @@ def status_command(argv: Sequence[str]) -> int:
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
     options = parser.parse_args(list(argv))
-    paths = RunPaths(Path(options.output_dir))
-    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
-        raise UsageError(
-            f"{options.output_dir} holds no run (there is no {paths.journal.name} with events)",
-            "give the output directory of a run",
-        )
-    is_alive = is_tuner_alive(
-        paths.lock
-    )  # before the journal: what ends meanwhile has said so there
-    with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
-        found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
-    print(json.dumps(_as_json(found)) if options.json else _as_text(found, time.time()))
+    with opened_run(Path(options.output_dir)) as paths:
+        if not holds_run(paths, read_only=True):
+            raise UsageError(
+                f"{options.output_dir} holds no run (there is no {paths.journal.name} with "
+                "events)",
+                "give the output directory of a run",
+            )
+        # Before the journal: what ends meanwhile has said so there.
+        is_alive = is_tuner_alive(paths.lock)
+        journal = SqliteJournal(paths.journal, read_only=True)
+        with contextlib.closing(journal), of_the_journal(paths):
+            found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
+    text = json.dumps(_as_json(found)) if options.json else _as_text(found, time.time())
+    print(text, flush=True)
     return 0
 
 
@@ -53,7 +57,9 @@ def _as_text(found: Overview, now: float) -> str:
         f"{total}{budget} trials created" + (f": {counts}" if counts else ""),
     ]
     if found.best is not None:
-        values = ", ".join(f"{name}={as_text(value)}" for name, value in found.best.params.items())
+        values = ", ".join(
+            f"{name}={visible(as_text(value))}" for name, value in found.best.params.items()
+        )
         lines.append(f"best: {found.best.score!r} by trial {found.best.trial}: {values}")
     else:
         lines.append("best: none, no trial has completed")

@@ -24,6 +24,7 @@ from autofinetune.sinks.console import end_of_log
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
 from autofinetune.strategies import Strategy
+from autofinetune.visible import visible, visible_lines
 
 EXIT_TIMEOUT = 6
 
@@ -65,44 +66,46 @@ def warn(sentence: str) -> None:
 def shown(paths: RunPaths) -> str:
     """The output directory as a person would type it."""
     relative = os.path.relpath(paths.root)
+    if relative.startswith("-"):  # it would be taken for an option
+        relative = f"./{relative}"
     return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
 
 
 def say_all(lines: Sequence[str]) -> None:
     """Print lines."""
     for line in lines:
-        terminal.out(line)
+        terminal.out(visible_lines(line))
 
 
 def note_all(notes: Sequence[str]) -> None:
     """Print what a reader of files wants to be known, on standard error."""
     for note in notes:
-        terminal.err(f"note: {note}")
+        terminal.err(f"note: {visible_lines(note)}")
 
 
 def show_plan(
     config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
 ) -> None:
     """What `--dry_run` prints: the space, the slots and the commands of the first round."""
-    print("search space:")
+    say("search space:")
     for part in (*config.space, *config.space.constants):
         entry = config.space.describe_one(part)
         name, kind = entry.pop("name"), entry.pop("type")
-        print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+        say(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
     announce(config, paths, len(slots.places))
     say_all(slots.notes)
     say_all(list(slots.describe()))
     if preload:
         say(f"preload: {preload}")
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    print("first commands:")
+    say("first commands:")
     for c in strategy.ask(min(config.popsize * config.repeats, config.max_trials)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         command = shlex.join(masked(evaluator.command(trial, None)))
         if config.nni_wire:
             params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
-        print(f"  {command}")
+        say(f"  {command}")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
@@ -119,7 +122,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if state.best is not None:
         say("The final best hyperparameters:")
         for name, value in state.best.params.items():
-            say(f"{name}={as_text(value)}")
+            say(f"{name}={visible(as_text(value))}")
         say(f"The final best eval score is {state.best.score!r}.")
         if state.best.has_model and not paths.best_model.is_dir():
             say("The model of the best trial could not be copied to best_model, see above.")

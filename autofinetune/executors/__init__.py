@@ -18,6 +18,7 @@ from .forks import ForkServer, Imports, common_environment
 from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
 from .preflight import HelpText, ask_for_options
+from .reports import MOST_REPORTS
 from .slots import THREAD_VARIABLES, Slot, Slots, find_slots
 
 EXECUTORS: Mapping[str, type[Executor]] = {
@@ -27,6 +28,7 @@ EXECUTORS: Mapping[str, type[Executor]] = {
 
 __all__ = [
     "EXECUTORS",
+    "MOST_REPORTS",
     "THREAD_VARIABLES",
     "Attempt",
     "CardProbe",

@@ -29,6 +29,7 @@ from autofinetune.runner.files import (
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
     Remains,
+    has_mark,
     holders,
     identity,
     is_alive,
@@ -45,8 +46,8 @@ from .forks import ForkServer
 from .hand_over import hand_over
 from .lease import Leases
 from .patience import Patience
-from .records import read_exit, read_json
-from .reports import NO_ROOM, read_reports
+from .records import read_exit, read_identity, read_json
+from .reports import MOST_REPORTS, NO_ROOM, read_reports
 from .slots import Slot
 from .start import start_runner
 
@@ -73,6 +74,7 @@ class _Job:
     patience: Patience
     who: dict[str, Any] | None = None
     report_offset: int = 0
+    reports: int = 0  # intermediate ones so far
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
@@ -245,7 +247,9 @@ class LocalExecutor(Executor):
 
     def _attach(self, job: _Job, here: Path) -> None:
         """Watch the runner that `started.json` names, if it is that process and it lives."""
-        job.who = read_json(here / STARTED) or job.who
+        found = read_identity(here / STARTED)
+        if found is not None and has_mark(found["pid"], job.mark):
+            job.who = found
         self._watch(job)
 
     def _unwatch(self, job: _Job) -> None:
@@ -452,11 +456,20 @@ class LocalExecutor(Executor):
 
 def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Report], int]:
     """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
-    path = here / REPORTS
-    found, offset = read_reports(path, job.report_offset)
-    before = job.report_offset
-    while to_the_end and offset != before:
+    path, offset, before = here / REPORTS, job.report_offset, -1
+    found: list[Report] = []
+    while offset != before and (to_the_end or before < 0):
         before = offset
-        more, offset = read_reports(path, before)
-        found += more
+        is_full = job.reports >= MOST_REPORTS
+        more, offset = read_reports(path, before, only_final=is_full)
+        found += _taken(job, more)
     return found, offset
+
+
+def _taken(job: _Job, reports: Sequence[Report]) -> Iterator[Report]:
+    """All final reports, and as many others as are taken of an attempt."""
+    for report in reports:
+        if report.kind == "intermediate":
+            job.reports += 1
+        if report.kind == "final" or job.reports <= MOST_REPORTS:
+            yield report

@@ -6,16 +6,17 @@ Raises OSError when the machine has no room for opening a file at present.
 from __future__ import annotations
 
 import json
-import operator
 import signal
 from pathlib import Path
 from typing import Any
 
+from autofinetune import fields
 from autofinetune.runner.files import EXIT
 
 from .base import ExitRecord
 from .reports import NO_ROOM, read_regular
 
+_MOST_SURVIVORS = 100_000
 _WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
 
 
@@ -27,9 +28,19 @@ def read_json(path: Path) -> dict[str, Any] | None:
         if error.errno in NO_ROOM:
             raise  # that the file could not be read now does not mean that it is not there
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
+
+
+def read_identity(path: Path) -> dict[str, Any] | None:
+    """The `identity` of a process in a file; None where it holds something else."""
+    data = read_json(path) or {}
+    try:
+        who = {name: fields.count(data[name]) for name in ("pid", "start_time")}
+        return {**who, "boot_id": fields.exact_text(data["boot_id"])}
+    except (KeyError, ValueError):
+        return None
 
 
 def read_exit(directory: Path) -> ExitRecord | None:
@@ -43,14 +54,17 @@ def read_exit(directory: Path) -> ExitRecord | None:
 
 def _as_record(data: dict[str, Any]) -> ExitRecord:
     code = data["returncode"]
+    survivors = data.get("survivors", [])
+    if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
+        raise ValueError("survivors are no list")
     return ExitRecord(
-        why=str(data["why"]) if data["why"] in _WHYS else _unknown(data["why"]),
-        returncode=None if code is None else operator.index(code),
-        seconds=max(0.0, float(data["seconds"])),
-        error=data.get("error", ""),
-        leftovers=data.get("leftovers", 0),
-        survivors=tuple(data.get("survivors", ())),
-        is_oom=data["returncode"] == -signal.SIGKILL and data.get("oom_kills", 0) > 0,
+        why=data["why"] if data["why"] in _WHYS else _unknown(data["why"]),
+        returncode=None if code is None else fields.whole(code),
+        seconds=max(0.0, fields.number(data["seconds"])),
+        error=fields.text(data.get("error", "")),
+        leftovers=fields.count(data.get("leftovers", 0)),
+        survivors=tuple(map(fields.small, survivors)),
+        is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
     )
 
 

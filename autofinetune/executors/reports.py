@@ -14,14 +14,17 @@ from .base import Report
 
 MAX_LINE = 64 * 1024
 MAX_CHUNK = 1 << 20
+MOST_REPORTS = 10_000  # intermediate ones of an attempt that are taken
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # an error that says nothing of the file
 _KINDS = ("final", "intermediate")
 _NNI_FRAME = re.compile(rb"ME([0-9]{6})(?={)")  # and the number of bytes that follow
 _NNI_KINDS = {"FINAL": "final", "PERIODICAL": "intermediate"}
 
 
-def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
+def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[list[Report], int]:
     """The whole lines after `offset` that are reports, and the offset behind the last line.
+
+    With `only_final` those that can be nothing but intermediate ones are passed over unread.
 
     A missing file has no reports. Anything but a regular file is left alone (a link or a pipe
     put in its place could lead anywhere or never end), and so is every line that is no report.
@@ -44,6 +47,8 @@ def read_reports(path: Path, offset: int) -> tuple[list[Report], int]:
         return [], offset + len(data)  # no report is that long: do not wait for its end
     for number, line in enumerate(data[:end].splitlines(keepends=True)):
         offset += len(line)
+        if only_final and b"final" not in line and b"FINAL" not in line:
+            continue
         report = None if is_inside and number == 0 else parse_report(line, offset)
         if report is not None:
             reports.append(report)

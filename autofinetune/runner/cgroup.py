@@ -57,10 +57,26 @@ def planned_cgroup(mark: str) -> Cgroup:
 
 
 def recorded_cgroup(mark: str, paths: object) -> Cgroup:
-    """The groups made for this mark, as read from a file that others may have written."""
+    """The groups made for this mark, as read from a file that others may have written.
+
+    Only what a runner can have made is taken: a group with the name of the mark, where groups are
+    mounted, and reached without a link.
+    """
     named = paths if isinstance(paths, list) else []
-    name = _name(mark)
-    return Cgroup(p for p in named if isinstance(p, str) and os.path.basename(p) == name)
+    try:
+        mounts = [os.path.join(place, "") for place in _mount_points().values()]
+    except OSError:
+        mounts = []
+    return Cgroup(p for p in named if isinstance(p, str) and _may_be_made(p, _name(mark), mounts))
+
+
+def _may_be_made(path: str, name: str, mounts: list[str]) -> bool:
+    return (
+        os.path.basename(path) == name
+        and any(path.startswith(place) for place in mounts)
+        and "\0" not in path
+        and os.path.realpath(path) == path
+    )
 
 
 def _pids(path: str) -> set[int]:

@@ -78,9 +78,9 @@ Start = Callable[[list[str], dict[str, str], int, int], int]
 def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: int) -> int:
     """Start the command as a program of its own; what is inheritable it inherits; its pid."""
     return os.posix_spawnp(
-        _program(argv[0], environ),
-        argv,
-        environ,
+        _encoded(_program(argv[0], environ)),
+        [_encoded(word) for word in argv],
+        {_encoded(name): _encoded(value) for name, value in environ.items()},
         file_actions=[
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -90,6 +90,14 @@ def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: 
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
     )
+
+
+def _encoded(word: str) -> bytes:
+    """A word as this locale writes it, or, where it cannot, as UTF-8."""
+    try:
+        return os.fsencode(word)
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "backslashreplace")
 
 
 def _program(name: str, environ: dict[str, str]) -> str:

@@ -113,26 +113,42 @@ def _number(mark: str) -> int:
 
 
 def marked(*marks: str) -> list[int]:
-    """Living processes that carry one of these marks, ourselves left out.
+    """Living processes that carry one of these marks, ourselves left out."""
+    own = os.getpid()
+    return [pid for pid in _all_pids() if pid != own and has_mark(pid, *marks)]
 
-    Either their environment has it, or a limit that they have inherited; see `carry`.
+
+def has_mark(pid: int, *marks: str) -> bool:
+    """Whether this process lives and carries one of these marks.
+
+    Either its environment has it, or a limit that it has inherited; see `carry`.
     """
     words = {f"{MARK_VARIABLE}={mark}".encode() for mark in marks}
-    limits = {b"%d" % _number(mark) for mark in marks}
-    return [
-        pid
-        for pid in _all_pids()
-        if (_limit(pid) in limits or not words.isdisjoint(_read(pid, "environ").split(b"\0")))
-        and pid != os.getpid()
-        and _stat(pid) is not None
-    ]
+    numbers = {_number(mark) for mark in marks}
+    is_marked = _limit(pid) in numbers or not words.isdisjoint(_environment(pid))
+    return is_marked and _stat(pid) is not None
 
 
-def _limit(pid: int) -> bytes:
+def of_run(run: str) -> list[int]:
+    """Living processes of any attempt of this run."""
+    wanted = f"{MARK_VARIABLE}={run}/".encode()
+    found = []
+    for pid in _all_pids():
+        if any(word.startswith(wanted) for word in _environment(pid)) and _stat(pid) is not None:
+            found.append(pid)
+    return found
+
+
+def _environment(pid: int) -> list[bytes]:
+    return _read(pid, "environ").split(b"\0")
+
+
+def _limit(pid: int) -> int | None:
     for line in _read(pid, "limits").splitlines():
         if line.startswith(_LIMIT_NAME):
-            return line.removeprefix(_LIMIT_NAME).split()[0]
-    return b""
+            value = line.removeprefix(_LIMIT_NAME).split()[0]
+            return int(value) if value.isdigit() else None
+    return None
 
 
 def holders(path: str) -> list[int]:

@@ -23,6 +23,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.run_state import EXHAUSTED
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
+from autofinetune.visible import visible, visible_lines
 
 from .base import Sink
 
@@ -51,7 +52,7 @@ class Console(Sink):
         self._paths = paths
         self._stream = stream
         self._slots = slots
-        self._is_live = stream.isatty()
+        self._is_live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = ""
 
     def handle(self, event: Event, state: State) -> None:
@@ -86,7 +87,7 @@ class Console(Sink):
             self._crashed(trial)
 
     def _crashed(self, trial: Trial) -> None:
-        values = ", ".join(f"{name}={as_text(value)}" for name, value in trial.params.items())
+        values = ", ".join(f"{k}={visible(as_text(v))}" for k, v in trial.params.items())
         self._say(f"WARNING: Program which was ran with hyperparameters as {values} was crashed!")
         self._say(f"         reason: {trial.reason}")
         if trial.reason in _HINTS:
@@ -111,7 +112,7 @@ class Console(Sink):
     def _say(self, line: str) -> None:
         live = self._live
         self._draw("")
-        terminal.write(self._stream, line + "\n")
+        terminal.write(self._stream, visible_lines(line) + "\n")
         self._draw(live)
 
     def _draw(self, live: str) -> None:

@@ -1,0 +1,126 @@
+"""Readers for the fields of records that others may have written: types, ranges, lengths."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autofinetune.visible import visible
+
+MOST_TEXT = 1 << 20
+_MOST = 2**53
+_LARGEST = sys.float_info.max
+_MOST_VALUES = 100_000
+_MOST_OF_ANYTHING = 10_000_000
+_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
+_STATUSES = ("COMPLETED", "FAILED", "STOPPED")
+
+Reader = Callable[[Any], Any]
+
+
+def number(value: object) -> float:
+    """A finite number."""
+    if (
+        not isinstance(value, (int, float))
+        or isinstance(value, bool)
+        or not -_LARGEST <= value <= _LARGEST
+    ):
+        raise ValueError("is no finite number")
+    return value
+
+
+def whole(value: object) -> int:
+    """A whole number of at most 53 bits."""
+    if type(value) is not int or abs(value) > _MOST:
+        raise ValueError("is no whole number")
+    return value
+
+
+def count(value: object) -> int:
+    """A whole number from 0."""
+    if whole(value) < 0:
+        raise ValueError("is below 0")
+    return whole(value)
+
+
+def small(value: object) -> int:
+    """A number of which there are at most ten million."""
+    if count(value) > _MOST_OF_ANYTHING:
+        raise ValueError("is too large")
+    return count(value)
+
+
+def flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def text(value: object) -> str:
+    """A text that is shown in one line."""
+    return visible(exact_text(value))
+
+
+def exact_text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise ValueError("is no text, or one that is too long")
+    return value
+
+
+def name(value: object) -> str:
+    """A name that can be a part of a path or of a mark."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("is no name of letters, digits, dots and dashes")
+    return value
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("is no object")
+    return value
+
+
+def numbers(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) > _MOST_VALUES:
+        raise ValueError("is no list of numbers")
+    return tuple(map(number, value))
+
+
+def params(value: object) -> Mapping[str, Any]:
+    """Names and values of hyperparameters; the names can be shown."""
+    found = mapping(value)
+    if len(found) > _MOST_VALUES or any(visible(key) != key for key in found):
+        raise ValueError("has names of no hyperparameters")
+    return {key: _value(one) for key, one in found.items()}
+
+
+def _value(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    return exact_text(value) if isinstance(value, str) else number(value)
+
+
+def status(value: object) -> str:
+    if value not in _STATUSES:
+        raise ValueError(f"is none of {', '.join(_STATUSES)}")
+    return str(value)
+
+
+def optional(reader: Reader) -> Reader:
+    """What `reader` reads, or None."""
+    return lambda value: None if value is None else reader(value)
+
+
+# By field, or by kind and field.
+READERS: Mapping[str, Reader] = {
+    "at": number, "run": name, "version": text, "config": mapping, "where": mapping,
+    "trial": small, "round": small, "member": small, "attempt": small,
+    "point": numbers, "params": params, "parent": optional(small),
+    "slot": text, "handle": mapping, "step": whole, "score": number, "offset": count,
+    "reason": text, "status": status, "seconds": number, "has_model": flag,
+    "estimate": optional(number),
+    "TrialEnded.score": optional(number),
+    "RunResumed.run": lambda value: value and name(value),
+}  # fmt: skip
