@@ -124,12 +124,12 @@ class SqliteJournal:
                 f"its path has {len(path)} bytes, and SQLite allows {_LONGEST_PATH}; "
                 "choose a shorter --output_dir"
             )
-        try:
-            descriptors = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in _BESIDE]
-        except OSError as error:
-            return error
-        for descriptor in descriptors:
-            os.close(descriptor)
+        with contextlib.ExitStack() as stack:
+            try:
+                for _ in _BESIDE:
+                    stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError as error:
+                return error
         return None
 
     def _open(self, name: str) -> sqlite3.Connection:
@@ -160,15 +160,16 @@ class SqliteJournal:
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        if hasattr(connection, "setlimit"):  # from Python 3.11 on
+        with contextlib.suppress(AttributeError):  # it is there from Python 3.11 on
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise sqlite3.DatabaseError("not a journal of autofinetune")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(
-                f"version {version}, written by a newer autofinetune; this one reads up to "
-                f"version {SCHEMA_VERSION}"
+            raise EnvironmentProblem(
+                f"the journal {self._path} has version {version}, written by a newer "
+                f"autofinetune; this one reads up to version {SCHEMA_VERSION}",
+                "install the newer version",
             )
 
     def append(self, events: Sequence[Event]) -> None:
@@ -205,10 +206,7 @@ class SqliteJournal:
                 )
             return
         if os.fstat(self._folder).st_nlink == 0:
-            raise EnvironmentProblem(
-                f"the output directory {self._path.parent} was deleted while the run went on",
-                "nothing of it can be resumed; start again",
-            )
+            raise deleted(self._path.parent)
         self._write_anew(name)
         self._notice(f"WARNING: {self._path} was deleted; it was written anew, nothing is lost")
 
@@ -300,9 +298,17 @@ class SqliteJournal:
         message = f"the journal {self._path} {what}: {error}"
         if _may_succeed_later(error):
             return DiskFull(message, _NO_ROOM)
-        if isinstance(error, ValueError) or any(word in str(error) for word in _DAMAGE):
+        if isinstance(error, ValueError | sqlite3.DataError) or type(error) is _DAMAGE:
             return EnvironmentProblem(message, _DAMAGED)
         return EnvironmentProblem(message, None if isinstance(error, OSError) else _NO_ROOM)
+
+
+def deleted(directory: Path) -> EnvironmentProblem:
+    """What to say of an output directory that is gone."""
+    return EnvironmentProblem(
+        f"the output directory {directory} was deleted while the run went on",
+        "nothing of it can be resumed; start again",
+    )
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
@@ -328,5 +334,5 @@ _NO_ROOM = (
     "check that the disk has space and the directory is writable; nothing that was acknowledged "
     "is lost"
 )
-_DAMAGE = ("malformed", "not a database", "the one table", "Could not decode", "Tree ", "page")
+_DAMAGE = sqlite3.DatabaseError  # itself, and none of the other kinds that derive from it
 _IOERR_FOR_SPACE = (778, 4874)  # SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE

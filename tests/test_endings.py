@@ -26,7 +26,12 @@ FINE = ExitRecord("exit", 0, 7.0)
 
 
 def follows(
-    root: Path, record: ExitRecord | None, finals: tuple[float, ...] = (0.5,), held: int = 0
+    root: Path,
+    record: ExitRecord | None,
+    finals: tuple[float, ...] = (0.5,),
+    held: int = 0,
+    *,
+    was_moved: bool = False,
 ) -> list[Event]:
     """For the first trial of a run, begun 60 seconds ago on the first slot."""
     state = State()
@@ -35,7 +40,8 @@ def follows(
     stopping = Stopping(None, Direction.MAXIMIZE)
     endings = Endings(Safety(), RunPaths(root), state, lambda: SLOTS, stopping, lambda: 160.0)
     how = JobState.LOST if record is None else JobState.EXITED
-    return list(endings.of(Observation((0, 1), how, (), record, held), finals))
+    news = Observation((0, 1), how, (), record, held)
+    return list(endings.of(news, finals, was_moved=was_moved))
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -80,3 +86,13 @@ def test_the_wall_clock_tells_how_long_a_trial_without_record_took(tmp_path: Pat
     (ended,) = follows(tmp_path, None)
     assert isinstance(ended, TrialEnded)
     assert ended.seconds == 60.0
+
+
+def test_a_failure_after_the_directory_was_moved_does_not_count(tmp_path: Path) -> None:
+    failed = ExitRecord("exit", 1, 7.0)
+    (ended,) = follows(tmp_path, failed, ())
+    assert isinstance(ended, TrialEnded)
+    assert follows(tmp_path, failed, (), was_moved=True) == [AttemptLost(160.0, 0, 1, "moved")]
+    (ended,) = follows(tmp_path, failed, was_moved=True)
+    assert isinstance(ended, TrialEnded)
+    assert (ended.status, ended.score) == ("COMPLETED", 0.5)

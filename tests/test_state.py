@@ -187,3 +187,24 @@ def test_trials_come_round_by_round() -> None:
     for trial, round_ in enumerate([1, 0, 1, 0]):
         state.apply(TrialCreated(1.0, trial, round_, trial, (0.5,), {"x": 1}, None))
     assert [trial.id for trial in state.by_round()] == [1, 3, 0, 2]
+
+
+def test_a_parent_was_created_before_so_that_no_chain_is_endless() -> None:
+    for parent in (0, 1):
+        with pytest.raises(ImpossibleEvent, match=f"trial 0 continues trial {parent}"):
+            folded(dataclasses.replace(CREATED, parent=parent))
+
+
+@pytest.mark.parametrize("repeats", [0, -1, 1.5, "2", True, 10**9, None])
+def test_a_number_of_repeats_that_cannot_be_is_refused(repeats: object) -> None:
+    with pytest.raises(ImpossibleEvent, match="repeats is"):
+        folded(RunCreated(1.0, "r", "0", {"repeats": repeats}))
+
+
+def test_a_resumed_run_has_the_name_and_the_place_that_it_got() -> None:
+    state = State()
+    state.apply(RunCreated(1.0, "r", "0", {}, {"path": "/a"}))
+    state.apply(RunResumed(2.0, "0"))
+    assert (state.run, state.where) == ("r", {"path": "/a"})
+    state.apply(RunResumed(3.0, "0", "copy", {"path": "/b"}))
+    assert (state.run, state.where) == ("copy", {"path": "/b"})

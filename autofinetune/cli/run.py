@@ -51,7 +51,7 @@ from autofinetune.errors import (
 )
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import CardProbe, ForkServer, LocalExecutor, Slots
-from autofinetune.journal import SqliteJournal
+from autofinetune.journal import SqliteJournal, deleted
 from autofinetune.paths import RunPaths, opened_run
 from autofinetune.placement import read_placement
 from autofinetune.prior import read_earlier, read_enqueued
@@ -304,6 +304,8 @@ def _work(
             raise
         except OSError as error:
             tuner.fail(str(error))
+            if paths.place.root.stat().st_nlink == 0:
+                raise deleted(paths.at) from None
             raise EnvironmentProblem(
                 f"the run stopped: {error}; trials that run go on by themselves",
                 f"mend it, then: autofinetune resume {shown(paths)}",

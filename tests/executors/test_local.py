@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from autofinetune.directory import Place
 from autofinetune.executors import (
     Attempt,
     JobState,
@@ -376,6 +377,9 @@ def test_a_runner_that_cannot_start_is_lost(executor: LocalExecutor, tmp_path: P
         '{"why": "exit", "returncode": "0", "seconds": 1.0}',
         '{"why": "exit", "returncode": 0, "seconds": "long"}',
         '{"why": "exit"}',
+        '{"why": "exit", "returncode": 0, "seconds": 1, "survivors": "abc"}',
+        '{"why": "exit", "returncode": 0, "seconds": 1e400}',
+        "[" * 100_000,
         "[]",
     ],
 )
@@ -387,6 +391,71 @@ def test_a_record_that_no_runner_writes_is_none(
     (Path(attempt.directory) / EXIT).write_text(text)
     executor.submit(attempt)
     assert until_over(executor).state is JobState.LOST
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"pid": 1},
+        {"pid": "1", "start_time": 1, "boot_id": "x"},
+        {"pid": 1, "start_time": 1.5, "boot_id": "x"},
+        {"pid": 1, "start_time": 1, "boot_id": None},
+        identity(os.getpid()),  # it lives and is no runner of this attempt
+    ],
+)
+def test_a_runner_that_cannot_be_one_is_not_watched(
+    executor: LocalExecutor, tmp_path: Path, who: object
+) -> None:
+    attempt = attempt_of(tmp_path, "pass")
+    Path(attempt.directory).mkdir()
+    (Path(attempt.directory) / STARTED).write_text(json.dumps(who))
+    executor.submit(attempt)
+    executor.cancel(attempt.key)  # that would be us
+    assert until_over(executor).state is JobState.LOST
+
+
+def test_only_so_many_reports_on_the_way_are_taken_and_every_final_one(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MOST_REPORTS", 3)
+    code = (
+        "import os\nfile = open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a')\n"
+        "for n in range(9):\n    file.write('{\"intermediate\": %d}\\n' % n)\n"
+        "    if n in (1, 7): file.write('{\"final\": %d}\\n' % n)"
+    )
+    executor.submit(attempt_of(tmp_path, code))
+    found = [(report.kind, report.score) for report in until_over(executor).reports]
+    assert found == [
+        ("intermediate", 0), ("intermediate", 1), ("final", 1), ("intermediate", 2), ("final", 7)
+    ]  # fmt: skip
+
+
+def test_a_directory_that_cannot_be_opened_at_once_is_opened_later(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor.submit(attempt_of(tmp_path, "pass"))
+    opened = refuse_at_first(monkeypatch, 2, errno.EMFILE, Place, "opened")
+    assert until_over(executor).state is JobState.EXITED
+    assert opened
+
+
+def test_a_link_in_the_place_of_the_directory_is_none(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    """Nothing is written where it leads, and the runner finds its place again."""
+    (tmp_path / "elsewhere").mkdir()
+    code = (
+        "import os\nhere = os.path.dirname(os.environ['AUTOFINETUNE_REPORT_FILE'])\n"
+        f"os.rename(here, here + '.away'); os.symlink({str(tmp_path / 'elsewhere')!r}, here)\n"
+        "print('ready', flush=True)\nwhile not os.path.exists('go'): pass"
+    )
+    attempt = attempt_of(tmp_path, code)
+    submit_until_ready(executor, attempt)
+    executor.request_stop(attempt.key)
+    assert executor.poll(0.0) == []
+    (tmp_path / "go").touch()
+    assert until_over(executor).state is JobState.EXITED
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_an_attempt_on_a_slot_that_is_no_more_is_lost(
@@ -431,6 +500,7 @@ def test_a_runner_that_ends_while_it_is_attached_to_is_not_watched(
 
     before = open_files()
     monkeypatch.setattr(local, "is_alive", lives_at_first)
+    monkeypatch.setattr(local, "has_mark", lambda pid, mark: pid == os.getpid())
     executor.submit(attempt)
     assert len(looks) == 2
     assert open_files() == before

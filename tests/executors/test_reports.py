@@ -352,3 +352,11 @@ def test_what_train_py_writes_is_what_is_read(path: Path) -> None:
     path.write_bytes(ORIGINAL)
     assert repr([score for _, score, _ in read(path)]) == repr(WRITTEN)
     assert all(json.loads(line) for line in ORIGINAL.splitlines() if line)
+
+
+def test_where_only_final_ones_are_wanted_others_are_passed_over(path: Path) -> None:
+    lines = ['{"intermediate": 1}', '{"final": 2}', "{", '{"intermediate": 3, "step": 4}', "final"]
+    path.write_text("\n".join(lines) + "\n")
+    found, offset = read_reports(path, 0, only_final=True)
+    assert [(report.kind, report.score) for report in found] == [("final", 2.0)]
+    assert offset == path.stat().st_size

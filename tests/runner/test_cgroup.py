@@ -55,10 +55,24 @@ def test_refusals_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert group.paths == []
 
 
-def test_only_groups_of_the_mark_are_taken_from_a_file() -> None:
-    paths = ["/sys/fs/cgroup/other", "/x/autofinetune-run-0-1", 3, None]
-    assert recorded_cgroup("run/0/1", paths).paths == ["/x/autofinetune-run-0-1"]
-    assert recorded_cgroup("run/0/1", {"/x/autofinetune-run-0-1": 1}).paths == []
+def test_only_groups_that_a_runner_can_have_made_are_taken_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted, name = tmp_path / "cgroup", "autofinetune-run-0-1"
+    (mounted / "own").mkdir(parents=True)
+    (tmp_path / name).symlink_to(mounted / "own")
+    (mounted / name).symlink_to(mounted / "own")
+    pretend(monkeypatch, mounts=f"cgroup2 {mounted} cgroup2 rw 0 0\n")
+    good = f"{mounted}/own/{name}"
+    bad = [
+        f"{mounted}/other", f"{tmp_path}/{name}", f"{mounted}/{name}",
+        f"{mounted}/x/../own/{name}",
+        f"{mounted}/a\0b/{name}", f"{mounted}/own/{name}/", name, "", 3, None,
+    ]  # fmt: skip
+    assert recorded_cgroup("run/0/1", [*bad, good]).paths == [good]
+    assert recorded_cgroup("run/0/1", {good: 1}).paths == []
+    pretend(monkeypatch)
+    assert recorded_cgroup("run/0/1", [good]).paths == []
 
 
 def test_the_closest_counter_is_read(tmp_path: Path) -> None:
