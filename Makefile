@@ -15,8 +15,8 @@ WANTED = $(PYTHON) tools/requirements.py
 COMPILE = $$uv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
     --no-annotate --no-header --no-emit-index-url --only-binary :all: -
 # The oldest supported Python that is installed.
-OLDEST_PYTHON ?= $(shell for minor in 10 11 12 13; do \
-    python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done)
+OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
+    python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
 .PHONY: demo demo-text test test-latest test-oldest lock coverage lint bench faults torture clean
 

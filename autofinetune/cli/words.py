@@ -165,8 +165,8 @@ def _tell_schedule(trials: int, directory: str) -> None:
     """Say how to get a model again to which its last hyperparameters alone do not lead."""
     if trials > 1:
         say(
-            f"Its model was trained by {trials} trials in a row, with other hyperparameters each "
-            f"time: autofinetune lineage {directory}"
+            f"Its model comes from {trials} trials in a row with changing hyperparameters: "
+            f"autofinetune lineage {directory}"
         )
         say(f"To train them again from scratch: autofinetune replay {directory}")
 

@@ -67,7 +67,7 @@ def test_the_end_of_a_run_tells_what_led_to_its_model(workplace: Workplace, done
     best = max(table(workplace), key=lambda row: float(row["score"]))
     length = len(chain(workplace, best["trial"]))
     assert length > 1
-    assert f"\nIts model was trained by {length} trials in a row" in done.out
+    assert f"\nIts model comes from {length} trials in a row" in done.out
     for command in re.findall(r": autofinetune ((?:lineage|replay) \S+)$", done.out, re.MULTILINE):
         assert workplace.run(*command.split()).code == 0
     assert "autofinetune lineage result\n" in done.out
