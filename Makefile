@@ -7,7 +7,7 @@ DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
 COVERED = attempts endings journal notices nvml placement safety scheduler state stopping trials tuner verdict
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks hand_over lease local records reports slots)
+    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks hand_over lease local patience records reports slots start)
 
 # The versions that demo, test and CI install; `make lock` renews them.
 LOCKS = requirements

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from autofinetune.config import Config
 from autofinetune.copying import remove_tree
 from autofinetune.directory import appended
@@ -53,10 +55,11 @@ def make_attempt(
 def make_empty(paths: RunPaths, round_: int, member: int) -> None:
     """Empty the directory of a model, so that files of a lost attempt are not taken for it.
 
-    Whatever is no regular file makes room for the log beside it.
+    A link or a pipe makes room for the log beside it.
     """
     model, log = paths.model(round_, member), paths.trial_log(round_, member)
     with paths.place_of(model.parent).opened(create=True) as here:
         remove_tree(here / model.name)
         (here / model.name).mkdir()
-        appended(here / log.name, 0o644).close()
+        with contextlib.suppress(IsADirectoryError):  # then the trial goes on without a log
+            appended(here / log.name, 0o644).close()

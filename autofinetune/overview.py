@@ -60,11 +60,12 @@ class Overview:
     last_event_at: float
 
 
-def look(journal: SqliteJournal, *, is_tuner_alive: bool) -> Overview:
+def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
     """The run in a journal with at least its first event.
 
     Args:
-        is_tuner_alive: whether a tuner is at work on it.
+        is_tuner_alive: whether a tuner is seen at work on it.
+        host: the machine on which one may be that is not seen, or nothing.
 
     Raises:
         EnvironmentProblem: the journal cannot be read.
@@ -72,10 +73,10 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool) -> Overview:
     with journal.snapshot() as ask:
         begun = journal.created()
         assert begun is not None
-        return _look(ask, begun, is_tuner_alive)
+        return _look(ask, begun, is_tuner_alive, host)
 
 
-def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool) -> Overview:
+def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overview:
     (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
     config = begun.config
     max_trials = planned_trials(config)  # which checks all of it
@@ -86,7 +87,9 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool) -> Overview:
     by_status[Status.RUNNING.value] = len(running)
     by_status[Status.QUEUED.value] = len(unfinished) - len(running)
     state, reason = run_state(end_reason, has_begun=bool(ended or running))
-    if end_reason is None and not is_tuner_alive:
+    if end_reason is None and not is_tuner_alive and host:
+        reason = f"as of its last event; whether its tuner on {host} lives is not seen from here"
+    elif end_reason is None and not is_tuner_alive:
         state = RunState.ERROR
         reason = "its tuner is gone: it was killed, or the machine went down"
     repeats = config.get("repeats", 1)

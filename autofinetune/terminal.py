@@ -8,9 +8,35 @@ its result (`convert`, `status`) goes through `print`, because losing that is an
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import TextIO
+
+
+def prepare() -> None:
+    """Make the standard streams fit for whatever is written to them.
+
+    One that was closed, as by `>&-`, leads to nothing; else the next file that is opened would get
+    its number, and what somebody prints would end in it. What the encoding of one cannot show is
+    escaped.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if not _is_open(number):
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def out(line: str) -> None:

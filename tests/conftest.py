@@ -64,7 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
     if measuring is None:
         return
-    from autofinetune.executors import hand_over, local
+    from autofinetune.executors import hand_over, start
 
     data = Path(measuring.get_option("run:data_file")).absolute()
     places = {
@@ -73,7 +73,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         "config": str(session.config.rootpath / "pyproject.toml"),
         "boot": str(Path(hand_over.BOOT, "sitecustomize.py")),
     }
-    local.START_RUNNER = (*local.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
+    start.START_RUNNER = (*start.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
     hand_over.BOOT = tempfile.mkdtemp()
     session.config.add_cleanup(lambda: _clean_up(Path(hand_over.BOOT), data))
     Path(hand_over.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))

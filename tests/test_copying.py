@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 from pathlib import Path
-from typing import BinaryIO
+from types import SimpleNamespace
 
 import pytest
 
+from autofinetune import copying
 from autofinetune.copying import copy_model, make_writable, remove_tree
 from autofinetune.sinks.best_model import describe_files
 
@@ -84,11 +87,11 @@ def test_a_copy_does_not_change_with_its_original(tmp_path: Path) -> None:
 def test_blocks_are_shared_where_the_file_system_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ioctl(copy: BinaryIO, request: int, source: int) -> int:
+    def ioctl(copy: int, request: int, source: int) -> int:
         """What the kernel does for FICLONE."""
         assert request == 0x40049409
         asked.append(str(Path(f"/proc/self/fd/{source}").readlink()))
-        return copy.write(os.pread(source, 1000, 0))
+        return os.write(copy, os.pread(source, 1000, 0))
 
     asked: list[str] = []
     (tmp_path / "model").mkdir()
@@ -97,3 +100,132 @@ def test_blocks_are_shared_where_the_file_system_can(
     copy_model(tmp_path / "model", tmp_path / "copy")
     assert asked == [str(tmp_path / "model/weights")]
     assert (tmp_path / "copy/weights").read_text() == "w"
+
+
+MIB = 1 << 20
+
+
+def make_sparse(path: Path, size: int, *places: int) -> None:
+    """A file of `size` bytes with 4 KiB written at each place."""
+    with path.open("wb") as file:
+        for place in places:
+            file.seek(place)
+            file.write(os.urandom(4096))
+        file.truncate(size)
+
+
+def allocated(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+@pytest.mark.parametrize("places", [(), (0,), (0, 40 * MIB), (5 * MIB, 64 * MIB - 4096)])
+def test_holes_stay_holes(tmp_path: Path, places: tuple[int, ...]) -> None:
+    (tmp_path / "model").mkdir()
+    make_sparse(tmp_path / "model/weights", 64 * MIB, *places)
+    copy_model(tmp_path / "model", tmp_path / "copy")
+    assert allocated(tmp_path / "copy/weights") <= 1 * MIB
+    assert (tmp_path / "copy/weights").read_bytes() == (tmp_path / "model/weights").read_bytes()
+
+
+def test_a_file_system_that_can_do_nothing_itself_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No reflinks, no holes, no copies inside the kernel."""
+
+    def refuse(*words: object) -> int:
+        raise OSError(errno.EXDEV, "refused")
+
+    (tmp_path / "model").mkdir()
+    make_sparse(tmp_path / "model/weights", 20 * MIB, 0, 18 * MIB)
+    for name in ("copy_file_range", "lseek"):
+        monkeypatch.setattr(os, name, refuse)
+    copy_model(tmp_path / "model", tmp_path / "copy")
+    assert (tmp_path / "copy/weights").read_bytes() == (tmp_path / "model/weights").read_bytes()
+
+
+def test_a_file_that_gets_shorter_meanwhile_is_copied_as_far_as_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/weights").write_bytes(b"w" * 1000)
+    monkeypatch.setattr(os, "copy_file_range", lambda *words: 0)
+    copy_model(tmp_path / "model", tmp_path / "copy")
+    assert (tmp_path / "copy/weights").stat().st_size == 1000
+
+
+def test_an_error_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/weights").write_bytes(b"w")
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    with pytest.raises(OSError, match="full"):
+        copy_model(tmp_path / "model", tmp_path / "copy")
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        copying._copy_file(str(tmp_path / "pipe"), str(tmp_path / "copy"))
+
+
+def synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, library: object
+) -> tuple[int, int]:
+    """How often a copy of so many files called fsync and syncfs."""
+    fsync, calls = os.fsync, {"fsync": 0, "syncfs": 0}
+
+    def count_fsync(descriptor: int) -> None:
+        calls["fsync"] += 1
+        fsync(descriptor)
+
+    def syncfs(descriptor: int) -> int:
+        calls["syncfs"] += 1
+        return library.syncfs(descriptor)  # type: ignore[attr-defined, no-any-return]
+
+    (tmp_path / "model").mkdir()
+    for number in range(count):
+        (tmp_path / f"model/{number}").touch()
+    made = SimpleNamespace(syncfs=syncfs) if hasattr(library, "syncfs") else SimpleNamespace()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", count_fsync)
+        patched.setattr(ctypes, "CDLL", lambda *words, **more: made)
+        copy_model(tmp_path / "model", tmp_path / "copy")
+    return calls["fsync"], calls["syncfs"]
+
+
+def test_many_files_are_put_on_disk_by_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert synced(tmp_path, monkeypatch, 200, ctypes.CDLL(None)) == (0, 1)
+
+
+def test_few_files_are_put_on_disk_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert synced(tmp_path, monkeypatch, 3, ctypes.CDLL(None)) == (4, 0)
+
+
+def failing(code: int) -> SimpleNamespace:
+    def syncfs(descriptor: int) -> int:
+        ctypes.set_errno(code)
+        return -1
+
+    return SimpleNamespace(syncfs=syncfs)
+
+
+def test_without_that_call_many_files_are_put_on_disk_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (library, calls) in enumerate([(object(), 0), (failing(errno.ENOSYS), 1)]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert synced(folder, monkeypatch, 200, library) == (201, calls)
+
+
+def test_a_disk_that_fails_all_files_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        synced(tmp_path, monkeypatch, 200, failing(errno.EIO))

@@ -28,12 +28,12 @@ LAYERS = {
     "manifests.search": 5.1, "manifests.volumes": 5.1,
     "manifests.patterns": 5, "manifests.pods": 5.1,
     "cli.parts": 6, "cli.directories": 6.1, "cli.sources": 6.1,
-    "cli.script_source": 6, "cli.recognition": 6.1,
+    "cli.presence": 6, "cli.script_source": 6, "cli.recognition": 6.1,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,
     "sinks.base": 2.5,
     "executors.cards": 2.5, "executors.lease": 2.5, "executors.devices": 3,
     "executors.slots": 3.2, "executors.card_memory": 3,
-    "executors.forks": 3, "executors.records": 3.2,
+    "executors.forks": 3, "executors.records": 3.2, "executors.start": 3, "executors.patience": 3,
     "executors.reports": 3, "executors.hand_over": 2.9,
     "strategies.population": 2.5, "strategies.members": 2.2,
     "strategies.explore": 2.5, "strategies.turns": 2.3,
@@ -42,11 +42,12 @@ LAYERS = {
     "strategies.design": 1.5, "strategies.options": 1.5,
     "evaluators": 4, "executors": 4, "assessors": 4, "assessors.halving": 2.5,
     "stopping": 4.5, "strategies": 4, "sinks": 4, "scheduler": 3,
-    "sinks.visualdl": 3, "sinks.best_model": 3, "verdict": 4.5, "overview": 4.5, "prior": 4.5,
-    "lineage": 4.5, "search": 4.5, "visible": 0, "fields": 0.5, "whereabouts": 4.5,
+    "sinks.visualdl": 3, "sinks.gate": 3, "sinks.records": 3, "sinks.best_model": 3,
+    "verdict": 4.5, "overview": 4.5, "prior": 4.5, "lineage": 4.5, "search": 4.5,
+    "visible": 0, "fields": 0.5, "whereabouts": 4.5,
     "attempts": 4.5, "world": 1, "endings": 4.8, "limits": 4.8, "tuner": 5,
     "cli": 6, "cli.options": 6, "cli.preflight": 6.1, "cli.words": 6, "cli.preload": 6.1,
-    "cli.run": 6.2,
+    "cli.signals": 6, "cli.run": 6.2,
     "__main__": 7, "": 0.5,
 }  # fmt: skip
 DEFAULT_IN_FOLDER = {
@@ -55,7 +56,13 @@ DEFAULT_IN_FOLDER = {
     "evaluators": 3.5, "executors": 3.5, "sinks": 3.5, "manifests": 5.2, "cli": 6.5,
 }  # fmt: skip
 ONLY_IN = {
-    "subprocess": {"executors.cards", "executors.forks", "executors.local", "executors.preflight"},
+    "subprocess": {
+        "executors.cards",
+        "executors.forks",
+        "executors.local",
+        "executors.preflight",
+        "executors.start",
+    },
     "visualdl": {"sinks.visualdl", "sinks.board"},
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
@@ -126,7 +133,8 @@ def test_plug_ins_do_not_import_each_other(name: str) -> None:
     shared = {
         "base", "population", "design", "reports", "cards", "card_memory", "devices", "lease",
         "slots", "visualdl", "options", "preflight", "turns", "history", "halving", "policy",
-        "members", "explore", "forks", "records", "hand_over", "best_model",
+        "members", "explore", "forks", "records", "hand_over", "best_model", "patience",
+        "start", "gate",
     }  # fmt: skip
     if folder not in ("strategies", "assessors", "evaluators", "executors", "sinks") or not leaf:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -28,11 +29,13 @@ COMMANDS: Mapping[str, str] = {
     "report-final": "autofinetune.cli.report:report_final_command",
     "report-intermediate": "autofinetune.cli.report:report_intermediate_command",
 }
+_TIPS = {errno.EMFILE: "allow this process more open files, for instance: ulimit -n 1024"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    terminal.prepare()
     _activate()
     try:
         return _dispatch(words)
@@ -44,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        _complain(str(error), "the machine refused; mend it, then try again")
+        _complain(str(error), _TIPS.get(error.errno or 0, "fix the cause, then try again"))
         return EnvironmentProblem.exit_code
     finally:
         terminal.let_go()

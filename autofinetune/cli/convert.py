@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def convert_command(argv: Sequence[str]) -> int:
     comments = [f"Converted from {Path(options.file).name}.", *notes]
     text = "".join(f"# {line}\n" for line in comments) + dump_yaml(described)
     if out is None:
-        print(text, end="")
+        sys.stdout.buffer.write(text.encode())  # as the file would be, whatever the locale
+        sys.stdout.flush()
     else:
         write_atomically(out, text.encode())
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def dashboard_command(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--port", type=int, default=8040, help="port, 0 for a free one (default %(default)s)"
     )
+    parser.add_argument(
+        "--no-token", action="store_true",
+        help="answer whoever can connect, every user of this machine included",
+    )  # fmt: skip
     options = parser.parse_args(list(argv))
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port {options.port} is no port", "use a number from 0 to 65535")
@@ -31,8 +36,9 @@ def dashboard_command(argv: Sequence[str]) -> int:
         )
     from autofinetune.sinks.board import listen, serve
 
+    token = "" if options.no_token else secrets.token_urlsafe(24)
     with listen(options.host, options.port) as listener:
-        serve(paths.visualization, listener, _say)
+        serve(paths.visualization, listener, _say, token)
     return 0
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
+from autofinetune.cli.presence import note_tuner, noted_tuner
 from autofinetune.cli.words import shown
 from autofinetune.config import JOURNAL_TIP, Config
-from autofinetune.directory import read_file
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, UsageError
 from autofinetune.journal import SqliteJournal
 from autofinetune.paths import RunPaths, opened_run
 from autofinetune.runner.files import try_lock
 from autofinetune.state import State
-from autofinetune.visible import visible
+
+_LOCK_TRIES = 10
 
 
 def refuse_used_directory(paths: RunPaths) -> None:
@@ -108,20 +109,28 @@ def locked(directory: Path) -> Iterator[RunPaths]:
             paths = stack.enter_context(opened_run(directory))
             here = stack.enter_context(paths.place.opened())
             stack.enter_context(paths.place_of(paths.trials).opened(create=True))
-            lock = try_lock(str(here / paths.lock.name))
+            lock = _lock(here / paths.lock.name)
         except OSError as error:
             raise EnvironmentProblem(
                 f"{directory} cannot be used: {error.strerror or error}",
                 "choose another --output_dir, on a disk that can be written and has locks",
             ) from None
         if lock is None:
-            holder = read_file(here / paths.lock.name).decode(errors="replace").strip()
+            holder = noted_tuner(here / paths.lock.name)
             raise DirectoryBusy(
-                f"another tuner is at work in {directory}: {visible(holder) or 'unknown process'}",
+                f"another tuner is at work in {directory}: {holder}",
                 "wait for it, stop it with Ctrl-C, or choose another --output_dir",
             )
         stack.callback(os.close, lock)
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
+        note_tuner(lock)
         yield paths
+
+
+def _lock(path: Path) -> int | None:
+    """The lock; it is tried again, because `status` holds it for a moment to see if it is free."""
+    for _ in range(_LOCK_TRIES):
+        lock = try_lock(str(path))
+        if lock is not None:
+            return lock
+        time.sleep(0.01)
+    return None

@@ -12,12 +12,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune import terminal
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor
 from autofinetune.cli.directories import (
     holds_run,
@@ -31,6 +30,7 @@ from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
 from autofinetune.cli.preflight import check_is_there, check_script
 from autofinetune.cli.preload import described_steps, fork_server, trial_environment
 from autofinetune.cli.recognition import recognized, with_declared_options, without_asking
+from autofinetune.cli.signals import SIGNALS, signals_to
 from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import (
     announce,
@@ -71,8 +71,6 @@ from autofinetune.strategies import SCHEDULES, Strategy, known_name
 from autofinetune.tuner import Tuner
 from autofinetune.whereabouts import new_name, own_name
 from autofinetune.world import World
-
-_SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -283,6 +281,7 @@ def _work(
         if config.safety.lease_dir
         else "",
         forks=forks,
+        notice=lambda sentence: say_all([sentence]),
     )
     console = Console(config, paths, sys.stdout, len(slots.places))
     guard = SinkGuard([console, *_views(config, paths)], warn)
@@ -298,7 +297,7 @@ def _work(
     with contextlib.ExitStack() as stack:
         for part in (journal, executor, guard):
             stack.callback(part.close)
-        arrived = stack.enter_context(_signals_to(tuner))
+        arrived = stack.enter_context(signals_to(tuner.interrupt, executor.kill_all))
         try:
             if is_new:
                 announce(config, paths, len(slots.places))
@@ -322,7 +321,7 @@ def _work(
             raise broken_inside(error, paths) from error
     # A signal that came when the last trial was over has stopped nothing.
     is_stopped = tuner.interrupted and state.end_reason in (INTERRUPTED, None)
-    stopped = _SIGNALS[signal.Signals(arrived[-1])] if is_stopped else 0
+    stopped = SIGNALS[signal.Signals(arrived[-1])] if is_stopped else 0
     return conclude(state, paths, stopped)
 
 
@@ -334,31 +333,3 @@ def _views(config: Config, paths: RunPaths) -> list[Sink]:
         Tables(config, paths),
         VisualDL(config, paths),
     ]
-
-
-@contextlib.contextmanager
-def _signals_to(tuner: Tuner) -> Iterator[list[int]]:
-    """Forward SIGINT, SIGTERM and SIGHUP to the tuner; yield the list of those that arrived.
-
-    Afterwards the exit code is decided, and they are ignored.
-    """
-    arrived: list[int] = []
-    words = (
-        "no new trials are started; running ones finish. Again: they are ended",
-        "running trials are asked to end. Again: they are killed",
-        "running trials are killed",
-    )
-
-    def handle(signum: int, frame: object) -> None:
-        arrived.append(signum)  # first of all: the next signal may come in the middle of this
-        tuner.interrupt()
-        terminal.err_in_handler(f"stopping: {words[min(len(arrived), 3) - 1]}")
-
-    for signum in _SIGNALS:
-        signal.signal(signum, handle)
-    try:
-        yield arrived
-    finally:
-        # Ignored until the process is gone: Python gives back handlers of its own long before.
-        for signum in _SIGNALS:
-            signal.signal(signum, signal.SIG_IGN)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.cli.directories import holds_run, of_the_journal
 from autofinetune.cli.options import Parser
+from autofinetune.cli.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.config import MOST_TRIALS
 from autofinetune.errors import UsageError
 from autofinetune.journal import SqliteJournal
@@ -35,24 +35,13 @@ def status_command(argv: Sequence[str]) -> int:
                 "give the output directory of a run",
             )
         # Before the journal: what ends meanwhile has said so there.
-        is_alive = _is_locked(paths.lock)
+        is_alive = is_tuner_alive(paths.lock)
         journal = SqliteJournal(paths.journal, read_only=True)
         with contextlib.closing(journal), of_the_journal(paths):
-            found = look(journal, is_tuner_alive=is_alive)
-    print(json.dumps(_as_json(found)) if options.json else _as_text(found, time.time()))
+            found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
+    text = json.dumps(_as_json(found)) if options.json else _as_text(found, time.time())
+    print(text, flush=True)
     return 0
-
-
-def _is_locked(lock: Path) -> bool:
-    """Whether somebody holds the lock; looked up, for taking it would stop a tuner's start."""
-    try:
-        there = lock.stat()
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return False
-    device = there.st_dev
-    name = f"{os.major(device):02x}:{os.minor(device):02x}:{there.st_ino}"
-    return any(line.split()[1] == "FLOCK" and name in line.split() for line in lines)
 
 
 def _as_json(found: Overview) -> dict[str, object]:

@@ -67,6 +67,8 @@ def warn(sentence: str) -> None:
 def shown(paths: RunPaths) -> str:
     """The output directory as a person would type it."""
     relative = os.path.relpath(paths.root)
+    if relative.startswith("-"):  # it would be taken for an option
+        relative = f"./{relative}"
     return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
 
 
@@ -86,25 +88,25 @@ def show_plan(
     config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
 ) -> None:
     """What `--dry_run` prints: the space, the slots and the commands of the first round."""
-    print("search space:")
+    say("search space:")
     for part in (*config.space, *config.space.constants):
         entry = config.space.describe_one(part)
         name, kind = entry.pop("name"), entry.pop("type")
-        print(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+        say(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
     announce(config, paths, len(slots.places))
     say_all(slots.notes)
     say_all(list(slots.describe()))
     if preload:
         say(f"preload: {preload}")
     evaluator = EVALUATORS[config.evaluator](config, paths)
-    print("first commands:")
+    say("first commands:")
     for c in strategy.ask(min(config.popsize * config.repeats, config.max_trials)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         command = shlex.join(masked(evaluator.command(trial, None)))
         if config.nni_wire:
             params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
-        print(f"  {command}")
+        say(f"  {command}")
     if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
         say("note: of these options a trial gets those that --help of its command names")
 

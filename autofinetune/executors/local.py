@@ -8,16 +8,16 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from autofinetune.directory import Place, appended
-from autofinetune.runner.cgroup import recorded_cgroup
+from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import (
+    EXIT,
     LOCK,
     REPORTS,
     SPEC,
@@ -30,8 +30,11 @@ from autofinetune.runner.processes import (
     MARK_VARIABLE,
     Remains,
     has_mark,
+    holders,
     identity,
     is_alive,
+    marked,
+    name_of,
     send_to,
 )
 from autofinetune.state import device_of
@@ -42,24 +45,18 @@ from .cards import Card
 from .forks import ForkServer
 from .hand_over import hand_over, with_layer
 from .lease import Leases
+from .patience import Patience
 from .records import read_exit, read_identity, read_json
 from .reports import MOST_REPORTS, NO_ROOM, read_reports
 from .slots import Slot
+from .start import start_runner
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
 _EMPTY_SWEEPS = 2
+_HELD_PATIENCE_S = 10.0  # for a lock held by a process that is none of the trial's
 _NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be made
 _MEMORY_PATIENCE_S = 5.0
 _MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
-_PACKAGE_PARENT = str(Path(__file__).parents[2])
-# Without `site` the start takes a third of the time; the package is found by its own place, and
-# nothing is found in the working directory, where a json.py may lie.
-START_RUNNER = (
-    *(sys.executable, "-S", "-I", "-c"),
-    "import sys; sys.path.append(sys.argv[2]); "
-    "from autofinetune.runner.main import main; "
-    "raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))",
-)
 
 
 @dataclass
@@ -74,6 +71,7 @@ class _Job:
     mark: str
     slot: str
     cards: tuple[str, ...]
+    patience: Patience
     who: dict[str, Any] | None = None
     report_offset: int = 0
     reports: int = 0  # intermediate ones so far
@@ -81,7 +79,8 @@ class _Job:
     pidfd: int | None = None
     pid: int | None = None
     empty_sweeps: int = 0
-    is_cancelled: bool = False
+    held_since: float | None = None  # its lock, by a process that is none of the trial's
+    is_holder_named: bool = False
     memory_deadline: float | None = None
 
     def __post_init__(self) -> None:
@@ -112,6 +111,7 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
         lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
         forks: starts runners faster where it can; its maker closes it.
+        notice: takes a sentence for the person at the console.
 
     Raises:
         EnvironmentProblem: the directory of leases cannot be made.
@@ -127,6 +127,7 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
         forks: ForkServer | None = None,
+        notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._identity = identity(os.getpid())
@@ -138,6 +139,7 @@ class LocalExecutor(Executor):
         self._memory = CardMemory(look_at_cards, self._jobs, min_free_gpu_gb * 2**30)
         self._leases = Leases(lease_dir)
         self._forks = forks
+        self._notice = notice
         # The reading end goes to every runner: it closes with us, however we end.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -168,7 +170,8 @@ class LocalExecutor(Executor):
             mark = f"{attempt.run}/{attempt.trial}/{attempt.attempt}"
             slot = self._slots.get(attempt.slot)
             cards = slot.cards if slot else ()
-            job = _Job(attempt.key, attempt.own_place, mark, attempt.slot, cards)
+            patience = Patience(attempt.time_limit_s, attempt.grace_s)
+            job = _Job(attempt.key, attempt.own_place, mark, attempt.slot, cards, patience)
             with job.place.opened(create=True) as here:
                 if (here / STARTED).exists():
                     self._attach(job, here)
@@ -207,7 +210,13 @@ class LocalExecutor(Executor):
         with appended(here / "runner.log") as log:
             inherited = self._leases.descriptors(slot.devices)
             if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
-                self._spawn(job, attempt.directory, env, log, inherited)
+                job.process = start_runner(
+                    attempt.directory,
+                    env,
+                    log=log,
+                    lifelines=self._lifelines(),
+                    inherited=inherited,
+                )
         with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
             self._watch(job)
 
@@ -225,26 +234,6 @@ class LocalExecutor(Executor):
         if job.who is not None:
             job.pid = job.who["pid"]
         return job.who is not None
-
-    def _spawn(
-        self,
-        job: _Job,
-        directory: str,
-        env: Mapping[str, str],
-        log: BinaryIO,
-        inherited: Sequence[int],
-    ) -> None:
-        lifelines = self._lifelines()
-        with _signals_blocked():
-            job.process = subprocess.Popen(
-                [*START_RUNNER, directory, _PACKAGE_PARENT, *map(str, lifelines)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(*lifelines, *inherited),
-                env=env,
-            )
 
     def _watch(self, job: _Job) -> None:
         """Watch the runner that we started or know of; a process of ours keeps its pid."""
@@ -299,6 +288,7 @@ class LocalExecutor(Executor):
                 wait_s = min(wait_s, _RECHECK_S)
             else:
                 poller.register(job.pidfd, select.POLLIN)
+                wait_s = min(wait_s, job.patience.until_next_look)
         for descriptor, _ in poller.poll(max(0.0, wait_s) * 1000):
             if descriptor == self._wake_read:
                 os.read(self._wake_read, 4096)
@@ -309,6 +299,8 @@ class LocalExecutor(Executor):
         is_over = job.pidfd is None or bool(select.select([job.pidfd], [], [], 0)[0])
         if is_over:
             self._unwatch(job)
+        elif job.pid is not None and job.pidfd is not None:
+            job.patience.see_to(job.pid, job.pidfd)
         with job.opened() as here:
             return self._look_into(job, here, is_over=is_over)
 
@@ -345,35 +337,77 @@ class LocalExecutor(Executor):
         try:
             lock = try_lock(str(here / LOCK))
         except FileNotFoundError:
-            return self._without_directory(job)
-        if lock is None and not started:
-            return JobState.RUNNING  # another runner is just starting
+            return self._when_nothing_lives(job, here)
         if lock is not None:
             os.close(lock)
-        # Twice: a process has no environment to be found by while it becomes another program.
-        is_empty = not self._kill_remains(job, here) and lock is not None
-        job.empty_sweeps = job.empty_sweeps + 1 if is_empty else 0
+        elif not self._is_held_too_long(job, here):
+            if started:
+                self._kill_remains(job, here)  # one of them holds the lock, as a rule
+            job.empty_sweeps = 0
+            return JobState.RUNNING  # or another runner is just starting
+        return self._when_nothing_lives(job, here)
+
+    def _is_held_too_long(self, job: _Job, here: Path) -> bool:
+        """Whether to go on though the lock is held; names who holds it."""
+        if job.held_since is None:
+            job.held_since = time.monotonic()
+        patience_s = 0.0 if job.patience.is_over else _HELD_PATIENCE_S
+        if time.monotonic() - job.held_since < patience_s:
+            return False
+        if not job.is_holder_named:
+            job.is_holder_named = True
+            who = ", ".join(f"{pid} ({name_of(pid)})" for pid in holders(str(here / LOCK)))
+            self._notice(
+                f"the lock of attempt {job.key[1]} of trial {job.key[0]}, which is gone, is held "
+                f"by process {who or '?'}, which is none of the trial's and is left alone; "
+                "the run continues without it"
+            )
+        return True
+
+    def _when_nothing_lives(self, job: _Job, here: Path) -> JobState:
+        """LOST once nothing of the trial is left, unless a record has appeared meanwhile.
+
+        Twice: a process has no environment to be found by while it becomes another program.
+        """
+        job.empty_sweeps = 0 if self._kill_remains(job, here) else job.empty_sweeps + 1
         if job.empty_sweeps < _EMPTY_SWEEPS:
             return JobState.RUNNING  # the slot stays taken until the tree is gone
         if read_exit(here) is not None:
             return JobState.RUNNING  # written after the first look; the next one finds it
+        if job.patience.killed_for:
+            return self._record_end(job, here)
         return JobState.LOST
 
-    def _without_directory(self, job: _Job) -> JobState:
-        """The script deleted it, and no runner was left to bring it back."""
-        job.empty_sweeps = 0 if self._kill_remains(job, _NOWHERE) else job.empty_sweeps + 1
-        return JobState.LOST if job.empty_sweeps >= _EMPTY_SWEEPS else JobState.RUNNING
+    def _record_end(self, job: _Job, here: Path) -> JobState:
+        """Write the exit record in the place of a runner that did not answer and was killed."""
+        record = {
+            "why": job.patience.killed_for,
+            "returncode": -signal.SIGKILL,
+            "seconds": job.patience.seconds,
+            "error": "its runner did not answer and was killed",
+        }
+        try:
+            write_atomically(str(here / EXIT), record, durable=False)
+        except OSError:
+            return JobState.LOST
+        return JobState.RUNNING  # the next look finds the record
 
     def _kill_remains(self, job: _Job, here: Path) -> bool:
         """Kill what a dead runner left, wherever it hid; false once nothing is left."""
-        started = read_json(here / STARTED) or {}
-        cgroup = recorded_cgroup(job.mark, started.get("cgroups"))
+        cgroup = self._cgroup(job, here)
         remains = job.remains.living(cgroup.pids())
         cgroup.kill()
         send_to(remains, signal.SIGKILL)
         if not remains:
             cgroup.remove()
         return bool(remains)
+
+    def _cgroup(self, job: _Job, here: Path) -> Cgroup:
+        """The groups on record, or, where the record is gone, those that we would have made."""
+        started = read_json(here / STARTED)
+        if started is None:
+            return planned_cgroup(job.mark)
+        return recorded_cgroup(job.mark, started.get("cgroups"))
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
@@ -390,13 +424,25 @@ class LocalExecutor(Executor):
 
     def cancel(self, key: Key) -> None:
         job = self._jobs.get(key)
-        if job is None or job.pidfd is None:
+        if job is None:
             return
         # Two equal signals that wait together would be one.
-        signum = signal.SIGINT if job.is_cancelled else signal.SIGTERM
-        job.is_cancelled = True
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(job.pidfd, signum)
+        signum = signal.SIGINT if job.patience.is_cancelled else signal.SIGTERM
+        job.patience.cancel()
+        if job.pidfd is not None:
+            for number in (
+                signum,
+                signal.SIGCONT,
+            ):  # a stopped runner takes the first by the other
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(job.pidfd, number)
+
+    def kill_all(self) -> None:
+        """Kill runners and trials at once, and write nothing; safe to call from another thread."""
+        marks = [job.mark for job in list(self._jobs.values())]
+        for _ in range(_EMPTY_SWEEPS):
+            if marks:
+                send_to(marked(*marks), signal.SIGKILL)
 
     def close(self) -> None:
         for job in self._jobs.values():
@@ -415,16 +461,6 @@ def _as_record(process: Process) -> dict[str, Any]:
     if "PYTHONPATH" in process.env:
         record["env"]["PYTHONPATH"] = with_layer(process.env["PYTHONPATH"])
     return record
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A child started inside inherits the mask, so a cancel cannot kill it before it is ready."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Report], int]:

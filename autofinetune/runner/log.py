@@ -12,8 +12,9 @@ class BoundedLog:
     """Appends to `path` up to `head_bytes`, then keeps the last bytes aside until `close`.
 
     The end is kept in two files of half of `tail_bytes` each in `spill_dir`, the older of which is
-    dropped when the newer one is full; `close` appends them to the log. A write that fails (no
-    space left) drops its bytes, so that the trial is never held up; how many is noted at the end.
+    dropped when the newer one is full; `close` appends them to the log. Nothing here raises, so
+    that the trial is never held up: what cannot be written is dropped and counted, and `error` is
+    the first reason for that, or nothing.
     """
 
     def __init__(
@@ -23,13 +24,14 @@ class BoundedLog:
         head_bytes: int = DEFAULT_BYTES,
         tail_bytes: int = DEFAULT_BYTES,
     ) -> None:
-        self._log = _open(path, os.O_APPEND)
+        self.dropped = 0
+        self.error = ""
+        self._log = self._open(path, os.O_APPEND)
         self._head_left = head_bytes
         self._segment_bytes = max(1, tail_bytes // 2)
         self._old, self._new = (os.path.join(spill_dir, name) for name in _SEGMENTS)
         self._tail: int | None = None
         self._tail_size = 0
-        self.dropped = 0
 
     def write(self, data: bytes) -> None:
         """Take the next bytes that the trial printed."""
@@ -45,50 +47,66 @@ class BoundedLog:
             self._next_segment()
         part = data[: self._segment_bytes - self._tail_size]
         self._tail_size += len(part)
-        assert self._tail is not None
         self._put(self._tail, part)
         return data[len(part) :]
 
     def _next_segment(self) -> None:
         if self._tail is not None:
             os.close(self._tail)
-            if os.path.exists(self._old):
-                self.dropped += os.path.getsize(self._old)
-            os.replace(self._new, self._old)
-        self._tail = _open(self._new, os.O_TRUNC)
+            try:
+                old = os.path.getsize(self._old) if os.path.exists(self._old) else 0
+                os.replace(self._new, self._old)
+                self.dropped += old
+            except OSError as error:  # the script may do anything to them: the newer one is lost
+                self.dropped += self._tail_size
+                self._note(error)
+        self._tail = self._open(self._new, os.O_TRUNC)
         self._tail_size = 0
 
-    def _put(self, descriptor: int, data: bytes) -> None:
+    def _open(self, path: str, flags: int) -> int | None:
+        # The script may have put a link or a pipe there.
+        flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            return os.open(path, flags, 0o644)
+        except OSError as error:
+            self._note(error)
+            return None
+
+    def _put(self, descriptor: int | None, data: bytes) -> None:
+        if descriptor is None:
+            self.dropped += len(data)
+            return
         try:
             self.dropped += len(data) - os.write(descriptor, data)
-        except OSError:
+        except OSError as error:
             self.dropped += len(data)
+            self._note(error)
+
+    def _note(self, error: OSError) -> None:
+        self.error = self.error or str(error)
 
     def close(self) -> None:
         """Put the end behind the beginning."""
         if self._tail is not None:
             os.close(self._tail)
+        if self._log is None:
+            return
         if self.dropped:
             self._put(self._log, b"\n[... %d bytes left out ...]\n" % self.dropped)
         for path in (self._old, self._new):
-            self._append(path)
+            self._append(self._log, path)
         os.close(self._log)
 
-    def _append(self, path: str) -> None:
+    def _append(self, log: int, path: str) -> None:
         try:
-            # The script may have put a link or a pipe there.
             source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return
         try:
             while data := os.read(source, 1 << 20):
-                os.write(self._log, data)
+                os.write(log, data)
             os.unlink(path)
         except OSError:
             pass  # no space for it: the segment stays where it is
         finally:
             os.close(source)
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o644)

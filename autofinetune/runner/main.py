@@ -50,6 +50,7 @@ from autofinetune.runner.processes import (
     MARK_VARIABLE,
     MOVED_VARIABLE,
     become_subreaper,
+    carry,
     descendants,
     identity,
     is_alive,
@@ -78,9 +79,9 @@ Start = Callable[[list[str], dict[str, str], int, int], int]
 def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: int) -> int:
     """Start the command as a program of its own; what is inheritable it inherits; its pid."""
     return os.posix_spawnp(
-        _program(argv[0], environ),
-        argv,
-        environ,
+        _encoded(_program(argv[0], environ)),
+        [_encoded(word) for word in argv],
+        {_encoded(name): _encoded(value) for name, value in environ.items()},
         file_actions=[
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -90,6 +91,14 @@ def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: 
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP),
     )
+
+
+def _encoded(word: str) -> bytes:
+    """A word as this locale writes it, or, where it cannot, as UTF-8."""
+    try:
+        return os.fsencode(word)
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "backslashreplace")
 
 
 def _program(name: str, environ: dict[str, str]) -> str:
@@ -120,8 +129,21 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
     began = time.monotonic()
     record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
-    _write_record(home, record, reports, durable=not _is_tuner_alive(spec))
+    if record["why"] == "tuner_died" and spec.get("is_scratch"):
+        _remove(directory)
+    else:
+        _write_record(home, record, reports, durable=not _is_tuner_alive(spec))
     return 0
+
+
+def _remove(directory: str) -> None:
+    """Remove a directory that nobody is left to read, which holds files only."""
+    try:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+    except OSError:
+        pass
 
 
 def _is_tuner_alive(spec: dict[str, Any]) -> bool:
@@ -215,6 +237,8 @@ class _Trial:
         self.oom_kills = machine_oom_kills
         self.oom_kills_before = self.oom_kills()
         self.is_subreaper = become_subreaper()
+        if self.mark:
+            carry(self.mark)
         self.log = BoundedLog(spec["log"], directory, *spec.get("log_bytes", ()))
         self.scanner = Scanner(
             os.path.join(directory, REPORTS),
@@ -269,6 +293,7 @@ class _Trial:
             "survivors": survivors,
             "oom_kills": oom_kills,
             "log_bytes_dropped": self.log.dropped,
+            "log_error": self.log.error,
         }
 
     def _write_scanned(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import resource
 import signal
+import time
 from collections.abc import Iterable
 
 TYPE_CHECKING = False
@@ -12,6 +14,8 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
     from typing import Any
 
 MARK_VARIABLE = "AUTOFINETUNE_MARK"
+_LIMIT_NAME = b"Max realtime timeout"
+_FIRST_NUMBER = 2**61
 MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"  # the attempt's directory, also when it was moved
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -66,10 +70,63 @@ def lineage(pid: int) -> list[int]:
     return line
 
 
-def marked(mark: str) -> list[int]:
-    """Living processes whose environment carries exactly this mark, ourselves left out."""
+def age(pid: int) -> float:
+    """Return the seconds since a living process began, suspension of the machine not counted."""
+    began = start_time(pid)
+    if began is None:
+        return 0.0
+    return max(0.0, time.monotonic() - began / os.sysconf("SC_CLK_TCK"))
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger keeps a process from running."""
+    return _state(pid) in (b"T", b"t")
+
+
+def is_paused(pid: int) -> bool:
+    """Whether a process and everything below it is stopped, as by somebody who needs the machine.
+
+    A process without living descendants is not paused: nobody would continue it.
+    """
+    below = descendants(pid)
+    return bool(below) and all(map(is_stopped, [pid, *below]))
+
+
+def carry(mark: str) -> None:
+    """Mark this process, and all that it will start, beyond its environment.
+
+    A child may change its environment, close its descriptors, begin a session and lose its
+    parent; it keeps its limits. The one used here concerns realtime processes, and is so large
+    that none ever reaches it. Where somebody has set that limit already, it stays.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    if hard == resource.RLIM_INFINITY and (soft == hard or soft >= _FIRST_NUMBER):
+        resource.setrlimit(resource.RLIMIT_RTTIME, (_number(mark), hard))
+
+
+def _number(mark: str) -> int:
+    """The hash FNV-1a of a mark, as microseconds of more than 70,000 years."""
+    number = 0xCBF29CE484222325
+    for byte in mark.encode():
+        number = (number ^ byte) * 0x100000001B3 % 2**64
+    return _FIRST_NUMBER + number % _FIRST_NUMBER
+
+
+def marked(*marks: str) -> list[int]:
+    """Living processes that carry one of these marks, ourselves left out."""
     own = os.getpid()
-    return [pid for pid in _all_pids() if pid != own and has_mark(pid, mark)]
+    return [pid for pid in _all_pids() if pid != own and has_mark(pid, *marks)]
+
+
+def has_mark(pid: int, *marks: str) -> bool:
+    """Whether this process lives and carries one of these marks.
+
+    Either its environment has it, or a limit that it has inherited; see `carry`.
+    """
+    words = {f"{MARK_VARIABLE}={mark}".encode() for mark in marks}
+    numbers = {_number(mark) for mark in marks}
+    is_marked = _limit(pid) in numbers or not words.isdisjoint(_environment(pid))
+    return is_marked and _stat(pid) is not None
 
 
 def of_run(run: str) -> list[int]:
@@ -83,17 +140,40 @@ def of_run(run: str) -> list[int]:
 
 
 def _environment(pid: int) -> list[bytes]:
+    return _read(pid, "environ").split(b"\0")
+
+
+def _limit(pid: int) -> int | None:
+    for line in _read(pid, "limits").splitlines():
+        if line.startswith(_LIMIT_NAME):
+            value = line.removeprefix(_LIMIT_NAME).split()[0]
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def holders(path: str) -> list[int]:
+    """Living processes that have this file open, as far as they may be looked at."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:  # gone meanwhile, or another user's
+        wanted = os.stat(path, follow_symlinks=False)
+    except OSError:
         return []
+    return [pid for pid in _all_pids() if pid != os.getpid() and _has_open(pid, wanted)]
 
 
-def has_mark(pid: int, mark: str) -> bool:
-    """Whether this process lives and its environment carries exactly this mark."""
-    wanted = f"{MARK_VARIABLE}={mark}".encode()
-    return wanted in _environment(pid) and _stat(pid) is not None
+def _has_open(pid: int, wanted: os.stat_result) -> bool:
+    try:
+        return any(
+            os.path.samestat(os.stat(f"/proc/{pid}/fd/{name}"), wanted)
+            for name in os.listdir(f"/proc/{pid}/fd")
+        )
+    except OSError:  # gone meanwhile, or another user's
+        return False
+
+
+def name_of(pid: int) -> str:
+    """What a process calls itself, or a question mark."""
+    text = _read(pid, "comm").decode(errors="replace").strip()
+    return "".join(c for c in text if c.isprintable()) or "?"
 
 
 class Remains:
@@ -163,6 +243,19 @@ def _stat(pid: int) -> tuple[int, int] | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or not ours to see
         return None
     return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[19]))
+
+
+def _state(pid: int) -> bytes:
+    return _read(pid, "stat").rpartition(b")")[2].strip()[:1]
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc about a process; empty once it is gone, or where it is another user's."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _all_pids() -> list[int]:

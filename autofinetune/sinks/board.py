@@ -22,6 +22,8 @@ from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
 
+from .gate import guarded
+from .records import Records, add_what_is_whole, is_log
 from .visualdl import import_visualdl
 
 RELOAD_S = 2.0
@@ -66,7 +68,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> None:
+def serve(
+    logdir: Path, listener: socket.socket, say: Callable[[str], None], token: str = ""
+) -> None:
     """Answer on `listener` until Ctrl-C, which ends the process.
 
     The process moves into `logdir`, because VisualDL names a trial by the path that it walked.
@@ -75,11 +79,13 @@ def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> 
         logdir: the visualization directory of a run.
         listener: where to answer; see `listen`.
         say: takes the address of the pages once they can be opened.
+        token: what a request has to know; an empty one is asked of nobody.
 
     Raises:
         EnvironmentProblem: VisualDL cannot be loaded.
     """
     host, port = listener.getsockname()[:2]
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # VisualDL changes that
     os.chdir(logdir)
     try:
         pages = _make_app(host, port)
@@ -89,11 +95,11 @@ def serve(logdir: Path, listener: socket.socket, say: Callable[[str], None]) -> 
             f"VisualDL cannot be loaded: {type(error).__name__}: {error}",
             "install it again: pip install --force-reinstall visualdl",
         ) from None
-    answer = one_at_a_time(pages)
+    answer = guarded(one_at_a_time(pages), host=host, token=token)
     server = make_server(host, port, answer, threaded=True, fd=listener.fileno())
     # At once, as VisualDL has it: threads of its own would keep the process from ending in peace.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    say(f"http://{_address(host, port)}/")
+    signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    say(f"http://{_address(host, port)}/" + (f"?token={token}" if token else ""))
     server.serve_forever()
 
 
@@ -104,10 +110,13 @@ def _address(host: str, port: int) -> str:
 def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
     """The pages of the logs below the working directory, as a WSGI application."""
     import_visualdl()
+    from visualdl.reader import record_reader
     from visualdl.reader.reader import LogReader
     from visualdl.server import api, app, log
     from visualdl.server.args import ParseArgs
 
+    record_reader._RecordReader = Records
+    LogReader.add_remain = add_what_is_whole
     LogReader.get_all_walk = walk_in_order
     LogReader.load_new_data = at_most_every(RELOAD_S, LogReader.load_new_data, time.monotonic)
     api.error_retry_times = 1  # it sleeps before each try, while everybody else waits
@@ -168,7 +177,9 @@ def loaded_first(get: Callable[..., Any]) -> Callable[..., Any]:
 def walk_in_order(self: Any) -> None:
     """Sets `walks` of a LogReader: directory to file names, by short names, 2 before 10."""
     found = {
-        os.path.normpath(folder): files for root in self.dir for folder, _, files in os.walk(root)
+        os.path.normpath(folder): [name for name in files if is_log(Path(folder, name))]
+        for root in self.dir
+        for folder, _, files in os.walk(root)
     }
     self.walks = {folder: found[folder] for folder in sorted(found, key=_natural)}
 

@@ -54,7 +54,7 @@ class Console(Sink):
         self._paths = paths
         self._stream = stream
         self._slots = slots
-        self._is_live = stream.isatty()
+        self._is_live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = ""
 
     def handle(self, event: Event, state: State) -> None:

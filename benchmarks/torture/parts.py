@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.faults.harness import STEPS
 
-from . import files, kills, long_runs, powercuts, repeats, trees
+from . import files, kills, long_runs, powercuts, repeats, surface, trees
 from .pool import RUN_KINDS, SEARCHES, Bench, spread
 from .rows import MOST_EXAMPLES, Outcome, Row, commit, machine, today
 
@@ -130,6 +130,15 @@ def tell_files(outcome: Outcome, order: Order) -> tuple[str, str]:
     return f"{done['files']:,} files", f"{done['scored']:,} with a score"
 
 
+def tell_surface(outcome: Outcome, order: Order) -> tuple[str, str]:
+    done = outcome.done
+    return (
+        f"{done['cases']:,} output directories",
+        f"{done['refused']:,} refused; the slowest command took "
+        f"{outcome.worst.get('seconds', 0.0):.1f} s",
+    )
+
+
 def tell_soak(outcome: Outcome, order: Order) -> tuple[str, str]:
     samples = outcome.samples
     done = f"{outcome.done['trials']:,} trials, {outcome.done['looks']:,} looks"
@@ -227,6 +236,13 @@ PARTS: Sequence[Part] = (
         10_000, 1_000_000, "files", ("wrong scores", "missed scores", "tracebacks"), NONE,
         lambda count, order: files.units(count, order.seed),
         files.result_files, tell_files,
+    ),
+    Part(
+        "surface", "one broken file, link or pipe in an output directory, and one of all commands",
+        300, 20_000, "directories", surface.KINDS,
+        f"none; each within {surface.LIMIT_S:.0f} s",
+        lambda count, order: surface.units(count, order.seed),
+        surface.broken_directories, tell_surface,
     ),
     Part(
         "soak", "a long run without surrogate: what a tuner holds after a warm-up and at the end",

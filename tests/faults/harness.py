@@ -352,7 +352,7 @@ class FaultRun:
     def console(self) -> str:
         """Everything its tuners have said."""
         path = self.root / "console"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def plan(self, behaviours: Mapping[str, Mapping[str, object]]) -> None:
         """What the script does; see its first lines."""

@@ -70,3 +70,34 @@ def test_an_end_for_which_there_is_no_space_stays_beside_the_log(tmp_path: Path)
     assert log.dropped == 2
     log.close()
     assert (tmp_path / "tail.new").read_bytes() == b"cdef"
+
+
+def test_a_log_that_cannot_be_opened_loses_all_and_says_why(tmp_path: Path) -> None:
+    log = BoundedLog(str(tmp_path), str(tmp_path), 4, 8)
+    log.write(b"abcdefgh")
+    log.close()
+    assert log.dropped == 4
+    assert "Is a directory" in log.error
+
+
+@pytest.mark.parametrize("name", ["tail.new", "tail.old"])
+def test_an_end_that_cannot_be_kept_aside_is_lost(tmp_path: Path, name: str) -> None:
+    (tmp_path / name / "full").mkdir(parents=True)
+    log = BoundedLog(str(tmp_path / "log"), str(tmp_path), 4, 8)
+    log.write(b"head" + b"abcd" + b"efgh" + b"ijkl")
+    log.close()
+    assert log.dropped > 0
+    assert "irectory" in log.error
+    assert (tmp_path / "log").read_bytes().startswith(b"head\n[... ")
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_log_is_not_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("pipe", "link"):
+        log = BoundedLog(str(tmp_path / name), str(tmp_path), 4, 8)
+        log.write(b"x")
+        log.close()
+        assert log.dropped == 1
+        assert log.error
+    assert not (tmp_path / "elsewhere").exists()

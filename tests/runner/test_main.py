@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors.local import _PACKAGE_PARENT, START_RUNNER
+from autofinetune.executors.start import _PACKAGE_PARENT, START_RUNNER
 from autofinetune.report import REPORT_FILE_VARIABLE
 from autofinetune.runner import files, main, processes
 from autofinetune.runner.cgroup import planned_cgroup
@@ -437,3 +437,26 @@ def test_a_service_that_fails_ends_the_trial(tmp_path: Path) -> None:
     write_spec(tmp_path, "false", processes=each, framework="tensorflow")
     assert run(tmp_path) == 0
     assert record_of(tmp_path)["returncode"] == 3
+
+
+# --- words and directories -----------------------------------------------------------------------
+
+
+def test_words_that_the_locale_cannot_write_are_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(word: str) -> bytes:
+        return word.encode("latin-1", "surrogateescape")
+
+    monkeypatch.setattr(os, "fsencode", encode)
+    words = ["größe", "→", "\udce9", "\ud800→"]
+    assert [main._encoded(word) for word in words] == [
+        "größe".encode("latin-1"), "→".encode(), b"\xe9", b"\\ud800\xe2\x86\x92",
+    ]  # fmt: skip
+
+
+def test_a_directory_that_nobody_reads_is_removed_as_far_as_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/file").touch()
+    (tmp_path / "two/inner").mkdir(parents=True)
+    for name in ("one", "two", "none"):
+        main._remove(str(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == ["two"]

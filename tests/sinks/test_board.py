@@ -61,10 +61,12 @@ class Board:
         )  # fmt: skip
         assert self.process.stdout is not None
         self.first_line = self.process.stdout.readline()
-        self.url = self.first_line.partition(" ")[0]
+        self.url, _, query = self.first_line.partition(" ")[0].partition("?")
+        self.token = query.removeprefix("token=")
 
     def text(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=WAIT_S) as answer:
+        address = f"{self.url}{path}{'&' if '?' in path else '?'}token={self.token}"
+        with urllib.request.urlopen(address, timeout=WAIT_S) as answer:
             return str(answer.read().decode())
 
     def api(self, path: str) -> Any:
@@ -214,7 +216,8 @@ def test_a_browser_shows_the_table(board: Board, tmp_path: Path) -> None:
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", f"--user-data-dir={tmp_path}", "--window-size=1500,1100",
-         "--virtual-time-budget=20000", "--dump-dom", f"{board.url}app/hyper-parameter"],
+         "--virtual-time-budget=20000", "--dump-dom",
+         f"{board.url}app/hyper-parameter?token={board.token}"],
         capture_output=True, text=True, timeout=WAIT_S,
     )  # fmt: skip
     for word in ("trials/r000_p0", "trials/r001_p1", "trial/eval_value", "0.875", "NaN", "adam"):

@@ -1,0 +1,86 @@
+"""What SIGINT, SIGTERM and SIGHUP do to a run: drain, end, kill; the third always works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from autofinetune import terminal
+
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+LAST_S = 0.7  # from the third signal to the end, whatever this process is doing
+_WORDS = (
+    "no new trials are started; running ones finish. Again: they are ended",
+    "running trials are asked to end. Again: they are killed",
+    "running trials are killed",
+)
+
+
+@contextlib.contextmanager
+def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> Iterator[list[int]]:
+    """Forward signals to a run; yields the list of those that arrived.
+
+    A signal that is ignored, as `nohup` and a shell in the background have it, stays ignored.
+    Afterwards the exit code is decided, and all of them are ignored.
+
+    Python calls a handler only between two steps of its own, so a thread watches too: if the
+    process still works `LAST_S` after the third signal, perhaps because it copies or waits for a
+    disk, everything is killed and it exits. The journal survives that as it survives any kill.
+
+    Args:
+        interrupt: told of each signal.
+        kill_all: kills what runs; called by another thread.
+    """
+    arrived: list[int] = []
+
+    def handle(signum: int, frame: object) -> None:
+        arrived.append(signum)  # first of all: the next signal may come in the middle of this
+        interrupt()
+        terminal.err_in_handler(f"stopping: {_WORDS[min(len(arrived), 3) - 1]}")
+
+    heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    with _watched(kill_all):
+        for signum in heard:
+            signal.signal(signum, handle)
+        try:
+            yield arrived
+        finally:
+            # Until the process is gone: Python gives back handlers of its own long before.
+            for signum in heard:
+                signal.signal(signum, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writer, False)
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(reader, over, kill_all), daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
+
+
+def _watch(reader: int, over: threading.Event, kill_all: Callable[[], None]) -> None:
+    heard: list[int] = []
+    while len(heard) < len(_WORDS):
+        data = os.read(reader, 64)
+        if not data:
+            return
+        heard += [number for number in data if number in SIGNALS]
+    if not over.wait(LAST_S):
+        try:
+            kill_all()
+            terminal.err_in_handler("stopped at once; `autofinetune resume` continues the run")
+        finally:
+            os._exit(SIGNALS[signal.Signals(heard[-1])])

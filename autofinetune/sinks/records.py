@@ -1,0 +1,76 @@
+"""Reads the logs of VisualDL as what a stranger may have written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 64 << 20  # of one log
+MOST_RECORD = 16 << 20
+_HEAD = 8  # bytes: the length of the record behind
+_FIRST = b"\n"  # of every record of VisualDL: the number and the type of its only field
+
+
+def is_log(path: Path) -> bool:
+    """Whether it is a file to be read: no link, no pipe, and not endless."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
+
+
+class Records:
+    """The records of one log, as far as they are whole; takes the place of VisualDL's reader."""
+
+    def __init__(self, filepath: str) -> None:
+        self._path = filepath
+        self._at = 0
+        self._record = b""
+
+    def get_next(self) -> None:
+        """Go to the next record.
+
+        Raises:
+            EOFError: there is none, or not all of it yet; or this is none of VisualDL.
+        """
+        head = self._read(_HEAD, self._at)
+        length = int.from_bytes(head, "little")
+        if not 0 < length <= MOST_RECORD:
+            raise EOFError
+        record = self._read(length, self._at + _HEAD)
+        if not record.startswith(_FIRST):
+            raise EOFError
+        self._record = record
+        self._at += _HEAD + length
+
+    def record(self) -> bytes:
+        return self._record
+
+    def _read(self, count: int, at: int) -> bytes:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._path, flags)
+        except OSError:
+            raise EOFError from None
+        try:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = os.pread(descriptor, count, at) if is_file else b""
+        finally:
+            os.close(descriptor)
+        if len(data) < count or not is_file:
+            raise EOFError
+        return data
+
+
+def add_what_is_whole(self: Any) -> None:
+    """`add_remain` of a LogReader; what cannot be understood is left out."""
+    for reader in self.readers.values():
+        self.reader = reader
+        for item in reader.get_remain():
+            with contextlib.suppress(Exception):
+                component, _, tag, record = self.parse_from_bin(item)
+                self.data_manager.add_item(component, reader.dir, tag, record)
