@@ -145,6 +145,12 @@ def test_an_unknown_option_is_refused_with_a_guess(word: str, guess: str) -> Non
     assert error.tip == "see autofinetune --help"
 
 
+def test_options_of_paddlehub_1_2_name_their_successors() -> None:
+    error = refusal("train.py", "--cuda=['0']", "--popsize=2", "--evaluate_choice=fulltrail")
+    assert "--cuda is now --gpu (such as --gpu=0,1)" in error.message
+    assert "--evaluate_choice is now --evaluator" in error.message
+
+
 def test_an_unknown_option_is_told_before_what_follows_it() -> None:
     error = refusal("train.py", "--popsiz", "3", "--gpu=0")
     assert error.message == "unrecognized arguments: --popsiz (did you mean --popsize?)"

@@ -7,10 +7,13 @@ import os
 import pty
 from pathlib import Path
 
+import pytest
+
 from autofinetune.config import MOST_TRIALS
 from autofinetune.events import AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.executors import Attempt, Played
 from autofinetune.paths import RunPaths
+from autofinetune.scoring import Scoring
 from autofinetune.sinks import Console
 from autofinetune.sinks.console import last_lines
 from autofinetune.state import State
@@ -63,6 +66,40 @@ def test_a_crash_has_the_sentence_of_the_original_the_reason_and_the_log(tmp_pat
 def test_a_trial_that_reports_nothing_gets_a_hint(tmp_path: Path) -> None:
     text = run(tmp_path, lambda attempt: Played(None))
     assert "does it call autofinetune.report_final_result(score)?" in text
+
+
+@pytest.mark.parametrize(
+    ("scoring", "names", "hints"),
+    [
+        (Scoring("acc"), "loss\nval/acc\n", [
+            "metric acc was never logged",
+            "metrics that it logged: loss, val/acc; --metric=NAME takes one of them as the score",
+        ]),
+        (Scoring("acc"), "", [
+            "metric acc was never logged", "no library that is listened to logged any metric",
+        ]),
+        (Scoring(metric_pattern="acc=(.*)"), "", [
+            "nothing that it printed matches --metric_pattern=acc=(.*)",
+        ]),
+        (Scoring(), "loss\x1b[31m\n", [
+            "metrics that it logged: loss; --metric=NAME takes one of them as the score",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_metric_that_never_came_is_told_with_those_that_did(
+    tmp_path: Path, scoring: Scoring, names: str, hints: list[str]
+) -> None:
+    def program(attempt: Attempt) -> Played:
+        seen = Path(attempt.directory, "metrics-seen")
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        seen.write_text(names)
+        return Played(None)
+
+    text = run(tmp_path, program, scoring=scoring)
+    reason = "no_metric" if scoring.is_logged else "no_result"
+    assert f"FAILED  {reason}" in text
+    for hint in hints:
+        assert hint in text
 
 
 def test_a_result_before_a_bad_exit_is_shown_as_such(tmp_path: Path) -> None:
