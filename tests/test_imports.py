@@ -26,7 +26,7 @@ LAYERS = {
     "commands": 1.5, "passing": 1.5, "program": 2.2, "manifests": 5.5,
     "manifests.reader": 5, "manifests.arguments": 5.05, "manifests.budgets": 5.07,
     "manifests.search": 5.1, "manifests.volumes": 5.1,
-    "manifests.patterns": 5, "manifests.pods": 5.1,
+    "manifests.patterns": 5, "manifests.pods": 5.05,
     "cli.parts": 6, "cli.directories": 6.1, "cli.sources": 6.1,
     "cli.presence": 6, "cli.script_source": 6, "cli.recognition": 6.1,
     "strategies.base": 2, "assessors.base": 2, "evaluators.base": 3, "executors.base": 2,

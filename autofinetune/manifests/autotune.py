@@ -25,6 +25,7 @@ from autofinetune.program import MOST_REPLICAS, variables
 from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
 
+from .pods import OF_A_CONTAINER, OF_A_POD, read_cards, read_env, with_references
 from .reader import LATER, NO_EFFECT, File, Section, seconds_of
 from .search import read_assessor, read_tuner
 from .volumes import Mounts, check_names, read_mounts, read_volumes
@@ -37,18 +38,6 @@ TASKS = {
     "pytorch": ("master", "worker", "node"),
     "xgboost": ("master", "worker"),
 }
-_CARD = "nvidia.com/gpu"
-_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
-_OF_A_CLUSTER = (
-    "securityContext", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
-    "serviceAccount", "restartPolicy", "imagePullSecrets", "initContainers", "schedulerName",
-    "priorityClassName", "hostNetwork", "terminationGracePeriodSeconds",
-)  # fmt: skip
-_OF_A_CONTAINER = (
-    "image", "imagePullPolicy", "name", "securityContext", "ports",
-    "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "stdin",
-    "tty", "terminationMessagePath", "terminationMessagePolicy",
-)  # fmt: skip
 
 
 def read(file: File) -> dict[str, Any]:
@@ -134,7 +123,7 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
     template.rest()
     claims = read_volumes(pod)
     containers = list(pod.sections("containers", needed="give one with a command"))
-    pod.no_effect(*_OF_A_CLUSTER)
+    pod.no_effect("restartPolicy", *OF_A_POD)
     pod.rest()
     for other in containers[1:]:
         other.file.note(other.path, f"{other.label()} is not run: only the first container is")
@@ -146,12 +135,12 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
 
 def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, Any] | None:
     mounts = read_mounts(container, claims)
-    env = _read_env(container, mounts)
+    env = read_env(container, mounts.of)
     written = [*(container.words("command") or ()), *(container.words("args") or ())]
-    words = [_with_references(mounts.of(word), env) for word in written]
+    words = [with_references(mounts.of(word), env) for word in written]
     folder = _folder(container, mounts, words)
-    cards = _read_cards(container)
-    container.no_effect(*_OF_A_CONTAINER)
+    cards = read_cards(container)
+    container.no_effect("image", "name", *OF_A_CONTAINER)
     container.no_effect("envFrom", why=LATER)
     container.rest()
     if "command" not in container:
@@ -167,7 +156,7 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
             'is a line for a shell, which finds the hyperparameters in "$@", and in the variable '
             "AUTOFINETUNE_PARAMS as JSON; t9k.tuner gives them to its programs",
         )
-        if (place := mounts.unquotable()) and words != [_with_references(w, env) for w in written]:
+        if (place := mounts.unquotable()) and words != [with_references(w, env) for w in written]:
             container.mistake("command", f"is a line for a shell, in which {place} would need "
                                          "quotes; give --volume a link to it")  # fmt: skip
         if len(words) == len_of_shell_line(words):
@@ -215,50 +204,3 @@ def _script(words: Sequence[str]) -> str | None:
     if is_shell_line(words) or "-m" in words[:2] or "-c" in words[:2]:
         return None
     return next((word for word in words if re.fullmatch(r"[^-=][^=]*\.py", word)), None)
-
-
-def _with_references(text: str, env: Sequence[str]) -> str:
-    """`$(NAME)` of a variable of the container is its value, `$$` is `$`, as in Kubernetes."""
-    given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
-    return _REFERENCE.sub(lambda found: given.get(found[0], found[0]), text)
-
-
-def _read_env(container: Section, mounts: Mounts) -> list[str]:
-    words: list[str] = []
-    for variable in container.sections("env"):
-        name = variable.text("name", needed="name the variable")
-        value = variable.take("value")
-        variable.no_effect("valueFrom", why=LATER)
-        variable.rest()
-        if name is None or (value is None and "valueFrom" in variable):
-            continue
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            variable.mistake("name", f"{short(name)} cannot be a variable")
-        elif isinstance(value, (list, Mapping)) or "\0" in str(value):
-            variable.mistake("value", f"must be a text, found {short(value)}")
-        elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
-            variable.note("name", f"{name} is set by autofinetune, and not by this")
-        else:
-            text = "" if value is None else mounts.of(variable.written(value, "value"))
-            words.append(f"{name}={_with_references(text, words)}")  # to those before it
-    return words
-
-
-def _read_cards(container: Section) -> int:
-    """How many cards a replica asks for."""
-    resources = container.section("resources")
-    most = 0
-    for kind in ("limits", "requests"):
-        section = resources.section(kind)
-        for key in section.value:
-            if key == _CARD:
-                text = section.take(key)
-                if str(text).isascii() and str(text).isdigit() and len(str(text)) < 4:
-                    most = max(most, int(str(text)))
-                    section.gives("gpus_per_trial", key)
-                else:
-                    section.mistake(key, f"must be a number of cards, found {short(text)}")
-            else:
-                section.no_effect(key)
-    resources.rest()
-    return most

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autofinetune.program import variables
@@ -45,9 +45,9 @@ def read_container(
         word_of: the word of a template that a word of the command is; raises ValueError.
         value_of: the value that a variable has; raises ValueError.
     """
-    env = _read_env(section, value_of)
+    env = read_env(section, value_of)
     words = [*(section.words("command") or ()), *(section.words("args") or ())]
-    cards = _read_cards(section)
+    cards = read_cards(section)
     image = str(section.take("image") or "")
     folder = section.file.folder
     section.no_effect("workingDir", why=f"{NO_EFFECT}: trials run in {folder}")
@@ -61,8 +61,7 @@ def read_container(
     if not words or not words[0].strip():
         section.mistake("command", "must begin with the name of a program")
         return None
-    given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
-    words = [_REFERENCE.sub(lambda found: given.get(found[0], found[0]), word) for word in words]
+    words = [with_references(word, env) for word in words]
     try:
         return Container(section, tuple(map(word_of, words)), tuple(env), cards, image)
     except ValueError as error:
@@ -70,7 +69,18 @@ def read_container(
         return None
 
 
-def _read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
+def with_references(text: str, env: Sequence[str]) -> str:
+    """`$(NAME)` of a variable of the container is its value, `$$` is `$`, as in Kubernetes."""
+    given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
+    return _REFERENCE.sub(lambda found: given.get(found[0], found[0]), text)
+
+
+def read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
+    """The variables of a container as `NAME=value`; a value may name those before it.
+
+    Args:
+        value_of: the value that a variable has here; raises ValueError.
+    """
     words: list[str] = []
     for variable in section.sections("env"):
         name = variable.text("name", needed="name the variable")
@@ -88,13 +98,13 @@ def _read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
         else:
             text = "" if value is None else variable.written(value, "value")
             try:
-                words.append(f"{name}={value_of(text)}")
+                words.append(f"{name}={with_references(value_of(text), words)}")
             except ValueError as error:
                 variable.mistake("value", str(error))
     return words
 
 
-def _read_cards(section: Section) -> int:
+def read_cards(section: Section) -> int:
     """How many cards a replica asks for."""
     resources = section.section("resources")
     most = 0

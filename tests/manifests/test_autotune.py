@@ -99,8 +99,8 @@ def test_what_has_no_effect_is_named_with_its_line(tmp_path: Path) -> None:
         "m.yaml:6:3 metadata has no effect here",
         f"{SPEC.format('24:15')}.securityContext has no effect here",
         f"{SPEC.format('31:24')}.containers[0].image has no effect here",
-        f"{SPEC.format('30:34')}.containers[0].imagePullPolicy has no effect here",
         f"{SPEC.format('32:23')}.containers[0].name has no effect here",
+        f"{SPEC.format('30:34')}.containers[0].imagePullPolicy has no effect here",
     ]
 
 
