@@ -106,18 +106,16 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             paths = stack.enter_context(opened_run(directory))
-            here = stack.enter_context(paths.place.opened())
-            stack.enter_context(paths.place_of(paths.trials).opened(create=True))
-            lock = try_lock(str(here / paths.lock.name))
+            with paths.place_of(paths.trials).opened(create=True):
+                lock, holder = _take_lock(paths)
         except OSError as error:
             raise EnvironmentProblem(
                 f"{directory} cannot be used: {error.strerror or error}",
                 "choose another --output_dir, on a disk that can be written and has locks",
             ) from None
         if lock is None:
-            holder = read_file(here / paths.lock.name).decode(errors="replace").strip()
             raise DirectoryBusy(
-                f"another tuner is at work in {directory}: {visible(holder) or 'unknown process'}",
+                f"another tuner is at work in {directory}: {holder or 'unknown process'}",
                 "wait for it, stop it with Ctrl-C, or choose another --output_dir",
             )
         stack.callback(os.close, lock)
@@ -125,3 +123,12 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
         yield paths
+
+
+def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
+    """The lock of the directory, or None and what its holder wrote there."""
+    with paths.place.opened() as here:
+        lock = try_lock(str(here / paths.lock.name))
+        if lock is not None:
+            return lock, ""
+        return None, visible(read_file(here / paths.lock.name).decode(errors="replace").strip())
