@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
-COVERED = attempts endings journal notices nvml placement safety scheduler state stopping trials tuner verdict
+COVERED = attempts directory endings fields journal notices nvml placement safety scheduler state stopping trials \
+    tuner verdict visible whereabouts
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
     $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks hand_over lease local patience records reports slots start)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune import tuner as tuner_module
 from autofinetune.config import EXPLOITS, OWN_OPTIONS
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.events import (
@@ -22,6 +23,7 @@ from autofinetune.events import (
     Event,
     Reported,
     RunEnded,
+    RunResumed,
     TrialCreated,
     TrialEnded,
 )
@@ -826,3 +828,31 @@ def test_an_interrupt_ends_the_wait_for_sinks(tmp_path: Path) -> None:
     tuner.start("run")
     assert tuner.run().end_reason == "done"
     assert sink.left == 998
+
+
+def test_a_copy_goes_on_under_a_name_of_its_own(tmp_path: Path) -> None:
+    recorder, config = Recorder(), config_of(popsize=2, rounds=1)
+    tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    journal = MemoryJournal(recorder.events[:5])
+    again = tuner_in_memory(tmp_path, config, journal=journal)
+    again.resume(lambda state: f"copy-of-{state.run}")
+    assert again.state.run == "copy-of-run"
+    (resumed,) = [event for event in journal.events() if isinstance(event, RunResumed)]
+    assert (resumed.run, resumed.where) == ("copy-of-run", again.paths.where)
+    assert table(again.run()) == table(tuner.state)
+
+
+def test_that_more_reports_are_not_taken_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuner_module, "MOST_REPORTS", 1)
+    told: list[str] = []
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1))
+    tuner._world = dataclasses.replace(tuner._world, notice=told.append)
+    tuner.start("run")
+    tuner.run()
+    assert told == [
+        "trial 0 reported 1 scores on the way; more are not recorded, its final one is"
+    ]

@@ -107,16 +107,14 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             paths = stack.enter_context(opened_run(directory))
-            here = stack.enter_context(paths.place.opened())
-            stack.enter_context(paths.place_of(paths.trials).opened(create=True))
-            lock = _lock(here / paths.lock.name)
+            with paths.place_of(paths.trials).opened(create=True):
+                lock, holder = _take_lock(paths)
         except OSError as error:
             raise EnvironmentProblem(
                 f"{directory} cannot be used: {error.strerror or error}",
                 "choose another --output_dir, on a disk that can be written and has locks",
             ) from None
         if lock is None:
-            holder = noted_tuner(here / paths.lock.name)
             raise DirectoryBusy(
                 f"another tuner is at work in {directory}: {holder}",
                 "wait for it, stop it with Ctrl-C, or choose another --output_dir",
@@ -124,6 +122,13 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         stack.callback(os.close, lock)
         note_tuner(lock)
         yield paths
+
+
+def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
+    """The lock of the directory, or None and who holds it."""
+    with paths.place.opened() as here:
+        lock = _lock(here / paths.lock.name)
+        return lock, "" if lock is not None else noted_tuner(here / paths.lock.name)
 
 
 def _lock(path: Path) -> int | None:
