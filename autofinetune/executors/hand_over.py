@@ -36,7 +36,6 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
         **attempt.env,
         REPORT_FILE_VARIABLE: str(Path(attempt.directory, REPORTS)),
         STOP_FILE_VARIABLE: str(Path(attempt.directory, STOP)),
-        "AUTOFINETUNE_ATTEMPT_DIR": attempt.directory,
     }
     if "PYTHONPATH" in env:
         env["PYTHONPATH"] = with_layer(env["PYTHONPATH"])

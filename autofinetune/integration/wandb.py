@@ -10,7 +10,12 @@ from __future__ import annotations
 import json
 import os
 
-from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE, REPORT_FILE_VARIABLE
+from autofinetune.report import (
+    PARAMS_FILE_VARIABLE,
+    PARAMS_VARIABLE,
+    REPORT_FILE_VARIABLE,
+    STOP_FILE_VARIABLE,
+)
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import in_trial, quietly, wrap
 
@@ -30,11 +35,11 @@ def environment() -> dict[str, str]:
     """Return what W&B reads when a run begins; what the user has set stays."""
     found = {
         "WANDB_SWEEP_PARAM_PATH": _params_file(),
-        "WANDB_DIR": os.environ["AUTOFINETUNE_ATTEMPT_DIR"],
+        "WANDB_DIR": _directory(),
         "WANDB_SILENT": "true",
     }
     if not _has_account():
-        own = os.path.join(os.environ["AUTOFINETUNE_ATTEMPT_DIR"], "wandb")
+        own = os.path.join(_directory(), "wandb")
         found.update(
             WANDB_MODE="offline",
             WANDB_SWEEP_ID=os.environ["AUTOFINETUNE_RUN"],
@@ -43,6 +48,11 @@ def environment() -> dict[str, str]:
         )
     mine = ("WANDB_SWEEP_PARAM_PATH",)
     return {n: v for n, v in found.items() if n in mine or not os.environ.get(n)}
+
+
+def _directory() -> str:
+    """Return the directory of the attempt, which is that of all its processes."""
+    return os.path.dirname(os.environ[STOP_FILE_VARIABLE])
 
 
 def _has_account() -> bool:
@@ -60,7 +70,7 @@ def _has_account() -> bool:
 
 def _params_file() -> str:
     """Write the hyperparameters as W&B's agent does, and return the name of the file."""
-    directory = os.environ["AUTOFINETUNE_ATTEMPT_DIR"]
+    directory = _directory()
     path = os.path.join(directory, "wandb-params.yaml")
     if not os.path.exists(path):
         record = {"wandb_version": 1, **{n: {"value": v} for n, v in _params().items()}}

@@ -34,7 +34,7 @@ def in_trial(folder: Path, **env: str) -> dict[str, str]:
     """The variables of a trial whose files are in `folder`."""
     return {
         "AUTOFINETUNE_REPORT_FILE": str(folder / "reports"),
-        "AUTOFINETUNE_ATTEMPT_DIR": str(folder),
+        "AUTOFINETUNE_STOP_FILE": str(folder / "stop"),
         "AUTOFINETUNE_RUN": "a run",
         "AUTOFINETUNE_TRIAL": "7",
         "AUTOFINETUNE_PARAMS": '{"lr": 0.5, "net": {"units": 3}}',
