@@ -34,11 +34,12 @@ class Place:
     way: str = ""
 
     @contextlib.contextmanager
-    def opened(self, *, create: bool = False) -> Iterator[Path]:
+    def opened(self, *, create: bool = False, mode: int = 0o755) -> Iterator[Path]:
         """Open it; yields a path by which its files are reached, wherever it is moved meanwhile.
 
         Args:
             create: make what is missing on the way; a link or a file on it makes room.
+            mode: of what is made.
 
         Raises:
             OSError: it is not there, or a part of the way is no directory.
@@ -51,7 +52,7 @@ class Place:
                 if name in ("", ".", ".."):
                     raise OSError(errno.EINVAL, "no name of a directory", self.way)
                 if create:
-                    _make(descriptor, name)
+                    _make(descriptor, name, mode)
                 inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner
@@ -68,12 +69,12 @@ class Place:
             return False
 
 
-def _make(folder: int, name: str) -> None:
+def _make(folder: int, name: str, mode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=folder)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(name, 0o755, dir_fd=folder)
+        os.mkdir(name, mode, dir_fd=folder)
 
 
 def why_not_ours(found: os.stat_result) -> str:

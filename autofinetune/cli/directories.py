@@ -107,7 +107,7 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             paths = stack.enter_context(opened_run(directory))
-            with paths.place_of(paths.trials).opened(create=True):
+            with paths.place_of(paths.trials).opened(create=True, mode=0o700):
                 lock, holder = _take_lock(paths)
         except OSError as error:
             raise EnvironmentProblem(

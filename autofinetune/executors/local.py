@@ -172,7 +172,7 @@ class LocalExecutor(Executor):
             cards = slot.cards if slot else ()
             patience = Patience(attempt.time_limit_s, attempt.grace_s)
             job = _Job(attempt.key, attempt.own_place, mark, attempt.slot, cards, patience)
-            with job.place.opened(create=True) as here:
+            with job.place.opened(create=True, mode=0o700) as here:
                 if (here / STARTED).exists():
                     self._attach(job, here)
                 elif slot is not None:

@@ -225,7 +225,8 @@ def test_F70_a_resumed_tuner_finds_it_too(run: FaultRun) -> None:
 # --- F71: the question put to the script ---------------------------------------------------------
 
 ASKED = """
-import os, signal, subprocess, time
+import os, signal, subprocess, sys, time
+sys.argv  # one that does not look at its words is not asked
 left = subprocess.Popen(["env", "-i", "setsid", "sleep", "1000"])
 with open("asked.new", "w") as file:
     file.write(f"{os.getpid()} {left.pid}")
