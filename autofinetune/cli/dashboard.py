@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autofinetune.cli.options import Parser
 from autofinetune.errors import UsageError
-from autofinetune.paths import RunPaths
+from autofinetune.paths import RunPaths, opened_run
 
 
 def dashboard_command(argv: Sequence[str]) -> int:
@@ -34,6 +34,13 @@ def dashboard_command(argv: Sequence[str]) -> int:
             f"{options.output_dir} has no {paths.visualization.name} directory",
             "give the output directory of a run; it is written once the first trial has ended",
         )
+    with opened_run(paths.root) as checked:
+        if not checked.place_of(checked.visualization).is_there():
+            raise UsageError(
+                f"{paths.visualization.name} in {options.output_dir} is a link, which is not "
+                "followed",
+                "give the output directory in which the pages really lie",
+            )
     from autofinetune.sinks.board import listen, serve
 
     token = "" if options.no_token else secrets.token_urlsafe(24)

@@ -1,0 +1,41 @@
+"""What the dashboard refuses to show before it listens; its pages are in tests/sinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autofinetune.cli import main
+
+
+def refusal(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    return main(["dashboard", str(folder), "--port=0"]), capsys.readouterr().err
+
+
+def test_a_directory_without_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = refusal(tmp_path, capsys)
+    assert code == 2
+    assert "has no visualization directory" in told
+
+
+def test_a_link_in_the_place_of_the_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "private").mkdir()
+    run = tmp_path / "result"
+    run.mkdir(mode=0o700)
+    (run / "visualization").symlink_to(tmp_path / "private")
+    code, told = refusal(run, capsys)
+    assert code == 2
+    assert "is a link, which is not followed" in told
+
+
+def test_a_directory_that_others_can_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "visualization").mkdir()
+    tmp_path.chmod(0o777)
+    code, told = refusal(tmp_path, capsys)
+    assert code == 4
+    assert "cannot be trusted" in told
