@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,12 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 MOST_WORKERS = 8
+
+# A shell ignores these for what it starts in the background, and so would all that tests start.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _is_int = _number == signal.SIGINT
+        signal.signal(_number, signal.default_int_handler if _is_int else signal.SIG_DFL)
 
 # No test depends on how fast the machine is.
 settings.register_profile("patient", deadline=None)
