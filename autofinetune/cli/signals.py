@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from autofinetune import terminal
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+_START_TRIES, _START_PAUSE_S = 20, 0.5
 LAST_S = 0.7  # from the third signal to the end, whatever this process is doing
 _WORDS = (
     "no new trials are started; running ones finish. Again: they are ended",
@@ -59,7 +62,7 @@ def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
     os.set_blocking(writer, False)
     over = threading.Event()
     thread = threading.Thread(target=_watch, args=(reader, over, kill_all), daemon=True)
-    thread.start()
+    _start(thread)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield
@@ -69,6 +72,20 @@ def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
         os.close(writer)
         thread.join()
         os.close(reader)
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread; a machine without room for one gets some time to find it.
+
+    Raises:
+        OSError: it found none.
+    """
+    for _ in range(_START_TRIES):
+        try:
+            return thread.start()
+        except RuntimeError:  # what Python makes of the error, without its number
+            time.sleep(_START_PAUSE_S)
+    raise OSError(errno.EAGAIN, "no thread can be started")
 
 
 def _watch(reader: int, over: threading.Event, kill_all: Callable[[], None]) -> None:
