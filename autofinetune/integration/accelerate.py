@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import quietly
+from autofinetune.trial.hooks import wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +15,11 @@ SOURCE = "accelerate"
 
 def on_accelerator(module: ModuleType) -> None:
     """Listen to `Accelerator.log`; it goes on to trackers, which log the same once more."""
-    original = module.Accelerator.log
-
-    @functools.wraps(original)
-    def log(accelerator: Any, *args: Any, **kwargs: Any) -> None:
-        original(accelerator, *args, **kwargs)
-        quietly(_logged, accelerator, *args, **kwargs)
-        if accelerator.num_processes == 1:  # other processes would wait for the one that left
-            logged.leave(SOURCE)
-
-    module.Accelerator.log = log
+    wrap(module.Accelerator, "log", _logged)
 
 
 def _logged(accelerator: Any, values: Any = None, *args: Any, **kwargs: Any) -> None:
     if accelerator.is_main_process and hasattr(values, "items"):
         logged.values(SOURCE, values.items())
+    if accelerator.num_processes == 1:  # other processes would wait for the one that left
+        logged.leave(SOURCE)

@@ -21,27 +21,14 @@ def on_client(module: ModuleType) -> None:
     """Listen to single metrics and to batches of them."""
     wrap(module.TrackingServiceClient, "log_metric", _logged)
     wrap(module.TrackingServiceClient, "log_batch", _logged_all)
-    client = module.TrackingServiceClient
-    for name in ("log_metric", "log_batch"):
-        setattr(client, name, _leaving(getattr(client, name)))
-
-
-def _leaving(original: Any) -> Any:
-    @functools.wraps(original)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        logged.leave(SOURCE)
-        return result
-
-    return function
 
 
 def _logged(client: Any, run_id: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
-    logged.values(SOURCE, [(key, value)])
+    logged.values_or_leave(SOURCE, [(key, value)])
 
 
 def _logged_all(client: Any, run_id: Any, metrics: Any = (), *args: Any, **kwargs: Any) -> None:
-    logged.values(SOURCE, [(metric.key, metric.value) for metric in metrics])
+    logged.values_or_leave(SOURCE, [(metric.key, metric.value) for metric in metrics])
 
 
 def on_store(module: ModuleType) -> None:

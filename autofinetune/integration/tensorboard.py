@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import quietly
+from autofinetune.trial.hooks import wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,25 +24,15 @@ def on_log_writer(module: ModuleType) -> None:
 
 
 def _listen(owner: Any) -> None:
-    add, add_all = owner.add_scalar, owner.add_scalars
-
-    @functools.wraps(add)
-    def add_scalar(writer: Any, tag: Any, *args: Any, **kwargs: Any) -> Any:
-        result = add(writer, tag, *args, **kwargs)
-        value = args[0] if args else kwargs.get("scalar_value", kwargs.get("value"))
-        quietly(_logged, {tag: value})
-        logged.leave(SOURCE)
-        return result
-
-    @functools.wraps(add_all)
-    def add_scalars(writer: Any, main_tag: Any, tag_scalar_dict: Any, *a: Any, **k: Any) -> Any:
-        result = add_all(writer, main_tag, tag_scalar_dict, *a, **k)
-        quietly(_logged, {f"{main_tag}/{tag}": v for tag, v in tag_scalar_dict.items()})
-        logged.leave(SOURCE)
-        return result
-
-    owner.add_scalar, owner.add_scalars = add_scalar, add_scalars
+    wrap(owner, "add_scalar", _logged)
+    wrap(owner, "add_scalars", _logged_all)
 
 
-def _logged(scalars: dict[str, Any]) -> None:
-    logged.values(SOURCE, scalars.items())
+def _logged(writer: Any, tag: Any, *args: Any, **kwargs: Any) -> None:
+    value = args[0] if args else kwargs.get("scalar_value", kwargs.get("value"))
+    logged.values_or_leave(SOURCE, [(tag, value)])
+
+
+def _logged_all(writer: Any, main_tag: Any, tag_scalar_dict: Any, *a: Any, **k: Any) -> None:
+    scalars = tag_scalar_dict.items()
+    logged.values_or_leave(SOURCE, [(f"{main_tag}/{tag}", value) for tag, value in scalars])

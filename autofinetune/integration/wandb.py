@@ -96,16 +96,14 @@ def _params() -> dict[str, Any]:
 
 def on_run(module: ModuleType) -> None:
     """Listen to `run.log`, through which `wandb.log` goes, and `run.define_metric`."""
-    wrap(module.Run, "log", _logged)
+    wrap(module.Run, "log", _logged_or_left)
     wrap(module.Run, "define_metric", _defined)
-    _leave_after(module.Run, "log")
 
 
 def on_disabled(module: ModuleType) -> None:
     """Listen to runs that are disabled, which have methods of their own."""
-    wrap(module.NoopRun, "log", _logged)
+    wrap(module.NoopRun, "log", _logged_or_left)
     wrap(module.NoopRun, "define_metric", _defined)
-    _leave_after(module.NoopRun, "log")
 
 
 def on_init(module: ModuleType) -> None:
@@ -129,18 +127,11 @@ def on_summary(module: ModuleType) -> None:
     wrap(module.SummaryDict, "update", _summarized)
 
 
-def _leave_after(owner: Any, name: str) -> None:
-    import functools
-
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
+def _logged_or_left(*args: Any, **kwargs: Any) -> None:
+    try:
+        _logged(*args, **kwargs)
+    finally:
         logged.leave(SOURCE)
-        return result
-
-    setattr(owner, name, wrapper)
 
 
 def _logged(run: Any, data: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -69,6 +69,8 @@ def _call_after(loader: Any, hook: Hook) -> None:
 def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
     """Have `note` called with the same arguments after each call of `owner.name` that returned.
 
+    Its errors do not reach the script, but a SystemExit does.
+
     Raises:
         AttributeError: there is no such function, as in another version of the library.
     """

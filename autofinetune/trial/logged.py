@@ -100,6 +100,18 @@ def is_to_stop(source: str) -> bool:
     return _owner in ("", source) and should_stop()
 
 
+def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> None:
+    """Report as `values` does, then `leave`: for libraries with no loop that could be left.
+
+    Raises:
+        SystemExit: the trial is asked to end.
+    """
+    try:
+        values(source, logged, *also)
+    finally:
+        leave(source)
+
+
 def leave(source: str) -> None:
     """End the process, where a library has no loop that could be left.
 
