@@ -12,7 +12,7 @@ from typing import Any
 
 from autofinetune.defaults import DEFAULTS
 from autofinetune.errors import ConfigError
-from autofinetune.passing import CALLS, OPTIONS
+from autofinetune.passing import CALLS, OPTIONS, PASSING
 from autofinetune.placement import Placement, read_placement
 from autofinetune.program import Program, read_program
 from autofinetune.recorded import recorded_configurations, recorded_trials
@@ -212,7 +212,7 @@ class Config:
 
 
 def usual_passing(nni_wire: bool) -> str:
-    """How a script gets hyperparameters, as long as nobody has looked at it."""
+    """Return how a script gets hyperparameters before it has been examined."""
     return CALLS if nni_wire else OPTIONS
 
 
@@ -259,7 +259,9 @@ JOURNAL_TIP = "the journal was changed by something else; bring back a copy of i
 # Names of keys, what their values are, in words, and whether there may be none.
 _KINDS: Sequence[tuple[str, Callable[[Any], bool], str, bool]] = (
     ("script gpu evaluator exploit tuning_strategy schedule assessor on_timeout preload "
-     "working_dir python", lambda value: isinstance(value, str), "a text", False),
+     "working_dir python metric final metric_pattern", lambda value: isinstance(value, str),
+     "a text", False),
+    ("passing", lambda value: value in PASSING, f"one of: {', '.join(PASSING)}", False),
     ("popsize round repeats", _is_count, f"a whole number from 1 to {MOST_TRIALS}", False),
     ("max_trials", _is_count, f"a whole number from 1 to {MOST_TRIALS}", True),
     ("seed", lambda value: type(value) is int and 0 <= value < 2**64, "a whole number", False),

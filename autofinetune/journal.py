@@ -191,7 +191,7 @@ class SqliteJournal:
             raise self._problem("cannot be written", error) from error
 
     def _stay_in_place(self) -> None:
-        """Write the file anew where somebody has deleted it: what was in it we still have open.
+        """Write the file again if it was deleted; its content is still open here.
 
         Raises:
             EnvironmentProblem: another file lies in its place, or the directory was deleted.
@@ -201,14 +201,13 @@ class SqliteJournal:
             if not os.path.samestat(self._stat(name), self._file):
                 raise EnvironmentProblem(
                     f"another file was put in the place of the journal {self._path}",
-                    "trials that run go on by themselves; what they report is taken when the run "
-                    "is resumed",
+                    "running trials continue; their reports are read when the run is resumed",
                 )
             return
         if os.fstat(self._folder).st_nlink == 0:
             raise deleted(self._path.parent)
         self._write_anew(name)
-        self._notice(f"WARNING: {self._path} was deleted; it was written anew, nothing is lost")
+        self._notice(f"WARNING: {self._path} was deleted; it was written again, nothing is lost")
 
     def _write_anew(self, name: str) -> None:
         for end in _BESIDE[1:]:  # they belong to the file that is gone

@@ -72,7 +72,7 @@ def report_logged(score: float, step: int) -> None:
     """
     path = os.environ.get(REPORT_FILE_VARIABLE)
     if path and path != os.devnull and _rank() == 0:
-        _append_when_there_is_space(path, _as_line("intermediate", score, step), is_durable=False)
+        _append_when_there_is_space(path, as_line("intermediate", score, step), is_durable=False)
 
 
 def should_stop() -> bool:
@@ -97,7 +97,7 @@ def _report(kind: str, score: float, step: int | None) -> None:
             "%s result %r (not inside a run, so it is not recorded)", kind, value
         )
         return
-    _append_when_there_is_space(path, _as_line(kind, value, step))
+    _append_when_there_is_space(path, as_line(kind, value, step))
 
 
 def as_score(kind: str, score: object) -> float:
@@ -130,7 +130,8 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _as_line(kind: str, value: float, step: int | None) -> bytes:
+def as_line(kind: str, value: float, step: int | None) -> bytes:
+    """Return a report as it stands in the file, with a line break before it."""
     import json
 
     # JSON has no NaN: a non-finite score travels as a string, and float() reads it back.

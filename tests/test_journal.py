@@ -252,7 +252,7 @@ def test_what_was_deleted_is_written_anew(path: Path, ends: list[str]) -> None:
     path.with_name("run.db.new").write_text("of a life that was killed here")
     journal.append([RunEnded(2.0, "two")])
     journal.append([RunEnded(3.0, "three")])
-    assert told == [f"WARNING: {path} was deleted; it was written anew, nothing is lost"]
+    assert told == [f"WARNING: {path} was deleted; it was written again, nothing is lost"]
     after = [*before, RunEnded(2.0, "two"), RunEnded(3.0, "three")]
     assert list(journal.events()) == after
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

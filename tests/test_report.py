@@ -137,7 +137,7 @@ def test_what_is_not_finite_is_recorded_as_json(file: Path, score: float) -> Non
 @settings(deadline=None, max_examples=50)
 @given(st.floats())
 def test_every_float_arrives_bit_by_bit(score: float) -> None:
-    line = report._as_line("final", score, None)
+    line = report.as_line("final", score, None)
     (found,) = [json.loads(part) for part in line.splitlines() if part]
     assert repr(float(found["final"])) == repr(score)
 

@@ -162,8 +162,7 @@ def _declared(
 
 _BY_OTHER_MEANS = (
     "hyperparameters are what wandb.config, t9k.tuner and nni give, and in the variable "
-    "AUTOFINETUNE_PARAMS; "
-    "--skip_preflight passes them as options all the same"
+    "AUTOFINETUNE_PARAMS; --skip_preflight passes them as options all the same"
 )
 
 

@@ -313,7 +313,7 @@ def _work(
             if paths.place.root.stat().st_nlink == 0:
                 raise deleted(paths.at) from None
             raise EnvironmentProblem(
-                f"the run stopped: {error}; trials that run go on by themselves",
+                f"the run stopped: {error}; running trials continue",
                 f"mend it, then: autofinetune resume {shown(paths)}",
             ) from error
         except Exception as error:

@@ -196,6 +196,6 @@ def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
     with contextlib.suppress(OSError), paths.place.opened() as here:
         write_atomically(here / trace.name, text)
     return InternalError(
-        f"the run stopped: {type(error).__name__}: {error}; trials that run go on by themselves",
+        f"the run stopped: {type(error).__name__}: {error}; running trials continue",
         f"the trace is in {trace}; once it is mended: autofinetune resume {shown(paths)}",
     )

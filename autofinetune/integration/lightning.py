@@ -6,7 +6,7 @@ import importlib
 import os
 
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import complain, quietly
+from autofinetune.trial.hooks import complain, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,21 +18,13 @@ SOURCE = "lightning"
 
 def on_trainer(module: ModuleType) -> None:
     """Add the callback to each Trainer behind those that the script gives it."""
-    import functools
-
     package = module.__name__.partition(".trainer")[0]
-    original = module.Trainer.__init__
-
-    @functools.wraps(original)
-    def init(trainer: Any, *args: Any, **kwargs: Any) -> None:
-        original(trainer, *args, **kwargs)
-        if logged.wanted():
-            quietly(_add, trainer, package)
-
-    module.Trainer.__init__ = init
+    wrap(module.Trainer, "__init__", lambda trainer, *a, **k: _add(trainer, package))
 
 
 def _add(trainer: Any, package: str) -> None:
+    if not logged.wanted():
+        return
     if trainer.world_size == 1 and int(os.environ.get("WORLD_SIZE") or 1) > 1:
         complain(
             "this Trainer uses one of the trial's processes and each trains for itself; give it "

@@ -137,7 +137,7 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
 
 
 def _remove(directory: str) -> None:
-    """Remove a directory that nobody is left to read, which holds files only."""
+    """Remove a directory of files that no other process reads."""
     try:
         for name in os.listdir(directory):
             os.unlink(os.path.join(directory, name))
@@ -175,7 +175,7 @@ def _write_record(home: Home, record: dict[str, Any], reports: int, *, durable: 
 
 
 def _save_reports(directory: str, reports: int) -> None:
-    """Write anew what the script reported before it removed its own directory."""
+    """Write the reports again after the script removed its own directory."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     copy = os.open(os.path.join(directory, REPORTS), flags, 0o600)
     try:

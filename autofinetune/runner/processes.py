@@ -86,7 +86,7 @@ def is_stopped(pid: int) -> bool:
 def is_paused(pid: int) -> bool:
     """Whether a process and everything below it is stopped, as by somebody who needs the machine.
 
-    A process without living descendants is not paused: nobody would continue it.
+    A process without living descendants does not count as paused: no process could continue it.
     """
     below = descendants(pid)
     return bool(below) and all(map(is_stopped, [pid, *below]))

@@ -5,7 +5,6 @@ Values become lines in the file of reports, like those that a script writes itse
 
 from __future__ import annotations
 
-import json
 import os
 
 MOST_LINE = 64 << 10  # bytes; the rest of a longer line is not looked at
@@ -71,11 +70,9 @@ class Scanner:
             score = float(text)
         except ValueError:
             return False
-        # JSON has no NaN: a non-finite score travels as a string.
-        record: dict[str, object] = {kind: score if score - score == 0.0 else repr(score)}
-        if step is not None:
-            record["step"] = step
-        self._waiting += b"\n" + json.dumps(record).encode("ascii") + b"\n"
+        from autofinetune.report import as_line  # late, like the patterns
+
+        self._waiting += as_line(kind, score, step)
         return True
 
     def write(self) -> bool:

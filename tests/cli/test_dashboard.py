@@ -9,14 +9,13 @@ import pytest
 from autofinetune.cli import main
 
 
-def refusal(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    return main(["dashboard", str(folder), "--port=0"]), capsys.readouterr().err
+def refusal(folder: Path, capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
+    assert main(["dashboard", str(folder), "--port=0"]) == code
+    return capsys.readouterr().err
 
 
 def test_a_directory_without_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = refusal(tmp_path, capsys)
-    assert code == 2
-    assert "has no visualization directory" in told
+    assert "has no visualization directory" in refusal(tmp_path, capsys)
 
 
 def test_a_link_in_the_place_of_the_pages(
@@ -26,9 +25,7 @@ def test_a_link_in_the_place_of_the_pages(
     run = tmp_path / "result"
     run.mkdir(mode=0o700)
     (run / "visualization").symlink_to(tmp_path / "private")
-    code, told = refusal(run, capsys)
-    assert code == 2
-    assert "is a link, which is not followed" in told
+    assert "is a link, which is not followed" in refusal(run, capsys)
 
 
 def test_a_directory_that_others_can_change(
@@ -36,6 +33,4 @@ def test_a_directory_that_others_can_change(
 ) -> None:
     (tmp_path / "visualization").mkdir()
     tmp_path.chmod(0o777)
-    code, told = refusal(tmp_path, capsys)
-    assert code == 4
-    assert "cannot be trusted" in told
+    assert "cannot be trusted" in refusal(tmp_path, capsys, code=4)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from autofinetune.executors.base import Report
 from autofinetune.executors.reports import MAX_CHUNK, MAX_LINE, parse_report, read_reports
-from autofinetune.report import _as_line
+from autofinetune.report import as_line
 
 WRITTEN = [0.25, -0.5, 0.125, math.nan, 3e-5, -math.inf, 1.0, 0.9375]
 ORIGINAL = b"".join(
-    _as_line("final" if index % 2 else "intermediate", score, index)
+    as_line("final" if index % 2 else "intermediate", score, index)
     for index, score in enumerate(WRITTEN)
 )
 

@@ -22,7 +22,7 @@ import pytest
 from autofinetune.cli import main
 from autofinetune.runner.cgroup import planned_cgroup, recorded_cgroup
 from autofinetune.sinks.best_model import describe_files
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
 
@@ -30,11 +30,7 @@ OTHER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="another user can be played by root")
 
 
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, rounds=1, options=["--max_failures=0"])
-    yield made
-    made.close()
+RUN = {"rounds": 1}
 
 
 @pytest.fixture

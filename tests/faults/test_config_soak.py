@@ -14,7 +14,6 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,19 +32,12 @@ from autofinetune.state import State, Status
 from autofinetune.strategies import Candidate, Exhausted, Strategy, create_strategy
 from autofinetune.tuner import Tuner
 from autofinetune.world import World
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_disk import Mounts, mounts
 from tests.helpers import TYPICAL, Clock, space_of
 
 __all__ = ["mounts"]
-
-
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    yield made
-    made.close()
 
 
 def check(run: FaultRun, code: int = 0) -> None:

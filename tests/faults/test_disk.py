@@ -33,7 +33,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.sinks import BestModel, Sink, SinkGuard
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.state import State, Status
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
 from tests.helpers import config_of, tuner_in_memory
@@ -48,13 +48,6 @@ if "autofinetune" in sys.orig_argv:
     autofinetune.tuner.POLL_S = 0.05
     sys.modules["visualdl"] = None
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    yield made
-    made.close()
 
 
 @pytest.fixture

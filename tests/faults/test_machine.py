@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,6 @@ from tests.helpers import Recorder, config_of, tuner_in_memory
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 CARDS = [Card(n, f"GPU-{n}{n}{n}{n}", "A100", 0, 80 << 30) for n in range(4)]
-
-
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    yield made
-    made.close()
 
 
 def check(run: FaultRun, code: int = 0) -> None:

@@ -3,12 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.faults.harness import FaultRun, Nursery, wait_until
+from tests.faults.harness import FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_daemon_death import with_plugin
 from tests.faults.test_processes import AT_ONCE_S, SLACK_S, interrupted_thrice
@@ -32,11 +27,7 @@ finish(0.5 + TRIAL)
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, popsize=1, rounds=1, gpu="0")
-    yield made
-    made.close()
+RUN = {"popsize": 1, "rounds": 1, "gpu": "0", "options": ()}
 
 
 def test_F75_the_third_ctrl_c_ends_a_copy_that_takes_long(run: FaultRun) -> None:

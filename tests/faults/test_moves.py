@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from autofinetune.journal import SqliteJournal
 from tests.faults.harness import DEADLINE_S, LEDGER_VARIABLE, FaultRun, Life, Nursery, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
-
-
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -154,7 +146,7 @@ def test_F83_a_journal_that_is_deleted_is_written_anew(
         (run.output_dir / name).unlink()
     run.release()
     assert held.wait(DEADLINE_S) == 0, run.console
-    assert "run.db was deleted; it was written anew" in run.console
+    assert "run.db was deleted; it was written again" in run.console
     check(run)
     assert run.table() == run.undisturbed()
     assert run.finish("resume", run.out) == 0, run.console

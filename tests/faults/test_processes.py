@@ -19,7 +19,7 @@ import pytest
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.processes import start_time
 from autofinetune.state import Status
-from tests.faults.harness import DEADLINE_S, FaultRun, Life, Nursery, is_stopped, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, Life, is_stopped, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
 
@@ -42,13 +42,7 @@ def _can_unshare() -> bool:
 needs_unshare = pytest.mark.skipif(not _can_unshare(), reason="no rights for a mount namespace")
 
 
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(
-        tmp_path / "run", nursery, popsize=1, rounds=1, gpu="0", options=["--max_failures=0"]
-    )
-    yield made
-    made.close()
+RUN = {"popsize": 1, "rounds": 1, "gpu": "0"}
 
 
 def checked(run: FaultRun, code: int) -> None:

@@ -9,14 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autofinetune.runner.processes import boot_id
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_disk import Mounts, mounts
 
@@ -28,13 +28,6 @@ def _can_unshare() -> bool:
     if shutil.which("unshare") is None:
         return False
     return subprocess.run([*INTO_PIDS, "true"], check=False).returncode == 0
-
-
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    yield made
-    made.close()
 
 
 def state_of(run: FaultRun, before: Sequence[str] = (), out: str = "") -> dict[str, Any]:

@@ -14,13 +14,13 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from autofinetune.run_state import INTERRUPTED
-from tests.faults.harness import DEADLINE_S, HPARAM, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, HPARAM, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import PREAMBLE
 
@@ -31,13 +31,7 @@ SCRIPT = PREAMBLE.replace('("lr", ', '("kind", "lr", ') + (
 )
 
 
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, options=["--max_failures=0"])
-    made.popsize = 1
-    made.gpu = "0"
-    yield made
-    made.close()
+RUN = {"popsize": 1, "gpu": "0"}
 
 
 def use_words(run: FaultRun) -> None:

@@ -33,7 +33,7 @@ from autofinetune.state import Direction, State, Status, Trial
 from autofinetune.strategies import create_strategy
 from autofinetune.tuner import Tuner
 from autofinetune.world import World
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery
+from tests.faults.harness import DEADLINE_S, FaultRun
 from tests.faults.oracle import check_invariants
 from tests.helpers import Clock, config_of, tuner_in_memory
 
@@ -77,11 +77,7 @@ note("start")
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:
-    made = FaultRun(tmp_path / "run", nursery, rounds=1, options=["--max_failures=0"])
-    yield made
-    made.close()
+RUN = {"rounds": 1}
 
 
 @pytest.fixture
