@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -226,6 +227,21 @@ class Recorder(Sink):
 
     def handle(self, event: Event, state: State) -> None:
         self.events.append(event)
+
+
+@contextlib.contextmanager
+def one_descriptor_left() -> Iterator[None]:
+    """This process can open one more file."""
+    taken: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import stat
@@ -15,7 +14,13 @@ import pytest
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.events import Event, RunCreated, RunEnded, TrialCreated
 from autofinetune.journal import Journal, MemoryJournal, SqliteJournal
-from tests.helpers import Recorder, config_of, file_size_limit, tuner_in_memory
+from tests.helpers import (
+    Recorder,
+    config_of,
+    file_size_limit,
+    one_descriptor_left,
+    tuner_in_memory,
+)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -297,14 +302,5 @@ def test_why_it_cannot_be_opened_is_told(tmp_path: Path, path: Path) -> None:
         SqliteJournal(deep / "run.db", create=True)
     with pytest.raises(EnvironmentProblem, match="No such file"):
         SqliteJournal(tmp_path / "none" / "run.db")
-    taken = []
-    with pytest.raises(EnvironmentProblem, match="Too many open files"):
-        try:
-            with contextlib.suppress(OSError):
-                while True:
-                    taken.append(os.open(os.devnull, os.O_RDONLY))
-            os.close(taken.pop())
-            SqliteJournal(path)
-        finally:
-            for descriptor in taken:
-                os.close(descriptor)
+    with one_descriptor_left(), pytest.raises(EnvironmentProblem, match="Too many open files"):
+        SqliteJournal(path)

@@ -18,6 +18,7 @@ from autofinetune.journal import SqliteJournal
 from tests.faults.harness import DEADLINE_S, LEDGER_VARIABLE, FaultRun, Life, Nursery, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
+from tests.helpers import one_descriptor_left
 
 
 @pytest.fixture
@@ -189,17 +190,8 @@ def test_F88_a_path_that_is_too_long_is_told(run: FaultRun) -> None:
 
 def test_F88_a_journal_without_descriptors_says_so(tmp_path: Path) -> None:
     SqliteJournal(tmp_path / "run.db", create=True).close()
-    taken = []
-    with pytest.raises(EnvironmentProblem, match="Too many open files"):
-        try:
-            with contextlib.suppress(OSError):
-                while True:
-                    taken.append(os.open(os.devnull, os.O_RDONLY))
-            os.close(taken.pop())
-            SqliteJournal(tmp_path / "run.db")
-        finally:
-            for descriptor in taken:
-                os.close(descriptor)
+    with one_descriptor_left(), pytest.raises(EnvironmentProblem, match="Too many open files"):
+        SqliteJournal(tmp_path / "run.db")
 
 
 def test_F88_a_trial_that_reports_without_end_is_bounded(run: FaultRun) -> None:
