@@ -102,9 +102,10 @@ def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking
             f"{_BY_OTHER_MEANS}")  # fmt: skip
         return dataclasses.replace(config, passing=CALLS, script_options=())
     why = "does not take" if is_unknown else "cannot compose its configuration with"
-    tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
+    # The cause stands between warnings and a list of what there is instead.
+    told = [f"  | {line}" for line in found.output.strip().splitlines()[-24:]]
     if found.returncode is None or found.returncode < 0:
-        tail.append(f"  {found.problem}")
+        told.append(f"  {found.problem}")
     tip = "fix what it says, or pass --skip-preflight"
     if is_unknown:
         tip = (
@@ -112,7 +113,7 @@ def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking
             "adds a key that is not there: +lr"
         )
     head = f"{config.called} {why}: {one_line(shlex.join(words))}"
-    raise UsageError("\n".join([head, *tail]), tip)
+    raise UsageError("\n".join([head, *told]), tip)
 
 
 def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
