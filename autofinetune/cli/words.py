@@ -21,6 +21,7 @@ from autofinetune.paths import RunPaths
 from autofinetune.report import PARAMS_VARIABLE
 from autofinetune.run_state import BROKEN, NO_SLOT, TIMEOUT
 from autofinetune.scheduler import idle_slots_per_round
+from autofinetune.scoring import NO_METRIC
 from autofinetune.sinks.console import end_of_log
 from autofinetune.space import as_text
 from autofinetune.state import State, Status, Trial
@@ -159,9 +160,17 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
             if stopped_early
             else f"every trial failed; the logs are in {directory}/round0/",
-            "mend the script, then start again with another --output_dir",
+            _tip_for_failures(state),
         )
     return 0
+
+
+def _tip_for_failures(state: State) -> str:
+    again = "then start again with another --output_dir"
+    failed = (trial for trial in state.trials.values() if trial.status is Status.FAILED)
+    if all(trial.reason == NO_METRIC for trial in failed):
+        return f"give --metric a name that the script logs, {again}"
+    return f"fix the script, {again}"
 
 
 def _tell_schedule(trials: int, directory: str) -> None:

@@ -200,6 +200,14 @@ def test_a_run_in_which_every_trial_fails_exits_3(workplace: Workplace) -> None:
     assert done.code == 3
     assert "every trial failed" in done.err
     assert {row["reason"] for row in rows(workplace.root)} == {"exit:7"}
+    assert "fix the script" in done.err
+
+
+def test_a_run_whose_metric_never_came_asks_for_another_name(workplace: Workplace) -> None:
+    (workplace.root / "train.py").write_text("print('acc 0.5')")
+    done = workplace.tune("--popsize=2", "--round=1", "--skip-preflight", "--metric=acc")
+    assert done.code == 3
+    assert "give --metric a name that the script logs" in done.err
 
 
 def test_a_script_in_another_language_can_report(workplace: Workplace) -> None:
