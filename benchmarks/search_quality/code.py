@@ -20,11 +20,51 @@ _READERS = {"fields.py", "formats.py", "hparam_file.py", "nni.py", "wandb.py", "
 
 @functools.cache
 def digest(strategy: str) -> str:
-    """Of the strategy's module and all that it imports from those folders."""
-    found = hashlib.sha256()
-    for path in sorted(sources(Path(inspect.getfile(strategy_class(strategy))))):
-        found.update(path.relative_to(_ROOT).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()[:12]
+    """Return a digest of the strategy's module and of all that it imports from those folders.
+
+    What a search does is hashed and not how it reads: docstrings, comments, annotations, the
+    texts of errors and the places of imported modules make no difference.
+    """
+    module = Path(inspect.getfile(strategy_class(strategy)))
+    trees = sorted(normalized(ast.parse(path.read_text())) for path in sources(module))
+    return hashlib.sha256("\0".join(trees).encode()).hexdigest()[:12]
+
+
+# Fields of nodes that say nothing about what the code does.
+_SILENT = frozenset({"annotation", "returns", "type_comment", "kind", "ctx", "type_params"})
+
+
+def normalized(node: ast.AST, *, is_error: bool = False) -> str:
+    """Return the syntax tree as text, the same one for every version of Python."""
+    if isinstance(node, ast.ImportFrom):
+        return f"import({','.join(sorted(alias.name for alias in node.names))})"
+    if isinstance(node, ast.Constant):
+        return "text" if is_error and isinstance(node.value, str) else repr(node.value)
+    if isinstance(node, ast.JoinedStr) and is_error:
+        return "text"
+    is_error = is_error or isinstance(node, ast.Raise)
+    parts = []
+    for name, value in sorted(ast.iter_fields(node)):
+        if name in _SILENT:
+            continue
+        inner = value if isinstance(value, list) else [value]
+        texts = [
+            normalized(one, is_error=is_error) if isinstance(one, ast.AST) else repr(one)
+            for one in inner
+            if one is not None and not _is_text_alone(one)
+        ]
+        if texts:
+            parts.append(f"{name}=[{','.join(texts)}]")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _is_text_alone(node: object) -> bool:
+    """Whether it is a docstring, or another text that nothing is done with."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def sources(module: Path) -> set[Path]:

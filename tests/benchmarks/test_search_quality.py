@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
 import math
 from pathlib import Path
 
@@ -138,6 +140,9 @@ def test_all_members_of_the_classic_pshe2_share_one_momentum() -> None:
     gain = sum((-0.5) ** k for k in range(PARALLEL))
     gradient = np.subtract(before[-1], before[1])
     np.testing.assert_allclose(moves[0], -0.5 * 0.5 * gain * gradient)
+
+
+RECORDED = cells.RECORDED
 
 
 @pytest.fixture(autouse=True)
@@ -284,6 +289,35 @@ def test_a_result_counts_as_long_as_the_sources_of_its_strategy_stay_the_same() 
     assert {"surrogate/gp.py", "surrogate/climb.py", "strategies/design.py"} < pshe2
     assert "strategies/hazero.py" not in pshe2
     assert code.digest("pshe2") != code.digest("hazero")
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        ("def f(a):\n    return g(a, 1)  # why", True),
+        ('def f(a: int) -> int:\n    """What."""\n    return g(a, 1)', True),
+        ("from here import g\ndef f(a):\n    return g(a, 1)", False),
+        ("def f(a):\n    return g(a, 2)", False),
+        ("def f(a):\n    return g(a, True)", False),
+        ("def f(b):\n    return g(b, 1)", False),
+    ],
+)
+def test_the_digest_is_that_of_what_code_does(other: str, is_same: bool) -> None:
+    one = code.normalized(ast.parse("def f(a):\n    return g(a, 1)"))
+    assert (code.normalized(ast.parse(other)) == one) == is_same
+
+
+def test_a_module_that_moves_and_an_error_in_other_words_keep_the_digest() -> None:
+    one = "from a.b import c\nraise E(f'is {x}', 1)"
+    other = "from .d import c\nraise E('was it', 1)"
+    assert code.normalized(ast.parse(one)) == code.normalized(ast.parse(other))
+
+
+def test_the_recorded_searches_are_those_of_the_code_as_it_is() -> None:
+    kept = itertools.chain(*map(cells.read, RECORDED.glob("*.jsonl.xz")))
+    own = {(c.method, c.code) for c in kept if c.code and "@" not in c.method}
+    assert {method for method, _ in own} > {"pshe2", "hazero", "tpe", "random"}
+    assert [method for method, found in own if found != cells.code_of(method)] == []
 
 
 def test_the_table_of_the_tuners_can_be_put_into_the_document_alone(
