@@ -5,10 +5,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
-COVERED = attempts directory endings fields journal notices nvml placement safety scheduler state stopping trials \
-    tuner verdict visible whereabouts
-COVERED_FILES = $(COVERED:%=autofinetune/%.py) autofinetune/runner/*.py \
-    $(patsubst %,autofinetune/executors/%.py,card_memory cards devices forks hand_over lease local patience records reports slots start)
+COVERED = config/placement config/safety core/fields core/scheduler core/state core/trials store/directory store/journal \
+    run/attempts run/endings run/notices run/stopping run/tuner run/verdict run/whereabouts visible
+COVERED_ROOMS = runner preload executors/devices executors/files executors/local
+COVERED_FILES = $(COVERED:%=autofinetune/%.py) $(COVERED_ROOMS:%=autofinetune/%/*.py)
+COVERED_TESTS = tests/runner tests/preload tests/executors \
+    $(wildcard $(foreach file,$(COVERED),tests/$(dir $(file))test_$(notdir $(file)).py))
 
 # The versions that demo, test and CI install; `make lock` renews them.
 LOCKS = requirements
@@ -40,7 +42,7 @@ test: lint
 	$(BIN)/pytest
 
 coverage: $(VENV)/.dev
-	$(BIN)/pytest --cov --cov-branch --cov-report= tests/runner tests/executors $(wildcard $(COVERED:%=tests/test_%.py))
+	$(BIN)/pytest --cov --cov-branch --cov-report= $(COVERED_TESTS)
 	$(BIN)/coverage report --show-missing --fail-under=100 \
 	    --include="$$(echo $(COVERED_FILES) | tr ' ' ,)"
 

@@ -6,7 +6,8 @@ for it. The tuner itself is started by the command `autofinetune`.
 
 from __future__ import annotations
 
-from .report import report_final_result, report_intermediate_result, should_stop
+from autofinetune.trial.report import report_final_result, report_intermediate_result, should_stop
+
 from .version import __version__
 
 __all__ = ["__version__", "report_final_result", "report_intermediate_result", "should_stop"]

@@ -1,3 +1,7 @@
-"""The version, in the one place where it stands."""
+"""Which release this is, and where it lies."""
+
+import os
 
 __version__ = "0.1.0"
+# The folder that other processes need on their path to import this package.
+PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

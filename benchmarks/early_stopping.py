@@ -28,17 +28,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autofinetune.assessors import create_assessor
-from autofinetune.config import Config
+from autofinetune.config.config import Config
+from autofinetune.core.events import Event, TrialEnded
+from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import Event, TrialEnded
 from autofinetune.executors import Attempt, MemoryExecutor, Played
-from autofinetune.journal import MemoryJournal
-from autofinetune.paths import RunPaths
+from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space
-from autofinetune.state import State
+from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import create_strategy
-from autofinetune.tuner import Tuner
 from autofinetune.world import World
 from benchmarks.page import EPOCHS, command
 from benchmarks.search_quality import metrics, tasks, yahpo

@@ -37,15 +37,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autofinetune.config import Config
+from autofinetune.config.config import Config
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt, MemoryExecutor, Played
-from autofinetune.journal import MemoryJournal
-from autofinetune.paths import RunPaths
-from autofinetune.search import make_search
+from autofinetune.run.search import make_search
+from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import SinkGuard
 from autofinetune.space import Space, load_space
-from autofinetune.tuner import Tuner
+from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.paths import RunPaths
 from autofinetune.world import World
 
 from .page import EPOCHS, command

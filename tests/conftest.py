@@ -71,7 +71,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
     if measuring is None:
         return
-    from autofinetune.executors import hand_over, start
+    from autofinetune.executors.files import hand_over
+    from autofinetune.executors.local import start
 
     data = Path(measuring.get_option("run:data_file")).absolute()
     places = {

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.assessors import create_assessor
-from autofinetune.config import Config
+from autofinetune.config.config import Config
+from autofinetune.core.events import Event
+from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import Event
 from autofinetune.executors import Attempt, MemoryExecutor, Played
-from autofinetune.journal import MemoryJournal
-from autofinetune.paths import RunPaths
-from autofinetune.search import make_search
+from autofinetune.run.search import make_search
+from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
-from autofinetune.state import State
+from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import STRATEGIES, Strategy, strategy_class
-from autofinetune.tuner import Tuner
 from autofinetune.world import World
 
 # With which whole runs are tested; what every strategy promises is in tests/strategies.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from autofinetune.cli import main
-from autofinetune.run_state import RunState
+from autofinetune.core.run_state import RunState
 from autofinetune.space import load_space, nni
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import pytest
 
 from autofinetune.cli import COMMANDS
 from autofinetune.cli.options import parse_run, run_parser
-from autofinetune.defaults import DEFAULTS
+from autofinetune.config.defaults import DEFAULTS
 from autofinetune.space import load_space, nni, parse_yaml, read_space, wandb
 from autofinetune.strategies import STRATEGIES, create_strategy, strategy_class
 

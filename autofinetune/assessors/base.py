@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from autofinetune.curves import Curve, Curves
+from autofinetune.core.curves import Curve, Curves
 from autofinetune.errors import UsageError
 from autofinetune.options import Option, read_options
 

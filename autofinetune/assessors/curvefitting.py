@@ -25,7 +25,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from autofinetune.curves import Curve, Curves
+from autofinetune.core.curves import Curve, Curves
 from autofinetune.options import Option
 
 from .base import OPTIMIZE_MODE, Assessor

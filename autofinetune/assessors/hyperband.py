@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from autofinetune.curves import Curves
+from autofinetune.core.curves import Curves
 from autofinetune.options import Option
 
 from .base import OPTIMIZE_MODE

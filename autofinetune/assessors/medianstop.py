@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from autofinetune.curves import Curve, Curves
+from autofinetune.core.curves import Curve, Curves
 from autofinetune.options import Option
 
 from .base import OPTIMIZE_MODE, Assessor

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.words import note_all
-from autofinetune.directory import write_atomically
 from autofinetune.errors import UsageError
+from autofinetune.run.words import note_all
 from autofinetune.space import dump_yaml, load_space, read_yaml
+from autofinetune.store.directory import write_atomically
 
 _PROGRAMS = {"program", "command"}  # without one a sweep of W&B is a search space
 

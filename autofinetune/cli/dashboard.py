@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autofinetune.cli.options import Parser
 from autofinetune.errors import UsageError
-from autofinetune.paths import RunPaths, opened_run
+from autofinetune.store.paths import RunPaths, opened_run
 
 
 def dashboard_command(argv: Sequence[str]) -> int:

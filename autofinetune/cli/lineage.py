@@ -6,18 +6,18 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autofinetune.cli.directories import holds_run, read_run
 from autofinetune.cli.options import Parser
-from autofinetune.cli.preflight import check_is_there
 from autofinetune.cli.run import new_paths, start_config
-from autofinetune.cli.words import say, say_all, shown, warn
-from autofinetune.config import Config
+from autofinetune.config.config import Config
+from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
+from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import CardProbe
-from autofinetune.lineage import ancestors, chain_of, changes, effective_number
-from autofinetune.paths import RunPaths, opened_run
+from autofinetune.run.directories import holds_run, read_run
+from autofinetune.run.preflight import check_is_there
+from autofinetune.run.words import say, say_all, shown, warn
 from autofinetune.space import Value, as_text
-from autofinetune.state import State, Status, Trial
+from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.visible import visible
 
 

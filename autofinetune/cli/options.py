@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.defaults import DEFAULTS, option_name
+from autofinetune.config.defaults import DEFAULTS, option_name
 from autofinetune.errors import UsageError, did_you_mean
 
 DESCRIPTION = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autofinetune.cli.options import Parser
-from autofinetune.report import report_final_result, report_intermediate_result
+from autofinetune.trial.report import report_final_result, report_intermediate_result
 
 
 def report_final_command(argv: Sequence[str]) -> int:

@@ -18,21 +18,37 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR, Assessor
-from autofinetune.cli.directories import (
+from autofinetune.cli.options import Parser, parse_run
+from autofinetune.cli.signals import SIGNALS, signals_to
+from autofinetune.cli.sources import Source, source_of_run
+from autofinetune.config.build import Names, build_config
+from autofinetune.config.config import DESCRIBED_IN, Config
+from autofinetune.config.placement import read_placement
+from autofinetune.core.run_state import INTERRUPTED
+from autofinetune.core.state import State
+from autofinetune.errors import (
+    AutofinetuneError,
+    ConfigError,
+    EnvironmentProblem,
+    UsageError,
+)
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import CardProbe, ForkServer, LocalExecutor, Slots
+from autofinetune.run.directories import (
     holds_run,
     locked,
     of_the_journal,
     recorded_config,
     refuse_used_directory,
 )
-from autofinetune.cli.options import Parser, parse_run
-from autofinetune.cli.parts import make_assessor, make_strategy, slots_of
-from autofinetune.cli.preflight import check_is_there, check_script
-from autofinetune.cli.preload import described_steps, fork_server, trial_environment
-from autofinetune.cli.recognition import recognized, with_declared_options, without_asking
-from autofinetune.cli.signals import SIGNALS, signals_to
-from autofinetune.cli.sources import Source, source_of_run
-from autofinetune.cli.words import (
+from autofinetune.run.parts import make_assessor, make_strategy, slots_of
+from autofinetune.run.preflight import check_is_there, check_script
+from autofinetune.run.preload import described_steps, fork_server, trial_environment
+from autofinetune.run.prior import read_earlier, read_enqueued
+from autofinetune.run.recognition import recognized, with_declared_options, without_asking
+from autofinetune.run.tuner import Tuner
+from autofinetune.run.whereabouts import new_name, own_name
+from autofinetune.run.words import (
     announce,
     broken_inside,
     conclude,
@@ -42,21 +58,6 @@ from autofinetune.cli.words import (
     shown,
     warn,
 )
-from autofinetune.config import DESCRIBED_IN, Config
-from autofinetune.configure import Names, build_config
-from autofinetune.errors import (
-    AutofinetuneError,
-    ConfigError,
-    EnvironmentProblem,
-    UsageError,
-)
-from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import CardProbe, ForkServer, LocalExecutor, Slots
-from autofinetune.journal import SqliteJournal, deleted
-from autofinetune.paths import RunPaths, opened_run
-from autofinetune.placement import read_placement
-from autofinetune.prior import read_earlier, read_enqueued
-from autofinetune.run_state import INTERRUPTED
 from autofinetune.sinks import (
     BestModel,
     Console,
@@ -66,10 +67,9 @@ from autofinetune.sinks import (
     Tables,
     VisualDL,
 )
-from autofinetune.state import State
+from autofinetune.store.journal import SqliteJournal, deleted
+from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES, Strategy, known_name
-from autofinetune.tuner import Tuner
-from autofinetune.whereabouts import new_name, own_name
 from autofinetune.world import World
 
 

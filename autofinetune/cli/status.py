@@ -9,15 +9,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autofinetune.cli.directories import holds_run, of_the_journal
 from autofinetune.cli.options import Parser
-from autofinetune.cli.presence import host_out_of_sight, is_tuner_alive
-from autofinetune.config import MOST_TRIALS
+from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import UsageError
-from autofinetune.journal import SqliteJournal
-from autofinetune.overview import Overview, RunningTrial, look
-from autofinetune.paths import opened_run
+from autofinetune.run.directories import holds_run, of_the_journal
+from autofinetune.run.overview import Overview, RunningTrial, look
+from autofinetune.run.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.space import as_text
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import opened_run
 from autofinetune.visible import visible
 
 

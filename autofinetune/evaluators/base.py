@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from autofinetune.commands import (
+from autofinetune.config.commands import (
     CHECKPOINT_TO_LOAD,
     CHECKPOINT_TO_SAVE,
     HYPERPARAMETERS,
@@ -18,15 +18,15 @@ from autofinetune.commands import (
     expand,
     with_directories,
 )
-from autofinetune.config import OWN_OPTIONS, Config
+from autofinetune.config.config import OWN_OPTIONS, Config
+from autofinetune.config.passing import CALLS, HYDRA, OPTIONS, as_overrides, hydra_value, overrides
+from autofinetune.config.program import SERVICES, variables
+from autofinetune.core.state import State, Trial
 from autofinetune.executors.base import Process
-from autofinetune.passing import CALLS, HYDRA, OPTIONS, as_overrides, hydra_value, overrides
-from autofinetune.paths import PARAMS, RunPaths
-from autofinetune.program import SERVICES, variables
-from autofinetune.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
-from autofinetune.state import State, Trial
+from autofinetune.store.paths import PARAMS, RunPaths
 from autofinetune.strategies.base import Candidate
 from autofinetune.trial.logged import METRIC_VARIABLE
+from autofinetune.trial.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 
 WHOLE_SETS = "combine_params"  # what the parameter is called
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autofinetune.state import State
+from autofinetune.core.state import State
 from autofinetune.strategies.base import Candidate
 
 from .base import Evaluator

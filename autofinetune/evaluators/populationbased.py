@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 
-from autofinetune.state import State
+from autofinetune.core.state import State
 from autofinetune.strategies.base import Candidate
 
 from .base import Evaluator

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from autofinetune.executors.devices.cards import CardProbe
+from autofinetune.executors.devices.slots import THREAD_VARIABLES, Slot, Slots, find_slots
+from autofinetune.executors.files.hand_over import with_layer
+from autofinetune.executors.files.reports import MOST_REPORTS
+from autofinetune.executors.local.ask_help import HelpText, ask_for_options
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer, Imports, common_environment
+
 from .base import (
     Attempt,
     Executor,
@@ -13,14 +21,7 @@ from .base import (
     Observation,
     Report,
 )
-from .cards import CardProbe
-from .forks import ForkServer, Imports, common_environment
-from .hand_over import with_layer
-from .local import LocalExecutor
 from .memory import MemoryExecutor, Played
-from .preflight import HelpText, ask_for_options
-from .reports import MOST_REPORTS
-from .slots import THREAD_VARIABLES, Slot, Slots, find_slots
 
 EXECUTORS: Mapping[str, type[Executor]] = {
     "local": LocalExecutor,

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from autofinetune.directory import Place
+from autofinetune.store.directory import Place
 
 Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
 Handle: TypeAlias = Mapping[str, Any]

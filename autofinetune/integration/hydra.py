@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from numbers import Real
 
-from autofinetune.report import REPORT_FILE_VARIABLE, report_final_result
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import quietly
+from autofinetune.trial.report import REPORT_FILE_VARIABLE, report_final_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

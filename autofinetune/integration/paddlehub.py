@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
-from autofinetune.report import report_final_result
 from autofinetune.trial.directory import admit_move
 from autofinetune.trial.hooks import in_trial
+from autofinetune.trial.report import report_final_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

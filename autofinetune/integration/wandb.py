@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 
-from autofinetune.report import (
+from autofinetune.trial import logged
+from autofinetune.trial.hooks import in_trial, quietly, wrap
+from autofinetune.trial.report import (
     PARAMS_FILE_VARIABLE,
     PARAMS_VARIABLE,
     REPORT_FILE_VARIABLE,
     STOP_FILE_VARIABLE,
 )
-from autofinetune.trial import logged
-from autofinetune.trial.hooks import in_trial, quietly, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config import MOST_TRIALS
+from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
 from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import (
+from autofinetune.config.commands import (
     HYPERPARAMETERS,
     MODEL_OPTIONS,
     is_shell_line,
     len_of_shell_line,
     literal,
 )
-from autofinetune.program import MOST_REPLICAS, variables
+from autofinetune.config.program import MOST_REPLICAS, variables
 from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
 

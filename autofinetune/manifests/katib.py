@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.assessors import assessor_class
-from autofinetune.commands import hparam, literal
+from autofinetune.config.commands import hparam, literal
+from autofinetune.config.program import MOST_REPLICAS
 from autofinetune.errors import did_you_mean
 from autofinetune.options import Option
-from autofinetune.program import MOST_REPLICAS
 from autofinetune.space.fields import short
 from autofinetune.space.katib import is_katib
 from autofinetune.strategies import strategy_class

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import literal, of_line
+from autofinetune.config.commands import literal, of_line
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Document, read_yaml
 from autofinetune.space.fields import short

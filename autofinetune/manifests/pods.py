@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autofinetune.program import variables
+from autofinetune.config.program import variables
 from autofinetune.space.fields import short
 
 from .reader import LATER, NO_EFFECT, Section

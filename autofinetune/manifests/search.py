@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autofinetune.assessors import ASSESSORS, assessor_class
-from autofinetune.commands import CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE
+from autofinetune.config.commands import CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE
 from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.space.fields import short
 from autofinetune.strategies import STRATEGIES, known_name, strategy_class

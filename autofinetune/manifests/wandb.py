@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.commands import is_of_a_trial, unknown_macro
-from autofinetune.config import MOST_TRIALS
+from autofinetune.config.commands import is_of_a_trial, unknown_macro
+from autofinetune.config.config import MOST_TRIALS
 from autofinetune.space import Document
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_file import Path_

@@ -70,7 +70,7 @@ class Scanner:
             score = float(text)
         except ValueError:
             return False
-        from autofinetune.report import as_line  # late, like the patterns
+        from autofinetune.trial.report import as_line  # late, like the patterns
 
         self._waiting += as_line(kind, score, step)
         return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from autofinetune.events import Event
-from autofinetune.state import State
+from autofinetune.core.events import Event
+from autofinetune.core.state import State
 
 
 class Sink(ABC):

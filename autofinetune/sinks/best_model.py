@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autofinetune.copying import copy_model, remove_tree
-from autofinetune.directory import read_file, write_atomically
-from autofinetune.events import Event
-from autofinetune.paths import RunPaths
-from autofinetune.state import State, Trial
+from autofinetune.core.events import Event
+from autofinetune.core.state import State, Trial
+from autofinetune.store.copying import copy_model, remove_tree
+from autofinetune.store.directory import read_file, write_atomically
+from autofinetune.store.paths import RunPaths
 
 from .base import Sink
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from autofinetune import terminal
-from autofinetune.config import MOST_TRIALS, Config
-from autofinetune.events import (
+from autofinetune.config.config import MOST_TRIALS, Config
+from autofinetune.config.scoring import NO_METRIC
+from autofinetune.core.events import (
     AttemptLost,
     Event,
     RunEnded,
@@ -20,11 +21,10 @@ from autofinetune.events import (
     SlotQuarantined,
     TrialEnded,
 )
-from autofinetune.paths import RunPaths
-from autofinetune.run_state import EXHAUSTED
-from autofinetune.scoring import NO_METRIC
+from autofinetune.core.run_state import EXHAUSTED
+from autofinetune.core.state import State, Status, Trial
 from autofinetune.space import as_text
-from autofinetune.state import State, Status, Trial
+from autofinetune.store.paths import RunPaths
 from autofinetune.visible import visible, visible_lines
 
 from .base import Sink

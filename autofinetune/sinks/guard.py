@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
-from autofinetune.events import Event
-from autofinetune.state import State
+from autofinetune.core.events import Event
+from autofinetune.core.state import State
 from autofinetune.world import NO_SPACE
 
 from .base import Sink

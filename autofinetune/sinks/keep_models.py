@@ -6,11 +6,11 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 
-from autofinetune.config import Config
-from autofinetune.copying import remove_tree
-from autofinetune.events import Event, TrialEnded
-from autofinetune.paths import RunPaths
-from autofinetune.state import State
+from autofinetune.config.config import Config
+from autofinetune.core.events import Event, TrialEnded
+from autofinetune.core.state import State
+from autofinetune.store.copying import remove_tree
+from autofinetune.store.paths import RunPaths
 
 from .base import Sink
 from .best_model import kept_trial

@@ -8,14 +8,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from autofinetune.config import Config
-from autofinetune.directory import write_atomically
-from autofinetune.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
-from autofinetune.masking import masked
-from autofinetune.paths import RunPaths
-from autofinetune.program import described_words
+from autofinetune.config.config import Config
+from autofinetune.config.masking import masked
+from autofinetune.config.program import described_words
+from autofinetune.core.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
+from autofinetune.core.state import State, Trial
 from autofinetune.space import as_text, dump_yaml
-from autofinetune.state import State, Trial
+from autofinetune.store.directory import write_atomically
+from autofinetune.store.paths import RunPaths
 
 from .base import Sink
 

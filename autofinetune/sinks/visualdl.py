@@ -24,12 +24,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from autofinetune.config import Config
-from autofinetune.directory import Place, appended
-from autofinetune.events import AttemptSubmitted, Event, RunEnded, TrialEnded
-from autofinetune.paths import RunPaths
+from autofinetune.config.config import Config
+from autofinetune.core.events import AttemptSubmitted, Event, RunEnded, TrialEnded
+from autofinetune.core.state import State, Status, Trial
 from autofinetune.space import Parameter, Value, as_text
-from autofinetune.state import State, Status, Trial
+from autofinetune.store.directory import Place, appended
+from autofinetune.store.paths import RunPaths
 
 from .base import Sink
 

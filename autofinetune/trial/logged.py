@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import os
 
-from autofinetune.report import (
-    REPORT_FILE_VARIABLE,
-    as_score,
-    report_logged,
-    should_stop,
-)
 from autofinetune.trial.hooks import complain
+from autofinetune.trial.report import REPORT_FILE_VARIABLE, as_score, report_logged, should_stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autofinetune.paths import RunPaths
 from autofinetune.runner.files import EXIT
+from autofinetune.store.paths import RunPaths
 
 from .runs import machine, tune
 

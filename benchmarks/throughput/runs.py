@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
-from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
+from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 
 HPARAM = """
 param_list:

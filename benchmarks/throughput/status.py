@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from autofinetune.config import Config
-from autofinetune.events import (
+from autofinetune.config.config import Config
+from autofinetune.core.events import (
     AttemptPlanned,
     AttemptSubmitted,
     Event,
@@ -21,9 +21,9 @@ from autofinetune.events import (
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
 from autofinetune.space import load_space
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 
 from .runs import machine
 

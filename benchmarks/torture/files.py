@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from autofinetune.core.state import Status
 from autofinetune.errors import ConfigError
 from autofinetune.executors import ExitRecord, Report
-from autofinetune.executors.reports import MAX_LINE, read_reports
+from autofinetune.executors.files.reports import MAX_LINE, read_reports
+from autofinetune.run.verdict import judge
 from autofinetune.space import Space, as_text, load_space
-from autofinetune.state import Status
-from autofinetune.verdict import judge
 from tests.faults.harness import HPARAM
 from tests.faults.mutants import mutant_of_reports, mutant_of_yaml
 

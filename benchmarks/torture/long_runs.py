@@ -12,8 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
-from autofinetune.state import Status
+from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.core.state import Status
 from tests.faults.harness import FaultRun
 
 from .pool import Bench

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autofinetune.curves import Curve, Curves
+from autofinetune.core.curves import Curve, Curves
 
 
 def curves_of(

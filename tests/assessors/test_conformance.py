@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from autofinetune.assessors import ASSESSORS, Assessor, assessor_class, create_assessor
-from autofinetune.curves import Curves
+from autofinetune.core.curves import Curves
 from autofinetune.errors import UsageError
 
 from .helpers import add, curves_of

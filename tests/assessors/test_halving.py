@@ -6,7 +6,7 @@ from itertools import islice
 
 from autofinetune.assessors import create_assessor
 from autofinetune.assessors.halving import ASHA, geometric
-from autofinetune.curves import Curves
+from autofinetune.core.curves import Curves
 
 from .helpers import add, curves_of
 

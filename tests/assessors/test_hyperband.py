@@ -8,7 +8,7 @@ import pytest
 
 from autofinetune.assessors import create_assessor
 from autofinetune.assessors.hyperband import Hyperband
-from autofinetune.curves import Curves
+from autofinetune.core.curves import Curves
 
 from .helpers import add
 

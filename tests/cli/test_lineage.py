@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.cli.lineage import read_state
-from autofinetune.lineage import chain_of
+from autofinetune.core.lineage import chain_of
 
 from .conftest import Done, Workplace
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from autofinetune.cli.lineage import read_state
-from autofinetune.paths import RunPaths
+from autofinetune.core.state import State, Status
 from autofinetune.space import read_yaml
-from autofinetune.state import State, Status
+from autofinetune.store.paths import RunPaths
 from tests.manifests.helpers import AUTOTUNE, EXAMPLES, NNI_2, SWEEP, swap
 
 from .conftest import Done, Workplace

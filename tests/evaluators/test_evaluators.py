@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import OWN_OPTIONS
+from autofinetune.config.config import OWN_OPTIONS
+from autofinetune.config.program import Program, Task
+from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.core.state import Direction, State, Trial
 from autofinetune.evaluators import EVALUATORS, Evaluator, option_names, start_of_command
-from autofinetune.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.executors.base import Process
-from autofinetune.paths import RunPaths
-from autofinetune.program import Program, Task
 from autofinetune.space import Value, load_space
-from autofinetune.state import Direction, State, Trial
+from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import Candidate
 from tests.helpers import config_of, space_of
 

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from autofinetune.config import Config
+from autofinetune.config.config import Config
+from autofinetune.core.state import Direction, State
 from autofinetune.executors import Attempt, Played
-from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
 from autofinetune.space import load_space
-from autofinetune.state import Direction, State
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, options_of, tuner_in_memory
 
 LEDGER_VARIABLE = "FAULT_LEDGER"

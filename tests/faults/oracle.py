@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autofinetune.events import AttemptPlanned, Event, TrialEnded
-from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
-from autofinetune.run_state import ERROR, INTERRUPTED
+from autofinetune.core.events import AttemptPlanned, Event, TrialEnded
+from autofinetune.core.run_state import ERROR, INTERRUPTED
+from autofinetune.core.state import Direction, State, Status, Trial
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.space import read_yaml
-from autofinetune.state import Direction, State, Status, Trial
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 from tests.faults.harness import Line, read_ledger, survivors
 
 _REASON = re.compile(

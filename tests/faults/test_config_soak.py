@@ -21,16 +21,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from autofinetune.core.events import AttemptLost, AttemptPlanned, Event, TrialCreated, TrialEnded
+from autofinetune.core.scheduler import Ask, Finish, Launch, plan
+from autofinetune.core.state import State, Status
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import AttemptLost, AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.executors import LocalExecutor, find_slots
-from autofinetune.journal import SqliteJournal
-from autofinetune.scheduler import Ask, Finish, Launch, plan
+from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import BestModel, Sink, SinkGuard, Tables
 from autofinetune.sinks.visualdl import import_visualdl
-from autofinetune.state import State, Status
+from autofinetune.store.journal import SqliteJournal
 from autofinetune.strategies import Candidate, Exhausted, Strategy, create_strategy
-from autofinetune.tuner import Tuner
 from autofinetune.world import World
 from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants

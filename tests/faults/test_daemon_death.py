@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.run_state import INTERRUPTED
+from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.runner.processes import boot_id, start_time
 from tests.faults.harness import (
     DEADLINE_S,

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.errors import EnvironmentProblem
-from autofinetune.events import (
+from autofinetune.core.events import (
     AttemptPlanned,
     Event,
     RunCreated,
@@ -27,12 +26,13 @@ from autofinetune.events import (
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.executors.reports import read_reports
-from autofinetune.journal import SqliteJournal
-from autofinetune.paths import RunPaths
+from autofinetune.core.state import State, Status
+from autofinetune.errors import EnvironmentProblem
+from autofinetune.executors.files.reports import read_reports
 from autofinetune.sinks import BestModel, Sink, SinkGuard
 from autofinetune.sinks.best_model import describe_files
-from autofinetune.state import State, Status
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
@@ -43,9 +43,9 @@ needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs stra
 QUICK = """
 import sys
 if "autofinetune" in sys.orig_argv:
-    import autofinetune.tuner
-    autofinetune.tuner.RETRY_S = 0.01
-    autofinetune.tuner.POLL_S = 0.05
+    import autofinetune.run.tuner
+    autofinetune.run.tuner.RETRY_S = 0.01
+    autofinetune.run.tuner.POLL_S = 0.05
     sys.modules["visualdl"] = None
 """
 

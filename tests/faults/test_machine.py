@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.core.events import SlotQuarantined
+from autofinetune.core.state import Status
 from autofinetune.errors import UsageError
-from autofinetune.events import SlotQuarantined
 from autofinetune.executors import MemoryExecutor, Observation, Played, find_slots
-from autofinetune.executors.cards import Card
+from autofinetune.executors.devices.cards import Card
 from autofinetune.sinks import SinkGuard
-from autofinetune.state import Status
 from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
@@ -134,7 +134,8 @@ def test_F53_a_driver_that_hangs_does_not_hold_the_run_up(run: FaultRun) -> None
         run,
         "sitecustomize.py",
         "import sys\nif 'autofinetune' in sys.orig_argv:\n"
-        "    import autofinetune.executors.cards as cards\n    cards.START_PATIENCE_S = 0.2\n",
+        "    from autofinetune.executors.devices import cards\n"
+        "    cards.START_PATIENCE_S = 0.2\n",
     )
     assert run.start_fresh(*run.new_words()).wait(DEADLINE_S) == 4
     assert "the NVIDIA driver has not answered for 0.2 s" in run.console
@@ -257,7 +258,7 @@ def test_F57_what_the_kernel_refuses_for_a_moment_is_tried_again(
         run,
         "sitecustomize.py",
         "import sys\nif 'autofinetune' in sys.orig_argv:\n"
-        "    import autofinetune.tuner\n    autofinetune.tuner.RETRY_S = 0.01\n"
+        "    import autofinetune.run.tuner\n    autofinetune.run.tuner.RETRY_S = 0.01\n"
         "    sys.modules['visualdl'] = None\n",
     )
     first = 7 if calls == "pipe2" else 1  # the first pipes belong to the start

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.core.events import RunCreated, RunResumed
 from autofinetune.errors import EnvironmentProblem
-from autofinetune.events import RunCreated, RunResumed
-from autofinetune.executors.reports import MOST_REPORTS
-from autofinetune.journal import SqliteJournal
+from autofinetune.executors.files.reports import MOST_REPORTS
+from autofinetune.store.journal import SqliteJournal
 from tests.faults.harness import DEADLINE_S, LEDGER_VARIABLE, FaultRun, Life, Nursery, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.core.state import Status
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.processes import start_time
-from autofinetune.state import Status
 from tests.faults.harness import DEADLINE_S, FaultRun, Life, is_stopped, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script

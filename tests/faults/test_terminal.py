@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.run_state import INTERRUPTED
+from autofinetune.core.run_state import INTERRUPTED
 from tests.faults.harness import DEADLINE_S, HPARAM, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import PREAMBLE

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from autofinetune.core.events import SlotQuarantined
+from autofinetune.core.state import Direction, State, Status, Trial
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.events import SlotQuarantined
 from autofinetune.executors import (
     LocalExecutor,
     MemoryExecutor,
@@ -27,11 +28,10 @@ from autofinetune.executors import (
     Played,
     find_slots,
 )
-from autofinetune.journal import SqliteJournal
+from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import BestModel, Console, SinkGuard, Tables
-from autofinetune.state import Direction, State, Status, Trial
+from autofinetune.store.journal import SqliteJournal
 from autofinetune.strategies import create_strategy
-from autofinetune.tuner import Tuner
 from autofinetune.world import World
 from tests.faults.harness import DEADLINE_S, FaultRun
 from tests.faults.oracle import check_invariants
@@ -313,7 +313,7 @@ def test_F09_a_report_cut_by_a_kill_is_whole_or_absent(run: FaultRun) -> None:
         """
         save()
         call = ["openat", "write", "fsync", "close", "exit_group"][TRIAL]
-        code = f"from autofinetune.report import report_final_result as report\\n" \\
+        code = f"from autofinetune.trial.report import report_final_result as report\\n" \\
                f"report(0.1 + {TRIAL} / 7)\\nopen('acked-{TRIAL}', 'w').close()"
         os.execvp("strace", ["strace", "-f", "-qq", "-o", "/dev/null", "-P", REPORTS,
             "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when=1",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import Config
-from autofinetune.configure import Names, build_config
+from autofinetune.config.build import Names, build_config
+from autofinetune.config.config import Config
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
 from autofinetune.manifests.reader import File

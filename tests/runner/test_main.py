@@ -14,17 +14,18 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors.start import _PACKAGE_PARENT, START_RUNNER
-from autofinetune.report import REPORT_FILE_VARIABLE
+from autofinetune.executors.local.start import START_RUNNER
 from autofinetune.runner import files, main, processes
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.home import Home
+from autofinetune.trial.report import REPORT_FILE_VARIABLE
+from autofinetune.version import PACKAGE_PARENT
 
 
 def run(directory: Path, before: str = "") -> int:
     """Run the attempt; `before` is code that its runner begins with."""
     start = [*START_RUNNER[:-1], f"{before}\n{START_RUNNER[-1]}"]
-    command = [*start, str(directory), _PACKAGE_PARENT]
+    command = [*start, str(directory), PACKAGE_PARENT]
     env = {**os.environ, REPORT_FILE_VARIABLE: str(directory / files.REPORTS)}
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=env).returncode
 
@@ -126,7 +127,7 @@ def test_signals_to_the_dead_are_no_error() -> None:
 
 def test_it_needs_the_standard_library_only() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {_PACKAGE_PARENT!r}); import autofinetune.runner.main; "
+        f"import sys; sys.path.insert(0, {PACKAGE_PARENT!r}); import autofinetune.runner.main; "
         "print([m for m in ('numpy', 'yaml', 'subprocess', 'threading') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
@@ -224,7 +225,7 @@ def test_only_a_command_that_goes_on_gets_groups_of_its_own(tmp_path: Path) -> N
     long.mkdir()
     mark = f"import os; os.environ['{processes.MARK_VARIABLE}'] = 'test-{os.getpid()}/0/1'"
     write_spec(short, "true")
-    package = f"import sys; sys.path.append({_PACKAGE_PARENT!r})"
+    package = f"import sys; sys.path.append({PACKAGE_PARENT!r})"
     never = "from autofinetune.runner import main; main.SETTLED_S = 1000"
     assert run(short, f"{mark}\n{package}\n{never}") == 0
     assert "cgroups" not in json.loads((short / files.STARTED).read_text())
@@ -246,7 +247,7 @@ def test_a_command_goes_on_where_the_machine_has_no_room_for_a_look_at_it(
     tuner = processes.identity(os.getpid())
     write_spec(tmp_path, "sh", "-c", "sleep 0.2; echo over", tuner=tuner)
     refuse = (
-        f"import sys; sys.path.append({_PACKAGE_PARENT!r})\n"
+        f"import sys; sys.path.append({PACKAGE_PARENT!r})\n"
         "from autofinetune.runner import main as runner\n"
         f"real, refused = runner.{name}, []\n"
         "def refuse(*words):\n"

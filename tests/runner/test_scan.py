@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofinetune.executors.base import Report
-from autofinetune.executors.reports import read_reports
+from autofinetune.executors.files.reports import read_reports
 from autofinetune.runner.scan import MOST_LINE, PADDLEHUB, Scanner
 
 ACC = r"acc=([0-9.eE+-]+|nan)"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.copying import copy_model
+from autofinetune.core.state import State
 from autofinetune.executors import Attempt, Played
-from autofinetune.paths import RunPaths
 from autofinetune.sinks import BestModel, best_model
 from autofinetune.sinks.best_model import describe_files
-from autofinetune.state import State
+from autofinetune.store.copying import copy_model
+from autofinetune.store.paths import RunPaths
 from tests.helpers import Recorder, config_of, options_of, tuner_in_memory
 
 SCORES = [0.1, 0.5, 0.3, 0.9, 0.2, 0.9]

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
-from autofinetune.events import TrialEnded
+from autofinetune.core.events import TrialEnded
+from autofinetune.core.state import State
 from autofinetune.executors import Attempt, Played
-from autofinetune.paths import RunPaths
 from autofinetune.sinks import VisualDL
 from autofinetune.sinks.board import (
     CORRECTIONS,
@@ -29,7 +29,7 @@ from autofinetune.sinks.board import (
     walk_in_order,
 )
 from autofinetune.sinks.visualdl import import_visualdl
-from autofinetune.state import State
+from autofinetune.store.paths import RunPaths
 from tests.helpers import Recorder, config_of, tuner_in_memory
 
 pytestmark = pytest.mark.xdist_group("board")  # for its fixtures

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import Config
+from autofinetune.config.config import Config
 from autofinetune.executors import Attempt, Played
-from autofinetune.journal import MemoryJournal
-from autofinetune.paths import RunPaths
 from autofinetune.sinks import SINKS, BestModel, Console, KeepModels, Sink, Tables, VisualDL
+from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, play, table, tuner_in_memory
 
 MAKERS: dict[str, Callable[[Config, RunPaths], Sink]] = {

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config import MOST_TRIALS
-from autofinetune.events import AttemptPlanned, Event, TrialCreated, TrialEnded
+from autofinetune.config.config import MOST_TRIALS
+from autofinetune.config.scoring import Scoring
+from autofinetune.core.events import AttemptPlanned, Event, TrialCreated, TrialEnded
+from autofinetune.core.state import State
 from autofinetune.executors import Attempt, Played
-from autofinetune.paths import RunPaths
-from autofinetune.scoring import Scoring
 from autofinetune.sinks import Console
 from autofinetune.sinks.console import last_lines
-from autofinetune.state import State
+from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, play, space_of, tuner_in_memory
 
 

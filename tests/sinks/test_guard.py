@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autofinetune.events import RunEnded
+from autofinetune.core.events import RunEnded
+from autofinetune.core.state import State
 from autofinetune.sinks import Sink, SinkGuard
-from autofinetune.state import State
 from tests.helpers import Recorder
 
 EVENT = RunEnded(1.0, "done")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config.safety import read_safety
+from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt, Played
-from autofinetune.paths import RunPaths
-from autofinetune.safety import read_safety
 from autofinetune.sinks import BestModel, KeepModels, Sink
 from autofinetune.sinks.best_model import describe_files
-from autofinetune.state import State
+from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, options_of, play, tuner_in_memory
 
 

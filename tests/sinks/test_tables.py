@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from autofinetune.config import Config
+from autofinetune.config.config import Config
 from autofinetune.executors import Attempt, Played
-from autofinetune.paths import RunPaths
 from autofinetune.sinks import Tables
 from autofinetune.sinks.tables import CSV_COLUMNS
 from autofinetune.space import load_space, read_yaml
+from autofinetune.store.paths import RunPaths
 from tests.helpers import conditional_space, config_of, play, tuner_in_memory
 
 

@@ -16,15 +16,15 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from autofinetune.config import Config
-from autofinetune.events import Event, RunEnded, RunResumed, TrialEnded
+from autofinetune.config.config import Config
+from autofinetune.core.events import Event, RunEnded, RunResumed, TrialEnded
+from autofinetune.core.state import Direction, State
 from autofinetune.executors import Attempt, Played
-from autofinetune.journal import MemoryJournal
-from autofinetune.paths import RunPaths
 from autofinetune.sinks import SinkGuard, VisualDL, visualdl
 from autofinetune.sinks.visualdl import import_visualdl
 from autofinetune.space import Space, load_space
-from autofinetune.state import Direction, State
+from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.paths import RunPaths
 from tests.helpers import Recorder, conditional_space, config_of, options_of, play, tuner_in_memory
 
 ALL_KINDS: list[dict[str, Any]] = [

@@ -1,5 +1,5 @@
 """`nni.utils` as far as training scripts use it."""
 
-from autofinetune.nni import merge_parameter
+from autofinetune.trial.nni import merge_parameter
 
 __all__ = ["merge_parameter"]

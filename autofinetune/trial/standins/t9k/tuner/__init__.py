@@ -5,7 +5,7 @@ Their names are those in TensorStack's documentation of its SDK, docs/tool/tenso
 
 from __future__ import annotations
 
-from autofinetune.nni import (
+from autofinetune.trial.nni import (
     get_current_parameter,
     get_experiment_id,
     get_next_parameter,

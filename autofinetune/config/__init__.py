@@ -1,0 +1,1 @@
+"""The options of a run, checked: what one is to do."""

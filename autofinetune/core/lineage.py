@@ -1,0 +1,48 @@
+"""Which trials led to a model, and from how many beginnings the population descends. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from autofinetune.core.state import State, Status, Trial
+from autofinetune.space import Value
+
+
+def chain_of(state: State, trial: Trial) -> list[Trial]:
+    """From the trial that began from scratch to `trial`, each continued by the next one."""
+    found = [trial]
+    while found[-1].parent is not None:
+        found.append(state.trials[found[-1].parent])
+    return found[::-1]
+
+
+def changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str, Value | None]:
+    """The hyperparameters that differ, with their new values; None for one that is gone."""
+    names = list({**after, **before})
+
+    def is_same(name: str) -> bool:
+        one, other = before.get(name), after.get(name)
+        is_equal = one == other and type(one) is type(other)  # True, 1 and 1.0 are three choices
+        return is_equal and (name in before) == (name in after)
+
+    return {name: after.get(name) for name in names if not is_same(name)}
+
+
+def ancestors(state: State) -> Counter[int]:
+    """The trials from scratch from which the members' newest completed trials descend."""
+    newest: dict[int, Trial] = {}
+    for trial in state.trials.values():
+        if trial.status is Status.COMPLETED:
+            newest[trial.member] = max(newest.get(trial.member, trial), trial, key=_round)
+    return Counter(chain_of(state, trial)[0].id for trial in newest.values())
+
+
+def _round(trial: Trial) -> int:
+    return trial.round
+
+
+def effective_number(shares: Counter[int]) -> float:
+    """How many equally frequent ones would be as varied: (sum n)^2 / sum n^2 (inverse Simpson)."""
+    total = sum(shares.values())
+    return total**2 / sum(count**2 for count in shares.values()) if total else 0.0

@@ -1,0 +1,91 @@
+"""What to do next, as a pure function: equal arguments, equal actions.
+
+There is no barrier here. A strategy that needs the results of a round first says so by an empty
+`ask`, which the caller passes on as `can_ask=False`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from autofinetune.core.run_state import DONE, EXHAUSTED
+from autofinetune.core.state import State, device_of
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the strategy for at most `count` candidates."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Start the next attempt of a queued trial on a free slot."""
+
+    trial: int
+    slot: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do."""
+
+    reason: str
+
+
+Action: TypeAlias = Ask | Launch | Finish
+
+
+def plan(
+    state: State,
+    free_slots: Sequence[str],
+    *,
+    max_trials: int,
+    can_ask: bool,
+    exhausted: bool,
+    stopping: str | None,
+) -> list[Action]:
+    """The actions that are due now; an empty list means to wait for something to happen.
+
+    Args:
+        state: everything that happened so far.
+        free_slots: names of usable slots without a trial, in the order in which to use them.
+        max_trials: the budget.
+        can_ask: the strategy has not said that it waits for results.
+        exhausted: the strategy said that the space is used up.
+        stopping: why no new trial is to be started, or None.
+    """
+    if stopping:
+        return [] if state.running else [Finish(stopping)]
+    queue = sorted(state.queued)
+    actions: list[Action] = list(_launches(state, queue, list(free_slots)))
+    idle = len(free_slots) - len(actions)
+    left = max_trials - len(state.trials)
+    if idle > 0 and left > 0 and can_ask and not exhausted and len(actions) == len(queue):
+        actions.append(Ask(min(idle, left)))
+    if not actions and not queue and not state.running and (left <= 0 or exhausted):
+        actions.append(Finish(DONE if left <= 0 else EXHAUSTED))
+    return actions
+
+
+def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
+    """Each trial on the first free slot, but not on a device where it failed before."""
+    for trial in queue:
+        avoided = device_of(state.trials[trial].avoid)
+        usable = [slot for slot in free if device_of(slot) != avoided]
+        if not usable and not state.running:
+            usable = list(free)  # no other slot will ever come
+        if usable:
+            free.remove(usable[0])
+            yield Launch(trial, usable[0])
+
+
+def idle_slots_per_round(popsize: int, slots: int) -> int:
+    """How many slots have nothing to do while the last candidates of a round are trained.
+
+    Six candidates on four slots leave two idle, six on three none.
+    """
+    return -popsize % slots

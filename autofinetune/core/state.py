@@ -1,0 +1,324 @@
+"""The state of a run: what you get by folding its events. Pure: no file, clock or process."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+from autofinetune.core.events import (
+    AttemptLost,
+    AttemptPlanned,
+    AttemptSubmitted,
+    Event,
+    Reported,
+    RunCreated,
+    RunEnded,
+    RunResumed,
+    SlotQuarantined,
+    StopRequested,
+    TrialCreated,
+    TrialEnded,
+)
+from autofinetune.core.trials import Status, Trial, Trials
+from autofinetune.errors import EnvironmentProblem
+
+__all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial", "device_of"]
+
+
+class Direction(str, Enum):
+    """What a better score is. `merit` is the one place where it is turned."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    def merit(self, score: float) -> float:
+        """The score as everything inside compares it: higher is better."""
+        return score if self is Direction.MAXIMIZE else -score
+
+
+# Which statuses each event may meet; anything else is our own bug or a damaged journal.
+TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
+    AttemptPlanned: frozenset({Status.QUEUED}),
+    AttemptSubmitted: frozenset({Status.RUNNING}),
+    Reported: frozenset({Status.RUNNING}),
+    StopRequested: frozenset({Status.RUNNING}),
+    AttemptLost: frozenset({Status.RUNNING}),
+    TrialEnded: frozenset({Status.RUNNING}),
+}
+
+
+class ImpossibleEvent(EnvironmentProblem, ValueError):
+    """An event that cannot follow the ones before it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"the journal run.db cannot be read: {message}",
+            "run.db was changed by something else; bring back a copy of it",
+        )
+
+
+def device_of(slot: str) -> str:
+    """What slots have in common: `0` of `0.1` and `0.2`, the places of two trials on one card."""
+    return slot.partition(".")[0]
+
+
+class State:
+    """All trials of a run and what is counted over them; an event costs next to nothing."""
+
+    def __init__(self, direction: Direction = Direction.MAXIMIZE) -> None:
+        self.direction = direction
+        self.run = ""
+        self.where: Mapping[str, Any] = {}  # it was when it began or was resumed last
+        self.config: Mapping[str, Any] = {}
+        self.created_at: float | None = None
+        self.end_reason: str | None = None
+        self.trials = Trials()
+        self.queued: set[int] = set()
+        self.running: set[int] = set()
+        self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
+        self.ended_by_round: dict[int, int] = {}
+        self._rounds: dict[int, list[int]] = {}  # trials in order of creation
+        self._models: dict[int, int] = {}  # how many completed trials of a round saved one
+        self._order: list[int] = []  # completed trials, see `ranked`
+        self._repeats = 1
+        self.best: Trial | None = None
+        self.busy_seconds = 0.0
+        self.fast_failures = 0  # in a row, over all slots
+        self.slot_failures: dict[str, int] = {}  # fast ones in a row, by slot
+        self.good_slots: set[str] = set()  # where a trial has completed
+        self.quarantined: dict[str, str] = {}  # slot to reason
+        self.active_seconds = 0.0  # in which a tuner was at work
+        self._last_at = math.inf
+
+    @property
+    def ended(self) -> int:
+        """How many trials are over."""
+        return sum(count for status, count in self.counts.items() if status.is_final)
+
+    def merit(self, trial: Trial) -> float:
+        """How good a trial with a score is; higher is better."""
+        assert trial.score is not None
+        return self.direction.merit(trial.score)
+
+    def told(self, trial: Trial) -> float | None:
+        """What a strategy learns of a trial that is over: a merit, None for a failed one."""
+        score = trial.estimate if trial.status is Status.STOPPED else trial.score
+        return None if score is None else self.direction.merit(score)
+
+    def ranked(self) -> Iterator[Trial]:
+        """The completed trials, best first; equal scores in order of creation.
+
+        With repeats they are ordered by the mean of their configuration once all of it is done.
+        """
+        return map(self.trials.__getitem__, self._order)
+
+    def in_round(self, round_: int) -> list[Trial]:
+        """The trials of one round in order of creation."""
+        return [self.trials[trial] for trial in self._rounds.get(round_, ())]
+
+    def created_in(self, round_: int) -> int:
+        """How many trials one round has so far."""
+        return len(self._rounds.get(round_, ()))
+
+    def is_settled(self, number: int) -> bool:
+        """Whether all trials of its configuration are over, so that its rank will not change."""
+        over = sum(trial.status.is_final for trial in self._together(number))
+        return over == self._repeats
+
+    def by_round(self) -> Iterator[Trial]:
+        """All trials, round by round."""
+        return (trial for round_ in sorted(self._rounds) for trial in self.in_round(round_))
+
+    def models_before(self, round_: int) -> int:
+        """How many completed trials of earlier rounds saved a model."""
+        return sum(count for r, count in self._models.items() if r < round_)
+
+    def apply(self, event: Event) -> None:
+        """Fold one event.
+
+        Raises:
+            ImpossibleEvent: it cannot follow the events before it.
+        """
+        handler = _HANDLERS[type(event)]
+        handler(self, event)
+        if not isinstance(event, RunResumed):  # before that nobody was at work
+            self.active_seconds += max(0.0, event.at - self._last_at)
+        self._last_at = event.at
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.apply(event)
+
+    # --- one handler an event -------------------------------------------------------------------
+
+    def _run_created(self, event: RunCreated) -> None:
+        if self.run:
+            raise ImpossibleEvent("the run was created twice")
+        self.run, self.config, self.created_at = event.run, event.config, event.at
+        self.where = event.where
+        self._repeats = event.config.get("repeats", 1)
+        if type(self._repeats) is not int or not 0 < self._repeats <= _MOST_REPEATS:
+            raise ImpossibleEvent(f"repeats is {self._repeats!r:.60}")
+
+    def _run_resumed(self, event: RunResumed) -> None:
+        """A new life: what was broken may have been mended meanwhile."""
+        self.run = event.run or self.run
+        self.where = event.where or self.where
+        self.end_reason = None
+        self.fast_failures = 0
+        self.slot_failures.clear()
+        self.quarantined.clear()
+
+    def _slot_quarantined(self, event: SlotQuarantined) -> None:
+        self.quarantined[event.slot] = event.reason
+
+    def _run_ended(self, event: RunEnded) -> None:
+        self.end_reason = event.reason
+
+    def _trial_created(self, event: TrialCreated) -> None:
+        if event.trial in self.trials:
+            raise ImpossibleEvent(f"trial {event.trial} was created twice")
+        if event.parent is not None and event.parent not in self.trials:
+            raise ImpossibleEvent(f"trial {event.trial} continues trial {event.parent}")
+        self.trials.put(Trial(event.trial, event.round, event.member, event.params, event.parent))
+        self._rounds.setdefault(event.round, []).append(event.trial)
+        self.queued.add(event.trial)
+        self.counts[Status.QUEUED] += 1
+
+    def _planned(self, event: AttemptPlanned) -> None:
+        trial = self._expect(event)
+        self.queued.remove(trial.id)
+        self.running.add(trial.id)
+        self._change(
+            trial, status=Status.RUNNING, attempt=event.attempt, slot=event.slot, handle=None,
+            report_offset=0, reports=0, last_report=None, stop_reason="", started_at=event.at,
+        )  # fmt: skip
+
+    def _submitted(self, event: AttemptSubmitted) -> None:
+        self._change(self._expect(event), handle=event.handle)
+
+    def _reported(self, event: Reported) -> None:
+        trial = self._expect(event)
+        self._change(
+            trial,
+            report_offset=event.offset,
+            reports=trial.reports + 1,
+            last_report=event.score,
+        )
+
+    def _stop_requested(self, event: StopRequested) -> None:
+        trial = self._expect(event)
+        if trial.stop_reason:
+            raise ImpossibleEvent(f"trial {trial.id} was asked to stop twice")
+        self._change(trial, stop_reason=event.reason)
+
+    def _attempt_lost(self, event: AttemptLost) -> None:
+        trial = self._expect(event)
+        self.running.remove(trial.id)
+        self.queued.add(trial.id)
+        self._change(
+            trial, status=Status.QUEUED, reason=event.reason, slot="",
+            lost=(*trial.lost, event.reason),
+            avoid=trial.slot if event.reason == SUSPECT_SLOT else trial.avoid,
+        )  # fmt: skip
+
+    def _trial_ended(self, event: TrialEnded) -> None:
+        trial = self._expect(event)
+        status = Status(event.status)
+        if (event.score is None) != (status is Status.FAILED) and status is not Status.STOPPED:
+            raise ImpossibleEvent(f"trial {trial.id}: {status.value} with score {event.score}")
+        self.running.remove(trial.id)
+        ended = self._change(
+            trial, status=status, reason=event.reason, score=event.score,
+            estimate=event.estimate, seconds=event.seconds, has_model=event.has_model,
+            handle=None,
+        )  # fmt: skip
+        self.busy_seconds += event.seconds
+        self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
+        self._count_failures(ended)
+        if status is Status.COMPLETED:
+            self._models[trial.round] = self._models.get(trial.round, 0) + event.has_model
+        self._rank(ended)
+
+    def _rank(self, ended: Trial) -> None:
+        """Put the trials of a configuration in order when the last of them is over."""
+        over = [trial for trial in self._together(ended.id) if trial.status.is_final]
+        done = [trial for trial in over if trial.status is Status.COMPLETED]
+        if len(over) < self._repeats or not done:
+            return
+        for trial in done:
+            bisect.insort(self._order, trial.id, key=self._place)
+        self.best = self.trials[self._order[0]]
+
+    def _place(self, number: int) -> tuple[float, float, int]:
+        """By what completed trials are ordered: mean of the configuration, own merit, number."""
+        done = [t for t in self._together(number) if t.status is Status.COMPLETED]
+        mean = sum(map(self.merit, done)) / len(done)
+        return -mean, -self.merit(self.trials[number]), number
+
+    def _together(self, number: int) -> list[Trial]:
+        """The trials of one configuration, as far as they are created."""
+        first = number - number % self._repeats
+        numbers = range(first, first + self._repeats)
+        return [self.trials[number] for number in numbers if number in self.trials]
+
+    def _count_failures(self, trial: Trial) -> None:
+        if trial.status is not Status.FAILED:
+            self.fast_failures = self.slot_failures[trial.slot] = 0
+            self.good_slots.add(trial.slot)
+        elif trial.seconds < FAST_FAILURE_S:
+            self.fast_failures += 1
+            self.slot_failures[trial.slot] = self.slot_failures.get(trial.slot, 0) + 1
+        else:
+            self.fast_failures = self.slot_failures[trial.slot] = 0
+
+    def _expect(
+        self,
+        event: AttemptPlanned
+        | AttemptSubmitted
+        | Reported
+        | StopRequested
+        | AttemptLost
+        | TrialEnded,
+    ) -> Trial:
+        trial = self.trials.get(event.trial)
+        if trial is None or trial.status not in TRANSITIONS[type(event)]:
+            found = "unknown" if trial is None else trial.status.value
+            raise ImpossibleEvent(f"{type(event).__name__} for trial {event.trial}, {found}")
+        next_attempt = trial.attempt + isinstance(event, AttemptPlanned)
+        if event.attempt != next_attempt:
+            raise ImpossibleEvent(
+                f"{type(event).__name__} for attempt {event.attempt} of trial {trial.id}, "
+                f"expected {next_attempt}"
+            )
+        return trial
+
+    def _change(self, trial: Trial, **fields: Any) -> Trial:
+        changed = dataclasses.replace(trial, **fields)
+        self.trials.put(changed)
+        self.counts[trial.status] -= 1
+        self.counts[changed.status] += 1
+        return changed
+
+
+SUSPECT_SLOT = "suspect_slot"  # a failure that may be the device's: it is tried on another one
+FAST_FAILURE_S = 10.0
+_MOST_REPEATS = 1_000_000
+
+_HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
+    RunCreated: State._run_created,
+    RunResumed: State._run_resumed,
+    TrialCreated: State._trial_created,
+    AttemptPlanned: State._planned,
+    AttemptSubmitted: State._submitted,
+    Reported: State._reported,
+    StopRequested: State._stop_requested,
+    AttemptLost: State._attempt_lost,
+    TrialEnded: State._trial_ended,
+    RunEnded: State._run_ended,
+    SlotQuarantined: State._slot_quarantined,
+}

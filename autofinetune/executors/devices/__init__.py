@@ -1,0 +1,1 @@
+"""Cards and slots: what there is, and who may use it."""

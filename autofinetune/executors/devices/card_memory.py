@@ -1,0 +1,133 @@
+"""What our trials use of the memory of their cards: whether another fits, whether it came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from autofinetune.executors.base import Key
+from autofinetune.executors.devices.cards import Card
+from autofinetune.runner.processes import lineage
+
+_MARGIN = 256 << 20  # bytes that other users of a card may take while a trial runs
+_GIB = 2**30
+
+
+class _Trial(Protocol):
+    """One that runs: on which cards, and the process above all of its own once there is one."""
+
+    cards: tuple[str, ...]
+    pid: int | None
+
+
+class CardMemory:
+    """The memory of the cards on which trials of ours run; all sizes in bytes.
+
+    Who holds what is known where NVML names processes that we can see; elsewhere, as in most
+    containers, what a card has gained since our first trial there is divided evenly.
+
+    Args:
+        look: the cards as they are now, by UUID; empty where nobody can tell.
+        trials: those that run, kept up to date by the caller.
+        least_free: what must be free on a card before a trial is started there.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Mapping[str, Card]],
+        trials: Mapping[Key, _Trial],
+        least_free: float = 0,
+    ) -> None:
+        self._look = look
+        self._trials = trials
+        self._least_free = least_free
+        self._before: dict[str, int] = {}  # in use without us and without strangers, by card
+        self.peak = 0  # the most that one trial has been seen to hold of one card
+
+    def note(self, cards: Sequence[str]) -> None:
+        """Remember what the cards hold before the first trial of ours begins there."""
+        idle = [uuid for uuid in cards if not self._trials_on(uuid)]
+        seen = self._look() if idle else {}
+        for uuid in idle:
+            self._before.pop(uuid, None)
+            if uuid in seen:
+                self._before[uuid] = seen[uuid].used_bytes - self._split(seen[uuid])[1]
+
+    def sample(self) -> None:
+        """Look at what the trials hold now."""
+        self._measure(self._look())
+
+    def lack(self, cards: Sequence[str]) -> str:
+        """Why one more trial may not fit on these cards, or nothing.
+
+        A card without a trial of ours needs the least free memory only. Beside others there must
+        be room for one more even if each of them grows to what a trial needs: the peak seen so
+        far, and at least the least free memory.
+        """
+        if not (self._least_free and cards) and not any(map(self._trials_on, cards)):
+            return ""
+        seen = self._look()
+        self._measure(seen)
+        reasons = (self._lack_on(seen[uuid]) for uuid in cards if uuid in seen)
+        return next(filter(None, reasons), "")
+
+    def _lack_on(self, card: Card) -> str:
+        free = card.total_bytes - card.used_bytes
+        if free < self._least_free:
+            wanted = self._least_free / _GIB
+            return f"{free / _GIB:.1f} GiB of the card are free, --min_free_gpu_gb={wanted:g}"
+        need = max(self.peak, self._least_free)
+        shares = self._shares(card).values()
+        left = free - sum(max(0, need - share) for share in shares)
+        if not shares or left >= need:
+            return ""
+        why = "as one has used" if need == self.peak else "--min_free_gpu_gb"
+        return (
+            f"{max(0, left) / _GIB:.1f} GiB of the card will be left beside its "
+            f"{len(shares)} running, and each trial may need {need / _GIB:.1f} ({why})"
+        )
+
+    def held(self, cards: Sequence[str]) -> int:
+        """What is not back since a trial on these cards has ended.
+
+        It is judged when no other trial of ours runs on the card: then all must be as it was
+        before the first of them. Until then `lack` keeps further trials from a card that leaks.
+        """
+        left = [u for u in cards if u in self._before and len(self._trials_on(u)) == 1]
+        seen = self._look() if left else {}
+        more = [self._gained(seen[uuid]) for uuid in left if uuid in seen]
+        return sum(gained for gained in more if gained > _MARGIN)
+
+    def _measure(self, seen: Mapping[str, Card]) -> None:
+        for card in seen.values():
+            self.peak = max(self.peak, *self._shares(card).values(), 0)
+
+    def _shares(self, card: Card) -> dict[Key, int]:
+        """What each of our trials on a card holds of it."""
+        there = self._trials_on(card.uuid)
+        own, _ = self._split(card)
+        if own:
+            return {key: own.get(key, 0) for key in there}
+        gained = self._gained(card) if card.uuid in self._before else 0
+        return {key: max(0, gained) // len(there) for key in there}
+
+    def _gained(self, card: Card) -> int:
+        """What is in use beyond what was before our trials, strangers' processes left out."""
+        return card.used_bytes - self._split(card)[1] - self._before[card.uuid]
+
+    def _split(self, card: Card) -> tuple[dict[Key, int], int]:
+        """(what processes of each of our trials hold, what living strangers hold)."""
+        runners = {trial.pid: key for key, trial in self._trials.items()}
+        own: dict[Key, int] = {}
+        strangers = 0
+        for pid, used in card.processes:
+            line = lineage(pid)
+            key = next((runners[above] for above in line if above in runners), None)
+            if key is not None:
+                own[key] = own.get(key, 0) + used
+            elif line:
+                strangers += used
+        return own, strangers
+
+    def _trials_on(self, uuid: str) -> list[Key]:
+        return [key for key, trial in self._trials.items() if uuid in trial.cards]

@@ -1,0 +1,160 @@
+"""Divides devices and cores into slots, each with the environment that a trial sees there.
+
+A slot is named after its devices: `0`, `0+1` for two of them. The places on devices that several
+trials share have a number besides: `0.1` and `0.2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autofinetune.config.placement import Placement
+from autofinetune.errors import UsageError
+from autofinetune.executors.devices.cards import Card
+from autofinetune.executors.devices.find import Device, Devices, find_devices
+
+# What the libraries of linear algebra ask when they are loaded.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one trial.
+
+    `cards` are the UUIDs of its NVIDIA cards as far as NVML lists them, `cpus` the cores that it
+    keeps to (none: it may use all), `ranks` how many processes a trial is.
+    """
+
+    name: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    cards: tuple[str, ...] = ()
+    cpus: tuple[int, ...] = ()
+    ranks: int = 1
+
+    @property
+    def visible(self) -> str:
+        """The devices that a trial sees; nothing on the processor."""
+        return self.env.get("CUDA_VISIBLE_DEVICES", "")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What tells its cards from all others of the machine; nothing for the processor."""
+        return self.cards or tuple(filter(None, self.visible.split(",")))
+
+
+@dataclass(frozen=True)
+class Slots:
+    """All places of a run, and what a person should know about them."""
+
+    places: tuple[Slot, ...]
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> Iterator[str]:
+        """A line for each slot: its devices, cores and processes; then what all trials get."""
+        for slot in self.places:
+            parts = [f"devices {slot.visible}" if slot.visible else "no card"]
+            if slot.cpus:
+                parts.append(f"cores {','.join(map(str, slot.cpus))}")
+            if slot.ranks > 1:
+                parts.append(f"{slot.ranks} ranks")
+            yield f"slot {slot.name}: " + ", ".join(parts)
+        env = self.places[0].env
+        threads = [f"{name}={env[name]}" for name in THREAD_VARIABLES if name in env]
+        if threads:
+            yield "every process gets " + " ".join(threads)
+
+
+def find_slots(
+    gpu: str,
+    environ: Mapping[str, str],
+    cards: Sequence[Card] | None,
+    placement: Placement = Placement(),  # noqa: B008  frozen
+    cores: Sequence[int] = (),
+) -> Slots:
+    """The slots that `--gpu` and the placement give; the first place of each device comes first.
+
+    Args:
+        gpu, environ, cards: as for `find_devices`.
+        placement: what a trial gets.
+        cores: the cores that trials may use; without any nothing is said about threads.
+
+    Raises:
+        UsageError: no such device, devices that cannot be divided so, or too few cores.
+    """
+    found = find_devices(gpu, environ, cards)
+    groups = _groups(gpu, found.each, placement.gpus_per_trial)
+    count = len(groups) * placement.trials_per_gpu
+    count = min(count, placement.max_parallel or count)
+    cpus = _shares(cores, count, placement.cpus_per_trial)
+    threads = _threads(found, placement, count, len(cores), environ)
+    places: list[Slot] = []
+    for number in range(placement.trials_per_gpu):
+        for group in groups[: count - len(places)]:
+            name = "+".join(device.name for device in group)
+            slot = Slot(
+                name if placement.trials_per_gpu == 1 else f"{name}.{number + 1}",
+                {**_shown(group), **threads},
+                tuple(device.card for device in group if device.card),
+                cpus[len(places)],
+                placement.ranks,
+            )
+            places.append(slot)
+    return Slots(tuple(places), found.notes)
+
+
+def _groups(gpu: str, devices: Sequence[Device], size: int) -> list[Sequence[Device]]:
+    count = len(devices)
+    if count % size:
+        allowed = ", ".join(str(n) for n in range(1, count + 1) if count % n == 0)
+        raise UsageError(
+            f"--gpus_per_trial={size}: the {count} device{'s' if count != 1 else ''} of "
+            f"--gpu={gpu} cannot be divided into groups of {size}; allowed here: {allowed}",
+            f"name a multiple of {size} devices, or another --gpus_per_trial",
+        )
+    if size > 1 and any(device.visible.startswith("MIG-") for device in devices):
+        raise UsageError(
+            f"--gpus_per_trial={size}: CUDA shows a process one MIG instance only",
+            "use whole cards, or --gpus_per_trial=1",
+        )
+    return [devices[start : start + size] for start in range(0, count, size)]
+
+
+def _shown(group: Sequence[Device]) -> dict[str, str]:
+    """What lets CUDA see these devices only, numbered as NVML does."""
+    visible = ",".join(device.visible for device in group if device.visible)
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if visible else {}
+    return {"CUDA_VISIBLE_DEVICES": visible, **order}
+
+
+def _shares(cores: Sequence[int], count: int, each: int | None) -> list[tuple[int, ...]]:
+    """The cores of each of `count` slots, disjoint; none where they are not divided."""
+    if each is None:
+        return [()] * count
+    if each * count > len(cores):
+        raise UsageError(
+            f"--cpus_per_trial={each} for {count} slot{'s' if count != 1 else ''} needs "
+            f"{each * count} cores, and {len(cores)} may be used here",
+            f"at most --cpus_per_trial={len(cores) // count} goes with these slots"
+            if len(cores) >= count
+            else "use fewer slots",
+        )
+    return [tuple(cores[start : start + each]) for start in range(0, each * count, each)]
+
+
+def _threads(
+    found: Devices, placement: Placement, count: int, cores: int, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The thread variables of every process; what the user has set stays."""
+    each = placement.cpus_per_trial
+    if each is None:
+        if found.are_cards or not cores or count * placement.ranks == 1:
+            return {}
+        each = cores // count
+    threads = str(max(1, each // placement.ranks))
+    return {name: threads for name in THREAD_VARIABLES if not environ.get(name)}

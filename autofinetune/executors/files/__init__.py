@@ -1,0 +1,1 @@
+"""Files between a trial and the tuner."""

@@ -1,0 +1,71 @@
+"""Reads what a runner leaves in the directory of an attempt; others may have written there too.
+
+Raises OSError when the machine has no room for opening a file at present.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from autofinetune.core import fields
+from autofinetune.executors.base import ExitRecord
+from autofinetune.executors.files.reports import NO_ROOM, read_regular
+from autofinetune.runner.files import EXIT
+
+_MOST_SURVIVORS = 100_000
+_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None where there is none, or something else."""
+    try:
+        data = json.loads(read_regular(path))
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise  # that the file could not be read now does not mean that it is not there
+        return None
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def read_identity(path: Path) -> dict[str, Any] | None:
+    """The `identity` of a process in a file; None where it holds something else."""
+    data = read_json(path) or {}
+    try:
+        who = {name: fields.count(data[name]) for name in ("pid", "start_time")}
+        return {**who, "boot_id": fields.exact_text(data["boot_id"])}
+    except (KeyError, ValueError):
+        return None
+
+
+def read_exit(directory: Path) -> ExitRecord | None:
+    """How the attempt in this directory ended, if its runner has written that."""
+    data = read_json(directory / EXIT)
+    try:
+        return _as_record(data) if data is not None else None
+    except (KeyError, TypeError, ValueError):
+        return None  # not what a runner writes: as good as absent
+
+
+def _as_record(data: dict[str, Any]) -> ExitRecord:
+    code = data["returncode"]
+    survivors = data.get("survivors", [])
+    if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
+        raise ValueError("survivors are no list")
+    return ExitRecord(
+        why=data["why"] if data["why"] in _WHYS else _unknown(data["why"]),
+        returncode=None if code is None else fields.whole(code),
+        seconds=max(0.0, fields.number(data["seconds"])),
+        error=fields.text(data.get("error", "")),
+        leftovers=fields.count(data.get("leftovers", 0)),
+        survivors=tuple(map(fields.small, survivors)),
+        is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
+    )
+
+
+def _unknown(why: object) -> str:
+    raise ValueError(f"unknown end {why!r}")

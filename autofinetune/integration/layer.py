@@ -1,0 +1,61 @@
+"""Install the layer in this process and, in a trial, let each tool find what it looks for."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sys
+
+from autofinetune.integration import HOOKS
+from autofinetune.trial import directory, hooks
+from autofinetune.trial.report import REPORT_FILE_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_STANDINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "standins")
+# For a script whose Python does not have them installed.
+OFFERED = ("nni", "t9k")
+
+
+class _Standins:
+    """Finds what no other finder found; it stands last."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in OFFERED:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [_STANDINS])
+
+
+def install() -> None:
+    """Put the finders in place; nothing is imported for them until a script does so."""
+    sys.meta_path.insert(0, hooks.Finder(HOOKS))
+    sys.meta_path.append(_Standins())
+
+
+def begin_trial() -> None:
+    """Set up what differs between trials, before the first line of the script.
+
+    Modules that were imported before (by `--preload`) are told again.
+    """
+    if not os.environ.get(REPORT_FILE_VARIABLE):
+        return
+    directory.admit_makers()
+    for name, hook in HOOKS.items():
+        if name in sys.modules:
+            hooks.before(hook)
+
+
+def chain(own: ModuleType) -> None:
+    """Load the `sitecustomize` of the machine, which ours hides."""
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
+    if spec is None or spec.loader is None or spec.origin == own.__file__:
+        return
+    from importlib.util import module_from_spec  # slow, and few machines have one
+
+    sys.modules["sitecustomize"] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)

@@ -1,0 +1,1 @@
+"""Modules imported once, from which trials are forked."""

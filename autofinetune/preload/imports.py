@@ -1,0 +1,107 @@
+"""Imports for a script before it runs, as if it did so itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from autofinetune.integration import layer
+
+# What packages import only when they are used, which would cost every trial more than a second:
+# optimizers of torch (2.1 and later) do so when they are made.
+LATE = {"torch": ("torch._dynamo",)}
+_PROBE_S = 120
+
+
+@contextmanager
+def as_in_script(script: str, script_dir: str) -> Iterator[None]:
+    """Imports inside find what they find in a script: its folder, its name, no other words."""
+    main_module = sys.modules["__main__"]
+    is_safe = getattr(sys.flags, "safe_path", False)
+    del sys.argv[1:]
+    main_module.__file__ = os.path.abspath(script)
+    if not is_safe:
+        sys.path.insert(0, script_dir)
+    try:
+        yield
+    finally:
+        if not is_safe:
+            sys.path.remove(script_dir)
+        del main_module.__file__
+
+
+def import_all(steps: list[str]) -> str:
+    """Do the steps in order; what went wrong, or nothing.
+
+    A step is `module`, or `module:name` for `from module import name`, either with a `?` where it
+    may fail; or a variable of the environment for those after it: `NAME=value`, or `NAME?=value`
+    where it is not set yet; or, after a `!`, a call of the script that filters warnings.
+    """
+    step = "sitecustomize"
+    before: dict[str, str | None] = {}
+    try:
+        layer.chain(sys.modules["sitecustomize"])
+        for step in steps:
+            name, equals, value = step.partition("=")
+            if step.startswith("!"):
+                eval(step[1:], {"warnings": warnings})
+            elif equals:
+                _set(name, value, before)
+            else:
+                _import(name)
+    except BaseException as error:
+        return f"{step} cannot be imported ({type(error).__name__}: {error})"
+    for name, old in before.items():  # the script sets them itself
+        if old is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = old
+    return ""
+
+
+def import_late(obstacle: Callable[[], str]) -> None:
+    """Import what loaded packages leave for later, as far as a fork shows that it does no harm.
+
+    Args:
+        obstacle: what forbids forks of this process, or nothing.
+    """
+    for package, names in LATE.items():
+        for name in names:
+            if package in sys.modules and name not in sys.modules and _goes_well(name, obstacle):
+                importlib.import_module(name)
+
+
+def _goes_well(name: str, obstacle: Callable[[], str]) -> bool:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.alarm(_PROBE_S)
+            importlib.import_module(name)
+            code = int(bool(obstacle()))
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def _set(name: str, value: str, before: dict[str, str | None]) -> None:
+    is_default, name = name.endswith("?"), name.removesuffix("?")
+    if not (is_default and name in os.environ):
+        before.setdefault(name, os.environ.get(name))
+        os.environ[name] = value
+
+
+def _import(step: str) -> None:
+    path, _, wanted = step.removesuffix("?").partition(":")
+    try:
+        module = importlib.import_module(path)
+        if wanted and not hasattr(module, wanted):
+            importlib.import_module(f"{path}.{wanted}")
+    except ImportError:
+        if not step.endswith("?"):
+            raise

@@ -1,0 +1,277 @@
+"""Imports modules once and then forks: each fork is the runner of an attempt and forks the trial.
+
+The local executor starts one such process a run (see `boot/sitecustomize.py`). It is `python
+train.py` before its first line: `serve` returns only in trials, where Python goes on and runs the
+script. The executor asks through a socket, one message each way:
+
+    <- {"seconds": 2.3}  ready after so many,  or  {"problem": "why not"}
+    -> {"directory": of the attempt, "env": what its trial sees besides, "has_lifeline": true}
+       with descriptors: the runner's log, the lifeline, and what the trial inherits
+    <- {"pid": ..., "start_time": ..., "boot_id": ...}  of the runner,  or  {"errno": ...}
+
+One runner is always in waiting and takes the next request by itself, so that a trial waits for a
+single fork. When the executor's end closes, the server ends; its runners are sessions of their own
+and go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any
+
+from autofinetune.preload import forksafe, pages
+from autofinetune.preload.imports import as_in_script, import_all, import_late
+from autofinetune.preload.shown import Shown
+from autofinetune.preload.teardown import Teardown
+from autofinetune.runner.main import CHANGED, main
+from autofinetune.runner.processes import (
+    MARK_VARIABLE,
+    descendants,
+    end_with_parent,
+    identity,
+    send_to,
+)
+
+MAX_MESSAGE = 1 << 16
+MAX_DESCRIPTORS = 64
+_KEPT_OUTPUT = 1 << 16
+
+
+class _IsTrial(BaseException):
+    """Leads a fork that is to be the trial out of the code of its runner."""
+
+
+def serve(order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
+    """Import what `order` says and serve; returns in the forks that are to run the script.
+
+    Args:
+        order: the `script`, the `steps` (see `import_all`), and a `title` for `ps`.
+        first: the variable with which the room in our environment begins.
+        plain: the modules that any script finds loaded.
+    """
+    control = socket.socket(fileno=os.dup(1))
+    captured = os.memfd_create("output of the imports")
+    for descriptor in (1, 2):
+        os.dup2(captured, descriptor)
+    end_with_parent(signal.SIGKILL)
+    server = _Server(order, first, plain, control, captured)
+    server.work()
+    server.become_trial()
+
+
+class _Server:
+    def __init__(
+        self,
+        order: dict[str, Any],
+        first: str,
+        plain: frozenset[str],
+        control: socket.socket,
+        captured: int,
+    ) -> None:
+        self.plain = plain
+        self.script: str = order["script"]
+        self.title: str = order["title"]
+        self.steps: list[str] = order["steps"]
+        self.shown = Shown(first)
+        self.control = control
+        self.captured = captured
+        self.output = b""  # what the imports printed: every trial's log begins with it
+        self.imported: set[int] = set()  # descriptors that the imports opened
+        self.runners: dict[int, int] = {}  # pid by pidfd
+        self.argv: list[str] = []
+        self.own: dict[str, str] = {}  # what the attempt, and then the trial, has besides
+        self.handlers: dict[int, Any] = {}
+
+    def work(self) -> None:
+        """Prepare and serve; returns in a trial."""
+        self.shown.command(self.title)
+        self.shown.environment({})
+        began = time.monotonic()
+        problem = self._prepare()
+        if problem:  # what the imports have started may be in sessions of its own
+            send_to(descendants(os.getpid()), signal.SIGKILL)
+        self._tell({"problem": problem} if problem else {"seconds": time.monotonic() - began})
+        if problem or not self._serve():
+            os._exit(0)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self.control.send(json.dumps(message).encode())
+        except OSError:
+            os._exit(0)  # the executor is gone
+
+    # --- before the first fork ------------------------------------------------------------------
+
+    def _prepare(self) -> str:
+        """Import the modules; why that went wrong, or nothing."""
+        for signum in CHANGED:  # whatever our parent ignored
+            is_int = signum == signal.SIGINT
+            signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
+        script_dir = os.path.dirname(os.path.realpath(self.script))
+        before = forksafe.descriptors()
+        teardown = Teardown()
+        with as_in_script(self.script, script_dir):
+            problem = import_all(self.steps)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.output = os.pread(self.captured, _KEPT_OUTPUT, 0)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for descriptor in (1, 2):
+            os.dup2(null, descriptor)
+        os.close(null)
+        os.close(self.captured)
+        problem = problem or forksafe.obstacle(before, script_dir, self.plain)
+        if not problem:
+            known = forksafe.descriptors()
+            with as_in_script(self.script, script_dir):
+                import_late(lambda: forksafe.obstacle(known, script_dir, self.plain))
+        self.imported = forksafe.descriptors() - before
+        sys.path_importer_cache.pop(script_dir, None)
+        teardown.spare_imported()
+        pages.gather()
+        return problem
+
+    # --- serving --------------------------------------------------------------------------------
+
+    def _serve(self) -> bool:
+        """Keep a runner in waiting until the executor is gone; returns, with true, in a trial."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        while True:
+            taken, takes = os.pipe2(os.O_CLOEXEC)
+            try:
+                pid = os.fork()
+            except OSError as error:  # there is no room for a fork: the next one hears it
+                self._refuse(self._receive()[1], error.errno)
+            else:
+                if pid == 0:
+                    os.close(taken)
+                    return self._be_runner(takes)
+                self.runners[os.pidfd_open(pid)] = pid
+            os.close(takes)
+            self._wait_for(taken)
+            os.close(taken)
+
+    def _wait_for(self, taken: int) -> None:
+        """Wait until the runner in waiting has its request, and collect those that end."""
+        poller = select.poll()
+        poller.register(self.control.fileno(), 0)  # what is said there is for the runner
+        for descriptor in (taken, *self.runners):
+            poller.register(descriptor, select.POLLIN)
+        ready: list[int] = []
+        while taken not in ready:
+            ready = [descriptor for descriptor, _ in poller.poll()]
+            if self.control.fileno() in ready:
+                os._exit(0)  # the executor is gone
+            for descriptor in self.runners.keys() & set(ready):
+                poller.unregister(descriptor)
+                os.close(descriptor)
+                os.waitpid(self.runners.pop(descriptor), 0)
+
+    def _be_runner(self, takes: int) -> bool:
+        """Wait for an attempt and be its runner; returns, with true, only in the trial."""
+        code = 1
+        try:
+            end_with_parent(signal.SIGKILL)
+            os.setsid()
+            for descriptor in self.runners:
+                os.close(descriptor)
+            self.handlers = {signum: signal.getsignal(signum) for signum in CHANGED}
+            request, passed = self._take()
+            os.close(takes)
+            self.control.close()
+            log = passed.pop(0)
+            for descriptor in (1, 2):
+                os.dup2(log, descriptor)
+            os.close(log)
+            lifeline = passed.pop(0) if request["has_lifeline"] else None
+            for descriptor in passed:
+                os.set_inheritable(descriptor, True)
+            self._take_environment(request["env"])
+            self.shown.command(f"autofinetune.runner.main {request['directory']}")
+            code = main(request["directory"], lifeline, self._fork_trial)
+        except _IsTrial:
+            return True
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+
+    def _take(self) -> tuple[dict[str, Any], list[int]]:
+        """The next request; until it comes we end with the server."""
+        who = identity(os.getpid())
+        data, passed, is_whole = self._receive()
+        while not is_whole:
+            self._refuse(passed, errno.EMFILE)
+            data, passed, is_whole = self._receive()
+        end_with_parent(0)
+        self._tell(who)
+        return json.loads(data), passed
+
+    def _receive(self) -> tuple[bytes, list[int], bool]:
+        """A request (empty when the executor is gone), what came with it, whether that is all."""
+        flags = socket.MSG_CMSG_CLOEXEC
+        data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)
+        return data, passed, not cut & socket.MSG_CTRUNC
+
+    def _refuse(self, passed: list[int], code: int | None) -> None:
+        for descriptor in passed:
+            os.close(descriptor)
+        self._tell({"errno": code})
+
+    def _take_environment(self, variables: dict[str, str]) -> None:
+        """Set what is new in them, and show it."""
+        new = {name: v for name, v in variables.items() if os.environ.get(name) != v}
+        if not new:
+            return
+        os.environ.update(new)
+        self.own |= new
+        mine = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        mark = {MARK_VARIABLE: os.environ.get(MARK_VARIABLE, "")}
+        self.shown.environment({**mark, **self.own, **mine})
+
+    def _fork_trial(
+        self, argv: list[str], environ: dict[str, str], stdin: int, output: int
+    ) -> int:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CHANGED)
+        pid = os.fork()
+        if pid == 0:
+            for target, source in ((0, stdin), (1, output), (2, output)):
+                os.dup2(source, target)
+            self.argv = argv
+            self._take_environment(environ)
+            raise _IsTrial
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+
+    def become_trial(self) -> None:
+        """All that `python train.py` finds when it starts and that is not so here yet."""
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+        for descriptor in forksafe.descriptors() - self.imported - {0, 1, 2}:
+            if not os.get_inheritable(descriptor):
+                os.close(descriptor)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        sys.argv[:] = self.argv[1:]
+        sys.orig_argv[:] = self.argv
+        self.shown.command(" ".join(self.argv))
+        _draw_seeds()
+        if self.output:
+            os.write(1, self.output)
+
+
+def _draw_seeds() -> None:
+    """What is random in every process is so in every fork; Python's own generator sees to it."""
+    numpy, torch = (sys.modules.get(name) for name in ("numpy.random", "torch"))
+    if numpy is not None:
+        numpy.seed()
+    if torch is not None:
+        torch.default_generator.seed()

@@ -1,0 +1,1 @@
+"""One run, from a Config to its end."""

@@ -1,0 +1,65 @@
+"""How an attempt at a trial is handed to the executor."""
+
+from __future__ import annotations
+
+import contextlib
+
+from autofinetune.config.config import Config
+from autofinetune.core.state import State, Trial
+from autofinetune.evaluators import Evaluator
+from autofinetune.executors import Attempt
+from autofinetune.store.copying import remove_tree
+from autofinetune.store.directory import appended
+from autofinetune.store.paths import RunPaths
+
+
+def make_attempt(
+    config: Config,
+    paths: RunPaths,
+    evaluator: Evaluator,
+    state: State,
+    trial: Trial,
+    grace_s: float,
+) -> Attempt:
+    """The current attempt at `trial`: its command, its environment, and where its files go."""
+    parent = None if trial.parent is None else state.trials[trial.parent]
+    directory = paths.attempt_dir(trial.id, trial.attempt)
+    return Attempt(
+        run=state.run,
+        trial=trial.id,
+        attempt=trial.attempt,
+        slot=trial.slot,
+        argv=evaluator.command(trial, parent),
+        env={
+            **evaluator.environment(trial, parent),
+            "AUTOFINETUNE_RUN": state.run,
+            "AUTOFINETUNE_TRIAL": str(trial.id),
+            "AUTOFINETUNE_ROUND": str(trial.round),
+            "AUTOFINETUNE_MEMBER": str(trial.member),
+        },
+        working_dir=config.working_dir,
+        directory=str(directory.absolute()),
+        log=str(paths.trial_log(trial.round, trial.member).absolute()),
+        grace_s=grace_s,
+        time_limit_s=config.time_limit_s,
+        nni_wire=config.nni_wire,
+        processes=evaluator.processes(trial, parent),
+        framework=config.program.framework,
+        files=evaluator.files(trial, parent),
+        metric_pattern=config.scoring.metric_pattern,
+        has_marks=bool(config.script),
+        place=paths.place_of(directory),
+    )
+
+
+def make_empty(paths: RunPaths, round_: int, member: int) -> None:
+    """Empty the directory of a model, so that files of a lost attempt are not taken for it.
+
+    A link or a pipe makes room for the log beside it.
+    """
+    model, log = paths.model(round_, member), paths.trial_log(round_, member)
+    with paths.place_of(model.parent).opened(create=True) as here:
+        remove_tree(here / model.name)
+        (here / model.name).mkdir()
+        with contextlib.suppress(IsADirectoryError):  # then the trial goes on without a log
+            appended(here / log.name, 0o644).close()

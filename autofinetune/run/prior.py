@@ -1,0 +1,138 @@
+"""What a run knows before it begins: configurations to try first, and trials of earlier runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from autofinetune.config.config import check_described
+from autofinetune.core.state import Direction, State
+from autofinetune.errors import AutofinetuneError, UsageError
+from autofinetune.space import Space, Value
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import opened_run
+from autofinetune.strategies import Known
+
+_MOST_BYTES = 64 << 20
+
+
+def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
+    """The configurations in a CSV file with the names of hyperparameters in its first line.
+
+    A hyperparameter without a column, or with an empty cell, has its initial value, unless the
+    choices before it leave it out. Columns of `trials.csv` that are no hyperparameters are passed
+    over.
+
+    Raises:
+        UsageError: the file cannot be read, has no column of this space, or a value is not in it.
+    """
+    try:
+        with file.open("rb") as stream:  # it may be a pipe of the shell
+            data = stream.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise UsageError(
+                f"--enqueue={file} has more than {_MOST_BYTES >> 20} MiB",
+                "give a table of configurations, such as a part of a trials.csv",
+            )
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        rows = list(reader)
+        columns = list(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--enqueue={file} cannot be read: {error}") from None
+    names = [parameter.name for parameter in space]
+    if not set(columns) & set(names):
+        raise UsageError(
+            f"--enqueue={file} has no column of a hyperparameter; its columns are: "
+            f"{', '.join(columns) or 'none'}",
+            f"its first line must name some of: {', '.join(names)}",
+        )
+    return [_configuration(file, line, row, space) for line, row in enumerate(rows, 2)]
+
+
+def _configuration(
+    file: Path, line: int, row: Mapping[str, str | None], space: Space
+) -> Mapping[str, Value]:
+    params: dict[str, Value] = {}
+    for parameter in space:
+        text = row.get(parameter.name)
+        if not space.is_active(parameter, params):
+            if text:
+                raise UsageError(
+                    f"--enqueue={file}, line {line}: {parameter.name} has a value, but the choice "
+                    "that it depends on is another one",
+                    "leave the cell empty",
+                )
+            continue
+        try:
+            params[parameter.name] = parameter.parse(text) if text else parameter.init
+        except ValueError:
+            raise UsageError(
+                f"--enqueue={file}, line {line}: {text!r} is not a value of {parameter.name}",
+                f"what is allowed: {dict(parameter.describe())}",
+            ) from None
+    return params
+
+
+def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Known]:
+    """The finished trials of the run in `directory` that have a place in `space`.
+
+    A hyperparameter that the earlier run did not search had no value that we know: such trials
+    count with its initial value. Trials with values outside the space are left out.
+
+    Raises:
+        UsageError: there is no run, it went in the other direction, or nothing of it fits.
+    """
+    state = State(direction)
+    try:
+        with opened_run(directory) as paths:
+            if not os.path.lexists(paths.journal):
+                raise UsageError(
+                    f"--warm_start={directory} holds no run (there is no {paths.journal.name})",
+                    "give the output directory of an earlier run",
+                )
+            with closing(SqliteJournal(paths.journal, read_only=True)) as journal:
+                created = journal.created()
+                if created is not None:
+                    check_described(created.config)
+                    state.apply_all(journal.events())
+    except UsageError:
+        raise
+    except AutofinetuneError as error:
+        raise UsageError(f"--warm_start={directory} cannot be read: {error}", error.tip) from None
+    theirs = Direction(state.config.get("direction", direction.value))
+    if theirs is not direction:
+        raise UsageError(
+            f"--warm_start={directory}: that run did {theirs.value} its score, this one would "
+            f"{direction.value} it",
+            f"give --direction={theirs.value}, or another run",
+        )
+    ended = [trial for trial in state.trials.values() if trial.status.is_final]
+    found = []
+    for trial in ended:
+        params = _fitted(trial.params, space)
+        if params is not None:
+            found.append(Known(params, state.told(trial)))
+    if not found:
+        raise UsageError(
+            f"--warm_start={directory}: none of its {len(ended)} finished trials fits this space",
+            "the hyperparameters must have the same names and common ranges",
+        )
+    return found
+
+
+def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | None:
+    if not any(parameter.name in params for parameter in space):
+        return None
+    fitted: dict[str, Value] = {}
+    try:
+        for parameter in space:
+            if space.is_active(parameter, fitted):
+                fitted[parameter.name] = params.get(parameter.name, parameter.init)
+        space.encode(fitted)
+    except ValueError:
+        return None
+    return fitted

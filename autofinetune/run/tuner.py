@@ -1,0 +1,518 @@
+"""The loop of a run: ask the scheduler what is due, do it, and record what happened.
+
+Every change goes through `_record`: first the journal (durable), then the state; but what was
+observed and chosen is recorded with the attempts that follow. The sinks hear of it in `_show`,
+once everything that is due was started.
+Resuming is folding the journal and letting the strategy live through its asks and tells again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from autofinetune.assessors import Assessor
+from autofinetune.config.config import Config
+from autofinetune.config.scoring import Values
+from autofinetune.core.events import (
+    AttemptLost,
+    AttemptPlanned,
+    AttemptSubmitted,
+    Event,
+    Reported,
+    RunCreated,
+    RunEnded,
+    RunResumed,
+    StopRequested,
+    TrialCreated,
+    TrialEnded,
+)
+from autofinetune.core.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
+from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
+from autofinetune.core.state import State, Status, Trial, device_of
+from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
+from autofinetune.evaluators import Evaluator
+from autofinetune.executors import (
+    MOST_REPORTS,
+    Executor,
+    JobState,
+    Key,
+    Observation,
+    Report,
+)
+from autofinetune.run.attempts import make_attempt, make_empty
+from autofinetune.run.endings import Endings
+from autofinetune.run.limits import Limits
+from autofinetune.run.notices import Notices
+from autofinetune.run.stopping import Stopping
+from autofinetune.run.whereabouts import Whereabouts
+from autofinetune.sinks import SinkGuard
+from autofinetune.store.journal import Journal
+from autofinetune.store.paths import RunPaths
+from autofinetune.strategies import Candidate, Exhausted, Strategy
+from autofinetune.version import __version__
+from autofinetune.world import TRANSIENT, World
+
+POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
+SLOW_S = 0.1  # of choosing, in which what was observed is not kept from the disk
+AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
+RETRY_S = 1.0  # how long to wait before a write is tried again
+T = TypeVar("T")
+
+
+class Tuner:
+    """Runs the trials of one run to the end.
+
+    Args:
+        config: the run as configured.
+        paths: where its files lie.
+        journal: empty for a new run; with events for one to be resumed.
+        strategy: new; it is brought to where the journal ends.
+        evaluator: how candidates become commands.
+        executor: where they run.
+        sinks: who is told.
+        world: clock, disk and console.
+        assessor: stops hopeless trials; None lets all go on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: RunPaths,
+        journal: Journal,
+        strategy: Strategy,
+        evaluator: Evaluator,
+        executor: Executor,
+        sinks: SinkGuard,
+        world: World,
+        assessor: Assessor | None = None,
+    ) -> None:
+        self.config = config
+        self.paths = paths
+        self.state = State(config.direction)
+        self._journal = journal
+        self._strategy = strategy
+        self._evaluator = evaluator
+        self._executor = executor
+        self._sinks = sinks
+        self._world = world
+        self._now = world.now
+        self._limits = Limits(config, self.state, world.monotonic)
+        self._stopping = Stopping(assessor, config.direction)
+        self._endings = Endings(
+            config.safety,
+            config.scoring,
+            paths,
+            self.state,
+            self._slots,
+            self._stopping,
+            self._now,
+        )
+        self._stop_deadlines: dict[Key, float] = {}
+        self._is_begun = False
+        self._candidates: dict[int, Candidate] = {}
+        self._values: dict[int, Values] = {}
+        self._held: list[Event] = []  # folded, and to be recorded with what comes next
+        self._unshown: list[Event] = []
+        self._to_submit: list[int] = []
+        self._can_ask = True
+        self._exhausted = False
+        self._choosing_s = 0.0  # a candidate, the last time
+        self._interrupts = 0
+        self._cancelled = 0
+        self._notices = Notices(lambda sentence: self._world.notice(sentence))
+        self._whereabouts = Whereabouts(paths, lambda sentence: self._world.notice(sentence))
+
+    def _slots(self) -> Sequence[str]:
+        return self._executor.slots()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._interrupts > 0
+
+    def interrupt(self) -> None:
+        """Once: no new trials. Twice: running ones are asked to end. Again: they are killed.
+
+        Safe to call from a signal handler.
+        """
+        self._interrupts += 1
+        self._executor.wake()
+
+    def start(self, run: str) -> None:
+        """Begin a new run under the name `run`."""
+        described, where = self.config.describe(), self.paths.where
+        created = RunCreated(self._now(), run, __version__, described, where)
+        self._record([created])
+        self._begin()
+
+    def resume(self, own_name: Callable[[State], str] = lambda state: state.run) -> None:
+        """Bring state, strategy and views to where the journal ends; `run` attaches to what runs.
+
+        Args:
+            own_name: gives the name of the run from here on, which is another one in a copy.
+
+        Raises:
+            EnvironmentProblem: the journal does not fit this version of the strategy.
+        """
+        for event in self._journal.events():
+            self.state.apply(event)
+            self._stopping.apply(event)
+            self._replay(event)
+            self._sinks.replay(event, self.state)
+        name, before = own_name(self.state), self.state.where.get("path")
+        if name == self.state.run:
+            self._whereabouts.began_at(before)
+        self._record([RunResumed(self._now(), __version__, name, self.paths.where)])
+        self._show()  # before anything new begins, which is told apart from what was there
+        self._to_submit = sorted(self.state.running)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._limits.begin()
+        self._is_begun = True
+
+    def fail(self, reason: str) -> None:
+        """Note that an error ended the run, as far as that can be noted."""
+        if self._is_begun and self.state.end_reason is None:
+            with contextlib.suppress(AutofinetuneError, OSError):
+                ended = RunEnded(self._now(), f"{ERROR}: {reason}")
+                self._journal.append([*self._held, ended])
+
+    def _replay(self, event: Event) -> None:
+        if isinstance(event, TrialCreated):
+            candidate = Candidate(
+                event.trial, event.round, event.member, event.point, event.params, event.parent
+            )
+            try:
+                self._strategy.restore(candidate)
+            except ValueError as error:
+                raise EnvironmentProblem(
+                    f"trial {event.trial} of the journal does not fit the strategy "
+                    f"{self.config.tuning_strategy}: {error}",
+                    "resume with the version of autofinetune that began the run",
+                ) from None
+            self._candidates[event.trial] = candidate
+        elif isinstance(event, TrialEnded):
+            self._tell(self.state.trials[event.trial])
+
+    def run(self) -> State:
+        """Work until the budget or the space is used up, or the user stopped it."""
+        while True:
+            self._submit_due()
+            due = self._due()
+            if any(isinstance(action, Finish) for action in due):
+                break
+            self._whereabouts.look(self._running())
+            if due:
+                self._perform(due)
+            else:
+                self._show()  # slots are busy again by now, so slow sinks keep none waiting
+                self._end_what_does_not_stop()
+                self._stop_running_where_asked()
+                if self._is_worth_asking_ahead():
+                    self._ask(1)
+                    self._record()
+                self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
+        reason = next(action.reason for action in due if isinstance(action, Finish))
+        if reason == TIMEOUT and self._is_used_up():
+            reason = EXHAUSTED
+        try:
+            self._record([RunEnded(self._now(), reason)])
+        except DiskFull:  # whoever stops it does not wait for space to write that down
+            if self._held or not self.interrupted:
+                raise
+        self._whereabouts.look(self._running())
+        self._show()
+        while self._sinks.is_waiting and not self.interrupted:
+            self._world.sleep(RETRY_S)
+            self._sinks.flush(self.state)
+        return self.state
+
+    def _running(self) -> list[Key]:
+        return [(trial, self.state.trials[trial].attempt) for trial in self.state.running]
+
+    def _is_used_up(self) -> bool:
+        """Whether nothing was left to try when the time was over; what it chooses is dropped."""
+        if self.state.queued or not self._can_ask:
+            return False
+        try:
+            self._strategy.ask(1)
+        except Exhausted:
+            return True
+        return False
+
+    def _due(self) -> list[Action]:
+        taken = {self.state.trials[trial].slot for trial in self.state.running}
+        taken |= self.state.quarantined.keys()
+        free = [slot for slot in self._slots() if slot not in taken]
+        can_start = self._has_space() and not self._to_submit
+        return plan(
+            self.state,
+            self._clear(free) if can_start else [],
+            max_trials=self.config.max_trials,
+            can_ask=self._can_ask,
+            exhausted=self._exhausted,
+            stopping=self._why_no_more(),
+        )
+
+    def _is_worth_asking_ahead(self) -> bool:
+        """Whether a slot that falls free would wait long for the choice of its next trial.
+
+        What is chosen now does not know the results of the trials that run, so where choosing is
+        quick beside training it is left to the last moment.
+        """
+        state = self.state
+        is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
+        return bool(
+            is_slow
+            and self.config.schedule == "async"
+            and self._can_ask
+            and not (self._exhausted or state.queued or self._why_no_more())
+            and len(state.trials) < self.config.max_trials
+        )
+
+    def _clear(self, free: Sequence[str]) -> list[str]:
+        """Usable slots, one a device: whether another trial fits is seen once that one runs."""
+        clear: dict[str, str] = {}
+        for slot in free:
+            if device_of(slot) not in clear and self._is_clear(slot):
+                clear[device_of(slot)] = slot
+        return list(clear.values())
+
+    def _why_no_more(self) -> str | None:
+        """Why no trial is started any more, or None."""
+        if self.interrupted:
+            return INTERRUPTED
+        return self._limits.reached(self._slots(), exhausted=self._exhausted)
+
+    def _has_space(self) -> bool:
+        """Whether new trials may be started; says once when that changes."""
+        wanted, free = self.config.safety.min_free_gb, self._world.free_gb()
+        if free >= wanted:
+            self._notices.end("disk", "there is space again: going on")
+            return True
+        reason = f"{free:.1f} GiB of disk are free, --min_free_gb={wanted:g}"
+        self._notices.begin("disk", f"paused: {reason}; it goes on by itself once there is space")
+        return False
+
+    def _is_clear(self, slot: str) -> bool:
+        """Whether a free slot can be used; says once what is in the way."""
+        if self.interrupted:
+            return False
+        obstacle = self._executor.obstacle(slot)
+        if obstacle:
+            self._notices.begin(f"slot {slot}", f"slot {slot} waits: {obstacle}")
+        else:
+            self._notices.end(f"slot {slot}", f"slot {slot} can be used again")
+        return not obstacle
+
+    def _insist(self, action: Callable[[], T]) -> T:
+        """Do it again until the disk or the machine has room for it, or the user stops."""
+        is_told = False
+        while True:
+            try:
+                return action()
+            except (DiskFull, OSError) as error:
+                later = isinstance(error, DiskFull) or error.errno in TRANSIENT
+                if not later or self.interrupted:
+                    raise
+                if not is_told:
+                    is_told = True
+                    self._world.notice(f"paused: {error}; it goes on by itself once that is over")
+                self._world.sleep(RETRY_S)
+
+    # --- doing ----------------------------------------------------------------------------------
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        launches = [action for action in actions if isinstance(action, Launch)]
+        if launches:
+            self._launch(launches)
+        for action in actions:
+            if isinstance(action, Ask):
+                self._ask(action.count)
+
+    def _ask(self, count: int) -> None:
+        if self._choosing_s > SLOW_S:
+            self._record()
+        began = self._world.monotonic()
+        try:
+            candidates = self._strategy.ask(count)
+        except Exhausted:
+            self._exhausted = True
+            return
+        self._can_ask = bool(candidates)
+        self._choosing_s = (self._world.monotonic() - began) / max(1, len(candidates))
+        for candidate in candidates:
+            self._candidates[candidate.id] = candidate
+            parent = self._evaluator.parent(candidate, self.state)
+            self._hold([self._created(candidate, parent)])
+
+    def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
+        return TrialCreated(
+            at=self._now(),
+            trial=candidate.id,
+            round=candidate.round,
+            member=candidate.member,
+            point=candidate.point,
+            params=candidate.params,
+            parent=parent,
+        )
+
+    def _launch(self, launches: Sequence[Launch]) -> None:
+        planned = []
+        for launch in launches:
+            trial = self.state.trials[launch.trial]
+            # Before the plan is recorded: from then on the attempt may be alive.
+            self._insist(functools.partial(make_empty, self.paths, trial.round, trial.member))
+            planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
+        self._record(planned)
+        self._to_submit += [event.trial for event in planned]
+        self._submit_due()
+
+    def _submit_due(self) -> None:
+        """Start what is planned, as far as the machine has room; the rest waits its turn."""
+        events: list[Event] = []
+        while self._to_submit:
+            trial = self.state.trials[self._to_submit[0]]
+            try:
+                events.append(self._submit(trial))
+            except OSError as error:
+                if error.errno not in TRANSIENT:
+                    raise
+                if self.interrupted:
+                    events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
+                else:
+                    self._notices.begin(
+                        "room", f"paused: {error}; it goes on by itself once that is over"
+                    )
+                    break
+            self._to_submit.pop(0)
+        if not self._to_submit:
+            self._notices.end("room")
+        if events:
+            self._record(events)
+
+    def _submit(self, trial: Trial) -> AttemptSubmitted:
+        """Hand the current attempt to the executor, which attaches if it is alive already."""
+        self._values[trial.id] = Values()
+        attempt = make_attempt(
+            self.config, self.paths, self._evaluator, self.state, trial, self._world.grace_s
+        )
+        handle = self._executor.submit(attempt)
+        if trial.stop_reason:
+            self._ask_to_stop(attempt.key)
+        return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
+
+    def _stop_running_where_asked(self) -> None:
+        wanted = min(self._interrupts, 3) - 1
+        if self.config.on_timeout == "kill" and self._limits.is_out_of_time():
+            wanted = max(wanted, 1)
+        while self._cancelled < wanted:
+            self._cancelled += 1
+            for trial in sorted(self.state.running):
+                self._executor.cancel((trial, self.state.trials[trial].attempt))
+
+    def _ask_to_stop(self, key: Key) -> None:
+        self._executor.request_stop(key)
+        self._stop_deadlines[key] = self._world.monotonic() + self.config.stop_grace_s
+
+    def _end_what_does_not_stop(self) -> None:
+        now = self._world.monotonic()
+        for key in [key for key, deadline in self._stop_deadlines.items() if deadline <= now]:
+            del self._stop_deadlines[key]
+            self._executor.cancel(key)
+
+    # --- learning what happened -----------------------------------------------------------------
+
+    def _observe(self, observations: Sequence[Observation]) -> None:
+        events: list[Event] = []
+        for observation in observations:
+            events += self._take_reports(observation)
+            if observation.state in (JobState.EXITED, JobState.LOST):
+                self._stop_deadlines.pop(observation.key, None)
+                values = self._values.pop(observation.key[0])
+                was_moved = observation.key in self._whereabouts.moved
+                events += self._endings.of(observation, values, was_moved=was_moved)
+        self._hold(events)
+        for event in events:
+            if isinstance(event, TrialEnded):
+                self._tell(self.state.trials[event.trial])
+            elif isinstance(event, StopRequested):
+                self._record()
+                self._ask_to_stop((event.trial, event.attempt))
+
+    def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
+        trial = self.state.trials[observation.key[0]]
+        values, count = self._values[trial.id], trial.reports
+        # Who is over, or has its result, needs no stop any more.
+        may_stop = observation.state is JobState.RUNNING and not trial.stop_reason
+        for report in observation.reports:
+            if report.kind == "final":
+                values.finals.append(report.score)
+                continue
+            values.add(report.score, self.config.direction)
+            if report.offset > trial.report_offset:
+                event = self._as_event(trial, count, report)
+                if math.isfinite(report.score):
+                    count += 1
+                    if count == MOST_REPORTS:
+                        self._world.notice(
+                            f"trial {trial.id} reported {count} scores on the way; more are not "
+                            "recorded, its final one is"
+                        )
+                    self._stopping.apply(event)
+                    yield event
+                why = (
+                    self._stopping.reason_to_stop(event) if may_stop and not values.finals else ""
+                )
+                if why:
+                    may_stop = False
+                    yield StopRequested(self._now(), trial.id, trial.attempt, why)
+
+    def _as_event(self, trial: Trial, count: int, report: Report) -> Reported:
+        step = count if report.step is None else report.step
+        return Reported(self._now(), trial.id, trial.attempt, step, report.score, report.offset)
+
+    def _tell(self, trial: Trial) -> None:
+        candidate = self._candidates.pop(trial.id)
+        if trial.has_model and trial.status is Status.COMPLETED:  # a stopped one is half a model
+            self._strategy.model_saved(candidate)
+        self._strategy.tell(candidate, self.state.told(trial))
+        self._can_ask = True
+
+    def _hold(self, events: Sequence[Event]) -> None:
+        """Fold events of which nothing follows outside yet; `_record` makes them durable.
+
+        It does so before the loop waits for other trials. A kill before that takes back a choice
+        that nobody has seen, or an end that is observed again, and a slot that falls free waits
+        for the disk once.
+        """
+        self._fold(events)
+        self._held += events
+
+    def _record(self, events: Sequence[Event] = ()) -> None:
+        """Make events durable, with those held, and fold them."""
+        batch = [*self._held, *events]
+        if not batch:
+            return
+        self._insist(lambda: self._journal.append(batch))
+        self._held.clear()
+        self._fold(events)
+        self._unshown += batch
+
+    def _fold(self, events: Sequence[Event]) -> None:
+        self.state.apply_all(events)
+        for event in events:
+            self._stopping.apply(event)
+
+    def _show(self) -> None:
+        self._record()
+        for event in self._unshown:
+            self._sinks.handle(event, self.state)
+        if self._unshown or self._sinks.is_waiting:
+            self._unshown.clear()
+            self._sinks.flush(self.state)

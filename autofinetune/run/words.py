@@ -1,0 +1,210 @@
+"""What a run says at the console: its plan, its beginning, its end, and why it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import traceback
+from collections.abc import Sequence
+
+from autofinetune import terminal
+from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
+from autofinetune.config.config import MOST_TRIALS, Config, planned_trials
+from autofinetune.config.masking import masked
+from autofinetune.config.scoring import NO_METRIC
+from autofinetune.core.lineage import chain_of
+from autofinetune.core.run_state import BROKEN, NO_SLOT, TIMEOUT
+from autofinetune.core.scheduler import idle_slots_per_round
+from autofinetune.core.state import State, Status, Trial
+from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import Slots
+from autofinetune.sinks.console import end_of_log
+from autofinetune.space import as_text
+from autofinetune.store.directory import write_atomically
+from autofinetune.store.paths import RunPaths
+from autofinetune.strategies import Strategy
+from autofinetune.trial.report import PARAMS_VARIABLE
+from autofinetune.visible import visible, visible_lines
+
+EXIT_TIMEOUT = 6
+
+
+def announce(config: Config, paths: RunPaths, slots: int) -> None:
+    """What is about to be done, on how many slots."""
+    many = config.repeats > 1
+    each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
+    whole = f"{config.rounds} rounds of {each or f'{config.popsize} trials'}"
+    if config.trials is not None:
+        whole = f"{config.trials} trial{'s' if config.trials != 1 else ''}"
+        if config.trials == MOST_TRIALS:
+            whole = "trials without end"
+    say(
+        f"{whole} by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
+        f"on {slots} slot{'s' if slots != 1 else ''}; "
+        f"output in {shown(paths)}/"
+    )
+    trials = config.popsize * config.repeats
+    idle = idle_slots_per_round(trials, slots)
+    if idle and config.schedule == "round":
+        say(
+            f"note: {trials} trials on {slots} slots leave {idle} "
+            f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
+            "choose --popsize as a multiple of the slots"
+        )
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    terminal.out(line)
+
+
+def warn(sentence: str) -> None:
+    """Print a sentence as a warning."""
+    terminal.out(f"WARNING: {sentence}")
+
+
+def shown(paths: RunPaths) -> str:
+    """The output directory as a person would type it."""
+    relative = os.path.relpath(paths.root)
+    if relative.startswith("-"):  # it would be taken for an option
+        relative = f"./{relative}"
+    return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
+
+
+def say_all(lines: Sequence[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        terminal.out(visible_lines(line))
+
+
+def note_all(notes: Sequence[str]) -> None:
+    """Print what a reader of files wants to be known, on standard error."""
+    for note in notes:
+        terminal.err(f"note: {visible_lines(note)}")
+
+
+def show_plan(
+    config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
+) -> None:
+    """What `--dry_run` prints: the space, the slots and the commands of the first round."""
+    say("search space:")
+    for part in (*config.space, *config.space.constants):
+        entry = config.space.describe_one(part)
+        name, kind = entry.pop("name"), entry.pop("type")
+        say(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+    announce(config, paths, len(slots.places))
+    say_all(slots.notes)
+    say_all(list(slots.describe()))
+    if preload:
+        say(f"preload: {preload}")
+    evaluator = EVALUATORS[config.evaluator](config, paths)
+    say("first commands:")
+    for c in strategy.ask(min(config.popsize * config.repeats, config.max_trials)):
+        trial = Trial(c.id, c.round, c.member, c.params, parent=None)
+        command = shlex.join(masked(evaluator.command(trial, None)))
+        if config.nni_wire:
+            params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
+            command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
+        say(f"  {command}")
+    if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
+        say("note: of these options a trial gets those that --help of its command names")
+
+
+def conclude(state: State, paths: RunPaths, stopped: int) -> int:
+    """Tell what came of the run; returns the exit code.
+
+    Args:
+        stopped: the exit code for the signal that stopped the run, or 0.
+
+    Raises:
+        AllTrialsFailed: there is no score, or too many trials failed at once.
+        EnvironmentProblem: no slot is left.
+    """
+    directory = shown(paths)
+    if state.best is not None:
+        say("The final best hyperparameters:")
+        for name, value in state.best.params.items():
+            say(f"{name}={visible(as_text(value))}")
+        say(f"The final best eval score is {state.best.score!r}.")
+        if state.best.has_model and not paths.best_model.is_dir():
+            say("The model of the best trial could not be copied to best_model, see above.")
+        elif state.best.has_model:
+            say(f"The final best model parameters are saved as {directory}/best_model .")
+        else:
+            say("The best trial saved no model, so there is no best_model.")
+        _tell_schedule(len(chain_of(state, state.best)), directory)
+        say(f"To see the whole run: autofinetune dashboard {directory}")
+    if stopped:
+        say(f"Stopped. To go on: autofinetune resume {directory}")
+        return stopped
+    if state.end_reason == NO_SLOT:
+        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
+        raise EnvironmentProblem(
+            f"no slot is left that can be used: {reasons}",
+            f"mend the devices, then: autofinetune resume {directory}",
+        )
+    if state.end_reason == BROKEN:
+        raise _too_many_failures(state, paths)
+    if state.end_reason == TIMEOUT:
+        say(
+            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of "
+            f"{planned_trials(state.config)} trials are done. "
+            f"To go on: autofinetune resume {directory} --max_seconds=<more>"
+        )
+        return EXIT_TIMEOUT
+    if state.best is None:
+        stopped_early = state.counts[Status.STOPPED]
+        raise AllTrialsFailed(
+            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
+            if stopped_early
+            else f"every trial failed; the logs are in {directory}/round0/",
+            _tip_for_failures(state),
+        )
+    return 0
+
+
+def _tip_for_failures(state: State) -> str:
+    again = "then start again with another --output_dir"
+    failed = (trial for trial in state.trials.values() if trial.status is Status.FAILED)
+    if all(trial.reason == NO_METRIC for trial in failed):
+        return f"give --metric a name that the script logs, {again}"
+    return f"fix the script, {again}"
+
+
+def _tell_schedule(trials: int, directory: str) -> None:
+    """Say how to get a model again to which its last hyperparameters alone do not lead."""
+    if trials > 1:
+        say(
+            f"Its model comes from {trials} trials in a row with changing hyperparameters: "
+            f"autofinetune lineage {directory}"
+        )
+        say(f"To train them again from scratch: autofinetune replay {directory}")
+
+
+def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
+    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
+    last = max(failed, key=lambda trial: trial.id)
+    log = paths.trial_log(last.round, last.member)
+    lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
+    head = (
+        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
+    )
+    return AllTrialsFailed(
+        "\n".join([head, *lines, f"  full log: {log}"]),
+        f"mend it, then: autofinetune resume {shown(paths)}      "
+        "(a run with --max_failures=0 never stops for this)",
+    )
+
+
+def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
+    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
+    trace = paths.root / "error.log"
+    text = "".join(traceback.format_exception(error)).encode(errors="replace")
+    with contextlib.suppress(OSError), paths.place.opened() as here:
+        write_atomically(here / trace.name, text)
+    return InternalError(
+        f"the run stopped: {type(error).__name__}: {error}; running trials continue",
+        f"the trace is in {trace}; once it is mended: autofinetune resume {shown(paths)}",
+    )

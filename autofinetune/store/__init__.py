@@ -1,0 +1,1 @@
+"""The files of a run: the journal, and directories that are safe to read and write."""

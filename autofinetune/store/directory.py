@@ -1,0 +1,147 @@
+"""Files of an output directory, opened so that no link in it is followed.
+
+A directory is opened by a descriptor, one name after the other, and its files are reached through
+that descriptor. So it stays the same directory when it is moved, and nothing that somebody put
+into it leads elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from autofinetune.store.copying import remove_tree
+
+TRUST_VARIABLE = "AUTOFINETUNE_TRUST_OUTPUT_DIR"
+MOST_BYTES = 64 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory: one that is trusted, and the way from there, which leads over no link."""
+
+    root: Path
+    way: str = ""
+
+    @contextlib.contextmanager
+    def opened(self, *, create: bool = False, mode: int = 0o755) -> Iterator[Path]:
+        """Open it; yields a path by which its files are reached, wherever it is moved meanwhile.
+
+        Args:
+            create: make what is missing on the way; a link or a file on it makes room.
+            mode: of what is made.
+
+        Raises:
+            OSError: it is not there, or a part of the way is no directory.
+        """
+        if create:
+            self.root.mkdir(0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.root, _FOLDER)
+        try:
+            for name in self.way.split("/") if self.way else ():
+                if name in ("", ".", ".."):
+                    raise OSError(errno.EINVAL, "no name of a directory", self.way)
+                if create:
+                    _make(descriptor, name, mode)
+                inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+
+    def is_there(self) -> bool:
+        """Whether it can be opened: a directory, reached over no link."""
+        try:
+            with self.opened():
+                return True
+        except OSError:
+            return False
+
+
+def _make(folder: int, name: str, mode: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=folder)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=folder)
+
+
+def why_not_ours(found: os.stat_result) -> str:
+    """What lets other users change a directory, or nothing.
+
+    A group that has the name of its one user is no other user.
+    """
+    if os.environ.get(TRUST_VARIABLE):
+        return ""
+    if found.st_uid != os.geteuid():
+        return f"it belongs to {_user(found.st_uid)}"
+    if found.st_mode & stat.S_IWOTH:
+        return "every user may write to it"
+    if found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid):
+        return "its group may write to it"
+    return ""
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def _is_private(gid: int) -> bool:
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: it is a link, a pipe or the like, or larger than `most` bytes.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | _FILE), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return data
+
+
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace a file in one step: readers see the old content or the new, never a part.
+
+    Links at `path` and at the name of the partial file are replaced and not followed.
+    """
+    partial = path.with_name(f".{path.name}.tmp")
+    remove_tree(partial)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def appended(path: Path, mode: int = 0o666) -> BinaryIO:
+    """Open a regular file for appending, unbuffered; a link or a pipe in its place makes room."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
+    return os.fdopen(os.open(path, flags, mode), "ab", buffering=0)

@@ -1,0 +1,337 @@
+"""The only truth of a run: its events in one SQLite file, in order, each batch all or nothing.
+
+Write-ahead log with synchronous=FULL: what `append` returned from survives a kill and a power
+cut. One writer, the tuner; readers may open the file at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from autofinetune.core.events import Event, RunCreated, decode_event, encode_event
+from autofinetune.errors import DiskFull, EnvironmentProblem
+from autofinetune.world import NO_SPACE
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x41465431  # "AFT1"
+_TABLE = "events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
+_SCHEMA = [("table", "events", f"CREATE TABLE {_TABLE}")]
+_BESIDE = ("", "-wal", "-shm", "-journal")
+_LONGEST_PATH = 490  # bytes: SQLite takes 512, the names of its other files included
+_LONGEST_ROW = 256 << 20
+_DAMAGED = (
+    "it was changed by something else than autofinetune, or damaged; bring back a copy of it, or "
+    "of the whole directory"
+)
+
+
+class Journal(Protocol):
+    """Appends events durably and gives them back in order."""
+
+    def append(self, events: Sequence[Event]) -> None: ...
+
+    def events(self) -> Iterator[Event]: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryJournal:
+    """A journal without a file, for tests and simulations."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self._rows = [encode_event(event) for event in events]
+
+    def append(self, events: Sequence[Event]) -> None:
+        self._rows += [encode_event(event) for event in events]
+
+    def events(self) -> Iterator[Event]:
+        return (decode_event(kind, body) for kind, body in list(self._rows))
+
+    def close(self) -> None:
+        pass
+
+
+class SqliteJournal:
+    """A journal in `path`, which is the same one when its directory is moved.
+
+    Args:
+        path: the database; created with `create=True` if need be, else it must exist.
+        read_only: open for reading beside a running tuner.
+        notice: takes a sentence for the person at the console.
+
+    Raises:
+        EnvironmentProblem: the file cannot be opened, is not a journal, or is of a newer version.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        notice: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._notice = notice
+        self._is_checked = False
+        try:
+            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._problem("cannot be opened", error) from None
+        try:
+            self._refuse_links()
+            if create:
+                self._create(path.name)
+            self._connection = self._open(path.name)
+            self._file = self._stat(path.name)
+        except (sqlite3.Error, OSError) as error:
+            why = self._why_not_opened() or error
+            os.close(self._folder)
+            raise self._problem("cannot be opened", why) from None
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+
+    def _create(self, name: str) -> None:
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
+
+    def _refuse_links(self) -> None:
+        """SQLite opens its files by their names and follows links."""
+        for name in (self._path.name + end for end in _BESIDE):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(self._stat(name).st_mode):
+                    raise EnvironmentProblem(
+                        f"{self._path.with_name(name)} is a link, or no file at all",
+                        "a journal is never one; bring back the file itself",
+                    )
+
+    def _why_not_opened(self) -> OSError | None:
+        """What SQLite does not tell."""
+        path = os.fsencode(self._path.absolute())
+        if len(path) > _LONGEST_PATH:
+            return OSError(
+                f"its path has {len(path)} bytes, and SQLite allows {_LONGEST_PATH}; "
+                "choose a shorter --output_dir"
+            )
+        with contextlib.ExitStack() as stack:
+            try:
+                for _ in _BESIDE:
+                    stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError as error:
+                return error
+        return None
+
+    def _open(self, name: str) -> sqlite3.Connection:
+        mode = "ro" if self._read_only else "rw"
+        # The name may hold any character, '?' and '#' included: quote it for the URI.
+        uri = f"{Path(f'/proc/self/fd/{self._folder}', name).as_uri()}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+        try:
+            return self._prepare(connection, self._read_only)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _prepare(self, connection: sqlite3.Connection, read_only: bool) -> sqlite3.Connection:
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+        if not read_only and _is_blank(connection):  # new, or of a life killed at its beginning
+            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        self._check(connection)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
+        schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchmany(2)
+        if schema != _SCHEMA and not (read_only and not schema):
+            raise sqlite3.DatabaseError("it has not the one table of a journal")
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        with contextlib.suppress(AttributeError):  # it is there from Python 3.11 on
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise sqlite3.DatabaseError("not a journal of autofinetune")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise EnvironmentProblem(
+                f"the journal {self._path} has version {version}, written by a newer "
+                f"autofinetune; this one reads up to version {SCHEMA_VERSION}",
+                "install the newer version",
+            )
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write all of `events` or none; they are on disk when this returns."""
+        if not events:
+            return
+        rows = [encode_event(event) for event in events]
+        try:
+            self._stay_in_place()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany("INSERT INTO events(kind, body) VALUES (?, ?)", rows)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise self._problem("cannot be written", error) from error
+
+    def _stay_in_place(self) -> None:
+        """Write the file again if it was deleted; its content is still open here.
+
+        Raises:
+            EnvironmentProblem: another file lies in its place, or the directory was deleted.
+        """
+        name = self._path.name
+        with contextlib.suppress(FileNotFoundError):
+            if not os.path.samestat(self._stat(name), self._file):
+                raise EnvironmentProblem(
+                    f"another file was put in the place of the journal {self._path}",
+                    "running trials continue; their reports are read when the run is resumed",
+                )
+            return
+        if os.fstat(self._folder).st_nlink == 0:
+            raise deleted(self._path.parent)
+        self._write_anew(name)
+        self._notice(f"WARNING: {self._path} was deleted; it was written again, nothing is lost")
+
+    def _write_anew(self, name: str) -> None:
+        for end in _BESIDE[1:]:  # they belong to the file that is gone
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name + end, dir_fd=self._folder)
+        partial = f"{name}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=self._folder)
+        self._create(partial)
+        target = Path(f"/proc/self/fd/{self._folder}", partial)
+        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            self._connection.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # no other file may be needed
+        os.rename(partial, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        fresh = self._open(name)
+        self._connection.close()
+        self._connection, self._file = fresh, self._stat(name)
+
+    def created(self) -> RunCreated | None:
+        """The first event; None where there is no event.
+
+        Raises:
+            EnvironmentProblem: it cannot be read, or is another one.
+        """
+        try:
+            if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return None  # of a life that was killed at its beginning
+            first = self._connection.execute(
+                "SELECT kind, body FROM events ORDER BY seq LIMIT 1"
+            ).fetchone()
+            event = None if first is None else decode_event(*first)
+        except (sqlite3.Error, ValueError) as error:
+            raise self._problem("cannot be read", error) from None
+        if event is not None and not isinstance(event, RunCreated):
+            raise self._problem("cannot be read", ValueError("it does not begin with a run"))
+        return event
+
+    def _check_pages(self) -> None:
+        """No page stands in two places, so that a look at all of them comes to an end."""
+        if not self._is_checked:
+            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            self._is_checked = True
+
+    def events(self) -> Iterator[Event]:
+        """All events from the first to the last."""
+        try:
+            self._check_pages()
+            for kind, body in self._connection.execute(
+                "SELECT kind, body FROM events ORDER BY seq"
+            ):
+                yield decode_event(kind, body)
+        except (sqlite3.Error, ValueError) as error:
+            raise self._problem("cannot be read", error) from None
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """Questions to the journal as it is at one moment: yields `ask(sql, *values) -> rows`.
+
+        The table is `events(seq, kind, body)`; `body` is JSON.
+
+        Raises:
+            EnvironmentProblem: it cannot be read.
+        """
+
+        def ask(sql: str, *values: object) -> list[tuple[Any, ...]]:
+            return self._connection.execute(sql, values).fetchall()
+
+        try:
+            self._check_pages()
+            self._connection.execute("BEGIN")
+            try:
+                yield ask
+            finally:
+                self._connection.execute("ROLLBACK")
+        except (sqlite3.Error, ValueError) as error:
+            raise self._problem("cannot be read", error) from None
+
+    def close(self) -> None:
+        self._connection.close()
+        folder, self._folder = self._folder, -1
+        if folder >= 0:
+            os.close(folder)
+
+    def _problem(self, what: str, error: Exception) -> EnvironmentProblem:
+        message = f"the journal {self._path} {what}: {error}"
+        if _may_succeed_later(error):
+            return DiskFull(message, _NO_ROOM)
+        if isinstance(error, ValueError | sqlite3.DataError) or type(error) is _DAMAGE:
+            return EnvironmentProblem(message, _DAMAGED)
+        return EnvironmentProblem(message, None if isinstance(error, OSError) else _NO_ROOM)
+
+
+def deleted(directory: Path) -> EnvironmentProblem:
+    """What to say of an output directory that is gone."""
+    return EnvironmentProblem(
+        f"the output directory {directory} was deleted while the run went on",
+        "nothing of it can be resumed; start again",
+    )
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever put into the database."""
+    marks = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("user_version", "schema_version")
+    ]
+    return not any(marks)
+
+
+def _may_succeed_later(error: Exception) -> bool:
+    """No space or no right to write; never a failed fsync, after which nothing can be believed."""
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    code = getattr(error, "sqlite_errorcode", None)  # from Python 3.11 on
+    if code is not None and code in _IOERR_FOR_SPACE:
+        return True
+    return any(words in str(error) for words in ("disk is full", "readonly", "is locked"))
+
+
+_NO_ROOM = (
+    "check that the disk has space and the directory is writable; nothing that was acknowledged "
+    "is lost"
+)
+_DAMAGE = sqlite3.DatabaseError  # itself, and none of the other kinds that derive from it
+_IOERR_FOR_SPACE = (778, 4874)  # SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE

@@ -1,0 +1,147 @@
+"""Names every file of an output directory, so that no other module spells one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofinetune.errors import EnvironmentProblem
+from autofinetune.runner.files import REPORTS
+from autofinetune.store.directory import TRUST_VARIABLE, Place, why_not_ours
+from autofinetune.trial.logged import SEEN
+
+PARAMS = "params.json"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The layout of one output directory; the first block is PaddleHub's and never changes.
+
+    Paths are for people and for trials. What we write and read ourselves is reached by a `place`.
+
+    Args:
+        at: the directory as it was named.
+        descriptor: of the open directory, which is the same one wherever it is moved to.
+    """
+
+    at: Path
+    descriptor: int | None = None
+
+    @property
+    def root(self) -> Path:
+        """Where the directory is now."""
+        return self.at if self.descriptor is None else self._held.readlink()
+
+    @property
+    def _held(self) -> Path:
+        return Path(f"/proc/self/fd/{self.descriptor}")
+
+    @property
+    def place(self) -> Place:
+        """The directory, as files in it are to be opened."""
+        return Place(self.at if self.descriptor is None else self._held)
+
+    @property
+    def where(self) -> Mapping[str, Any]:
+        """What tells this directory from a copy of it; nothing where there is none."""
+        try:
+            found = self.place.root.stat()
+        except OSError:
+            return {}
+        path = str(self.root.absolute())
+        return {"path": path, "device": found.st_dev, "inode": found.st_ino}
+
+    def place_of(self, path: Path) -> Place:
+        """A directory below `root`, as files in it are to be opened."""
+        return Place(self.place.root, os.path.relpath(path, self.root))
+
+    # --- what PaddleHub 1.x wrote ---------------------------------------------------------------
+
+    @property
+    def log_file(self) -> Path:
+        return self.root / "log_file.txt"
+
+    @property
+    def best_model(self) -> Path:
+        return self.root / "best_model"
+
+    @property
+    def visualization(self) -> Path:
+        return self.root / "visualization"
+
+    def round_dir(self, round_: int) -> Path:
+        return self.root / f"round{round_}"
+
+    def trial_log(self, round_: int, member: int) -> Path:
+        return self.round_dir(round_) / f"log-{member}.info"
+
+    def model(self, round_: int, member: int) -> Path:
+        return self.round_dir(round_) / f"model-{member}"
+
+    # --- ours -----------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "run.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "run.lock"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def trials_csv(self) -> Path:
+        return self.root / "trials.csv"
+
+    @property
+    def best_model_manifest(self) -> Path:
+        return self.root / "best_model.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials"
+
+    def attempt_dir(self, trial: int, attempt: int) -> Path:
+        return self.trials / str(trial) / f"attempt-{attempt}"
+
+    def reports(self, trial: int, attempt: int) -> Path:
+        return self.attempt_dir(trial, attempt) / REPORTS
+
+    def metrics_seen(self, trial: int, attempt: int) -> Path:
+        """The names of the metrics that libraries logged, other than the one looked for."""
+        return self.attempt_dir(trial, attempt) / SEEN
+
+    def params(self, trial: int, attempt: int) -> Path:
+        return self.attempt_dir(trial, attempt) / PARAMS
+
+
+@contextlib.contextmanager
+def opened_run(directory: Path) -> Iterator[RunPaths]:
+    """The files of an output directory, which stays open; only named where there is none.
+
+    Raises:
+        EnvironmentProblem: other users can change what lies there.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield RunPaths(directory.absolute())
+        return
+    try:
+        why = why_not_ours(os.fstat(descriptor))
+        if why:
+            raise EnvironmentProblem(
+                f"{directory} cannot be trusted: {why}",
+                f"take it over (chown, chmod go-w), copy it, or set {TRUST_VARIABLE}=1 if you "
+                "trust everybody who can write there",
+            )
+        yield RunPaths(directory.absolute(), descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,483 @@
+"""The options of a run: defaults, checks and the form on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
+from autofinetune.config.build import Names, as_options, build_config
+from autofinetune.config.config import DESCRIBED, Config, planned_trials
+from autofinetune.config.defaults import option_name
+from autofinetune.config.placement import Placement
+from autofinetune.core.state import Direction
+from autofinetune.errors import ConfigError, UsageError
+from autofinetune.evaluators import EVALUATORS
+from autofinetune.space import Space, dump_yaml, parse_yaml
+from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
+from tests.helpers import MIXED, config_of, space_of
+
+HPARAM = """\
+param_list:
+  - {name: lr, type: float, init_value: 0.001, greater_than: 0.00005, lower_than: 0.05}
+  - {name: units, type: int, init_value: 8, greater_than: 4, lower_than: 64}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "hparam.yaml").write_text(HPARAM)
+    return tmp_path
+
+
+def build(folder: Path, **changes: Any) -> Config:
+    """A config from the least options, some changed; None leaves one out."""
+    options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
+    return build_config(
+        {name: value for name, value in options.items() if value is not None},
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
+        working_dir=str(folder),
+        python="/usr/bin/python3",
+        random_seed=42,
+    )
+
+
+def mistakes(folder: Path, **changes: Any) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        build(folder, **changes)
+    assert caught.value.source == "the command line"
+    assert caught.value.tip == "autofinetune --help shows examples"
+    return caught.value.mistakes
+
+
+# --- what is built ------------------------------------------------------------------------------
+
+
+def test_the_documented_defaults(folder: Path) -> None:
+    config = build(folder)
+    assert (config.popsize, config.rounds, config.max_trials) == (5, 10, 50)
+    assert (config.evaluator, config.tuning_strategy) == ("populationbased", "pshe2")
+    assert config.direction is Direction.MAXIMIZE
+    assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
+    assert (config.time_limit_s, config.script_options, config.preload) == (None, None, "none")
+    assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
+    assert (config.assessor, config.stop_grace_s) == ("none", 30.0)
+    assert (config.max_seconds, config.on_timeout) == (None, "drain")
+    assert config.script_path == folder / "train.py"
+    assert [parameter.name for parameter in config.space] == ["lr", "units"]
+
+
+def test_every_option_is_taken(folder: Path) -> None:
+    config = build(
+        folder, popsize="6", round="3", evaluator="fulltrail", tuning_strategy="hazero", seed="7",
+        direction="minimize", trial_timeout="1.5", warm_args="--epochs=2 lr_decay 0.5",
+        script_args=("max_seq_len", "128", "--amp"), gpu="GPU-1a,2", assessor="MedianStop",
+        assessor_options="start_step=3,min_completed=2", stop_grace="0", max_seconds="7200",
+        on_timeout="kill", preload="json,numpy",
+    )  # fmt: skip
+    assert (config.assessor, config.stop_grace_s) == ("medianstop", 0.0)
+    assert config.assessor_options == {"start_step": "3", "min_completed": "2"}
+    assert (config.max_seconds, config.on_timeout) == (7200.0, "kill")
+    assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
+    assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
+    assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
+    assert config.warm_args == ("--epochs=2", "--lr_decay=0.5")
+    assert config.script_args == ("--max_seq_len=128", "--amp")
+    assert (config.gpu, config.preload) == ("GPU-1a,2", "json,numpy")
+
+
+@pytest.mark.parametrize(
+    ("option", "written", "meant"),
+    [
+        ("evaluator", "FullTrail", "fulltrail"),
+        ("evaluator", "PopulationBased", "populationbased"),
+        ("tuning_strategy", "HAZero", "hazero"),
+        ("tuning_strategy", "PSHE2", "pshe2"),
+        ("direction", "MINIMIZE", "minimize"),
+        ("preload", "Auto", "auto"),
+        ("preload", "NONE", "none"),
+    ],
+)
+def test_names_stand_in_any_case(folder: Path, option: str, written: str, meant: str) -> None:
+    assert getattr(build(folder, **{option: written}), option) == meant
+
+
+def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
+    folder: Path,
+) -> None:
+    assert build(folder, nni_wire=True).evaluator == "fulltrail"
+    given = build(folder, nni_wire=True, evaluator="populationbased")
+    assert (given.evaluator, given.nni_wire) == ("populationbased", True)
+    assert build(folder, nni_wire=False) == build(folder)
+    described = build(folder).describe()
+    del described["nni_wire"]  # as in a run from before there was a choice
+    assert not Config.from_description(described).nni_wire
+
+
+def test_the_keys_of_a_config_yaml_are_known(folder: Path) -> None:
+    program = {
+        "command": ["python3", "train.py"],
+        "tasks": [{"type": "w", "command": ["python3"]}],
+    }
+    assert build(folder).describe().keys() <= DESCRIBED
+    assert build(folder, script="", **program).describe().keys() == DESCRIBED
+
+
+def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
+    config = build(
+        folder, popsize=2, round=3, seed=0, gpu=0, trial_timeout=30,
+        script_args=["max_seq_len", 128, "amp", True], warm_args=["epochs", 2],
+    )  # fmt: skip
+    assert (config.popsize, config.rounds, config.seed, config.gpu) == (2, 3, 0, "0")
+    assert config.time_limit_s == 30.0
+    assert config.script_args == ("--max_seq_len=128", "--amp=True")
+    assert config.warm_args == ("--epochs=2",)
+
+
+def test_script_args_may_be_one_string(folder: Path) -> None:
+    config = build(folder, script_args="note 'two words' --amp")
+    assert config.script_args == ("--note=two words", "--amp")
+
+
+def test_empty_warm_args_are_not_the_default(folder: Path) -> None:
+    assert build(folder, warm_args="").warm_args == ()
+
+
+def test_the_space_may_stand_inline(folder: Path) -> None:
+    config = build(folder, param_file=None, param_list=MIXED["param_list"])
+    assert config.space.describe()["param_list"] != []
+
+
+def test_paths_are_within_the_working_directory(folder: Path) -> None:
+    (folder / "sub dir").mkdir()
+    (folder / "sub dir" / "t$(x);.py").write_text("")
+    config = build(folder, script="sub dir/t$(x);.py", param_file=str(folder / "hparam.yaml"))
+    assert config.script_path.is_file()
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mistake"),
+    [
+        ("script", None, "the training script is missing; autofinetune train.py ..."),
+        ("script", "trian.py", "there is no script 'trian.py' in "),
+        ("script", ".", "there is no script '.' in "),
+        ("script", "a\0b", r"there is no script 'a\x00b' in "),
+        ("param_file", None, "--param_file is missing; give the list of hyperparameters"),
+        ("param_file", "no.yaml", "no.yaml: No such file or directory"),
+        ("param_file", ".", "Is a directory"),
+        ("gpu", None, "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or"),
+        ("gpu", "", "--gpu is missing"),
+        ("max_trials", "0", "--max_trials=0 must be a whole number of at least 1"),
+        ("max_trials", "1000001", "--max_trials is above 1000000"),
+        ("max_parallel", "0", "--max_parallel=0 must be a whole number from 1 to 1024"),
+        ("target_score", "high", "--target_score=high must be a number"),
+        ("target_score", "nan", "--target_score=nan must be a number"),
+        ("env", ["A"], "env: 'A' is not of the form NAME=value"),
+        ("popsize", "0", "--popsize=0 must be a whole number of at least 1"),
+        ("popsize", "-3", "--popsize=-3 must be a whole number of at least 1"),
+        ("popsize", "2.5", "--popsize=2.5 must be a whole number of at least 1"),
+        ("popsize", "many", "--popsize=many must be a whole number of at least 1"),
+        ("popsize", "", "--popsize= must be a whole number of at least 1"),
+        ("popsize", True, "--popsize=True must be a whole number of at least 1"),
+        ("popsize", [5], "--popsize=[5] must be a whole number of at least 1"),
+        ("popsize", "9" * 5000, "must be a whole number of at least 1"),
+        ("popsize", "100001", "--popsize times --round times --repeats is above 1000000"),
+        ("round", "0", "--round=0 must be a whole number of at least 1"),
+        ("seed", "-1", "--seed=-1 must be a whole number of at least 0"),
+        ("seed", "x", "--seed=x must be a whole number of at least 0"),
+        ("trial_timeout", "0", "--trial_timeout=0 must be a number of seconds above 0"),
+        ("trial_timeout", "-1", "--trial_timeout=-1 must be a number of seconds above 0"),
+        ("trial_timeout", "1h", "--trial_timeout=1h must be a number of seconds above 0"),
+        ("trial_timeout", "nan", "--trial_timeout=nan must be a number of seconds above 0"),
+        ("trial_timeout", "inf", "--trial_timeout=inf must be a number of seconds above 0"),
+        ("trial_timeout", [1], "--trial_timeout=[1] must be a number of seconds above 0"),
+        ("trial_timeout", 10**400, "must be a number of seconds above 0"),
+        ("max_seconds", "0", "--max_seconds=0 must be a number of seconds above 0"),
+        ("stop_grace", "-1", "--stop_grace=-1 must be a number of seconds of at least 0"),
+        ("stop_grace", "nan", "--stop_grace=nan must be a number of seconds of at least 0"),
+        ("on_timeout", "wait", "--on_timeout=wait is unknown; use one of: drain, kill"),
+        ("assessor", "median", "--assessor=median is unknown; use one of: asha, curvefitting, "),
+        ("assessor_options", "eta", "'eta' is not of the form name=value"),
+        ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
+                                    "populationbased (did you mean 'fulltrail'?)"),
+        ("evaluator", "x", "--evaluator=x is unknown; use one of: fulltrail, populationbased"),
+        ("tuning_strategy", "psh2", f"--tuning_strategy=psh2 is unknown; use one of: "
+                                    f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
+        ("nni_wire", "yes", "--nni_wire=yes must be true or false"),
+        ("nni_wire", 1, "--nni_wire=1 must be true or false"),
+        ("exploit", "best", "--exploit=best is unknown; use one of: better_half, truncation"),
+        ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
+        ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
+        ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
+        ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
+        ("script_args", 5, "script_args must be words or a list of words, found 5"),
+        ("script_args", "'open", "No closing quotation"),
+        ("script_args", ("lr", "3"), "--lr=3: lr is searched already; leave it out"),
+        ("script_args", ("--units=3",), "--units=3: units is searched already; leave it out"),
+        ("script_args", ("--model_path=x",), "--model_path=x: model_path is passed by autofine"),
+        ("script_args", ("saved_params_dir", "x"), "saved_params_dir is passed by autofinetune"),
+        ("warm_args", "--lr=3", "--lr=3: lr is searched already; leave it out"),
+        ("warm_args", "--model_path=x", "--model_path=x: model_path is passed by"),
+        ("warm_args", "epochs", "--warm_args: 'epochs' after the options has no value"),
+        ("warm_args", "'open", "--warm_args: No closing quotation"),
+        ("warm_args", 3, "--warm_args: the value must be words or a list of words, found 3"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_option(folder: Path, option: str, value: object, mistake: str) -> None:
+    (found,) = mistakes(folder, **{option: value})
+    assert mistake in found
+
+
+def test_all_mistakes_are_told_at_once(folder: Path) -> None:
+    found = mistakes(
+        folder, script="no.py", param_file="no.yaml", gpu=None, popsize="0", round="x", seed="-1",
+        evaluator="x", tuning_strategy="y", direction="z", trial_timeout="0", script_args=("a",),
+        warm_args="b", trials_per_gpu="0", gpus_per_trial="two",
+    )  # fmt: skip
+    assert len(found) == 14
+
+
+def test_nothing_at_all_is_three_mistakes(folder: Path) -> None:
+    found = mistakes(folder, script=None, param_file=None, gpu=None)
+    assert [line.split(" ", 1)[0] for line in found] == ["the", "--gpu", "--param_file"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_mistakes_of_the_command_line_come_before_those_of_the_space(
+    folder: Path, inline: bool
+) -> None:
+    (folder / "bad.yaml").write_text("param_list: 3\n")
+    bad: dict[str, Any] = {"param_list": 3} if inline else {"param_file": "bad.yaml"}
+    assert len(mistakes(folder, popsize="0", **bad)) == 1
+    with pytest.raises(ConfigError, match="param_list must be a list") as caught:
+        build(folder, **bad)
+    assert caught.value.source == ("param_list" if inline else str(folder / "bad.yaml"))
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+COMMAND = ["sh", "train.sh", "${args}"]
+TASKS = [{"type": "worker", "replicas": 2, "command": COMMAND}]
+
+
+def command(folder: Path, **changes: Any) -> Config:
+    return build(folder, **({"script": None, "command": COMMAND} | changes))
+
+
+def test_a_command_takes_the_place_of_a_script(folder: Path) -> None:
+    config = command(folder, env=["A=1"], script_args=("epochs", "3"))
+    assert (config.script, config.called) == ("", "sh train.sh")
+    assert config.program.command == tuple(COMMAND)
+    assert build(folder).called == "train.py"
+
+
+def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
+    config = build(folder, max_trials="7", popsize=3, round=50)
+    assert (config.max_trials, config.rounds) == (7, 3)
+    described = config.describe()
+    assert planned_trials(described) == 7
+    assert planned_trials(described | {"max_trials": None}) == 9
+    assert build(folder, target_score="0.5").target_score == 0.5
+
+
+def test_replicas_are_ranks(folder: Path) -> None:
+    assert command(folder, tasks=TASKS).placement.ranks == 2
+    assert command(folder, tasks=TASKS, ranks_per_trial=2).placement.ranks == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        (
+            {"command": ["no-such-program"]},
+            "the program 'no-such-program' of the command is not there (PATH ",
+        ),
+        (
+            {"command": ["./train.py"]},
+            "the program './train.py' of the command cannot be run (from ",
+        ),
+        ({"command": []}, "the training script is missing"),
+        (
+            {"tasks": [{"command": ["no-such"]}]},
+            "the program 'no-such' of the command is not there (PATH ",
+        ),
+        (
+            {"tasks": TASKS, "ranks_per_trial": 3},
+            "--ranks_per_trial=3: the tasks of a trial are 2",
+        ),
+        ({"command": ["sh", "-c", "x"], "script_args": ("a", "1")}, "nothing can be added to the"),
+        ({"env": ["API_KEY=***"]}, "the value of API_KEY is not kept in the file"),
+    ],
+)
+def test_a_mistake_in_a_command(folder: Path, changes: dict[str, Any], mistake: str) -> None:
+    assert any(mistake in found for found in mistakes(folder, **(
+        {"script": None, "command": COMMAND} | changes)))  # fmt: skip
+
+
+# --- the form on disk ---------------------------------------------------------------------------
+
+
+def test_a_description_gives_the_same_config(folder: Path) -> None:
+    plain = build(folder)
+    full = build(
+        folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
+        direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
+        preload="json",
+        trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
+        assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
+        on_timeout="kill", nni_wire=True, max_parallel=2, max_trials=3, target_score=0.9,
+    ).with_script_options({"lr", "epochs"})  # fmt: skip
+    assert full.placement == Placement(2, 4, 1, 3, 2)
+    for config in (plain, full, command(folder, tasks=TASKS, env=["A=b"], framework="xgboost")):
+        described = config.describe()
+        assert Config.from_description(described) == config
+        assert Config.from_description(json.loads(json.dumps(described))) == config
+        written = parse_yaml(dump_yaml(described).encode(), "config.yaml").value
+        assert Config.from_description(written) == config
+
+
+def test_a_description_serves_as_options(folder: Path) -> None:
+    config = build(
+        folder, popsize=1, seed=3, warm_args="a 1", script_args=("b", "1", "--c"), trial_timeout=2
+    )
+    again = build_config(
+        config.describe(),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
+        working_dir=config.working_dir,
+        python=config.python,
+        random_seed=99,
+    )
+    assert again == config
+
+
+def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
+    described = config_of().describe()
+    for name in Placement().describe():
+        del described[name]
+    assert Config.from_description(described) == config_of()
+
+
+def test_a_description_from_before_there_were_assessors_has_none() -> None:
+    described = config_of().describe()
+    for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
+        del described[name]
+    assert Config.from_description(described) == config_of()
+
+
+@pytest.mark.parametrize("mode", ["minimize", "Maximize"])
+def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) -> None:
+    words = f"optimize_mode={mode}"
+    config = build(folder, tuning_strategy="TPE", strategy_options=words)
+    assert config.direction.value == mode.lower()
+    build(folder, tuning_strategy="TPE", strategy_options=words, direction=mode.lower())
+    assert build(folder, strategy_options="optimize_mode=up").direction.value == "maximize"
+    other = "minimize" if mode == "Maximize" else "maximize"
+    assert mistakes(folder, strategy_options=words, direction=other) == (
+        f"--direction={other} contradicts optimize_mode={mode.lower()} of --strategy_options; "
+        "leave one of them out",
+    )
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on_as_it_began() -> None:
+    described = config_of().describe()
+    assert Config.from_description(described).members_have_models
+    del described["exploit"], described["replayed"]
+    assert Config.from_description(described).exploit == "better_half"
+    assert not Config.from_description(described).members_have_models
+
+
+def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
+    assert not config_of(repeats=2).members_have_models
+
+
+def test_a_damaged_description_is_refused() -> None:
+    described = config_of().describe() | {"param_list": [{"name": "lr"}]}
+    with pytest.raises(ConfigError, match="type is missing"):
+        Config.from_description(described)
+
+
+@pytest.mark.parametrize("space", [space_of("float", "log", "int", "small", "choice"), None])
+def test_any_space_survives_a_description(space: Space | None) -> None:
+    config = config_of(space, time_limit_s=1e-3, warm_args=())
+    assert Config.from_description(config.describe()) == config
+
+
+def test_script_options_are_sorted() -> None:
+    assert config_of().with_script_options({"b", "a"}).script_options == ("a", "b")
+
+
+# --- options for train.py -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ((), ()),
+        (("max_seq_len", "128"), ("--max_seq_len=128",)),
+        (("a", "1", "b", "2"), ("--a=1", "--b=2")),
+        (("--a=1", "b=2"), ("--a=1", "--b=2")),
+        (("--a", "1"), ("--a=1",)),
+        (("--amp",), ("--amp",)),
+        (("--amp", "--a=1"), ("--amp", "--a=1")),
+        (("a", "1", "--amp"), ("--a=1", "--amp")),
+        (("--", "--amp", "--lr_decay=0.5"), ("--amp", "--lr_decay=0.5")),
+        (("a", "1", "--", "--b=2"), ("--a=1", "--b=2")),
+        (("lr_decay", "-1e-3"), ("--lr_decay=-1e-3",)),
+        (("--lr_decay", "-1"), ("--lr_decay=-1",)),
+        (("offset", "-"), ("--offset=-",)),
+        (("name", ""), ("--name=",)),
+        (("--name=",), ("--name=",)),
+        (("eq", "a=b"), ("--eq=a=b",)),
+        (("note", "two words; $(id) 😀\n"), ("--note=two words; $(id) 😀\n",)),
+    ],
+)
+def test_words_become_options(words: tuple[str, ...], options: tuple[str, ...]) -> None:
+    assert as_options(words) == options
+
+
+@pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("--amp", "x", "y"), ("a", "--")])
+def test_a_key_needs_a_value(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="has no value; options for train"):
+        as_options(words)
+
+
+@pytest.mark.parametrize("words", [("-v",), ("-v", "3"), ("a", "1", "-vvv"), ("-1e-3", "a")])
+def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=r"'-\S+' cannot go on to train"):
+        as_options(words)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("ab=-1. ", max_size=5) | st.sampled_from(["--", "--amp", "--a=1"])))
+def test_options_stay_as_they_are(words: list[str]) -> None:
+    try:
+        options = as_options(words)
+    except UsageError:
+        return
+    assert as_options(options) == options
+    assert all(option.startswith("--") for option in options)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("--lr=1", "lr"), ("--amp", "amp"), ("--a-b=c=d", "a-b"), ("x", "x"), ("--=1", "")],
+)
+def test_the_name_of_an_option(word: str, name: str) -> None:
+    assert option_name(word) == name
+
+
+def test_a_timeout_is_finite(folder: Path) -> None:
+    limit = build(folder, trial_timeout="1e308").time_limit_s
+    assert limit is not None
+    assert math.isfinite(limit)

@@ -1,0 +1,114 @@
+"""What a process does at its end whose imports are spared being taken apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from autofinetune.preload import teardown
+
+LIBRARY = """
+import atexit, os
+
+class Torn:
+    def __del__(self, write=os.write):
+        write(1, b"torn\\n")
+
+class Ends:
+    def __del__(self):
+        print("ends", flush=True)
+
+torn = Torn()
+atexit.register(print, "at exit", flush=True)
+"""
+BEFORE = """
+from autofinetune.runner.teardown import Teardown
+teardown = Teardown()
+import library, multiprocessing
+library.itself = library
+teardown.spare_imported()
+del teardown
+"""
+
+
+# Its type has no hash.
+ODD = "type('M', (type,), {'__eq__': lambda a, b: a is b})('Odd', (), {'__del__': print})()"
+
+
+def run(tmp_path: Path, script: str, before: str = BEFORE) -> tuple[int, list[str]]:
+    """Exit code and output of a script whose `library` may be spared."""
+    (tmp_path / "library.py").write_text(LIBRARY)
+    done = subprocess.run(
+        [sys.executable, "-c", before + script.replace("ODD", ODD)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("", []),
+        ("import csv; made = object(); raise SystemExit(7)", []),
+        ("with open('closed', 'w') as file: pass", []),
+        ("made = library.Ends()", ["ends"]),
+        ("library.main = __import__('__main__'); made = library.Ends()", ["ends", "torn"]),
+        ("import gc; library.kept = library.Ends(); gc.freeze()", ["ends", "torn"]),
+        ("library.kept = ODD", ["", "torn"]),
+        ("def made(): pass\nmade.itself = made, library.Ends(); del made", ["ends"]),
+        ("class A:\n  def f(self): pass\n  end = library.Ends()\na = A()", ["ends"]),
+        ("library.kept = library.Ends()", ["ends", "torn"]),
+        ("library.kept = [{1: library.Ends()}]", ["ends", "torn"]),
+        ("library.kept = (n for n in [1]); next(library.kept)", ["torn"]),
+        ("library.made = lambda: made; made = library.Ends()", ["ends", "torn"]),
+    ],
+)
+def test_all_that_the_script_made_ends_and_its_imports_only_where_that_hangs_on_them(
+    tmp_path: Path, script: str, lines: list[str]
+) -> None:
+    code, (first, *others) = run(tmp_path, script)
+    assert code == (7 if "SystemExit" in script else 0)
+    assert first == "at exit"
+    assert sorted(others) == lines
+
+
+def test_nothing_is_taken_apart_before_what_the_script_made_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "writer.py").write_text(
+        "import os\nclass Writer:\n    def __del__(self):\n        os.write(1, b'written')\n"
+    )
+    script = "import writer\nheld = writer.Writer()\nlibrary.default = lambda: held"
+    assert run(tmp_path, script) == (0, ["at exit", "writtentorn"])
+
+
+def test_what_others_do_at_the_end_finds_all_modules(tmp_path: Path) -> None:
+    before = "import atexit, os, sys; atexit.register(lambda: print('library' in sys.modules))\n"
+    assert run(tmp_path, "", before + BEFORE) == (0, ["at exit", "True", "torn"])
+
+
+@pytest.mark.parametrize("where", ["file", "library.file"])
+def test_a_file_is_written(tmp_path: Path, where: str) -> None:
+    run(tmp_path, f"{where} = open('out', 'w'); {where}.write('text')")
+    assert (tmp_path / "out").read_text() == "text"
+
+
+def test_types_of_nanobind_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "modules", {"sys": sys})
+    assert not teardown._has_nanobind()
+    module = ModuleType("made_with_nanobind")
+    module.__dict__["Type"] = type("nb_type_0", (type,), {})("Type", (), {})
+    monkeypatch.setattr(sys, "modules", {"sys": sys, "made_with_nanobind": module})
+    assert teardown._has_nanobind()
+
+
+def test_what_libraries_say_at_the_very_end_is_not_told() -> None:
+    code = (
+        "import os, sys; from autofinetune.runner import teardown; "
+        "sys.stderr.write('before '); teardown._hush(); os.write(2, b'after')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stderr == b"before "

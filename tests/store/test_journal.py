@@ -1,0 +1,306 @@
+"""What every journal promises, and what the SQLite one does with damage."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from autofinetune.core.events import Event, RunCreated, RunEnded, TrialCreated
+from autofinetune.errors import DiskFull, EnvironmentProblem
+from autofinetune.store.journal import Journal, MemoryJournal, SqliteJournal
+from tests.helpers import (
+    Recorder,
+    config_of,
+    file_size_limit,
+    one_descriptor_left,
+    tuner_in_memory,
+)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
+    if request.param == "memory":
+        return MemoryJournal()
+    made = SqliteJournal(tmp_path / "run.db", create=True)
+    request.addfinalizer(made.close)
+    return made
+
+
+def some_events(tmp_path: Path) -> list[Event]:
+    recorder = Recorder()
+    tuner = tuner_in_memory(tmp_path / "some", config_of(), sinks=[recorder])
+    tuner.start("run")
+    tuner.run()
+    return recorder.events
+
+
+def test_events_come_back_equal_and_in_order(journal: Journal, tmp_path: Path) -> None:
+    events = some_events(tmp_path)
+    journal.append(events[:10])
+    journal.append([])
+    journal.append(events[10:])
+    assert list(journal.events()) == events
+    journal.close()
+
+
+def test_a_batch_that_cannot_be_encoded_leaves_nothing(journal: Journal) -> None:
+    bad = TrialCreated(1.0, 0, 0, 0, (float("nan"),), {}, None)
+    with pytest.raises(ValueError, match="JSON"):
+        journal.append([RunEnded(1.0, "done"), bad])
+    assert list(journal.events()) == []
+
+
+def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "a ?#% name.db"
+    journal = SqliteJournal(path, create=True)
+    journal.append([RunEnded(1.0, "done")])
+    reader = SqliteJournal(path, read_only=True)
+    assert list(reader.events()) == [RunEnded(1.0, "done")]
+    reader.close()
+    journal.close()
+    again = SqliteJournal(path)
+    assert list(again.events()) == [RunEnded(1.0, "done")]
+    again.close()
+
+
+def test_commits_are_durable_against_a_power_cut(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    journal.close()
+
+
+def test_a_missing_file_a_foreign_file_and_a_foreign_database_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="cannot be opened"):
+        SqliteJournal(tmp_path / "none.db")
+    text = tmp_path / "text.db"
+    text.write_text("this is not a database, and it is long enough to be read as a header page")
+    with pytest.raises(EnvironmentProblem, match="not a database"):
+        SqliteJournal(text)
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(EnvironmentProblem, match="not a journal"):
+        SqliteJournal(foreign)
+
+
+def test_a_newer_version_is_refused(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal._connection.execute("PRAGMA user_version=99")
+    journal.close()
+    with pytest.raises(EnvironmentProblem, match="newer autofinetune"):
+        SqliteJournal(tmp_path / "run.db")
+
+
+def test_unknown_and_damaged_events_are_one_clear_error(tmp_path: Path) -> None:
+    for kind, body in [("Nonsense", "{}"), ("RunEnded", "{"), ("RunEnded", '{"x": 1}')]:
+        journal = SqliteJournal(tmp_path / f"{kind}{len(body)}.db", create=True)
+        journal._connection.execute("INSERT INTO events(kind, body) VALUES (?, ?)", (kind, body))
+        with pytest.raises(EnvironmentProblem, match="cannot be read"):
+            list(journal.events())
+        journal.close()
+
+
+def test_a_failed_write_rolls_back_and_says_so(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal.append([RunEnded(1.0, "one")])
+    journal._connection.execute("PRAGMA max_page_count=1")
+    journal._connection.execute("PRAGMA query_only=ON")
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        journal.append([RunEnded(2.0, "two")])
+    journal._connection.execute("PRAGMA query_only=OFF")
+    assert list(journal.events()) == [RunEnded(1.0, "one")]
+    journal.close()
+
+
+@pytest.mark.parametrize("action", ["ABORT", "ROLLBACK"], ids=["left open", "rolled back"])
+def test_of_a_batch_that_fails_halfway_nothing_stays(tmp_path: Path, action: str) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal.append([RunEnded(1.0, "one")])
+    journal._connection.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN instr(NEW.body, 'three') "
+        f"BEGIN SELECT RAISE({action}, 'refused'); END"
+    )
+    with pytest.raises(EnvironmentProblem, match="cannot be written: refused") as told:
+        journal.append([RunEnded(2.0, "two"), RunEnded(3.0, "three")])
+    assert not isinstance(told.value, DiskFull)
+    journal.append([RunEnded(4.0, "four")])
+    assert list(journal.events()) == [RunEnded(1.0, "one"), RunEnded(4.0, "four")]
+    journal.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 does not tell the code")
+def test_a_write_without_space_may_be_tried_again(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "run.db", create=True)
+    journal.append([RunEnded(1.0, "one")])
+    two = RunEnded(2.0, "two" * 100_000)
+    with file_size_limit(100_000), pytest.raises(DiskFull, match="cannot be written"):
+        journal.append([two])
+    assert list(journal.events()) == [RunEnded(1.0, "one")]
+    journal.append([two])
+    assert list(journal.events()) == [RunEnded(1.0, "one"), two]
+    journal.close()
+
+
+def test_questions_are_answered_as_of_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    writer = SqliteJournal(path, create=True)
+    writer.append([RunEnded(1.0, "done")])
+    reader = SqliteJournal(path, read_only=True)
+    count = "SELECT count(*) FROM events WHERE kind = ?"
+    with reader.snapshot() as ask:
+        assert ask(count, "RunEnded") == [(1,)]
+        writer.append([RunEnded(2.0, "again")])
+        assert ask(count, "RunEnded") == [(1,)]
+    with reader.snapshot() as ask:
+        assert ask(count, "RunEnded") == [(2,)]
+    with (
+        pytest.raises(EnvironmentProblem, match="cannot be read: no such table"),
+        reader.snapshot() as ask,
+    ):
+        ask("SELECT * FROM no_table")
+    reader.close()
+    with pytest.raises(EnvironmentProblem, match="cannot be read"), reader.snapshot():
+        pass
+    writer.close()
+
+
+# --- what others may have done to the file ------------------------------------------------------
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal with the first event of a run, and another one."""
+    made = tmp_path / "out" / "run.db"
+    made.parent.mkdir()
+    journal = SqliteJournal(made, create=True)
+    journal.append([RunCreated(0.0, "run", "1", {}), RunEnded(1.0, "one")])
+    journal.close()
+    return made
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_a_link_in_the_place_of_a_file_is_refused(path: Path, end: str) -> None:
+    name = path.with_name(path.name + end)
+    name.unlink(missing_ok=True)
+    name.symlink_to("elsewhere")
+    with pytest.raises(EnvironmentProblem, match="is a link, or no file at all"):
+        SqliteJournal(path, create=True)
+    assert not (path.parent / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TABLE more (x)",
+        "CREATE TRIGGER more AFTER INSERT ON events BEGIN SELECT 1; END",
+        "DROP TABLE events; CREATE VIEW events (seq, kind, body) AS SELECT 1, 'RunEnded', '{}'",
+        "ALTER TABLE events ADD COLUMN more",
+    ],
+)
+def test_it_has_its_one_table_and_nothing_else(path: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(change)
+    for read_only in (False, True):
+        with pytest.raises(EnvironmentProblem, match="not the one table") as told:
+            SqliteJournal(path, read_only=read_only)
+        assert "bring back a copy" in str(told.value.tip)
+
+
+def test_the_first_event_tells_of_the_run(path: Path, tmp_path: Path) -> None:
+    with contextlib.closing(SqliteJournal(path, read_only=True)) as journal:
+        assert journal.created() == RunCreated(0.0, "run", "1", {})
+    with contextlib.closing(SqliteJournal(tmp_path / "new.db", create=True)) as journal:
+        assert journal.created() is None
+        journal.append([RunEnded(1.0, "one")])
+        with pytest.raises(EnvironmentProblem, match="does not begin with a run"):
+            journal.created()
+        journal._connection.execute("UPDATE events SET body = 5")
+        with pytest.raises(EnvironmentProblem, match="cannot be read: event RunEnded"):
+            journal.created()
+        journal._connection.execute("DROP TABLE events")
+        assert journal.created() is None
+
+
+def test_a_page_in_two_places_is_found(path: Path) -> None:
+    journal = SqliteJournal(path)
+    journal.append([RunEnded(float(number), "x" * 100) for number in range(200)])
+    journal.close()
+    data = bytearray(path.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    assert data[size] == 5  # page 2 is the root of the table, and has pages below it
+    first, second = (int.from_bytes(data[size + at : size + at + 2], "big") for at in (12, 14))
+    data[size + second : size + second + 4] = data[size + first : size + first + 4]
+    path.write_bytes(data)
+    with contextlib.closing(SqliteJournal(path, read_only=True)) as journal:
+        with pytest.raises(EnvironmentProblem, match="cannot be read"):
+            list(journal.events())
+        with pytest.raises(EnvironmentProblem, match="cannot be read"), journal.snapshot():
+            pass
+
+
+@pytest.mark.parametrize("ends", [[""], ["", "-wal", "-shm"]], ids=["itself", "all files"])
+def test_what_was_deleted_is_written_anew(path: Path, ends: list[str]) -> None:
+    told: list[str] = []
+    journal = SqliteJournal(path, notice=told.append)
+    before = list(journal.events())
+    for end in ends:
+        path.with_name(path.name + end).unlink()
+    path.with_name("run.db.new").write_text("of a life that was killed here")
+    journal.append([RunEnded(2.0, "two")])
+    journal.append([RunEnded(3.0, "three")])
+    assert told == [f"WARNING: {path} was deleted; it was written again, nothing is lost"]
+    after = [*before, RunEnded(2.0, "two"), RunEnded(3.0, "three")]
+    assert list(journal.events()) == after
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    journal.close()
+    assert [name.name for name in path.parent.iterdir()] == ["run.db"]
+    with contextlib.closing(SqliteJournal(path, read_only=True)) as again:
+        assert list(again.events()) == after
+
+
+def test_another_file_in_its_place_is_left_alone(path: Path) -> None:
+    journal = SqliteJournal(path)
+    path.rename(path.with_name("kept"))
+    path.write_text("mine")
+    with pytest.raises(EnvironmentProblem, match="another file was put in the place"):
+        journal.append([RunEnded(2.0, "two")])
+    journal.close()
+    assert path.read_text() == "mine"
+
+
+def test_a_directory_that_was_deleted_takes_nothing_more(path: Path) -> None:
+    journal = SqliteJournal(path)
+    shutil.rmtree(path.parent)
+    with pytest.raises(EnvironmentProblem, match="was deleted while the run went on"):
+        journal.append([RunEnded(2.0, "two")])
+    journal.close()
+
+
+def test_a_directory_that_was_moved_is_the_same(path: Path) -> None:
+    journal = SqliteJournal(path)
+    moved = path.parent.rename(path.parent.with_name("moved"))
+    journal.append([RunEnded(2.0, "two")])
+    journal.close()
+    assert not path.parent.exists()
+    with contextlib.closing(SqliteJournal(moved / path.name)) as again:
+        assert list(again.events())[-1] == RunEnded(2.0, "two")
+
+
+def test_why_it_cannot_be_opened_is_told(tmp_path: Path, path: Path) -> None:
+    deep = tmp_path.joinpath(*["d" * 100] * 5)
+    deep.mkdir(parents=True)
+    with pytest.raises(EnvironmentProblem, match="choose a shorter --output_dir"):
+        SqliteJournal(deep / "run.db", create=True)
+    with pytest.raises(EnvironmentProblem, match="No such file"):
+        SqliteJournal(tmp_path / "none" / "run.db")
+    with one_descriptor_left(), pytest.raises(EnvironmentProblem, match="Too many open files"):
+        SqliteJournal(path)
