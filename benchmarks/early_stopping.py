@@ -32,7 +32,8 @@ from autofinetune.config.config import Config
 from autofinetune.core.events import Event, TrialEnded
 from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Attempt, MemoryExecutor, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space

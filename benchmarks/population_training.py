@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 
 from autofinetune.config.config import Config
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Attempt, MemoryExecutor, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.search import make_search
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import SinkGuard

@@ -9,16 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from autofinetune.executors import (
-    Attempt,
-    ForkServer,
-    Imports,
-    JobState,
-    LocalExecutor,
-    Observation,
-    Slot,
-    common_environment,
-)
+from autofinetune.executors import Attempt, Imports, JobState, Observation, Slot
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer, common_environment
 
 DEADLINE_S = 60.0
 SCRIPT = "train.py"

@@ -111,7 +111,7 @@ PLUG_INS = {
     "strategies": [place.partition(":")[0] for place in {**STRATEGIES, **FAMILIES}.values()],
     "assessors": [place.partition(":")[0] for place in ASSESSORS.values()],
     "evaluators": [one.__module__ for one in EVALUATORS.values()],
-    "executors": [one.__module__ for one in EXECUTORS.values()],
+    "executors": [place.partition(":")[0] for place in EXECUTORS.values()],
 }
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import Parser
+from autofinetune.cli.words import note_all
 from autofinetune.errors import UsageError
-from autofinetune.run.words import note_all
 from autofinetune.space import dump_yaml, load_space, read_yaml
 from autofinetune.store.directory import write_atomically
 

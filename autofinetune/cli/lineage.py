@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.run import new_paths, start_config
+from autofinetune.cli.run import start_config
+from autofinetune.cli.words import say, say_all, warn
 from autofinetune.config.config import Config
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
-from autofinetune.executors import CardProbe
+from autofinetune.executors import make_engine
 from autofinetune.run.directories import holds_run, read_run
 from autofinetune.run.preflight import check_is_there
-from autofinetune.run.words import say, say_all, shown, warn
+from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.visible import visible
@@ -59,8 +60,8 @@ def replay_command(argv: Sequence[str]) -> int:
     check_is_there(config)
     say(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
-    with CardProbe(config.gpu) as probe:
-        code = start_config(config, paths, probe, preflight=False)
+    with make_engine("local", config.gpu) as engine:
+        code = start_config(config, paths, engine, preflight=False)
     return code or _compare(chain, paths)
 
 
@@ -175,5 +176,5 @@ def _compare(chain: Sequence[Trial], paths: RunPaths) -> int:
             f"see {paths.trial_log(last.round, last.member)}",
         )
     say(f"replayed score {_score(last)}, recorded score {_score(chain[-1])}")
-    say(f"the model is in {shown(RunPaths(paths.model(last.round, last.member)))}")
+    say(f"the model is in {RunPaths(paths.model(last.round, last.member)).shown}")
     return 0

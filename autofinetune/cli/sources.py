@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import run_parser
+from autofinetune.cli.words import note_all
 from autofinetune.config.build import COMMAND_LINE, read_pairs
 from autofinetune.config.config import DESCRIBED
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
@@ -24,7 +25,6 @@ from autofinetune.manifests import (
     read_search,
 )
 from autofinetune.run.parts import one_thread
-from autofinetune.run.words import note_all
 from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
 from autofinetune.space.yaml_file import Path_

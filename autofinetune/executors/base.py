@@ -178,6 +178,10 @@ class Executor(ABC):
     def cancel(self, key: Key) -> None:
         """Ask the attempt to end; a second call ends it without grace. Returns at once."""
 
+    def kill_all(self) -> None:
+        """End all attempts at once, without a word; may be called by another thread."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Let go of everything; attempts that run go on running."""

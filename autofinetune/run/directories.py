@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from autofinetune.config.config import JOURNAL_TIP, Config
+from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
+from autofinetune.config.config import DESCRIBED_IN, JOURNAL_TIP, Config
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, UsageError
+from autofinetune.evaluators import EVALUATORS
 from autofinetune.run.presence import note_tuner, noted_tuner
-from autofinetune.run.words import shown
 from autofinetune.runner.files import try_lock
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
+from autofinetune.strategies import SCHEDULES
 
 _LOCK_TRIES = 10
 
@@ -25,7 +27,7 @@ def refuse_used_directory(paths: RunPaths) -> None:
     root = paths.root
     if root.exists() and not root.is_dir():
         raise UsageError(f"--output_dir {root} is a file; name a directory")
-    directory = shown(paths)
+    directory = paths.shown
     if holds_run(paths):
         state = read_run(paths)
         raise UsageError(
@@ -69,6 +71,25 @@ def recorded_config(paths: RunPaths) -> Config:
     assert first is not None
     with of_the_journal(paths):
         return Config.from_description(first.config)
+
+
+def known_config(paths: RunPaths) -> Config:
+    """Return the recorded config for continuing the run.
+
+    Raises:
+        EnvironmentProblem: the journal cannot be read, or names parts that there are not.
+    """
+    config = recorded_config(paths)
+    with of_the_journal(paths):
+        for what, found, known in (
+            ("evaluator", config.evaluator, EVALUATORS),
+            ("schedule", config.schedule, SCHEDULES),
+            ("assessor", config.assessor, {*ASSESSORS, NO_ASSESSOR}),
+        ):
+            if found not in known:
+                mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
+                raise ConfigError(DESCRIBED_IN, [mistake])
+    return config
 
 
 def read_run(paths: RunPaths) -> State:

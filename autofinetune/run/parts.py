@@ -5,24 +5,47 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from autofinetune.assessors import Assessor, create_assessor
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, InternalError, UsageError
-from autofinetune.executors import THREAD_VARIABLES, CardProbe, Slots, find_slots
+from autofinetune.executors import THREAD_VARIABLES, Engine, Slots
 from autofinetune.run.search import make_search
 from autofinetune.strategies import Strategy
 
 
-def slots_of(config: Config, gpu: str, probe: CardProbe) -> Slots:
-    """The places for trials on the devices `gpu`."""
-    cores = sorted(os.sched_getaffinity(0))
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration asks for, made and checked before anything is written."""
+
+    config: Config
+    engine: Engine
+    slots: Slots
+    strategy: Strategy
+    assessor: Assessor | None
+
+
+def make_parts(config: Config, engine: Engine) -> Parts:
+    """Make the parts that a configuration names.
+
+    Raises:
+        UsageError: an option of a part is wrong, or there is no such device.
+        EnvironmentProblem: a package that a part needs is not installed.
+    """
+    strategy, assessor = make_strategy(config), make_assessor(config)
     with _about("gpu"):
-        return find_slots(gpu, os.environ, probe.first_cards(), config.placement, cores)
+        slots = engine.slots(config)
+    return Parts(config, engine, slots, strategy, assessor)
 
 
 def make_strategy(config: Config) -> Strategy:
-    """New; its linear algebra leaves the other cores to the trials."""
+    """Make the search; its linear algebra leaves the other cores to the trials.
+
+    Raises:
+        UsageError: an option of the strategy is unknown or out of range.
+        InternalError: the strategy cannot begin.
+    """
     try:
         with one_thread(), _about("tuning_strategy"):
             return make_search(config)
@@ -36,14 +59,14 @@ def make_strategy(config: Config) -> Strategy:
 
 
 def make_assessor(config: Config) -> Assessor | None:
-    """New; None for a run in which nothing is stopped."""
+    """Make the assessor; None for a run in which nothing is stopped early."""
     with one_thread(), _about("assessor"):
         return create_assessor(config.assessor, config.direction.value, config.assessor_options)
 
 
 @contextlib.contextmanager
 def _about(option: str) -> Iterator[None]:
-    """A mistake found inside is one in this option, unless it names another."""
+    """Name the option that a mistake found inside is about, unless it names another."""
     try:
         yield
     except UsageError as error:
@@ -53,7 +76,7 @@ def _about(option: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Linear algebra that is loaded inside uses one core: it is small, the others are the trials'.
+    """Let linear algebra that is loaded inside use one core: it is small.
 
     The libraries look at the environment when they are loaded; the trials get it as it was.
     """

@@ -7,7 +7,7 @@ import dataclasses
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from autofinetune.config.commands import (
     MODEL_OPTIONS,
@@ -25,9 +25,9 @@ from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options, with_layer
 from autofinetune.run.script_source import source_of
-from autofinetune.run.words import say
 from autofinetune.space.fields import one_line
 
+Tell = Callable[[str], None]
 TIMEOUT_S = 120.0
 _HYDRA_MARK = "Powered by Hydra"  # in what its --help prints
 _UNKNOWN_KEY = ("Could not override", "is not in struct", "Could not append")
@@ -39,40 +39,45 @@ def check_is_there(config: Config) -> None:
         raise UsageError(f"the script of this run is gone: {config.script_path}")
 
 
-def check_script(config: Config, env: Mapping[str, str]) -> Config:
-    """The config with the options that `train.py --help` names.
+def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
+    """Return the config with the options that `train.py --help` names.
+
+    Args:
+        config: as recognized.
+        env: of a trial.
+        tell: takes notes about the script.
 
     Raises:
         UsageError: the script could not be asked, or it lacks options.
     """
     if config.program.command:
-        return _with_options_of_commands(config, env)
+        return _with_options_of_commands(config, env, tell)
     if config.passing == CALLS and config.script_options is not None:
         return config  # it was read, and has no parser
     source = source_of(start_of_command(config), config.working_dir, env)
     is_asking = source is not None and source.asks_for_parameters
     if config.passing == HYDRA:
-        return _with_checked_overrides(config, env, is_asking=is_asking)
+        return _with_checked_overrides(config, env, tell, is_asking=is_asking)
     if source is not None and source.is_readable and not (source.has_parser or source.reads_argv):
         raise _without_options(config)  # asked for --help, it would begin to train
     found = _ask(config, start_of_command(config), env)
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)
-        return _with_checked_overrides(config, env, is_asking=is_asking)
+        return _with_checked_overrides(config, env, tell, is_asking=is_asking)
     if found.problem:
         raise _cannot_ask(config, found)
     names = option_names(config)
     if is_asking and not any(_near(name, found) for name in names):
         if not found.options.issuperset(names):
             config = dataclasses.replace(config, passing=CALLS)
-        _note_missing(config.called, names, found)
+        _note_missing(config.called, names, found, tell)
     _check_missing(config.called, needed_options(config), found)
     given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
     is_named = any(SAVED_DIR_MACRO in word for word in config.script_args)
     if SAVED_PARAMS_DIR not in found.options and not is_named:
-        say(
+        tell(
             f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
             "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR, and "
             "OPTION=${saved_params_dir} at the end of the line gives it to another option"
@@ -80,7 +85,9 @@ def check_script(config: Config, env: Mapping[str, str]) -> Config:
     return config.with_script_options(found.options)
 
 
-def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking: bool) -> Config:
+def _with_checked_overrides(
+    config: Config, env: Mapping[str, str], tell: Tell, *, is_asking: bool
+) -> Config:
     """Let Hydra compose the configuration of a first trial, without running it.
 
     Returns:
@@ -98,7 +105,7 @@ def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking
         return config
     is_unknown = any(mark in found.output for mark in _UNKNOWN_KEY)
     if is_asking and is_unknown:
-        say(f"note: {config.called} gets no overrides of Hydra, which does not know these keys; "
+        tell(f"note: {config.called} gets no overrides of Hydra, which does not know these keys; "
             f"{_BY_OTHER_MEANS}")  # fmt: skip
         return dataclasses.replace(config, passing=CALLS, script_options=())
     why = "does not take" if is_unknown else "cannot compose its configuration with"
@@ -116,7 +123,7 @@ def _with_checked_overrides(config: Config, env: Mapping[str, str], *, is_asking
     raise UsageError("\n".join([head, *told]), tip)
 
 
-def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
+def _with_options_of_commands(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
     """A command that is no train.py of ours gets the options that it declares, each task its own.
 
     It need not answer. A line for a shell is not asked: it would run, and `--help` may mean
@@ -124,7 +131,7 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
     """
     program = config.program
     answers = {
-        (command, own): _declared(config, command, {**env, **variables(own)})
+        (command, own): _declared(config, command, {**env, **variables(own)}, tell)
         for command, own in program.started
     }
     tasks = tuple(
@@ -137,7 +144,7 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str]) -> Config:
 
 
 def _declared(
-    config: Config, command: Sequence[str], env: Mapping[str, str]
+    config: Config, command: Sequence[str], env: Mapping[str, str], tell: Tell
 ) -> tuple[str, ...] | None:
     """The options that the command names when it is asked; None where that is of no use.
 
@@ -154,10 +161,10 @@ def _declared(
         found = _ask(config, words, env)
         if not found.problem:
             _check_missing(called, _given_options(config), found)
-            _note_missing(called, option_names(config), found)
+            _note_missing(called, option_names(config), found, tell)
             return tuple(sorted(found.options))
         why = f"--help does not tell its options: {found.problem}"
-    say(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
+    tell(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
     return ()
 
 
@@ -167,10 +174,10 @@ _BY_OTHER_MEANS = (
 )
 
 
-def _note_missing(called: str, names: Sequence[str], found: HelpText) -> None:
+def _note_missing(called: str, names: Sequence[str], found: HelpText, tell: Tell) -> None:
     missing = [f"--{name}{_near(name, found)}" for name in names if name not in found.options]
     if missing:
-        say(f"note: {called} has no {', '.join(missing)}; {_BY_OTHER_MEANS}")
+        tell(f"note: {called} has no {', '.join(missing)}; {_BY_OTHER_MEANS}")
 
 
 def _ask(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from autofinetune.config.config import check_described
+from autofinetune.config.config import Config, check_described
 from autofinetune.core.state import Direction, State
 from autofinetune.errors import AutofinetuneError, UsageError
 from autofinetune.space import Space, Value
@@ -136,3 +138,20 @@ def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | 
     except ValueError:
         return None
     return fitted
+
+
+def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str], None]) -> Config:
+    """Return the config with what `enqueue` and `warm_start` name as a part of it.
+
+    Raises:
+        UsageError: a file or a run that they name cannot be read, or does not fit the space.
+    """
+    if options.get("enqueue"):
+        file = Path(config.working_dir, str(options["enqueue"]))
+        config = dataclasses.replace(config, enqueued=tuple(read_enqueued(file, config.space)))
+    runs = []
+    for name in filter(None, str(options.get("warm_start") or "").split(",")):
+        earlier = read_earlier(Path(config.working_dir, name), config.space, config.direction)
+        tell(f"warm start: {len(earlier)} trials of {name} fit this space")
+        runs.append(tuple({"params": k.params, "merit": k.merit} for k in earlier))
+    return dataclasses.replace(config, earlier=tuple(runs)) if runs else config

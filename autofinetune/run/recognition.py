@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from autofinetune.config.commands import MODEL_PATH_MACRO
 from autofinetune.config.config import MODEL_PATH, OWN_OPTIONS, Config
@@ -12,15 +12,21 @@ from autofinetune.config.passing import CALLS, HYDRA, OPTIONS
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, start_of_command
 from autofinetune.run.script_source import Source, source_of
-from autofinetune.run.words import say
 
 
-def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: bool) -> Config:
+def recognized(
+    config: Config,
+    env: Mapping[str, str],
+    tell: Callable[[str], None],
+    *,
+    may_change_evaluator: bool,
+) -> Config:
     """Return the config as its script wants it, which is read here and not run.
 
     Args:
         config: as typed.
         env: of the tuner.
+        tell: takes a sentence about what was found.
         may_change_evaluator: whether `--evaluator` was not typed, so that a script that cannot
             continue models may get every trial from scratch.
     """
@@ -28,7 +34,8 @@ def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: 
     sources = [
         source_of(start_of_command(config, words), config.working_dir, env) for words in commands
     ]
-    _warn_of_silence(config, sources)
+    if _is_silent(config, sources):
+        tell(_SILENT.format(config.called))
     source = sources[0]
     if source is None or config.program.command:
         return config
@@ -38,7 +45,7 @@ def recognized(config: Config, env: Mapping[str, str], *, may_change_evaluator: 
         is_nni = config.nni_wire or "nni" in source.packages
         config = dataclasses.replace(config, passing=CALLS, script_options=(), nni_wire=is_nni)
     if may_change_evaluator and not _can_continue(config, source):
-        say(f"note: {config.called} takes no model to continue from, so every trial starts from "
+        tell(f"note: {config.called} takes no model to continue from, so every trial starts from "
             "scratch: --evaluator=fulltrail")  # fmt: skip
         config = dataclasses.replace(config, evaluator="fulltrail")
     return config
@@ -56,15 +63,20 @@ def _can_continue(config: Config, source: Source) -> bool:
     )
 
 
-def _warn_of_silence(config: Config, sources: Sequence[Source | None]) -> None:
-    """Say before any trial that none will have a score, as far as can be seen."""
+_SILENT = (
+    "WARNING: {} neither reports a score nor imports a library that logs one, as far as can be "
+    "seen. Call autofinetune.report_final_result(score) in it, or find the score in what it "
+    "prints: --metric_pattern='acc=([0-9.]+)'"
+)
+
+
+def _is_silent(config: Config, sources: Sequence[Source | None]) -> bool:
+    """Whether no trial will have a score, as far as can be seen."""
     known = [source for source in sources if source is not None]
-    if config.scoring.metric_pattern or not known or any(source.may_report for source in known):
-        return
-    say(
-        f"WARNING: {config.called} neither reports a score nor imports a library that logs one, "
-        "as far as can be seen. Call autofinetune.report_final_result(score) in it, or find the "
-        "score in what it prints: --metric_pattern='acc=([0-9.]+)'"
+    return (
+        not config.scoring.metric_pattern
+        and bool(known)
+        and not any(source.may_report for source in known)
     )
 
 

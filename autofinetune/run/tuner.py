@@ -35,14 +35,7 @@ from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.core.state import State, Status, Trial, device_of
 from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
 from autofinetune.evaluators import Evaluator
-from autofinetune.executors import (
-    MOST_REPORTS,
-    Executor,
-    JobState,
-    Key,
-    Observation,
-    Report,
-)
+from autofinetune.executors import MOST_REPORTS, Executor, JobState, Key, Observation, Report
 from autofinetune.run.attempts import make_attempt, make_empty
 from autofinetune.run.endings import Endings
 from autofinetune.run.limits import Limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ class RunPaths:
     def root(self) -> Path:
         """Where the directory is now."""
         return self.at if self.descriptor is None else self._held.readlink()
+
+    @property
+    def shown(self) -> str:
+        """The directory as a person would type it."""
+        relative = os.path.relpath(self.root)
+        if relative.startswith("-"):  # it would be taken for an option
+            relative = f"./{relative}"
+        return shlex.quote(str(self.root) if relative.startswith("..") else relative)
 
     @property
     def _held(self) -> Path:

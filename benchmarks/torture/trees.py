@@ -14,7 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from autofinetune.executors import Attempt, JobState, LocalExecutor, find_slots
+from autofinetune.executors import Attempt, JobState
+from autofinetune.executors.devices.slots import find_slots
+from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.processes import marked, start_time
 from tests.faults.harness import FaultRun, read_ledger, wait_until

@@ -13,11 +13,8 @@ from autofinetune.config.safety import RETRY_REASONS, Safety, read_safety
 from autofinetune.core.events import AttemptLost, AttemptPlanned, SlotQuarantined, TrialEnded
 from autofinetune.core.state import SUSPECT_SLOT, Status
 from autofinetune.errors import DiskFull, EnvironmentProblem
-from autofinetune.executors import (
-    Attempt,
-    MemoryExecutor,
-    Played,
-)
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.world import World

@@ -34,14 +34,7 @@ from autofinetune.core.events import Event, Reported, StopRequested
 from autofinetune.core.state import State, Status
 from autofinetune.errors import DiskFull
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import (
-    Attempt,
-    Executor,
-    ExitRecord,
-    JobState,
-    Observation,
-    Report,
-)
+from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation, Report
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import SinkGuard
 from autofinetune.store.journal import MemoryJournal

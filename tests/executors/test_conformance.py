@@ -10,18 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.executors import (
-    EXECUTORS,
-    Attempt,
-    Executor,
-    ForkServer,
-    JobState,
-    LocalExecutor,
-    MemoryExecutor,
-    Observation,
-    Played,
-    Slot,
-)
+from autofinetune.executors import Attempt, Executor, JobState, Observation, Slot
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer
+from autofinetune.executors.memory import MemoryExecutor, Played
 from tests.forking import DEADLINE_S, server
 
 # The same little trial for every executor: `report`, `exit` and `wait` are its options.
@@ -111,7 +103,7 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=[*sorted(EXECUTORS), FORKED])
+@pytest.fixture(params=["local", "memory", FORKED])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(request.param, tmp_path)
     yield made

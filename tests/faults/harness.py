@@ -23,7 +23,8 @@ from typing import Any, Protocol
 
 from autofinetune.config.config import Config
 from autofinetune.core.state import Direction, State
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.space import load_space
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths

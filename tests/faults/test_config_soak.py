@@ -25,7 +25,8 @@ from autofinetune.core.events import AttemptLost, AttemptPlanned, Event, TrialCr
 from autofinetune.core.scheduler import Ask, Finish, Launch, plan
 from autofinetune.core.state import State, Status
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import LocalExecutor, find_slots
+from autofinetune.executors.devices.slots import find_slots
+from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import BestModel, Sink, SinkGuard, Tables
 from autofinetune.sinks.visualdl import import_visualdl

@@ -308,7 +308,7 @@ CTRL_C = """
 import os, signal, sys
 from pathlib import Path
 if "autofinetune" in sys.orig_argv:
-    from autofinetune.executors import LocalExecutor
+    from autofinetune.executors.local.executor import LocalExecutor
     def poll(self, wait_s, poll=LocalExecutor.poll):
         if Path("closed").exists():
             Path("closed").rename("interrupted")

@@ -16,8 +16,10 @@ import pytest
 from autofinetune.core.events import SlotQuarantined
 from autofinetune.core.state import Status
 from autofinetune.errors import UsageError
-from autofinetune.executors import MemoryExecutor, Observation, Played, find_slots
+from autofinetune.executors import Observation
 from autofinetune.executors.devices.cards import Card
+from autofinetune.executors.devices.slots import find_slots
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.sinks import SinkGuard
 from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
 from tests.faults.oracle import check_invariants

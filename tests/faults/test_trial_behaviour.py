@@ -21,13 +21,10 @@ import pytest
 from autofinetune.core.events import SlotQuarantined
 from autofinetune.core.state import Direction, State, Status, Trial
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import (
-    LocalExecutor,
-    MemoryExecutor,
-    Observation,
-    Played,
-    find_slots,
-)
+from autofinetune.executors import Observation
+from autofinetune.executors.devices.slots import find_slots
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import BestModel, Console, SinkGuard, Tables
 from autofinetune.store.journal import SqliteJournal

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.executors import ForkServer
+from autofinetune.executors.local.forks import ForkServer
 from tests.forking import SCRIPT, attempt_of, ready_server, run
 
 # Everything about itself that a script can ask for and that does not differ from run to run.

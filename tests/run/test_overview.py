@@ -24,7 +24,8 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.run_state import RunState
 from autofinetune.core.state import Direction, State, Status
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.run.overview import Overview, look
 from autofinetune.store.journal import SqliteJournal
 from tests.helpers import Recorder, config_of, play, tuner_in_memory

@@ -17,9 +17,9 @@ from autofinetune.config.config import Config
 from autofinetune.config.program import Program
 from autofinetune.errors import UsageError
 from autofinetune.executors.local.ask_help import ask_for_options, required_options
+from autofinetune.executors.local.engine import trial_environment
 from autofinetune.run import preflight
 from autofinetune.run.preflight import check_script, needed_options
-from autofinetune.run.preload import trial_environment
 from autofinetune.run.recognition import with_declared_options
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
@@ -55,7 +55,7 @@ def config_for(folder: Path, script: str, name: str = "train.py", **fields: obje
 
 
 def check(config: Config, env: Mapping[str, str] | None = None) -> Config:
-    return check_script(config, {**os.environ, **(env or {})})
+    return check_script(config, {**os.environ, **(env or {})}, print)
 
 
 def refusal(config: Config) -> UsageError:

@@ -12,7 +12,8 @@ import pytest
 from autofinetune.core.events import RunCreated, TrialEnded
 from autofinetune.core.state import Direction
 from autofinetune.errors import UsageError
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.run.prior import read_earlier, read_enqueued
 from autofinetune.space import Space, Value, load_space
 from autofinetune.store.journal import SqliteJournal

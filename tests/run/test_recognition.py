@@ -24,7 +24,7 @@ def config_for(folder: Path, text: str, **fields: object) -> Config:
 
 
 def look(config: Config) -> Config:
-    return recognized(config, ENV, may_change_evaluator=True)
+    return recognized(config, ENV, print, may_change_evaluator=True)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,9 @@ def test_a_script_that_continues_no_model_starts_from_scratch(
 ) -> None:
     config = config_for(tmp_path, text, evaluator="populationbased", **fields)
     assert look(config).evaluator == evaluator
-    assert recognized(config, ENV, may_change_evaluator=False).evaluator == "populationbased"
+    assert (
+        recognized(config, ENV, print, may_change_evaluator=False).evaluator == "populationbased"
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.run_state import INTERRUPTED, TIMEOUT
 from autofinetune.core.state import Direction, State, Status
-from autofinetune.executors import Attempt, MemoryExecutor, Played
+from autofinetune.executors import Attempt
 from autofinetune.executors.base import Key
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.strategies import Candidate

@@ -29,8 +29,9 @@ from autofinetune.core.events import (
 from autofinetune.core.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.core.state import Direction, State, Status
 from autofinetune.errors import EnvironmentProblem
-from autofinetune.executors import Attempt, JobState, MemoryExecutor, Observation, Played
+from autofinetune.executors import Attempt, JobState, Observation
 from autofinetune.executors.base import Handle
+from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run import tuner as tuner_module
 from autofinetune.run.tuner import RETRY_S
 from autofinetune.sinks import SinkGuard

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autofinetune.core.state import State
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import BestModel, best_model
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.store.copying import copy_model

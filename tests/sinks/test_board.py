@@ -20,7 +20,8 @@ import pytest
 
 from autofinetune.core.events import TrialEnded
 from autofinetune.core.state import State
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import VisualDL
 from autofinetune.sinks.board import (
     CORRECTIONS,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from autofinetune.config.config import Config
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import SINKS, BestModel, Console, KeepModels, Sink, Tables, VisualDL
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.store.paths import RunPaths

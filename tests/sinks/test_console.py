@@ -13,7 +13,8 @@ from autofinetune.config.config import MOST_TRIALS
 from autofinetune.config.scoring import Scoring
 from autofinetune.core.events import AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.core.state import State
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import Console
 from autofinetune.sinks.console import last_lines
 from autofinetune.store.paths import RunPaths

@@ -10,7 +10,8 @@ import pytest
 from autofinetune.config.safety import read_safety
 from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import BestModel, KeepModels, Sink
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.store.paths import RunPaths

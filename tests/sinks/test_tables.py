@@ -6,7 +6,8 @@ import csv
 from pathlib import Path
 
 from autofinetune.config.config import Config
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import Tables
 from autofinetune.sinks.tables import CSV_COLUMNS
 from autofinetune.space import load_space, read_yaml

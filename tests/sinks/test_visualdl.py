@@ -19,7 +19,8 @@ import pytest
 from autofinetune.config.config import Config
 from autofinetune.core.events import Event, RunEnded, RunResumed, TrialEnded
 from autofinetune.core.state import Direction, State
-from autofinetune.executors import Attempt, Played
+from autofinetune.executors import Attempt
+from autofinetune.executors.memory import Played
 from autofinetune.sinks import SinkGuard, VisualDL, visualdl
 from autofinetune.sinks.visualdl import import_visualdl
 from autofinetune.space import Space, load_space

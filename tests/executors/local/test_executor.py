@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors import Attempt, JobState, LocalExecutor, Observation, Slot
+from autofinetune.executors import Attempt, JobState, Observation, Slot
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.files import records
 from autofinetune.executors.local import executor as local
+from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.runner import processes
 from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked, send_to

@@ -15,16 +15,10 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors import (
-    Attempt,
-    ForkServer,
-    Imports,
-    JobState,
-    LocalExecutor,
-    Slot,
-    common_environment,
-)
+from autofinetune.executors import Attempt, Imports, JobState, Slot
 from autofinetune.executors.local import forks
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer, common_environment
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.runner.processes import descendants, identity, is_alive, marked
 from tests.forking import SCRIPT, attempt_of, ready_server, run, server, until_over, wait_until

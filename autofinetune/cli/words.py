@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import traceback
 from collections.abc import Sequence
 
 from autofinetune import terminal
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config.config import MOST_TRIALS, Config, planned_trials
 from autofinetune.config.masking import masked
-from autofinetune.config.scoring import NO_METRIC
 from autofinetune.core.lineage import chain_of
-from autofinetune.core.run_state import BROKEN, NO_SLOT, TIMEOUT
+from autofinetune.core.run_state import TIMEOUT
 from autofinetune.core.scheduler import idle_slots_per_round
-from autofinetune.core.state import State, Status, Trial
-from autofinetune.errors import AllTrialsFailed, EnvironmentProblem, InternalError
+from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Slots
-from autofinetune.sinks.console import end_of_log
+from autofinetune.run.result import problem_of
 from autofinetune.space import as_text
-from autofinetune.store.directory import write_atomically
 from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import Strategy
 from autofinetune.trial.report import PARAMS_VARIABLE
@@ -43,7 +37,7 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
     say(
         f"{whole} by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
         f"on {slots} slot{'s' if slots != 1 else ''}; "
-        f"output in {shown(paths)}/"
+        f"output in {paths.shown}/"
     )
     trials = config.popsize * config.repeats
     idle = idle_slots_per_round(trials, slots)
@@ -60,17 +54,14 @@ def say(line: str) -> None:
     terminal.out(line)
 
 
+def tell(sentence: str) -> None:
+    """Print what a session has to say."""
+    terminal.out(visible_lines(sentence))
+
+
 def warn(sentence: str) -> None:
     """Print a sentence as a warning."""
     terminal.out(f"WARNING: {sentence}")
-
-
-def shown(paths: RunPaths) -> str:
-    """The output directory as a person would type it."""
-    relative = os.path.relpath(paths.root)
-    if relative.startswith("-"):  # it would be taken for an option
-        relative = f"./{relative}"
-    return shlex.quote(str(paths.root) if relative.startswith("..") else relative)
 
 
 def say_all(lines: Sequence[str]) -> None:
@@ -122,7 +113,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
         AllTrialsFailed: there is no score, or too many trials failed at once.
         EnvironmentProblem: no slot is left.
     """
-    directory = shown(paths)
+    directory = paths.shown
     if state.best is not None:
         say("The final best hyperparameters:")
         for name, value in state.best.params.items():
@@ -139,14 +130,6 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if stopped:
         say(f"Stopped. To go on: autofinetune resume {directory}")
         return stopped
-    if state.end_reason == NO_SLOT:
-        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
-        raise EnvironmentProblem(
-            f"no slot is left that can be used: {reasons}",
-            f"mend the devices, then: autofinetune resume {directory}",
-        )
-    if state.end_reason == BROKEN:
-        raise _too_many_failures(state, paths)
     if state.end_reason == TIMEOUT:
         say(
             f"The time is over after {state.active_seconds:.0f} s; {state.ended} of "
@@ -154,23 +137,9 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             f"To go on: autofinetune resume {directory} --max_seconds=<more>"
         )
         return EXIT_TIMEOUT
-    if state.best is None:
-        stopped_early = state.counts[Status.STOPPED]
-        raise AllTrialsFailed(
-            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
-            if stopped_early
-            else f"every trial failed; the logs are in {directory}/round0/",
-            _tip_for_failures(state),
-        )
+    if error := problem_of(state, paths):
+        raise error
     return 0
-
-
-def _tip_for_failures(state: State) -> str:
-    again = "then start again with another --output_dir"
-    failed = (trial for trial in state.trials.values() if trial.status is Status.FAILED)
-    if all(trial.reason == NO_METRIC for trial in failed):
-        return f"give --metric a name that the script logs, {again}"
-    return f"fix the script, {again}"
 
 
 def _tell_schedule(trials: int, directory: str) -> None:
@@ -181,30 +150,3 @@ def _tell_schedule(trials: int, directory: str) -> None:
             f"autofinetune lineage {directory}"
         )
         say(f"To train them again from scratch: autofinetune replay {directory}")
-
-
-def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
-    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
-    last = max(failed, key=lambda trial: trial.id)
-    log = paths.trial_log(last.round, last.member)
-    lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
-    head = (
-        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
-    )
-    return AllTrialsFailed(
-        "\n".join([head, *lines, f"  full log: {log}"]),
-        f"mend it, then: autofinetune resume {shown(paths)}      "
-        "(a run with --max_failures=0 never stops for this)",
-    )
-
-
-def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
-    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
-    trace = paths.root / "error.log"
-    text = "".join(traceback.format_exception(error)).encode(errors="replace")
-    with contextlib.suppress(OSError), paths.place.opened() as here:
-        write_atomically(here / trace.name, text)
-    return InternalError(
-        f"the run stopped: {type(error).__name__}: {error}; running trials continue",
-        f"the trace is in {trace}; once it is mended: autofinetune resume {shown(paths)}",
-    )

@@ -1,0 +1,75 @@
+"""Trials on this machine: its cards and cores as slots, its processes as attempts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from autofinetune.config.config import Config
+from autofinetune.executors.base import Executor
+from autofinetune.executors.devices.cards import CardProbe
+from autofinetune.executors.devices.slots import Slots, find_slots
+from autofinetune.executors.engine import Engine
+from autofinetune.executors.files.hand_over import with_layer
+from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer, Imports, common_environment
+from autofinetune.trial.report import RANKS
+
+
+class LocalEngine(Engine):
+    """Asks the driver for the cards of this machine while it is open."""
+
+    def __init__(self, gpu: str = "") -> None:
+        self._probe = CardProbe(gpu)  # the driver wakes up while we go on
+
+    def slots(self, config: Config) -> Slots:
+        cores = sorted(os.sched_getaffinity(0))
+        cards = self._probe.first_cards()
+        return find_slots(config.gpu, os.environ, cards, config.placement, cores)
+
+    @contextlib.contextmanager
+    def opened(
+        self,
+        config: Config,
+        slots: Slots,
+        imports: Imports | None,
+        tell: Callable[[str], None],
+    ) -> Iterator[Executor]:
+        environ = trial_environment()
+        safety = config.safety
+        with contextlib.ExitStack() as stack:
+            forks = None
+            if imports is not None:
+                common = common_environment(environ, [slot.env for slot in slots.places])
+                forks = ForkServer(imports, common, tell)
+                stack.callback(forks.close)
+            executor = LocalExecutor(
+                slots.places,
+                environ,
+                trials_outlive_us=safety.on_tuner_death == "adopt",
+                look_at_cards=self._probe.look,
+                min_free_gpu_gb=safety.min_free_gpu_gb,
+                lease_dir=str(Path(config.working_dir, safety.lease_dir))
+                if safety.lease_dir
+                else "",
+                forks=forks,
+                notice=tell,
+            )
+            stack.callback(executor.close)
+            yield executor
+
+    def close(self) -> None:
+        self._probe.close()
+
+
+def trial_environment() -> dict[str, str]:
+    """Return what trials find in their environment besides their own.
+
+    Unbuffered, so that a crash leaves its last lines. The rank that a launcher gave to the tuner
+    is not theirs: by another one than 0 a trial would leave its reports to others.
+    """
+    ranks = {name: "0" for name in RANKS if name in os.environ}
+    layer = {"PYTHONPATH": with_layer(os.environ.get("PYTHONPATH"))}
+    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks, **layer}

@@ -1,0 +1,134 @@
+"""What a run has come to, and what is wrong where it came to nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from autofinetune.config.scoring import NO_METRIC
+from autofinetune.core.run_state import BROKEN, NO_SLOT, RunState, run_state
+from autofinetune.core.state import State, Status, Trial
+from autofinetune.errors import (
+    AllTrialsFailed,
+    AutofinetuneError,
+    EnvironmentProblem,
+    InternalError,
+)
+from autofinetune.sinks.console import end_of_log
+from autofinetune.store.directory import write_atomically
+from autofinetune.store.paths import RunPaths
+
+GONE = "its tuner is gone: it was killed, or the machine went down"
+
+
+class Result:
+    """A run as it stands in its output directory.
+
+    Args:
+        paths: its files.
+        history: what its events come to.
+        is_alive: whether a tuner is at work on it.
+    """
+
+    def __init__(self, paths: RunPaths, history: State, *, is_alive: bool = False) -> None:
+        self.output_dir: Path = paths.root
+        self.history = history
+        self._is_alive = is_alive
+
+    @property
+    def state(self) -> RunState:
+        """Whether it is running, done, stopped, out of time, or failed."""
+        return self._state_and_reason[0]
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state, as a sentence for people."""
+        return self._state_and_reason[1]
+
+    @property
+    def _state_and_reason(self) -> tuple[RunState, str]:
+        end, trials = self.history.end_reason, self.history.trials
+        if end is None and not self._is_alive:
+            return RunState.ERROR, GONE
+        return run_state(end, has_begun=len(trials) > len(self.history.queued))
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the best score; None if none has completed."""
+        return self.history.best
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All trials in order of creation."""
+        return list(self.history.trials.values())
+
+    @property
+    def best_model(self) -> Path | None:
+        """The directory with the best model; None if the best trial saved none."""
+        path = self.output_dir / "best_model"
+        return path if path.is_dir() else None
+
+    def __repr__(self) -> str:
+        score = None if self.best is None else self.best.score
+        return (
+            f"Result(output_dir={str(self.output_dir)!r}, state={self.state.value}, "
+            f"trials={len(self.history.trials)}, best_score={score})"
+        )
+
+
+def problem_of(state: State, paths: RunPaths) -> AutofinetuneError | None:
+    """Return the error that a run ended with, or None if its search went as asked."""
+    if state.end_reason == NO_SLOT:
+        reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
+        return EnvironmentProblem(
+            f"no slot is left that can be used: {reasons}",
+            f"mend the devices, then: autofinetune resume {paths.shown}",
+        )
+    if state.end_reason == BROKEN:
+        return _too_many_failures(state, paths)
+    if state.best is None:
+        stopped_early = state.counts[Status.STOPPED]
+        return AllTrialsFailed(
+            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
+            if stopped_early
+            else f"every trial failed; the logs are in {paths.shown}/round0/",
+            _tip_for_failures(state),
+        )
+    return None
+
+
+def _tip_for_failures(state: State) -> str:
+    again = "then start again with another --output_dir"
+    failed = (trial for trial in state.trials.values() if trial.status is Status.FAILED)
+    if all(trial.reason == NO_METRIC for trial in failed):
+        return f"give --metric a name that the script logs, {again}"
+    return f"fix the script, {again}"
+
+
+def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
+    failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
+    last = max(failed, key=lambda trial: trial.id)
+    log = paths.trial_log(last.round, last.member)
+    lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
+    head = (
+        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
+    )
+    return AllTrialsFailed(
+        "\n".join([head, *lines, f"  full log: {log}"]),
+        f"mend it, then: autofinetune resume {paths.shown}      "
+        "(a run with --max_failures=0 never stops for this)",
+    )
+
+
+def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
+    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
+    trace = paths.root / "error.log"
+    text = "".join(traceback.format_exception(error)).encode(errors="replace")
+    with contextlib.suppress(OSError), paths.place.opened() as here:
+        write_atomically(here / trace.name, text)
+    return InternalError(
+        f"the run stopped: {type(error).__name__}: {error}; running trials continue",
+        f"the trace is in {trace}; once it is mended: autofinetune resume {paths.shown}",
+    )
