@@ -6,8 +6,10 @@ Every error carries a message of three parts: what is wrong, what is allowed, wh
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 
 class AutofinetuneError(Exception):
@@ -21,31 +23,72 @@ class AutofinetuneError(Exception):
         self.tip = tip
 
 
-class Mistake(str):
-    """One of several mistakes, with the option it is about, where it does not begin with it."""
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong with an option of a run; whoever shows it knows what the option is called.
+
+    Args:
+        option: its name, such as `popsize`; empty for a mistake about no option.
+        problem: what is wrong, as it follows the option and its value: `must be above 0`.
+        value: what was given; None if the problem says all.
+        part: the part of the value that is wrong, such as `tasks[0]`; it is named instead.
+        is_sentence: whether the problem says all by itself.
+    """
 
     option: str
+    problem: str
+    value: object = None
+    part: str = ""
+    is_sentence: bool = False
 
-    def __new__(cls, option: str, text: str) -> Mistake:
-        made = super().__new__(cls, text)
-        made.option = option
-        return made
+    def __str__(self) -> str:
+        """Return it in the words of the command line."""
+        return self.worded("--")
+
+    def worded(self, dashes: str = "") -> str:
+        """Return it with the option named as the command line, Python or a file name it.
+
+        Args:
+            dashes: what stands before the name of an option.
+        """
+        if self.is_sentence or not (self.option or self.part):
+            return self.problem
+        if self.part:
+            return f"{self.part}: {self.problem}"
+        value = "" if self.value is None else f"={self.value!s:.200}"
+        joint = "" if self.problem.startswith((":", ",")) else " "
+        return f"{dashes}{self.option}{value}{joint}{self.problem}"
 
 
 class UsageError(AutofinetuneError):
     """The command line, a file or an argument is wrong; nothing was started."""
 
     exit_code = 2
-    option = ""
-    """Whose value is wrong, where the message does not begin with it."""
+
+    def __init__(self, message: str | Mistake, tip: str | None = None) -> None:
+        super().__init__(str(message), tip)
+        if not isinstance(message, Mistake):
+            message = Mistake("", message, is_sentence=True)
+        self.mistake = message
+
+    def about(self, option: str) -> None:
+        """Say which option it is about, unless it says that itself."""
+        if not self.mistake.option:
+            self.mistake = dataclasses.replace(self.mistake, option=option)
 
 
 class ConfigError(UsageError):
-    """All mistakes found in one source, reported at once."""
+    """All mistakes found in one source, reported at once.
 
-    def __init__(self, source: str, mistakes: Sequence[str], tip: str | None = None) -> None:
+    `found` are those mistakes, and `mistakes` the same in words.
+    """
+
+    def __init__(
+        self, source: str, mistakes: Sequence[str | Mistake], tip: str | None = None
+    ) -> None:
         self.source = source
-        self.mistakes = tuple(mistakes)
+        self.found = tuple(mistakes)
+        self.mistakes = tuple(map(str, mistakes))
         count = len(self.mistakes)
         head = f"{source} has {count} mistake{'s' if count != 1 else ''}:"
         super().__init__("\n".join([head, *(f"  {line}" for line in self.mistakes)]), tip)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autofinetune.errors import UsageError, did_you_mean
+from autofinetune.errors import Mistake, UsageError, did_you_mean
 
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -84,13 +84,11 @@ def read_options(
     for name, value in given.items():
         if name not in names:
             guess = did_you_mean(name, names)
-            raise UsageError(
-                f"--{flag} {name}={value}: {owner} has no option {name!r}{guess}", tip
-            )
+            problem = f"{name}={value}: {owner} has no option {name!r}{guess}"
+            raise UsageError(Mistake(flag, problem), tip)
         try:
             values[names[name]] = known[names[name]].read(value)
         except ValueError:
-            raise UsageError(
-                f"--{flag} {name}={value}: {name} must be {known[names[name]].allowed}", tip
-            ) from None
+            problem = f"{name}={value}: {name} must be {known[names[name]].allowed}"
+            raise UsageError(Mistake(flag, problem), tip) from None
     return values

@@ -90,7 +90,7 @@ def _search(one: Search, space: Space, root: Path) -> Found:
     options = dict(word.split("=") for word in words.split(",") if word)
     config = Config(
         script="train.py", space=space, gpu="cpu", seed=one.seed, working_dir="/", python="python",
-        popsize=PARALLEL, rounds=MOST_TRIALS // PARALLEL, evaluator="fulltrail",
+        popsize=PARALLEL, round=MOST_TRIALS // PARALLEL, evaluator="fulltrail",
         tuning_strategy=one.strategy, max_seconds=one.epochs / PARALLEL,
     )  # fmt: skip
     executor = MemoryExecutor(

@@ -12,8 +12,10 @@ from typing import Any
 
 from autofinetune.assessors import create_assessor
 from autofinetune.config.config import Config
+from autofinetune.config.options import read_values
 from autofinetune.core.events import Event
 from autofinetune.core.state import State
+from autofinetune.errors import Mistake
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import MemoryExecutor, Played
@@ -132,6 +134,21 @@ def from_init() -> list[str]:
     return [name for name in sorted(STRATEGIES) if strategy_class(name).begins_with_init]
 
 
+def values_of(**given: object) -> dict[str, Any]:
+    """The values of options that have no mistake."""
+    mistakes: list[Mistake] = []
+    values = read_values(given, mistakes)
+    assert mistakes == []
+    return values
+
+
+def told(**given: object) -> list[str]:
+    """The mistakes in options, in words."""
+    mistakes: list[Mistake] = []
+    read_values(given, mistakes)
+    return [str(mistake) for mistake in mistakes]
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(
@@ -142,7 +159,7 @@ def config_of(space: Space | None = None, **fields: Any) -> Config:
         working_dir="/",
         python="python",
         popsize=3,
-        rounds=3,
+        round=3,
         schedule="round",
     )
     return dataclasses.replace(config, **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 
 from .base import Assessor
 
@@ -42,7 +42,7 @@ def create_assessor(
         return assessor_class(name)(direction, options)
     if options:
         raise UsageError(
-            "--assessor_options are given, and no assessor to take them",
+            Mistake("assessor_options", "are given, and no assessor to take them"),
             f"give --assessor too, one of: {', '.join(sorted(ASSESSORS))}",
         )
     return None

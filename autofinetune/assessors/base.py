@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from autofinetune.core.curves import Curve, Curves
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 from autofinetune.options import Option, read_options
 
 OPTIMIZE_MODE: Mapping[str, Option] = {
@@ -43,7 +43,9 @@ class Assessor(ABC):
         mode = self.options["optimize_mode"]
         if mode not in ("", direction):
             raise UsageError(
-                f"--assessor_options optimize_mode={mode} contradicts --direction={direction}",
+                Mistake(
+                    "assessor_options", f"optimize_mode={mode} contradicts --direction={direction}"
+                ),
                 "leave optimize_mode out, or give the direction that is meant",
             )
 

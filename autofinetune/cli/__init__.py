@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "lineage": "autofinetune.cli.lineage:lineage_command",
     "replay": "autofinetune.cli.lineage:replay_command",
     "dashboard": "autofinetune.cli.dashboard:dashboard_command",
+    "completion": "autofinetune.cli.completion:completion_command",
     "report-final": "autofinetune.cli.report:report_final_command",
     "report-intermediate": "autofinetune.cli.report:report_intermediate_command",
 }
@@ -79,11 +80,16 @@ def _dispatch(words: list[str]) -> int:
             print(f"autofinetune {__version__}")
             return 0
         if _asks_for(words, "--help", "-h") or not words:
-            from autofinetune.cli.options import run_parser
+            from autofinetune.cli.options import short_help
 
-            run_parser().print_help()
+            print(short_help())
             return 0
         return _call("run", words)
+    if command == "run" and _asks_for(words[1:], "--help", "-h"):
+        from autofinetune.cli.options import long_help
+
+        print(long_help())
+        return 0
     return _call(command, words[1:])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from autofinetune.cli.options import Parser
 from autofinetune.cli.run import start_config
 from autofinetune.cli.words import say, say_all, warn
+from autofinetune.config.build import from_description
 from autofinetune.config.config import Config
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
@@ -54,7 +55,7 @@ def replay_command(argv: Sequence[str]) -> int:
     options = parser.parse_args(list(argv))
     state = read_state(options.run)
     chain = chain_of(state, _chosen(state, options.trial))
-    config = replay_of(Config.from_description(state.config), chain)
+    config = replay_of(from_description(state.config), chain)
     if options.gpu:
         config = dataclasses.replace(config, gpu=options.gpu)
     check_is_there(config)
@@ -153,8 +154,8 @@ def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
     return dataclasses.replace(
         config,
         popsize=1,
-        rounds=len(chain),
-        trials=None,
+        round=len(chain),
+        max_trials=None,
         target_score=None,
         repeats=1,
         evaluator="populationbased",

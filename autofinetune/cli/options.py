@@ -7,31 +7,39 @@ are divided first: options before and after the script are ours until the first 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config.defaults import DEFAULTS, option_name
+from autofinetune.config.option import RunOption, option_name
+from autofinetune.config.options import GROUPS, OPTIONS
 from autofinetune.errors import UsageError, did_you_mean
 
-DESCRIPTION = """\
-Tune the hyperparameters of train.py over the cards of this machine.
-
-  autofinetune train.py --param_file=hparam.yaml --gpu=0,1 [options] [key value ...]
-  autofinetune run train.py ...         the same, spelled out
-  autofinetune run result/config.yaml   the same run again, in a new directory
-  autofinetune run experiment.yaml      an AutoTuneExperiment, a configuration of NNI, a sweep
-  autofinetune resume result/           go on after Ctrl-C, a kill or a reboot
-  autofinetune rebuild result/          write all tables and pages anew from the journal
-  autofinetune lineage result/          the hyperparameters that led to the best model
-  autofinetune replay result/           train that schedule from scratch
-  autofinetune dashboard result/        show a run in the browser
-  autofinetune convert sweep.yaml       a search space or a manifest of another tool as ours
-  autofinetune status result/           how a run stands, also while it goes on
-  autofinetune strategies               the search algorithms and their options
-  autofinetune assessors                what stops hopeless trials early
-  autofinetune report-final 0.93        report from a script in any language
-"""
-
+USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"
+# The commands that people see, in groups, each with its arguments and what it does.
+COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "start and continue a run": (
+        ("run train.py ...", "the same as without `run`"),
+        ("run experiment.yaml", "a manifest of TensorStack, NNI, W&B, Katib or Hydra"),
+        ("run result/config.yaml", "the same run again"),
+        ("resume result/", "continue after Ctrl-C, a kill or a reboot"),
+        ("replay result/", "train the schedule of the best model from scratch"),
+    ),
+    "look at a run": (
+        ("status result/", "how a run stands, also while it is running"),
+        ("dashboard result/", "show it in the browser"),
+        ("lineage result/", "the hyperparameters that led to the best model"),
+        ("rebuild result/", "write all tables and pages again from the journal"),
+    ),
+    "other": (
+        ("strategies", "the search algorithms and their options"),
+        ("assessors", "what stops hopeless trials early"),
+        ("convert sweep.yaml", "a search space or a manifest of another tool as ours"),
+        ("report-final 0.93", "report a score from a script in any language"),
+        ("completion bash", "the completion of a shell: bash, zsh or fish"),
+    ),
+}  # fmt: skip
 EXAMPLES = """\
 examples:
   autofinetune train.py --param_file=hparam.yaml --gpu=0,1 --popsize=5 --round=10
@@ -44,10 +52,10 @@ examples:
       show what would be run; everything after -- goes to train.py
 
 exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
-lacks something, 5 the directory is in use, 6 the time is over, 130 interrupted
+lacks something, 5 the directory is in use, 6 time limit reached, 130 interrupted
 """
-
-
+_WIDTH = 79
+_INDENT = 27
 # Options of PaddleHub 1.2 under their later names.
 _SUCCESSORS = {
     "--cuda": "now --gpu (such as --gpu=0,1)",
@@ -81,243 +89,76 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_parser() -> Parser:
-    """The options of `autofinetune train.py` and `autofinetune run`, without script and rest."""
-    parser = Parser(
-        prog="autofinetune",
-        usage="autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = _Adder(parser)
-    add.value(
-        "param_file",
-        "FILE",
-        "the hyperparameters with their ranges: hparam.yaml, a search space of NNI (JSON or "
-        "YAML), or a sweep of W&B (required)",
-    )
-    add.value(
-        "gpu", "IDS", "cards such as 0,1 or their UUIDs; cpu, cpu:4, auto, auto:4 (required)"
-    )
-    add.value(
-        "trials_per_gpu",
-        "K",
-        f"trials that run on a device at once (default {DEFAULTS['trials_per_gpu']})",
-    )
-    add.value(
-        "gpus_per_trial",
-        "N",
-        "devices of one trial, in the order of --gpu, with a process of train.py for each "
-        f"(default {DEFAULTS['gpus_per_trial']})",
-    )
-    add.value(
-        "ranks_per_trial",
-        "R",
-        "processes of train.py in a trial, with the environment of torchrun; 1 for a script that "
-        "uses several cards by itself (default: one a device)",
-    )
-    add.value(
-        "cpus_per_trial",
-        "C",
-        "cores of its own that each trial keeps to, with as many threads (default: any core; on "
-        "CPU slots its share of threads)",
-    )
-    add.value("max_parallel", "N", "trials at once, at most (default: as many as there are slots)")
-    add.value("popsize", "N", f"candidates a round (default {DEFAULTS['popsize']})")
-    add.value("round", "N", f"rounds (default {DEFAULTS['round']})")
-    add.value(
-        "max_trials", "N", "trials in all, in the place of --round (default: --popsize x --round)"
-    )
-    add.value("target_score", "X", "start no trial once a score is as good (default: no target)")
-    add.value(
-        "metric",
-        "NAME",
-        "the score is what a library logs under this name (W&B, Lightning, Trainer, Keras, "
-        "XGBoost, LightGBM, TensorBoard, MLflow), where train.py does not report it itself",
-    )
-    add.value(
-        "final",
-        "WHICH",
-        f"which of the logged values is the score: last or best (default {DEFAULTS['final']})",
-    )
-    add.value(
-        "metric_pattern",
-        "REGEX",
-        "the score is in what train.py prints, as the one group of this regular expression, such "
-        "as 'acc=([0-9.]+)'",
-    )
-    add.value("working_dir", "DIR", "where trials run (default: here, or where a manifest says)")
-    add.values(
-        "volume",
-        "NAME=DIR,...",
-        "the directory to use for a volume or claim of an AutoTuneExperiment; may be repeated",
-    )
-    add.value("output_dir", "DIR", "where results go (default output_<time>)")
-    add.value(
-        "evaluator",
-        "NAME",
-        "fulltrail: every trial from scratch; populationbased: later rounds continue good models "
-        f"(default {DEFAULTS['evaluator']})",
-    )
-    add.value(
-        "exploit",
-        "RULE",
-        "which models populationbased continues. truncation: each member its own, the worst take "
-        "over model and hyperparameters of the best and change them; better_half: models of the "
-        f"better half, hyperparameters from the strategy (default {DEFAULTS['exploit']})",
-    )
-    add.value(
-        "tuning_strategy",
-        "NAME",
-        "pshe2, hazero, tpe, gp, random, grid, optuna:TPESampler, ...; `autofinetune strategies` "
-        f"lists all (default {DEFAULTS['tuning_strategy']})",
-    )
-    add.value(
-        "strategy_options",
-        "NAME=VALUE,...",
-        "settings of the strategy; `autofinetune strategies` lists them",
-    )
-    add.value(
-        "warm_start",
-        "DIR,...",
-        "output directories of earlier runs: their best configurations are tried first, and the "
-        "strategy learns from all their trials",
-    )
-    add.value("enqueue", "CSV", "configurations to try first, a column for each hyperparameter")
-    add.value(
-        "schedule",
-        "WORD",
-        "async: a free slot gets a new trial at once; round: a round waits for the one before it, "
-        f"and equal seeds give equal searches (default {DEFAULTS['schedule']})",
-    )
-    add.value(
-        "repeats",
-        "N",
-        "train every configuration N times and go by the mean, for noisy scores "
-        f"(default {DEFAULTS['repeats']})",
-    )
-    add.value(
-        "seed",
-        "N",
-        "makes the search repeatable, with --schedule=round (default: drawn and noted)",
-    )
-    add.value(
-        "direction", "WORD", f"maximize or minimize the score (default {DEFAULTS['direction']})"
-    )
-    add.value(
-        "warm_args",
-        "WORDS",
-        "what a continued trial gets besides (default --epochs=1 where train.py --help names it)",
-    )
-    add.value("trial_timeout", "SECONDS", "end a trial that takes longer (default: no limit)")
-    add.value(
-        "assessor",
-        "NAME",
-        "stop hopeless trials early: medianstop, curvefitting, asha, hyperband or none "
-        f"(default {DEFAULTS['assessor']})",
-    )
-    add.value(
-        "assessor_options",
-        "NAME=VALUE,...",
-        "settings of the assessor; `autofinetune assessors` lists them",
-    )
-    add.value(
-        "stop_grace",
-        "SECONDS",
-        "how long a trial that the assessor stops may go on before it is ended "
-        f"(default {DEFAULTS['stop_grace']:g})",
-    )
-    add.value("max_seconds", "SECONDS", "start no trial after so much work (default: no limit)")
-    add.value(
-        "on_timeout",
-        "WHAT",
-        "when the time of --max_seconds is over, running trials finish or are ended: drain, kill "
-        f"(default {DEFAULTS['on_timeout']})",
-    )
-    add.value(
-        "max_retries",
-        "N|PAIRS",
-        "how often a trial is tried again, for all reasons or by reason, such as oom:1,timeout:2 "
-        f"(default {DEFAULTS['max_retries']})",
-    )
-    add.value(
-        "max_failures",
-        "N",
-        "stop after this many failures in a row within 10 s of their start, three times as many "
-        f"once a trial has completed; 0: never (default {DEFAULTS['max_failures']})",
-    )
-    add.value(
-        "min_free_gb",
-        "GIB",
-        f"start no trial while less disk is free (default {DEFAULTS['min_free_gb']:g})",
-    )
-    add.value(
-        "min_free_gpu_gb",
-        "GIB",
-        "start no trial on a card with less free memory "
-        f"(default {DEFAULTS['min_free_gpu_gb']:g})",
-    )
-    add.value(
-        "lease_dir",
-        "DIR",
-        "runs that name the same directory take turns on each card (default: they do not wait)",
-    )
-    add.value(
-        "keep_models",
-        "WHICH",
-        "all; best or top:K removes models that can no longer be continued either "
-        f"(default {DEFAULTS['keep_models']})",
-    )
-    add.value(
-        "on_tuner_death",
-        "WHAT",
-        "when the tuner is killed, its trials go on for `resume` to adopt, or are ended: adopt, "
-        f"kill (default {DEFAULTS['on_tuner_death']})",
-    )
-    add.value(
-        "preload",
-        "MODULES",
-        "import these once, such as torch,transformers, and fork each trial from there; "
-        f"auto: what train.py imports (default {DEFAULTS['preload']})",
-    )
-    add.flag("strict_exit", "a result counts only if train.py then exits with 0")
-    add.flag(
-        "nni_wire",
-        "for a script of NNI, with the package nni or with autofinetune.nni: it gets its "
-        "parameters by get_next_parameter and no options; --evaluator is then fulltrail",
-    )
-    add.flag("skip_preflight", "do not ask train.py --help for its options first")
-    add.flag("dry_run", "show the space, the slots and the first commands; run nothing")
-    parser.add_argument("--version", action="store_true", help="show the version")
+    """Return the parser of `autofinetune run`, without script and rest."""
+    parser = Parser(prog="autofinetune", usage=USAGE, add_help=False, allow_abbrev=False)
+    for option in OPTIONS.values():
+        add_option(parser, option)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
     return parser
 
 
-class _Adder:
-    """Adds each option in both spellings, --param_file and --param-file."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.parser = parser
-
-    def value(self, name: str, metavar: str, text: str) -> None:
-        self.parser.add_argument(*_spellings(name), dest=name, metavar=metavar, help=text)
-
-    def values(self, name: str, metavar: str, text: str) -> None:
-        """An option that may be given several times; its value is a list."""
-        self.parser.add_argument(
-            *_spellings(name), dest=name, metavar=metavar, action="append", help=text
-        )
-
-    def flag(self, name: str, text: str) -> None:
-        self.parser.add_argument(*_spellings(name), dest=name, action="store_true", help=text)
+def add_option(parser: argparse.ArgumentParser, option: RunOption, text: str = "") -> None:
+    """Add an option in both spellings, --param_file and --param-file."""
+    spellings = dict.fromkeys([f"--{option.name}", f"--{option.name.replace('_', '-')}"])
+    text = (text or option.help).replace("%", "%%")
+    if not option.metavar:
+        parser.add_argument(*spellings, dest=option.name, action="store_true", help=text)
+        return
+    action = "append" if option.may_repeat else "store"
+    parser.add_argument(
+        *spellings, dest=option.name, metavar=option.metavar, action=action, help=text
+    )
 
 
-def _spellings(name: str) -> list[str]:
-    return list(dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"]))
+def short_help() -> str:
+    """Return the help that fits on a screen: the commands and the options most people need."""
+    basic = [_short_row(option) for option in OPTIONS.values() if option.is_basic]
+    parts = [
+        f"usage: {USAGE}",
+        "Tune the hyperparameters of train.py over the cards of this machine.",
+        _section("options that most runs need", basic),
+        *(_section(title, rows) for title, rows in COMMANDS.items()),
+        "all options: autofinetune run --help",
+    ]
+    return "\n\n".join(parts)
+
+
+def long_help() -> str:
+    """Return the help with all options of a run, in groups."""
+    parts = [f"usage: {USAGE}"]
+    for group in GROUPS:
+        rows = map(_row, (option for option in OPTIONS.values() if option.group == group))
+        parts.append(_section(group, rows))
+    return "\n\n".join([*parts, EXAMPLES.rstrip()])
+
+
+def _row(option: RunOption) -> tuple[str, str]:
+    value = f"={option.metavar}" if option.metavar else ""
+    return f"--{option.name}{value}", option.help
+
+
+def _short_row(option: RunOption) -> tuple[str, str]:
+    """The option with the first thing that its text says."""
+    text = re.split("[;:(]", option.text)[0].strip()
+    return _row(option)[0], text + (" (required)" if option.unset == "required" else "")
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    lines = [f"{title}:"]
+    for head, text in rows:
+        first, *others = textwrap.wrap(text, _WIDTH - _INDENT, break_on_hyphens=False)
+        if len(head) + 4 > _INDENT:
+            lines.append(f"  {head}")
+            lines.append(" " * _INDENT + first)
+        else:
+            lines.append(f"  {head}".ljust(_INDENT) + first)
+        lines += [" " * _INDENT + line for line in others]
+    return "\n".join(lines)
 
 
 def parse_run(argv: Sequence[str]) -> dict[str, Any]:
-    """The options of a run by name, with `script`, `script_args`; absent ones are left out.
+    """Return the options of a run by name, with `script`, `script_args`; absent ones are left out.
 
     Raises:
         UsageError: an unknown option, or one of ours among the words for train.py.
@@ -326,7 +167,11 @@ def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     words = divide(parser, argv)
     found = vars(parser.parse_args(list(words.options)))
     _check_rest(parser, words.rest)
-    options = {name: value for name, value in found.items() if value is not None}
+    options = {
+        name: value
+        for name, value in found.items()
+        if name in OPTIONS and value is not None and value is not False
+    }
     if words.script is not None:
         options["script"] = words.script
     if words.rest:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.cli.options import Parser, parse_run
+from autofinetune.cli.options import Parser, add_option, parse_run
 from autofinetune.cli.sources import Source, source_of_run
 from autofinetune.cli.words import announce, conclude, say, say_all, show_plan, tell, warn
+from autofinetune.config.build import COMMAND_LINE
 from autofinetune.config.config import Config
-from autofinetune.config.placement import read_placement
+from autofinetune.config.options import KEPT, OPTIONS, parts_of, read_values
 from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Engine, make_engine
 from autofinetune.run.directories import holds_run, known_config, locked
@@ -95,14 +95,8 @@ def resume_command(argv: Sequence[str]) -> int:
     """Go on with the run in a directory; returns the exit code."""
     parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
-    parser.add_argument("--gpu", metavar="IDS", help="other slots than the run began with")
-    for name in ("trials_per_gpu", "cpus_per_trial", "max_parallel"):
-        spellings = (f"--{name}", f"--{name.replace('_', '-')}")
-        parser.add_argument(*spellings, metavar="N", help="another number than the run began with")
-    parser.add_argument(
-        "--max_seconds", "--max-seconds", metavar="SECONDS", type=float,
-        help="another limit than the run began with, all its work so far included",
-    )  # fmt: skip
+    for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
+        add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as the run began)")
     options = parser.parse_args(list(argv))
     directory = Path(options.output_dir).absolute()
     with opened_run(directory) as paths:
@@ -145,20 +139,20 @@ def rebuild_command(argv: Sequence[str]) -> int:
 
 
 def _changed(config: Config, options: Mapping[str, Any]) -> Config:
-    """Return the config of a resumed run with what it is given otherwise than it began."""
+    """Return the config of a resumed run with what it is given otherwise than it began.
+
+    Raises:
+        ConfigError: a value is wrong.
+        UsageError: the script is gone.
+    """
     given = {name: value for name, value in options.items() if value is not None}
-    mistakes: list[str] = []
-    placement = read_placement({**config.placement.describe(), **given}, mistakes.append)
+    mistakes: list[Mistake] = []
+    values = read_values({name: config.option(name) for name in KEPT} | given, mistakes)
     if mistakes:
-        raise ConfigError("the command line", mistakes)
+        raise ConfigError(COMMAND_LINE, mistakes)
+    config = dataclasses.replace(config, **parts_of(values))
     check_is_there(config)
-    seconds = given.get("max_seconds")
-    if seconds is None:
-        seconds = config.max_seconds
-    elif not 0 < seconds < math.inf:
-        raise UsageError(f"--max_seconds={seconds:g} must be a number of seconds above 0")
-    gpu = given.get("gpu", config.gpu)
-    return dataclasses.replace(config, placement=placement, max_seconds=seconds, gpu=gpu)
+    return config
 
 
 def _console(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:

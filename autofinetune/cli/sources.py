@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.cli.options import run_parser
 from autofinetune.cli.words import note_all
-from autofinetune.config.build import COMMAND_LINE, read_pairs
-from autofinetune.config.config import DESCRIBED
+from autofinetune.config.build import COMMAND_LINE, DESCRIBED
+from autofinetune.config.option import pairs
+from autofinetune.config.options import OPTIONS
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.manifests import (
     AUTOTUNE,
@@ -54,41 +53,28 @@ class Source:
 
     @contextlib.contextmanager
     def mistakes(self) -> Iterator[None]:
-        """What is wrong with options of the file is told of it, not of the command line."""
+        """Tell what is wrong with options of the file with their place in it."""
         try:
             yield
         except UsageError as error:
-            if self.file is None:
+            found = error.found if isinstance(error, ConfigError) else (error.mistake,)
+            are_ours = [one for one in found if isinstance(one, Mistake)]
+            is_here = any(one.option in self.origins for one in are_ours)
+            is_typed = isinstance(error, ConfigError) and error.source == COMMAND_LINE
+            if self.file is None or len(are_ours) < len(found) or not (is_here or is_typed):
                 raise
-            if not isinstance(error, ConfigError):
-                named = _option_of(error.message)
-                option = named if named in self.origins else error.option
-                if option not in self.origins:
-                    raise
-                told = [self._told(error.message, option)]
-            elif error.source == COMMAND_LINE or _option_of(f"{error.source}: ") in self.origins:
-                told = [self._told(mistake, _option_of(mistake)) for mistake in error.mistakes]
-            else:
-                raise
+            told = [self._told(one) for one in are_ours]
             raise ConfigError(self.file.source, told, error.tip) from None
 
-    def _told(self, mistake: str, option: str) -> str:
+    def _told(self, mistake: Mistake) -> str:
         assert self.file is not None
-        path = self.origins.get(option)
+        path = self.origins.get(mistake.option)
         if path is None:
-            is_typed = mistake.startswith("--")
-            return mistake if is_typed else f"{self.file.where(())} {mistake}"
-        if path == (option,) and re.match(rf"(--)?{option}\b", mistake):
-            return f"{self.file.where(path)} {mistake.removeprefix('--')}"
+            is_named = mistake.option and not mistake.is_sentence
+            return str(mistake) if is_named else f"{self.file.where(())} {mistake}"
+        if path == (mistake.option,) and not mistake.is_sentence:
+            return f"{self.file.where(path)} {mistake.worded()}"
         return f"{self.file.where(path)} {label_of(path)}: {mistake}"
-
-
-def _option_of(mistake: str) -> str:
-    """The option that a mistake is about or begins with: `--gpu=7 ...`, `enqueued[0]: ...`."""
-    if isinstance(mistake, Mistake):
-        return mistake.option
-    found = re.match(r"--(\w+)|(\w+)(?:\[\d+\])*: ", mistake)
-    return (found[1] or found[2]) if found else ""
 
 
 def source_of_run(given: Mapping[str, Any]) -> Source:
@@ -100,8 +86,11 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     """
     if given.get("round") and given.get("max_trials"):
         raise UsageError(
-            f"--round={given['round']} and --max_trials={given['max_trials']} both say how long "
-            "the run is",
+            Mistake(
+                "round",
+                f"and --max_trials={given['max_trials']} both say how long the run is",
+                given["round"],
+            ),
             "give one of them",
         )
     script = str(given.get("script") or "")
@@ -132,7 +121,7 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     for key in ("strategy_options", "assessor_options"):
         with contextlib.suppress(ValueError):  # it is told when all options are checked
             if key in kept and key in given:
-                given[key] = {**read_pairs(kept[key]), **read_pairs(given[key])}
+                given[key] = {**pairs(kept[key]), **pairs(given[key])}
     return Source(
         kept | given,
         document,
@@ -180,7 +169,9 @@ def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options with `--working_dir` checked, and files named as they were typed: from here."""
     folder = Path(given["working_dir"]).expanduser().absolute()
     if not folder.is_dir():
-        raise UsageError(f"--working_dir={given['working_dir']}: there is no such directory")
+        raise UsageError(
+            Mistake("working_dir", ": there is no such directory", given["working_dir"])
+        )
     files = {
         name: str(Path(given[name]).absolute())
         for name in ("script", "param_file", "enqueue", "lease_dir")
@@ -195,7 +186,7 @@ def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_volumes(given: Mapping[str, Any]) -> None:
     if given.get("volume"):
         raise UsageError(
-            f"--volume={given['volume'][0]} is for the volumes of an {AUTOTUNE}",
+            Mistake("volume", f"is for the volumes of an {AUTOTUNE}", given["volume"][0]),
             "leave it out, or give the manifest: autofinetune run experiment.yaml --volume=...",
         )
 
@@ -234,9 +225,8 @@ def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Ma
             + document.source,
         )
     findings = Findings(document)
-    options = vars(run_parser().parse_args([])).keys()
     for key in described:
-        if key not in DESCRIBED | options:
+        if key not in DESCRIBED | OPTIONS.keys():
             findings.mistake((key,), f"{key} is unknown{did_you_mean(key, DESCRIBED)}")
     folder = None if is_elsewhere else described.get("working_dir")
     if folder and not Path(str(folder)).is_dir():

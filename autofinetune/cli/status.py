@@ -53,6 +53,7 @@ def _as_text(found: Overview, now: float) -> str:
     total = sum(found.counts.values())
     budget = "" if found.max_trials == MOST_TRIALS else f" of {found.max_trials}"
     lines = [
+        *([f"run {found.name}"] if found.name else []),
         found.state.value + (f": {found.reason}" if found.reason else ""),
         f"{total}{budget} trials created" + (f": {counts}" if counts else ""),
     ]

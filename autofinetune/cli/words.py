@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Sequence
 
 from autofinetune import terminal
+from autofinetune.config.build import planned_trials
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
-from autofinetune.config.config import MOST_TRIALS, Config, planned_trials
+from autofinetune.config.config import MOST_TRIALS, Config
 from autofinetune.config.masking import masked
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT
@@ -29,11 +30,13 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
     """What is about to be done, on how many slots."""
     many = config.repeats > 1
     each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
-    whole = f"{config.rounds} rounds of {each or f'{config.popsize} trials'}"
-    if config.trials is not None:
-        whole = f"{config.trials} trial{'s' if config.trials != 1 else ''}"
-        if config.trials == MOST_TRIALS:
+    whole = f"{config.round} rounds of {each or f'{config.popsize} trials'}"
+    if config.max_trials is not None:
+        whole = f"{config.max_trials} trial{'s' if config.max_trials != 1 else ''}"
+        if config.max_trials == MOST_TRIALS:
             whole = "trials without end"
+    if config.name:
+        say(f"run {config.name}")
     say(
         f"{whole} by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
         f"on {slots} slot{'s' if slots != 1 else ''}; "
@@ -92,7 +95,7 @@ def show_plan(
         say(f"preload: {preload}")
     evaluator = EVALUATORS[config.evaluator](config, paths)
     say("first commands:")
-    for c in strategy.ask(min(config.popsize * config.repeats, config.max_trials)):
+    for c in strategy.ask(min(config.popsize * config.repeats, config.planned)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         command = shlex.join(masked(evaluator.command(trial, None)))
         if config.nni_wire:

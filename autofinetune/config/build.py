@@ -1,10 +1,7 @@
-"""From the options of a run to its Config: every one is checked, all mistakes told at once."""
+"""From the options of a run, or from their record, to its Config; all mistakes at once."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import shlex
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,28 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
-from autofinetune.config.config import (
-    EXPLOITS,
-    MOST_TRIALS,
-    ON_TIMEOUT,
-    OWN_OPTIONS,
-    Config,
-    usual_passing,
-)
-from autofinetune.config.defaults import DEFAULTS, option_name
+from autofinetune.config.config import MOST_TRIALS, OWN_OPTIONS, Config
 from autofinetune.config.masking import MASK
-from autofinetune.config.passing import PASSING
-from autofinetune.config.placement import Placement, read_placement
+from autofinetune.config.option import option_name, unknown, words
+from autofinetune.config.options import KEPT, parts_of, read_values
+from autofinetune.config.passing import CALLS, OPTIONS, PASSING
 from autofinetune.config.program import Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
-from autofinetune.config.safety import read_safety
-from autofinetune.config.scoring import read_scoring
-from autofinetune.core.state import Direction
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.preload.steps import AUTO, NONE, mistakes
-from autofinetune.space import Document, Space, as_text, load_space, read_space
+from autofinetune.preload.steps import mistakes as preload_mistakes
+from autofinetune.space import Document, Space, load_space, read_space
 
 COMMAND_LINE = "the command line"
+DESCRIBED_IN = "the configuration in run.db"
+JOURNAL_TIP = "the journal was changed by something else; bring back a copy of it"
+# The keys of a config.yaml that are no options.
+OTHER_KEYS = ("script", "script_args", "script_options", "working_dir", "python", "passing",
+              "command", "env", "framework", "tasks", "enqueued", "replayed", "earlier",
+              "param_list")  # fmt: skip
+DESCRIBED = frozenset({*KEPT, *OTHER_KEYS})
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,7 @@ class Names:
     evaluators: Collection[str]
     schedules: Collection[str]
     assessors: Collection[str]
+    executors: Collection[str]
 
 
 def build_config(
@@ -57,262 +52,179 @@ def build_config(
     Args:
         options: `script`, `param_file` (or `param_list` inline) and the options of the command
             line by their long names with underscores; values may be text. Absent means default.
+        names: what there is to choose from.
+        working_dir: where trials run.
+        python: the interpreter of the script.
+        random_seed: for a run without a `seed`.
 
     Raises:
         ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file, or
             entries in the lists `enqueued` and `earlier` of a config.yaml that do not fit.
         UsageError: the hyperparameter file cannot be read.
     """
-    checker = _Checker(options, names, working_dir)
-    program = read_program(options, checker.mistakes.append)
-    script = checker.script(program)
-    popsize, rounds = checker.integer("popsize", 1), checker.integer("round", 1)
-    nni_wire = checker.flag("nni_wire")
-    passing = checker.passing(nni_wire)
-    # NNI trains every trial from scratch, and its scripts load no model.
-    evaluator = checker.one_of("evaluator", names.evaluators, "fulltrail" if nni_wire else None)
-    exploit = checker.one_of("exploit", EXPLOITS)
-    strategy = checker.strategy()
-    seed = checker.integer("seed", 0) if options.get("seed") is not None else random_seed
-    limit = checker.seconds("trial_timeout")
-    schedule = checker.one_of("schedule", names.schedules)
-    repeats = checker.integer("repeats", 1)
-    strategy_options = checker.pairs("strategy_options")
-    direction = checker.direction(strategy_options)
-    assessor = checker.one_of("assessor", names.assessors)
-    assessor_options = checker.pairs("assessor_options")
-    stop_grace = checker.seconds("stop_grace", or_zero=True)
-    max_seconds = checker.seconds("max_seconds")
-    on_timeout = checker.one_of("on_timeout", ON_TIMEOUT)
-    trials = None
-    if options.get("max_trials") is not None:
-        trials = checker.integer("max_trials", 1)
-        rounds = math.ceil(trials / (popsize * repeats))
-    if (trials or popsize * rounds * repeats) > MOST_TRIALS:
-        factors = "--max_trials" if trials else "--popsize times --round times --repeats"
-        checker.mistakes.append(f"{factors} is above {MOST_TRIALS}")
-    target_score = checker.number("target_score")
-    safety = read_safety(options, checker.mistakes.append)
-    placement = checker.placement(program)
-    scoring = read_scoring(options, checker.mistakes.append)
-    preload = checker.preload(script)
-    script_args = checker.script_args(program)
-    warm_args = checker.warm_args()
-    if options.get("gpu") in (None, ""):
-        checker.mistakes.append(
-            "--gpu is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
-        )
-    checker.no_masks((*script_args, *(warm_args or ()), *program.words))
-    space = checker.space()
+    mistakes: list[Mistake] = []
+    values = {**read_values(options, mistakes)}
+    if options.get("seed") is None:
+        values["seed"] = random_seed
+    nni_wire: bool = values["nni_wire"]
+    if nni_wire and options.get("evaluator") is None:
+        values["evaluator"] = "fulltrail"  # NNI's scripts load no model
+    check = _Checker(options, values, working_dir, mistakes)
+    check.names(names)
+    program = read_program(options, mistakes.append)
+    check.script(program)
+    check.direction()
+    check.size()
+    check.ranks(program)
+    check.preload()
+    script_args = check.script_args(program)
+    if not values["gpu"]:
+        why = "is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
+        mistakes.append(Mistake("gpu", why))
+    passing = check.passing(nni_wire=nni_wire)
+    check.no_masks((*script_args, *(values["warm_args"] or ()), *program.words))
+    space = check.space()
     if space is not None:
-        checker.no_option_twice(space, "script_args", script_args)
-        checker.no_option_twice(space, "warm_args", warm_args or ())
-        checker.knows_all_named(space, program)
-    checker.finish()
+        check.no_option_twice(space, "script_args", script_args)
+        check.no_option_twice(space, "warm_args", values["warm_args"] or ())
+        check.knows_all_named(space, program)
+    check.finish()
     assert space is not None
     return Config(
-        script=script,
+        script=str(options.get("script") or ""),
         space=space,
-        gpu=str(options["gpu"]),
-        seed=seed,
         working_dir=working_dir,
         python=python,
-        popsize=popsize,
-        rounds=rounds,
-        evaluator=evaluator,
-        tuning_strategy=strategy,
-        direction=Direction(direction),
         script_args=script_args,
-        warm_args=warm_args,
-        time_limit_s=limit,
-        safety=safety,
-        placement=placement,
-        strategy_options=strategy_options,
-        schedule=schedule,
-        repeats=repeats,
         enqueued=recorded_configurations(options.get("enqueued") or (), space),
         earlier=recorded_trials(options.get("earlier") or (), space),
-        assessor=assessor,
-        assessor_options=assessor_options,
-        stop_grace_s=DEFAULTS["stop_grace"] if stop_grace is None else stop_grace,
-        max_seconds=max_seconds,
-        on_timeout=on_timeout,
-        exploit=exploit,
         replayed=recorded_configurations(options.get("replayed") or (), space, "replayed"),
-        preload=preload,
-        nni_wire=nni_wire,
         passing=passing,
         program=program,
-        trials=trials,
-        target_score=target_score,
-        scoring=scoring,
+        **parts_of(values),
     )
 
 
 class _Checker:
-    """Takes one option after the other and keeps the mistakes."""
+    """Checks what needs more than one value to be seen, and keeps the mistakes."""
 
-    def __init__(self, options: Mapping[str, Any], names: Names, working_dir: str) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        values: dict[str, Any],
+        working_dir: str,
+        mistakes: list[Mistake],
+    ) -> None:
         self.options = options
-        self.names = names
+        self.values = values
         self.working_dir = working_dir
-        self.mistakes: list[str] = []
+        self.mistakes = mistakes
 
     def finish(self) -> None:
         if self.mistakes:
             raise ConfigError(COMMAND_LINE, self.mistakes, "autofinetune --help shows examples")
 
-    def script(self, program: Program) -> str:
+    def _sentence(self, option: str, sentence: str) -> None:
+        self.mistakes.append(Mistake(option, sentence, is_sentence=True))
+
+    def names(self, names: Names) -> None:
+        """Check the names of implementations, and spell them as their tables do."""
+        tables = {"evaluator": names.evaluators, "schedule": names.schedules,
+                  "assessor": names.assessors, "executor": names.executors}  # fmt: skip
+        for option, known in tables.items():
+            given = self.values[option]
+            self.values[option] = given.lower()
+            if given.lower() not in known:
+                self.mistakes.append(Mistake(option, unknown(given.lower(), known), given))
+        try:
+            self.values["tuning_strategy"] = names.strategy(self.values["tuning_strategy"])
+        except UsageError as error:
+            self.mistakes.append(error.mistake)
+
+    def script(self, program: Program) -> None:
         script = str(self.options.get("script") or "")
         if not script and self.options.get("command"):
             self._find_programs(program)
         elif not script:
-            self.mistakes.append("the training script is missing; autofinetune train.py ...")
+            self._sentence("", "the training script is missing; autofinetune train.py ...")
         elif not Path(self.working_dir, script).is_file():
-            why = f"there is no script {script!r} in {self.working_dir}"
-            self.mistakes.append(Mistake("script", why))
-        return script
+            self._sentence("script", f"there is no script {script!r} in {self.working_dir}")
 
     def _find_programs(self, program: Program) -> None:
         """Each command must begin with a program that is there."""
-        places = [(words[0], variables(env).get("PATH")) for words, env in program.started]
+        places = [(found[0], variables(env).get("PATH")) for found, env in program.started]
         for name, path in dict.fromkeys(places):
             inside = Path(self.working_dir, name)
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found, path=path) is None:
                 why = "cannot be run" if inside.exists() else "is not there"
                 where = f"from {self.working_dir}" if "/" in name else "PATH was searched"
-                self.mistakes.append(
-                    Mistake("command", f"the program {name!r} of the command {why} ({where})")
-                )
+                self._sentence("command", f"the program {name!r} of the command {why} ({where})")
 
-    def placement(self, program: Program) -> Placement:
-        """With a process for each replica of the tasks."""
-        placement = read_placement(self.options, self.mistakes.append)
-        given, ranks = placement.ranks_per_trial, program.ranks
+    def direction(self) -> None:
+        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
+        mode = self.values["strategy_options"].get("optimize_mode", "").lower()
+        direction = self.values["direction"]
+        if mode not in ("maximize", "minimize"):
+            return  # the strategy will say what is allowed
+        if self.options.get("direction") is None:
+            self.values["direction"] = type(direction)(mode)
+        elif mode != direction.value:
+            why = f"contradicts optimize_mode={mode} of --strategy_options; leave one of them out"
+            self.mistakes.append(Mistake("direction", why, direction.value))
+
+    def size(self) -> None:
+        """The number of trials; rounds follow from it."""
+        values = self.values
+        each = values["popsize"] * values["repeats"]
+        trials = values["max_trials"]
+        if trials:
+            values["round"] = -(-trials // each)
+        if (trials or each * values["round"]) > MOST_TRIALS:
+            factors = "--max_trials" if trials else "--popsize times --round times --repeats"
+            option = "max_trials" if trials else "popsize"
+            self._sentence(option, f"{factors} is above {MOST_TRIALS}")
+
+    def ranks(self, program: Program) -> None:
+        """A process for each replica of the tasks."""
+        given, ranks = self.values["ranks_per_trial"], program.ranks
         if ranks is None:
-            return placement
+            return
         if given not in (None, ranks):
-            self.mistakes.append(
-                f"--ranks_per_trial={given}: the tasks of a trial are {ranks} processes; leave it "
-                "out, or change their replicas"
-            )
-        return dataclasses.replace(placement, ranks_per_trial=ranks)
+            why = f": the tasks of a trial are {ranks} processes; leave it out, or change their "
+            self.mistakes.append(Mistake("ranks_per_trial", f"{why}replicas", given))
+        self.values["ranks_per_trial"] = ranks
 
-    def integer(self, key: str, least: int) -> int:
-        value = self.options.get(key)
-        if value is None:
-            return int(DEFAULTS[key])
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = least - 1
-        if number < least:
-            self.mistakes.append(f"--{key}={value} must be a whole number of at least {least}")
-            return least
-        return number
+    def preload(self) -> None:
+        script = str(self.options.get("script") or "train.py")
+        found = preload_mistakes(self.values["preload"], Path(self.working_dir, script))
+        for problem in found:
+            self.mistakes.append(Mistake("preload", f": {problem}", self.values["preload"]))
 
-    def pairs(self, key: str) -> dict[str, str]:
-        try:
-            return read_pairs(self.options.get(key))
-        except ValueError as error:
-            self.mistakes.append(f"--{key}={self.options[key]}: {error}")
-            return {}
-
-    def seconds(self, key: str, *, or_zero: bool = False) -> float | None:
-        value = self.options.get(key)
-        number = None if value is None else _as_number(value)
-        if number is not None and not (number > 0 or (or_zero and number == 0)):
-            least = "of at least 0" if or_zero else "above 0"
-            self.mistakes.append(f"--{key}={value} must be a number of seconds {least}")
-        return number
-
-    def number(self, key: str) -> float | None:
-        value = self.options.get(key)
-        number = None if value is None else _as_number(value)
-        if number is not None and math.isnan(number):
-            self.mistakes.append(f"--{key}={value} must be a number")
-        return number
-
-    def preload(self, script: str) -> str:
-        option = str(self.options.get("preload") or DEFAULTS["preload"])
-        option = option.lower() if option.lower() in (AUTO, NONE) else option
-        self.mistakes += mistakes(option, Path(self.working_dir, script or "train.py"))
-        return option
-
-    def flag(self, key: str) -> bool:
-        value = self.options.get(key)
-        if not (value is None or isinstance(value, bool)):
-            self.mistakes.append(f"--{key}={value} must be true or false")
-        return value is True
-
-    def one_of(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
-        value = str(self.options.get(key) or default or DEFAULTS[key])
-        name = value.lower()
-        if name not in allowed:
-            self.mistakes.append(
-                f"--{key}={value} is unknown; use one of: {', '.join(sorted(allowed))}"
-                + did_you_mean(name, allowed)
-            )
-        return name
-
-    def passing(self, nni_wire: bool) -> str:
+    def passing(self, *, nni_wire: bool) -> str:
         value = str(self.options.get("passing") or usual_passing(nni_wire))
         if value not in PASSING:
-            self.mistakes.append(f"passing: {value!r:.60} is unknown; use one of: "
-                                 f"{', '.join(PASSING)}")  # fmt: skip
+            why = f"{value!r:.60} {unknown(value, PASSING)}"
+            self.mistakes.append(Mistake("passing", why, part="passing"))
         return value
-
-    def strategy(self) -> str:
-        value = str(self.options.get("tuning_strategy") or DEFAULTS["tuning_strategy"])
-        try:
-            return self.names.strategy(value)
-        except UsageError as error:
-            self.mistakes.append(error.message)
-            return value
-
-    def direction(self, strategy_options: Mapping[str, str]) -> str:
-        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
-        known = [d.value for d in Direction]
-        direction = self.one_of("direction", known)
-        mode = strategy_options.get("optimize_mode", "").lower()
-        if mode not in known:
-            return direction  # the strategy will say what is allowed
-        if self.options.get("direction") is None:
-            return mode
-        if direction in known and mode != direction:
-            self.mistakes.append(
-                f"--direction={direction} contradicts optimize_mode={mode} of --strategy_options; "
-                "leave one of them out"
-            )
-        return direction
 
     def script_args(self, program: Program) -> tuple[str, ...]:
         try:
-            words = as_options(_words("script_args", self.options.get("script_args") or ()))
-        except (UsageError, ValueError) as error:
-            self.mistakes.append(Mistake("script_args", str(error)))
+            found = words(self.options.get("script_args") or ())
+        except ValueError as error:
+            self._sentence("script_args", str(error))
             return ()
-        if words and any(is_shell_line(command) for command in program.commands):
+        if found and any(is_shell_line(command) for command in program.commands):
             why = "nothing can be added to the command, which is a line for a shell"
-            self.mistakes.append(Mistake("script_args", f"{words[0]}: {why}; change that line"))
-        return words
-
-    def warm_args(self) -> tuple[str, ...] | None:
-        value = self.options.get("warm_args")
-        if value is None:
-            return None
-        try:
-            return as_options(_words("the value", value))
-        except (UsageError, ValueError) as error:
-            self.mistakes.append(f"--warm_args: {error}")
-            return None
+            self._sentence("script_args", f"{found[0]}: {why}; change that line")
+        return found
 
     def space(self) -> Space | None:
         """The search space; mistakes inside its file are an error of their own."""
         entries, file = self.options.get("param_list"), self.options.get("param_file")
         if entries is None and not file:
-            self.mistakes.append("--param_file is missing; give the list of hyperparameters")
+            why = "is missing; give the list of hyperparameters"
+            self.mistakes.append(Mistake("param_file", why))
             return None
         try:
             if entries is not None:
@@ -322,94 +234,143 @@ class _Checker:
             self.finish()  # show the command line's mistakes first, then the file's
             raise
         except UsageError as error:
-            self.mistakes.append(error.message)
+            self.mistakes.append(error.mistake)
             return None
 
-    def no_masks(self, words: Sequence[str]) -> None:
+    def no_masks(self, found: Sequence[str]) -> None:
         """A config.yaml does not hold the secrets of its run."""
-        for word in words:
+        for word in found:
             if word.endswith(f"={MASK}"):
                 name = option_name(word)
-                self.mistakes.append(
+                self._sentence(
+                    "script_args",
                     f"the value of {name} is not kept in the file; give all options for "
-                    f"train.py again on the command line, as in: {name} <value>"
+                    f"train.py again on the command line, as in: {name} <value>",
                 )
 
     def knows_all_named(self, space: Space, program: Program) -> None:
         """Each `${hparam:NAME}` must name a hyperparameter."""
-        named = (name for words in program.commands for word in words for name in named_in(word))
+        named = (name for line in program.commands for word in line for name in named_in(word))
         for name in dict.fromkeys(named):
             if name not in space.names:
                 why = f"command: ${{hparam:{name}}} names no hyperparameter"
-                self.mistakes.append(Mistake("command", why + did_you_mean(name, space.names)))
+                self._sentence("command", why + did_you_mean(name, space.names))
 
-    def no_option_twice(self, space: Space, option: str, words: Sequence[str]) -> None:
+    def no_option_twice(self, space: Space, option: str, found: Sequence[str]) -> None:
         searched = set(space.names)
-        for word in words:
+        for word in found:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:
                 who = "searched" if name in searched else "passed by autofinetune"
-                why = f"{word}: {name} is {who} already; leave it out"
-                self.mistakes.append(Mistake(option, why))
+                self._sentence(option, f"{word}: {name} is {who} already; leave it out")
 
 
-def read_pairs(value: object) -> dict[str, str]:
-    """`name=value,name=value`, or a mapping as a file may hold it; raises ValueError."""
+def usual_passing(nni_wire: bool) -> str:
+    """Return how a script gets hyperparameters before it has been examined."""
+    return CALLS if nni_wire else OPTIONS
+
+
+# --- the record in a journal, and config.yaml ---------------------------------------------------
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """Return plain data from which `from_description` makes the same Config."""
+    arguments = config.script_options
+    return {
+        "script": config.script,
+        "script_args": list(config.script_args),
+        **{name: _plain(config.option(name)) for name in KEPT},
+        "max_retries": ",".join(f"{k}:{n}" for k, n in config.safety.max_retries.items()),
+        "enqueued": [dict(params) for params in config.enqueued],
+        "replayed": [dict(params) for params in config.replayed],
+        "earlier": [[dict(known) for known in run] for run in config.earlier],
+        "passing": config.passing,
+        **config.program.describe(),
+        "working_dir": config.working_dir,
+        "python": config.python,
+        "script_options": None if arguments is None else list(arguments),
+        **config.space.describe(),
+    }
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): as_text(given) for name, given in value.items()}
-    found = {}
-    for part in str(value or "").replace(",", " ").split():
-        name, equals, given = part.partition("=")
-        if not (name and equals and given):
-            raise ValueError(f"{part!r} is not of the form name=value")
-        found[name] = given
-    return found
+        return dict(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value.value) if hasattr(value, "value") else value
 
 
-def _as_number(value: object) -> float:
-    """Finite, or NaN."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
-
-
-def _words(what: str, value: object) -> list[str]:
-    """The words in a string, or the values in a list, as a file may hold them."""
-    if isinstance(value, str):
-        return shlex.split(value)
-    if not isinstance(value, (list, tuple)):
-        raise UsageError(f"{what} must be words or a list of words, found {value!r}")
-    return [as_text(word) for word in value]
-
-
-def as_options(words: Sequence[str]) -> tuple[str, ...]:
-    """`key value` pairs and `--key=value` words as train.py gets them: `--key=value`.
-
-    A `--key` that no value follows stays a flag. A bare `--` is dropped.
+def from_description(described: Mapping[str, Any]) -> Config:
+    """Return the Config that `describe` wrote.
 
     Raises:
-        UsageError: a key without a value, or a short option.
+        ConfigError: something in it is damaged.
     """
-    options: list[str] = []
-    rest = [word for word in words if word != "--"]
-    while rest:
-        word = rest.pop(0)
-        is_option = word.startswith("--")
-        if word.startswith("-") and not is_option:
-            raise UsageError(
-                f"{word!r} cannot go on to train.py; write its long name: max_seq_len 128"
-            )
-        if "=" in word:
-            options.append(word if is_option else f"--{word}")
-        elif is_option and (not rest or rest[0].startswith("--")):
-            options.append(word)
-        elif rest:
-            options.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
-        else:
-            raise UsageError(
-                f"{word!r} after the options has no value; options for train.py come as pairs: "
-                "max_seq_len 128"
-            )
-    return tuple(options)
+    mistakes: list[Mistake] = []
+    values = read_values(described, mistakes)
+    for name, (is_right, needs) in _OTHERS.items():
+        if name in described and not is_right(described[name]):
+            mistakes.append(Mistake(name, f"must be {needs}, found {described[name]!r:.60}",
+                                    part=name))  # fmt: skip
+    missing = [name for name in _NEEDED if described.get(name) is None]
+    mistakes += [Mistake(name, "is missing", part=name) for name in missing]
+    program = read_program(described, mistakes.append)
+    if not mistakes and planned(values) > MOST_TRIALS:
+        why = f"must be at most {MOST_TRIALS}"
+        mistakes.append(Mistake("max_trials", why, planned(values)))
+    if mistakes:
+        raise ConfigError(DESCRIBED_IN, mistakes, JOURNAL_TIP)
+    space = load_space({"param_list": described["param_list"]})
+    options = described.get("script_options")
+    return Config(
+        script=described["script"],
+        space=space,
+        working_dir=described["working_dir"],
+        python=described["python"],
+        script_args=tuple(described["script_args"]),
+        script_options=None if options is None else tuple(options),
+        enqueued=recorded_configurations(described.get("enqueued", ()), space),
+        earlier=recorded_trials(described.get("earlier", ()), space),
+        replayed=recorded_configurations(described.get("replayed", ()), space, "replayed"),
+        passing=described.get("passing") or usual_passing(values["nni_wire"]),
+        program=program,
+        **parts_of(values),
+    )
+
+
+def planned(values: Mapping[str, Any]) -> int:
+    """Return how many trials a run with these options is to have."""
+    whole: int = values["popsize"] * values["round"] * values["repeats"]
+    return values["max_trials"] or whole
+
+
+def planned_trials(described: Mapping[str, Any]) -> int:
+    """Return how many trials a described run is to have, having checked its options.
+
+    Raises:
+        ConfigError: something in it is damaged.
+    """
+    mistakes: list[Mistake] = []
+    values = read_values(described, mistakes)
+    if mistakes:
+        raise ConfigError(DESCRIBED_IN, mistakes, JOURNAL_TIP)
+    return planned(values)
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value)
+
+
+_IS_TEXT = (lambda value: isinstance(value, str), "a text")
+_OTHERS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "script": _IS_TEXT,
+    "working_dir": _IS_TEXT,
+    "python": _IS_TEXT,
+    "passing": (lambda value: value in PASSING, f"one of: {', '.join(PASSING)}"),
+    "script_args": (_are_words, "a list of words"),
+    "script_options": (lambda value: value is None or _are_words(value), "a list of words"),
+    "param_list": (lambda value: isinstance(value, (list, tuple)), "a list"),
+}
+_NEEDED = ("script", "script_args", "gpu", "working_dir", "python", "param_list", "seed",
+           "popsize", "round", "direction", "tuning_strategy", "evaluator")  # fmt: skip

@@ -38,7 +38,7 @@ from pathlib import PurePath
 from typing import Any
 
 from autofinetune.errors import did_you_mean
-from autofinetune.space import as_text
+from autofinetune.visible import as_text
 
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
 SAVED_DIR_MACRO, MODEL_PATH_MACRO = "${saved_params_dir}", "${model_path}"

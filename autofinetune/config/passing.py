@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autofinetune.space import as_text
+from autofinetune.visible import as_text
 
 OPTIONS = "options"  # --name=value for each
 HYDRA = "hydra"  # name=value for each, as Hydra overrides its configuration

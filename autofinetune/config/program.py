@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from autofinetune.config.commands import unknown_macro
-from autofinetune.space import as_text
+from autofinetune.errors import Mistake
+from autofinetune.visible import as_text
 
 FRAMEWORKS = ("pytorch", "tensorflow", "xgboost")
 SERVICES = ("ps", "evaluator")  # they serve the others and are ended with them
@@ -94,15 +95,16 @@ def described_words(described: Mapping[str, Any]) -> Iterator[tuple[dict[str, An
         yield from ((part, key) for key in ("command", "env") if part.get(key))
 
 
-def read_program(options: Mapping[str, Any], mistake: Callable[[str], None]) -> Program:
+def read_program(options: Mapping[str, Any], mistake: Callable[[Mistake], None]) -> Program:
     """The Program that options give; mistakes are told one by one."""
     reader = _Reader(mistake)
     framework = str(options.get("framework") or FRAMEWORKS[0])
     if framework not in FRAMEWORKS:
-        mistake(f"framework: {framework!r:.60} is unknown; use one of: {', '.join(FRAMEWORKS)}")
+        why = f"{framework!r:.60} is unknown; use one of: {', '.join(FRAMEWORKS)}"
+        mistake(Mistake("framework", why, part="framework"))
     tasks = options.get("tasks") or ()
     if not isinstance(tasks, (list, tuple)):
-        mistake(f"tasks: must be a list, found {tasks!r:.60}")
+        mistake(Mistake("tasks", f"must be a list, found {tasks!r:.60}", part="tasks"))
         tasks = ()
     return Program(
         reader.command("command", options.get("command") or ()),
@@ -113,46 +115,49 @@ def read_program(options: Mapping[str, Any], mistake: Callable[[str], None]) -> 
 
 
 class _Reader:
-    def __init__(self, mistake: Callable[[str], None]) -> None:
-        self._mistake = mistake
+    def __init__(self, mistake: Callable[[Mistake], None]) -> None:
+        self._tell = mistake
+
+    def _mistake(self, part: str, problem: str) -> None:
+        option = re.split(r"\W", part)[0]
+        self._tell(Mistake(option, problem, part=part))
 
     def words(self, what: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, (list, tuple)):
-            self._mistake(f"{what}: must be a list of words, found {value!r:.60}")
+            self._mistake(what, f"must be a list of words, found {value!r:.60}")
             return ()
         words = tuple(as_text(word) for word in value)
         if any("\0" in word for word in words):
-            self._mistake(f"{what}: a word holds the character NUL, which no command can")
+            self._mistake(what, "a word holds the character NUL, which no command can")
         return words
 
     def command(self, what: str, value: object) -> tuple[str, ...]:
         words = self.words(what, value)
         for why in filter(None, map(unknown_macro, words)):
-            self._mistake(f"{what}: {why}")
+            self._mistake(what, f"{why}")
         return words
 
     def env(self, what: str, value: object) -> tuple[str, ...]:
         words = self.words(what, value)
         for word in words:
             if not _VARIABLE.match(word):
-                self._mistake(f"{what}: {word!r:.60} is not of the form NAME=value")
+                self._mistake(what, f"{word!r:.60} is not of the form NAME=value")
             elif _RESERVED.match(word):
-                self._mistake(f"{what}: {word.partition('=')[0]} is set by autofinetune")
+                self._mistake(what, f"{word.partition('=')[0]} is set by autofinetune")
         return words
 
     def task(self, index: int, value: object) -> Task | None:
         what = f"tasks[{index}]"
         if not isinstance(value, Mapping) or not value.get("command"):
             self._mistake(
-                f"{what}: must be a mapping of type, replicas, command and env, "
-                f"found {value!r:.60}"
+                what, f"must be a mapping of type, replicas, command and env, found {value!r:.60}"
             )
             return None
         count = value.get("replicas", 1)
         if type(count) is not int or not 1 <= count <= MOST_REPLICAS:
             self._mistake(
-                f"{what}: replicas must be a whole number from 1 to {MOST_REPLICAS}, "
-                f"found {count!r:.60}"
+                what,
+                f"replicas must be a whole number from 1 to {MOST_REPLICAS}, found {count!r:.60}",
             )
             count = 1
         options = value.get("script_options")

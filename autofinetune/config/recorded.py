@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from autofinetune.errors import ConfigError
+from autofinetune.errors import ConfigError, Mistake
 from autofinetune.space import Space, Value
 
 MOST_SHOWN = 5  # of the mistakes in one list
@@ -43,18 +43,27 @@ def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any
 def _each(where: str, value: object, read: Callable[[Any], T]) -> tuple[T, ...]:
     """What `read` makes of each entry; it raises ValueError for one that cannot be."""
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(where, [f"{where}: must be a list, found {value!r:.200}"], _TIP)
+        raise ConfigError(where, [_about(where, f"must be a list, found {value!r:.200}")], _TIP)
     found, mistakes = [], []
     for index, entry in enumerate(value):
         try:
             found.append(read(entry))
         except ValueError as error:
-            mistakes.append(f"{where}[{index}]: {error}")
+            mistakes.append(_about(f"{where}[{index}]", str(error)))
     if mistakes:
         hidden = len(mistakes) - MOST_SHOWN
-        mistakes[MOST_SHOWN:] = [f"and {hidden} more entries"] if hidden > 0 else []
+        more = Mistake(_option(where), f"and {hidden} more entries", is_sentence=True)
+        mistakes[MOST_SHOWN:] = [more] if hidden > 0 else []
         raise ConfigError(where, mistakes, _TIP)
     return tuple(found)
+
+
+def _about(part: str, problem: str) -> Mistake:
+    return Mistake(_option(part), problem, part=part)
+
+
+def _option(part: str) -> str:
+    return part.partition("[")[0]
 
 
 def _trial(entry: object, space: Space) -> Mapping[str, Any]:

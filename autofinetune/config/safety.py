@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from autofinetune.config.defaults import DEFAULTS
-from autofinetune.core.state import State, Status, Trial
-
-RETRY_REASONS = (
-    "exit",
-    "signal",
-    "oom",
-    "timeout",
-    "no_result",
-    "no_metric",
-    "nan",
-    "spawn",
-    "runner_lost",
+from autofinetune.config.option import (
+    DEFAULT_RETRIES,
+    FAILURES,
+    GIGABYTES,
+    PLACES,
+    TRIALS,
+    flag,
+    kept_models,
+    one_of,
+    option,
+    retries,
+    text,
+    whole,
 )
+from autofinetune.core.trials import Status
+
+if TYPE_CHECKING:
+    from autofinetune.core.state import State
+    from autofinetune.core.trials import Trial
+
 LATER_FACTOR = 3  # once a trial has completed, this many times more failures stop the run
-_KEEP = re.compile(r"all|best|top:([1-9][0-9]{0,5})\Z")
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,50 @@ class Safety:
     `best` or `top:K`. `on_tuner_death` is `adopt` (trials go on and are taken over) or `kill`.
     """
 
-    max_retries: Mapping[str, int] = dataclasses.field(
-        default_factory=lambda: _retries(DEFAULTS["max_retries"])
+    max_retries: Mapping[str, int] = option(
+        "N|PAIRS", FAILURES,
+        "how often a failed trial is tried again, for every reason or by reason, such as "
+        "oom:1,timeout:2",
+        retries, DEFAULT_RETRIES,
+    )  # fmt: skip
+    max_failures: int = option(
+        "N", FAILURES,
+        "stop the run after N failures in a row within 10 s of starting, three times as many once "
+        "a trial has completed; 0: never",
+        whole(0, note=" (0: never stop)"), 3,
+    )  # fmt: skip
+    strict_exit: bool = option(
+        "", FAILURES, "a result counts only if train.py then exits with 0", flag, False
     )
-    max_failures: int = DEFAULTS["max_failures"]
-    min_free_gb: float = DEFAULTS["min_free_gb"]
-    min_free_gpu_gb: float = DEFAULTS["min_free_gpu_gb"]
-    lease_dir: str = DEFAULTS["lease_dir"]
-    strict_exit: bool = DEFAULTS["strict_exit"]
-    keep_models: str = DEFAULTS["keep_models"]
-    on_tuner_death: str = DEFAULTS["on_tuner_death"]
+    min_free_gb: float = option(
+        "GIB", FAILURES, "start no trial while less disk space is free", GIGABYTES, 1.0
+    )
+    min_free_gpu_gb: float = option(
+        "GIB", PLACES, "start no trial on a card with less free memory", GIGABYTES, 0.0
+    )
+    lease_dir: str = option(
+        "DIR", PLACES, "runs that name the same directory take turns on each card",
+        text, "", unset="they do not wait",
+    )  # fmt: skip
+    keep_models: str = option(
+        "WHICH", TRIALS,
+        "which models stay on disk: all; best or top:K remove models that can no longer be "
+        "continued either",
+        kept_models, "all",
+    )  # fmt: skip
+    on_tuner_death: str = option(
+        "WHAT", FAILURES,
+        "if the tuner is killed, adopt: running trials continue, and `resume` adopts them; kill: "
+        "they end with it",
+        one_of("adopt", "kill"), "adopt",
+    )  # fmt: skip
 
     @property
     def kept_models(self) -> int | None:
         """How many of the best models are kept at least; None for all."""
         if self.keep_models == "all":
             return None
-        found = _KEEP.match(self.keep_models)
-        assert found is not None
-        return int(found[1] or 1)
+        return int(self.keep_models.partition(":")[2] or 1)
 
     def may_retry(self, trial: Trial, reason: str) -> bool:
         """Whether a trial that ended with `reason` is tried again."""
@@ -71,90 +98,7 @@ class Safety:
         limit: int = self.max_failures * (LATER_FACTOR if has_result else 1)
         return 0 < limit <= state.fast_failures
 
-    def describe(self) -> dict[str, Any]:
-        """The options that `read_safety` reads back."""
-        described = dataclasses.asdict(self)
-        described["max_retries"] = ",".join(f"{k}:{n}" for k, n in self.max_retries.items())
-        return described
-
 
 def kind_of(reason: str) -> str:
     """`exit` of `exit:3`."""
     return reason.partition(":")[0]
-
-
-def read_safety(options: Mapping[str, Any], mistake: Callable[[str], None]) -> Safety:
-    """The Safety that options give, by their long names; mistakes are told one by one."""
-    known = {f.name: options[f.name] for f in dataclasses.fields(Safety) if f.name in options}
-    values = {name: value for name, value in known.items() if value is not None}
-    readers: Mapping[str, Callable[[str], Any]] = {
-        "max_retries": _with_default_retries,
-        "max_failures": _count,
-        "min_free_gb": _gigabytes,
-        "min_free_gpu_gb": _gigabytes,
-        "lease_dir": str,
-        "strict_exit": _flag,
-        "keep_models": _keep,
-        "on_tuner_death": _on_death,
-    }
-    read: dict[str, Any] = {}
-    for name, value in values.items():
-        try:
-            read[name] = readers[name](str(value))
-        except ValueError as error:
-            mistake(f"--{name}={value} {error}")
-    return Safety(**read)
-
-
-def _retries(text: str) -> dict[str, int]:
-    """`2` for every reason, or `oom:1,timeout:2`."""
-    if text.isascii() and text.isdigit():
-        return dict.fromkeys(RETRY_REASONS, int(text))
-    found = {}
-    for part in filter(None, text.split(",")):
-        kind, _, count = part.partition(":")
-        if kind not in RETRY_REASONS or not (count.isascii() and count.isdigit()):
-            raise ValueError(
-                "must be a number, or pairs such as oom:1,timeout:2 of these reasons: "
-                + ", ".join(RETRY_REASONS)
-            )
-        found[kind] = int(count)
-    return found
-
-
-def _with_default_retries(text: str) -> dict[str, int]:
-    return {**_retries(DEFAULTS["max_retries"]), **_retries(text)}
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("must be a whole number of at least 0 (0: never stop)")
-    return int(text)
-
-
-def _gigabytes(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError("must be a number of GiB of at least 0")
-    return number
-
-
-def _flag(text: str) -> bool:
-    if text not in ("True", "False"):
-        raise ValueError("must be true or false")
-    return text == "True"
-
-
-def _keep(text: str) -> str:
-    if not _KEEP.match(text):
-        raise ValueError("must be all, best, or top:K such as top:5")
-    return text
-
-
-def _on_death(text: str) -> str:
-    if text not in ("adopt", "kill"):
-        raise ValueError("must be adopt or kill")
-    return text

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-from autofinetune.config.defaults import DEFAULTS
-from autofinetune.core.state import Direction
+from autofinetune.config.option import SCORE, label, one_of, option, pattern
 
-FINAL = ("last", "best")
+if TYPE_CHECKING:
+    from autofinetune.core.direction import Direction
+
 NO_METRIC = "no_metric"  # why a trial failed that ended well and logged no value
-_MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -27,55 +24,27 @@ class Scoring:
     says which of the values is the score: `last` or `best`.
     """
 
-    metric: str = ""
-    final: str = DEFAULTS["final"]
-    metric_pattern: str = ""
+    metric: str = option(
+        "NAME", SCORE,
+        "use the value that a library logs under this name (W&B, Lightning, transformers, Keras, "
+        "XGBoost, LightGBM, TensorBoard, MLflow) as the score",
+        label, "", unset="train.py reports it", is_basic=True,
+    )  # fmt: skip
+    final: str = option(
+        "WHICH", SCORE, "which of the logged values is the score: last or best",
+        one_of("last", "best"), "last",
+    )  # fmt: skip
+    metric_pattern: str = option(
+        "REGEX", SCORE,
+        "find the score in the output of train.py, as the one group of this regular expression, "
+        "such as 'acc=([0-9.]+)'",
+        pattern, "", unset="the output is not read",
+    )  # fmt: skip
 
     @property
     def is_logged(self) -> bool:
         """Whether a logged value can be the score."""
         return bool(self.metric or self.metric_pattern)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the options that `read_scoring` reads back."""
-        return dataclasses.asdict(self)
-
-
-def read_scoring(options: Mapping[str, Any], mistake: Callable[[str], None]) -> Scoring:
-    """Return the Scoring that options give by their long names; report each mistake."""
-    metric = str(options.get("metric") or "")
-    if len(metric) > _MOST_CHARACTERS or not metric.isprintable():
-        mistake(
-            f"--metric: must be a name of at most {_MOST_CHARACTERS} printable characters, "
-            f"found {metric!r:.60}"
-        )
-        metric = ""
-    final = str(options.get("final") or DEFAULTS["final"]).lower()
-    if final not in FINAL:
-        mistake(f"--final={options['final']} is unknown; use one of: {', '.join(FINAL)}")
-        final = DEFAULTS["final"]
-    pattern = str(options.get("metric_pattern") or "")
-    why = _problem(pattern) if pattern else ""
-    if why:
-        mistake(f"--metric_pattern={pattern:.60}: {why}")
-        pattern = ""
-    return Scoring(metric, final, pattern)
-
-
-def _problem(pattern: str) -> str:
-    """Return why a pattern cannot be used, or nothing."""
-    if len(pattern) > _MOST_CHARACTERS:
-        return f"must have at most {_MOST_CHARACTERS} characters"
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"is not a regular expression: {error}"
-    if groups != 1:
-        return (
-            f"must have one group for the value, found {groups}; for instance "
-            r"'acc=([0-9.]+)', with (?:...) around what is not the value"
-        )
-    return ""
 
 
 @dataclass

@@ -10,10 +10,12 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autofinetune.core.fields import READERS
-from autofinetune.space import Value
+
+if TYPE_CHECKING:
+    from autofinetune.space import Value
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum
 from typing import Any
 
+from autofinetune.core.direction import Direction
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
@@ -27,17 +27,6 @@ from autofinetune.core.trials import Status, Trial, Trials
 from autofinetune.errors import EnvironmentProblem
 
 __all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial", "device_of"]
-
-
-class Direction(str, Enum):
-    """What a better score is. `merit` is the one place where it is turned."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
-
-    def merit(self, score: float) -> float:
-        """The score as everything inside compares it: higher is better."""
-        return score if self is Direction.MAXIMIZE else -score
 
 
 # Which statuses each event may meet; anything else is our own bug or a damaged journal.

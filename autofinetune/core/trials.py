@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autofinetune.space import Value
+if TYPE_CHECKING:
+    from autofinetune.space import Value
 
 
 class Status(str, Enum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 from autofinetune.space.fields import short
 
 from .reader import Section
@@ -64,10 +64,10 @@ def directories(given: Mapping[str, Any]) -> dict[str, Path]:
         if not part:
             continue
         if not (name and equals and directory):
-            raise UsageError(f"--volume={part} is not of the form NAME=DIR")
+            raise UsageError(Mistake("volume", "is not of the form NAME=DIR", part))
         place = Path(directory).expanduser().absolute()
         if not place.is_dir():
-            raise UsageError(f"--volume={part}: there is no directory {place}")
+            raise UsageError(Mistake("volume", f": there is no directory {place}", part))
         found[name] = place
     return found
 

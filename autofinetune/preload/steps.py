@@ -48,20 +48,17 @@ def imports_among(steps: Sequence[str]) -> list[str]:
 
 
 def mistakes(option: str, script: Path) -> Iterator[str]:
-    """What is wrong with `--preload`, found without importing anything."""
+    """Yield what is wrong with a value of `--preload`, without importing anything."""
     for word in words_of(option):
         name = word.partition(":")[0]
         if not _WORD.match(word):
-            yield f"--preload={option}: {word!r} is no name of a module; write torch,transformers"
+            yield f"{word!r} is no name of a module; write torch,transformers"
         elif _is_local(name, script):
-            yield (
-                f"--preload={option}: {name} lies beside the script, where it may change; "
-                "name installed modules"
-            )
+            yield (f"{name} lies beside the script, where it may change; name installed modules")
         elif name.partition(".")[0] in _EACH_TRIAL_ITSELF:
-            yield f"--preload={option}: each trial has to import {name} itself; leave it out"
+            yield f"each trial has to import {name} itself; leave it out"
         elif _find(name) is None:
-            yield f"--preload={option}: there is no module {name}; install it, or leave it out"
+            yield f"there is no module {name}; install it, or leave it out"
 
 
 def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:

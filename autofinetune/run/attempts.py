@@ -41,7 +41,7 @@ def make_attempt(
         directory=str(directory.absolute()),
         log=str(paths.trial_log(trial.round, trial.member).absolute()),
         grace_s=grace_s,
-        time_limit_s=config.time_limit_s,
+        time_limit_s=config.trial_timeout,
         nni_wire=config.nni_wire,
         processes=evaluator.processes(trial, parent),
         framework=config.program.framework,

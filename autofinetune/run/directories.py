@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.config import DESCRIBED_IN, JOURNAL_TIP, Config
+from autofinetune.config.build import DESCRIBED_IN, JOURNAL_TIP, from_description
+from autofinetune.config.config import Config
 from autofinetune.core.state import State
-from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, UsageError
+from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.run.presence import note_tuner, noted_tuner
 from autofinetune.runner.files import try_lock
@@ -26,13 +27,13 @@ def refuse_used_directory(paths: RunPaths) -> None:
     """Raise UsageError where a new run cannot begin."""
     root = paths.root
     if root.exists() and not root.is_dir():
-        raise UsageError(f"--output_dir {root} is a file; name a directory")
+        raise UsageError(Mistake("output_dir", f"{root} is a file; name a directory"))
     directory = paths.shown
     if holds_run(paths):
         state = read_run(paths)
         raise UsageError(
             f"{directory} already holds a run ({state.ended} of "
-            f"{recorded_config(paths).max_trials} trials done)",
+            f"{recorded_config(paths).planned} trials done)",
             f"continue it with: autofinetune resume {directory}      "
             "or choose another --output_dir",
         )
@@ -70,7 +71,7 @@ def recorded_config(paths: RunPaths) -> Config:
         first = journal.created()
     assert first is not None
     with of_the_journal(paths):
-        return Config.from_description(first.config)
+        return from_description(first.config)
 
 
 def known_config(paths: RunPaths) -> Config:
@@ -102,7 +103,7 @@ def read_run(paths: RunPaths) -> State:
         first = journal.created()
         assert first is not None
         with of_the_journal(paths):
-            state = State(Config.from_description(first.config).direction)
+            state = State(from_description(first.config).direction)
         state.apply_all(journal.events())
     return state
 

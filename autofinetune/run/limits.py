@@ -38,7 +38,7 @@ class Limits:
         state = self._state
         if state.quarantined.keys() >= set(slots):
             return NO_SLOT
-        is_more_to_ask = len(state.trials) < self._config.max_trials and not exhausted
+        is_more_to_ask = len(state.trials) < self._config.planned and not exhausted
         is_more_to_start = bool(state.queued) or is_more_to_ask
         if self._config.safety.is_broken(state) and is_more_to_start:
             return BROKEN

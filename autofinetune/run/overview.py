@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from autofinetune.config.config import planned_trials
+from autofinetune.config.build import planned_trials
 from autofinetune.core import fields
 from autofinetune.core.events import RunCreated, TrialCreated, decode_event
 from autofinetune.core.run_state import RunState, run_state
@@ -49,6 +49,7 @@ class Overview:
     """A run at one moment. `counts` has every `Status`; `quarantined` maps slots to reasons."""
 
     run: str
+    name: str
     state: RunState
     reason: str
     max_trials: int
@@ -95,6 +96,7 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     repeats = config.get("repeats", 1)
     return Overview(
         run=begun.run,
+        name=config.get("name", ""),
         state=state,
         reason=reason,
         max_trials=max_trials,

@@ -70,7 +70,7 @@ def _about(option: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        error.option = option
+        error.about(option)
         raise
 
 

@@ -17,8 +17,8 @@ from autofinetune.config.commands import (
     with_directories,
 )
 from autofinetune.config.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
-from autofinetune.config.defaults import option_name
 from autofinetune.config.masking import masked
+from autofinetune.config.option import option_name
 from autofinetune.config.passing import CALLS, HYDRA, as_overrides, overrides
 from autofinetune.config.program import variables
 from autofinetune.errors import UsageError
@@ -221,7 +221,7 @@ def needed_options(config: Config) -> dict[str, str]:
     needed = {}
     if config.passing != CALLS:
         needed = dict.fromkeys(option_names(config), "a hyperparameter")
-    if EVALUATORS[config.evaluator].continues_models and config.rounds > 1:
+    if EVALUATORS[config.evaluator].continues_models and config.round > 1:
         whats = (
             (SAVED_PARAMS_DIR, SAVED_DIR_MACRO, "the directory in which to save the model"),
             (MODEL_PATH, MODEL_PATH_MACRO, "the directory of the model to continue from"),

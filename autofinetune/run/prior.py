@@ -11,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.config import Config, check_described
+from autofinetune.config.build import planned_trials
+from autofinetune.config.config import Config
 from autofinetune.core.state import Direction, State
-from autofinetune.errors import AutofinetuneError, UsageError
+from autofinetune.errors import AutofinetuneError, Mistake, UsageError
 from autofinetune.space import Space, Value
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import opened_run
@@ -37,19 +38,23 @@ def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise UsageError(
-                f"--enqueue={file} has more than {_MOST_BYTES >> 20} MiB",
+                Mistake("enqueue", f"has more than {_MOST_BYTES >> 20} MiB", file),
                 "give a table of configurations, such as a part of a trials.csv",
             )
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         rows = list(reader)
         columns = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--enqueue={file} cannot be read: {error}") from None
+        raise UsageError(Mistake("enqueue", f"cannot be read: {error}", file)) from None
     names = [parameter.name for parameter in space]
     if not set(columns) & set(names):
         raise UsageError(
-            f"--enqueue={file} has no column of a hyperparameter; its columns are: "
-            f"{', '.join(columns) or 'none'}",
+            Mistake(
+                "enqueue",
+                "has no column of a hyperparameter; its columns are: "
+                f"{', '.join(columns) or 'none'}",
+                file,
+            ),
             f"its first line must name some of: {', '.join(names)}",
         )
     return [_configuration(file, line, row, space) for line, row in enumerate(rows, 2)]
@@ -64,8 +69,12 @@ def _configuration(
         if not space.is_active(parameter, params):
             if text:
                 raise UsageError(
-                    f"--enqueue={file}, line {line}: {parameter.name} has a value, but the choice "
-                    "that it depends on is another one",
+                    Mistake(
+                        "enqueue",
+                        f", line {line}: {parameter.name} has a value, but the choice "
+                        "that it depends on is another one",
+                        file,
+                    ),
                     "leave the cell empty",
                 )
             continue
@@ -73,7 +82,9 @@ def _configuration(
             params[parameter.name] = parameter.parse(text) if text else parameter.init
         except ValueError:
             raise UsageError(
-                f"--enqueue={file}, line {line}: {text!r} is not a value of {parameter.name}",
+                Mistake(
+                    "enqueue", f", line {line}: {text!r} is not a value of {parameter.name}", file
+                ),
                 f"what is allowed: {dict(parameter.describe())}",
             ) from None
     return params
@@ -93,23 +104,30 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
         with opened_run(directory) as paths:
             if not os.path.lexists(paths.journal):
                 raise UsageError(
-                    f"--warm_start={directory} holds no run (there is no {paths.journal.name})",
+                    Mistake(
+                        "warm_start", f"holds no run (there is no {paths.journal.name})", directory
+                    ),
                     "give the output directory of an earlier run",
                 )
             with closing(SqliteJournal(paths.journal, read_only=True)) as journal:
                 created = journal.created()
                 if created is not None:
-                    check_described(created.config)
+                    planned_trials(created.config)  # which checks it
                     state.apply_all(journal.events())
     except UsageError:
         raise
     except AutofinetuneError as error:
-        raise UsageError(f"--warm_start={directory} cannot be read: {error}", error.tip) from None
+        raise UsageError(
+            Mistake("warm_start", f"cannot be read: {error}", directory), error.tip
+        ) from None
     theirs = Direction(state.config.get("direction", direction.value))
     if theirs is not direction:
         raise UsageError(
-            f"--warm_start={directory}: that run did {theirs.value} its score, this one would "
-            f"{direction.value} it",
+            Mistake(
+                "warm_start",
+                f": that run did {theirs.value} its score, this one would {direction.value} it",
+                directory,
+            ),
             f"give --direction={theirs.value}, or another run",
         )
     ended = [trial for trial in state.trials.values() if trial.status.is_final]
@@ -120,7 +138,11 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             found.append(Known(params, state.told(trial)))
     if not found:
         raise UsageError(
-            f"--warm_start={directory}: none of its {len(ended)} finished trials fits this space",
+            Mistake(
+                "warm_start",
+                f": none of its {len(ended)} finished trials fits this space",
+                directory,
+            ),
             "the hyperparameters must have the same names and common ranges",
         )
     return found

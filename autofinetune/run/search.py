@@ -7,7 +7,7 @@ Who proposes candidates depends on three options: `--tuning_strategy` itself, `-
 from __future__ import annotations
 
 from autofinetune.config.config import Config
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.strategies import (
     Known,
@@ -37,8 +37,12 @@ def make_search(config: Config) -> Strategy:
         is_training = False  # it is such a training itself
         if config.safety.kept_models is not None:
             raise UsageError(
-                f"--keep_models={config.safety.keep_models} does not go with the strategy "
-                f"{config.tuning_strategy}, which may continue any model",
+                Mistake(
+                    "keep_models",
+                    "does not go with the strategy "
+                    f"{config.tuning_strategy}, which may continue any model",
+                    config.safety.keep_models,
+                ),
                 "keep them all: --keep_models=all",
             )
     strategy = create_strategy(
@@ -49,7 +53,7 @@ def make_search(config: Config) -> Strategy:
         allow_repeats=continues,
         options=options,
         schedule="async" if is_training else config.schedule,
-        rounds=None if is_training else config.rounds,
+        rounds=None if is_training else config.round,
     )
     strategy.enqueue(config.enqueued)
     for run in config.earlier:
@@ -58,5 +62,5 @@ def make_search(config: Config) -> Strategy:
         # Loaded late: it needs numpy, and a command line with a mistake in it does not.
         from autofinetune.strategies.training import PopulationTraining
 
-        return PopulationTraining(strategy, config.popsize, config.schedule, config.rounds)
+        return PopulationTraining(strategy, config.popsize, config.schedule, config.round)
     return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy

@@ -19,7 +19,7 @@ from autofinetune.config.build import Names, build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Engine, Executor
+from autofinetune.executors import EXECUTORS, Engine, Executor
 from autofinetune.run.directories import locked, refuse_used_directory
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_script
@@ -171,7 +171,7 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}),
+        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}, EXECUTORS),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),

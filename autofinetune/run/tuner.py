@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from autofinetune.assessors import Assessor
+from autofinetune.config.build import describe
 from autofinetune.config.config import Config
 from autofinetune.config.scoring import Values
 from autofinetune.core.events import (
@@ -137,7 +138,7 @@ class Tuner:
 
     def start(self, run: str) -> None:
         """Begin a new run under the name `run`."""
-        described, where = self.config.describe(), self.paths.where
+        described, where = describe(self.config), self.paths.where
         created = RunCreated(self._now(), run, __version__, described, where)
         self._record([created])
         self._begin()
@@ -246,7 +247,7 @@ class Tuner:
         return plan(
             self.state,
             self._clear(free) if can_start else [],
-            max_trials=self.config.max_trials,
+            max_trials=self.config.planned,
             can_ask=self._can_ask,
             exhausted=self._exhausted,
             stopping=self._why_no_more(),
@@ -265,7 +266,7 @@ class Tuner:
             and self.config.schedule == "async"
             and self._can_ask
             and not (self._exhausted or state.queued or self._why_no_more())
-            and len(state.trials) < self.config.max_trials
+            and len(state.trials) < self.config.planned
         )
 
     def _clear(self, free: Sequence[str]) -> list[str]:
@@ -411,7 +412,7 @@ class Tuner:
 
     def _ask_to_stop(self, key: Key) -> None:
         self._executor.request_stop(key)
-        self._stop_deadlines[key] = self._world.monotonic() + self.config.stop_grace_s
+        self._stop_deadlines[key] = self._world.monotonic() + self.config.stop_grace
 
     def _end_what_does_not_stop(self) -> None:
         now = self._world.monotonic()

@@ -63,7 +63,7 @@ class Console(Sink):
         elif isinstance(event, AttemptLost):
             self._say(f"{_name(state.trials[event.trial])}  {event.reason}; it will be run again")
         elif isinstance(event, RunResumed):
-            done = f"{state.ended} of {self._config.max_trials} trials are done"
+            done = f"{state.ended} of {self._config.planned} trials are done"
             running = f"{len(state.running)} were running"
             self._say(f"resumed: {done}" + (f", {running}" if state.running else ""))
         elif isinstance(event, SlotQuarantined):
@@ -124,7 +124,7 @@ class Console(Sink):
             return []
 
     def _progress(self, state: State) -> str:
-        total = self._config.max_trials
+        total = self._config.planned
         best = "none" if state.best is None else f"{state.best.score:.6g}"
         if total == MOST_TRIALS:  # it goes on until it is stopped
             return f"{state.ended} done, best {best}"

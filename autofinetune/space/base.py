@@ -15,19 +15,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeGuard
 
+from autofinetune.visible import as_text as as_text
+
 from .distributions import into_unit
 
 _DIGITS = 12  # of a float: more than any training can tell apart, few enough to read
 
 Value: TypeAlias = "float | int | str | bool | None"
-
-
-def as_text(value: Any) -> str:
-    """A value as train.py reads it back exactly: repr of floats, True, False and None as words.
-
-    Lists and mappings become Python literals.
-    """
-    return value if isinstance(value, str) else repr(value)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from autofinetune.errors import UsageError, did_you_mean
+from autofinetune.errors import Mistake, UsageError, did_you_mean
 from autofinetune.space import Space
 
 from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
@@ -79,8 +79,12 @@ def known_name(name: str) -> str:
     plain = ALIASES.get(plain, plain)
     if plain not in STRATEGIES:
         raise UsageError(
-            f"--tuning_strategy={name} is unknown; use one of: {', '.join(STRATEGIES)}"
-            + did_you_mean(plain, [*STRATEGIES, *ALIASES])
+            Mistake(
+                "tuning_strategy",
+                f"is unknown; use one of: {', '.join(STRATEGIES)}"
+                + did_you_mean(plain, [*STRATEGIES, *ALIASES]),
+                name,
+            )
         )
     return plain
 

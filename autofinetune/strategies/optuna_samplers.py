@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.errors import EnvironmentProblem, UsageError, did_you_mean
+from autofinetune.errors import EnvironmentProblem, Mistake, UsageError, did_you_mean
 from autofinetune.space import Parameter, Value
 from autofinetune.space.parameters import ChoiceParameter
 
@@ -48,8 +48,12 @@ def of_sampler(name: str) -> type[Strategy]:
     found = known.get(name.lower())
     if found is None:
         raise UsageError(
-            f"--tuning_strategy=optuna:{name}: Optuna {optuna.__version__} has no such sampler"
-            f"{did_you_mean(name, known.values())}",
+            Mistake(
+                "tuning_strategy",
+                f": Optuna {optuna.__version__} has no such sampler"
+                f"{did_you_mean(name, known.values())}",
+                f"optuna:{name}",
+            ),
             f"its samplers are: {', '.join(sorted(known.values()))}",
         )
     made: type[Strategy] = type(
@@ -72,8 +76,11 @@ class OptunaSampler(Turns):
         for name in options:
             if name not in known:
                 raise UsageError(
-                    f"--strategy_options {name}={given[name]}: {cls.__name__} has no option "
-                    f"{name!r}{did_you_mean(name, known)}",
+                    Mistake(
+                        "strategy_options",
+                        f"{name}={given[name]}: {cls.__name__} has no option "
+                        f"{name!r}{did_you_mean(name, known)}",
+                    ),
                     f"the arguments of its constructor are: {', '.join(known)}",
                 )
         return options

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from autofinetune.config.build import describe
 from autofinetune.config.config import Config
 from autofinetune.core.events import (
     AttemptPlanned,
@@ -41,9 +42,9 @@ def events(trials: int) -> Iterator[Event]:
     space = load_space({"param_list": SPACE})
     config = Config(
         script="train.py", space=space, gpu="0", seed=0, working_dir="/", python="python",
-        popsize=POPSIZE, rounds=trials // POPSIZE,
+        popsize=POPSIZE, round=trials // POPSIZE,
     )  # fmt: skip
-    yield RunCreated(0.0, "run", "0", config.describe())
+    yield RunCreated(0.0, "run", "0", describe(config))
     for trial in range(trials):
         score = (trial * 7919 % 10_007) / 10_007
         params = {name: score / (1 + place) for place, name in enumerate(space.names)}

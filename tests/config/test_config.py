@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -12,13 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.build import Names, as_options, build_config
-from autofinetune.config.config import DESCRIBED, Config, planned_trials
-from autofinetune.config.defaults import option_name
+from autofinetune.config.build import (
+    DESCRIBED,
+    Names,
+    build_config,
+    describe,
+    from_description,
+    planned_trials,
+)
+from autofinetune.config.config import Config
+from autofinetune.config.option import as_options, option_name
 from autofinetune.config.placement import Placement
 from autofinetune.core.state import Direction
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import EXECUTORS
 from autofinetune.space import Space, dump_yaml, parse_yaml
 from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
 from tests.helpers import MIXED, config_of, space_of
@@ -42,7 +51,7 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS),
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,
@@ -62,13 +71,13 @@ def mistakes(folder: Path, **changes: Any) -> tuple[str, ...]:
 
 def test_the_documented_defaults(folder: Path) -> None:
     config = build(folder)
-    assert (config.popsize, config.rounds, config.max_trials) == (5, 10, 50)
+    assert (config.popsize, config.round, config.planned) == (5, 10, 50)
     assert (config.evaluator, config.tuning_strategy) == ("populationbased", "pshe2")
     assert config.direction is Direction.MAXIMIZE
     assert (config.seed, config.script_args, config.warm_args) == (42, (), None)
-    assert (config.time_limit_s, config.script_options, config.preload) == (None, None, "none")
+    assert (config.trial_timeout, config.script_options, config.preload) == (None, None, "none")
     assert (config.script, config.gpu, config.python) == ("train.py", "0", "/usr/bin/python3")
-    assert (config.assessor, config.stop_grace_s) == ("none", 30.0)
+    assert (config.assessor, config.stop_grace) == ("none", 30.0)
     assert (config.max_seconds, config.on_timeout) == (None, "drain")
     assert config.script_path == folder / "train.py"
     assert [parameter.name for parameter in config.space] == ["lr", "units"]
@@ -82,12 +91,12 @@ def test_every_option_is_taken(folder: Path) -> None:
         assessor_options="start_step=3,min_completed=2", stop_grace="0", max_seconds="7200",
         on_timeout="kill", preload="json,numpy",
     )  # fmt: skip
-    assert (config.assessor, config.stop_grace_s) == ("medianstop", 0.0)
+    assert (config.assessor, config.stop_grace) == ("medianstop", 0.0)
     assert config.assessor_options == {"start_step": "3", "min_completed": "2"}
     assert (config.max_seconds, config.on_timeout) == (7200.0, "kill")
-    assert (config.popsize, config.rounds, config.seed) == (6, 3, 7)
+    assert (config.popsize, config.round, config.seed) == (6, 3, 7)
     assert (config.evaluator, config.tuning_strategy) == ("fulltrail", "hazero")
-    assert (config.direction, config.time_limit_s) == (Direction.MINIMIZE, 1.5)
+    assert (config.direction, config.trial_timeout) == (Direction.MINIMIZE, 1.5)
     assert config.warm_args == ("--epochs=2", "--lr_decay=0.5")
     assert config.script_args == ("--max_seq_len=128", "--amp")
     assert (config.gpu, config.preload) == ("GPU-1a,2", "json,numpy")
@@ -116,9 +125,9 @@ def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
     given = build(folder, nni_wire=True, evaluator="populationbased")
     assert (given.evaluator, given.nni_wire) == ("populationbased", True)
     assert build(folder, nni_wire=False) == build(folder)
-    described = build(folder).describe()
+    described = describe(build(folder))
     del described["nni_wire"]  # as in a run from before there was a choice
-    assert not Config.from_description(described).nni_wire
+    assert not from_description(described).nni_wire
 
 
 def test_the_keys_of_a_config_yaml_are_known(folder: Path) -> None:
@@ -126,8 +135,8 @@ def test_the_keys_of_a_config_yaml_are_known(folder: Path) -> None:
         "command": ["python3", "train.py"],
         "tasks": [{"type": "w", "command": ["python3"]}],
     }
-    assert build(folder).describe().keys() <= DESCRIBED
-    assert build(folder, script="", **program).describe().keys() == DESCRIBED
+    assert describe(build(folder)).keys() <= DESCRIBED
+    assert describe(build(folder, script="", **program)).keys() == DESCRIBED
 
 
 def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
@@ -135,8 +144,8 @@ def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
         folder, popsize=2, round=3, seed=0, gpu=0, trial_timeout=30,
         script_args=["max_seq_len", 128, "amp", True], warm_args=["epochs", 2],
     )  # fmt: skip
-    assert (config.popsize, config.rounds, config.seed, config.gpu) == (2, 3, 0, "0")
-    assert config.time_limit_s == 30.0
+    assert (config.popsize, config.round, config.seed, config.gpu) == (2, 3, 0, "0")
+    assert config.trial_timeout == 30.0
     assert config.script_args == ("--max_seq_len=128", "--amp=True")
     assert config.warm_args == ("--epochs=2",)
 
@@ -284,8 +293,8 @@ def test_a_command_takes_the_place_of_a_script(folder: Path) -> None:
 
 def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
     config = build(folder, max_trials="7", popsize=3, round=50)
-    assert (config.max_trials, config.rounds) == (7, 3)
-    described = config.describe()
+    assert (config.planned, config.round) == (7, 3)
+    described = describe(config)
     assert planned_trials(described) == 7
     assert planned_trials(described | {"max_trials": None}) == 9
     assert build(folder, target_score="0.5").target_score == 0.5
@@ -340,11 +349,11 @@ def test_a_description_gives_the_same_config(folder: Path) -> None:
     ).with_script_options({"lr", "epochs"})  # fmt: skip
     assert full.placement == Placement(2, 4, 1, 3, 2)
     for config in (plain, full, command(folder, tasks=TASKS, env=["A=b"], framework="xgboost")):
-        described = config.describe()
-        assert Config.from_description(described) == config
-        assert Config.from_description(json.loads(json.dumps(described))) == config
+        described = describe(config)
+        assert from_description(described) == config
+        assert from_description(json.loads(json.dumps(described))) == config
         written = parse_yaml(dump_yaml(described).encode(), "config.yaml").value
-        assert Config.from_description(written) == config
+        assert from_description(written) == config
 
 
 def test_a_description_serves_as_options(folder: Path) -> None:
@@ -352,8 +361,8 @@ def test_a_description_serves_as_options(folder: Path) -> None:
         folder, popsize=1, seed=3, warm_args="a 1", script_args=("b", "1", "--c"), trial_timeout=2
     )
     again = build_config(
-        config.describe(),
-        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR]),
+        describe(config),
+        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS),
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,
@@ -362,17 +371,17 @@ def test_a_description_serves_as_options(folder: Path) -> None:
 
 
 def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
-    described = config_of().describe()
-    for name in Placement().describe():
+    described = describe(config_of())
+    for name in dataclasses.asdict(Placement()):
         del described[name]
-    assert Config.from_description(described) == config_of()
+    assert from_description(described) == config_of()
 
 
 def test_a_description_from_before_there_were_assessors_has_none() -> None:
-    described = config_of().describe()
+    described = describe(config_of())
     for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
         del described[name]
-    assert Config.from_description(described) == config_of()
+    assert from_description(described) == config_of()
 
 
 @pytest.mark.parametrize("mode", ["minimize", "Maximize"])
@@ -390,11 +399,11 @@ def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) ->
 
 
 def test_a_run_from_before_there_was_a_choice_goes_on_as_it_began() -> None:
-    described = config_of().describe()
-    assert Config.from_description(described).members_have_models
+    described = describe(config_of())
+    assert from_description(described).members_have_models
     del described["exploit"], described["replayed"]
-    assert Config.from_description(described).exploit == "better_half"
-    assert not Config.from_description(described).members_have_models
+    assert from_description(described).exploit == "better_half"
+    assert not from_description(described).members_have_models
 
 
 def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
@@ -402,15 +411,15 @@ def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
 
 
 def test_a_damaged_description_is_refused() -> None:
-    described = config_of().describe() | {"param_list": [{"name": "lr"}]}
+    described = describe(config_of()) | {"param_list": [{"name": "lr"}]}
     with pytest.raises(ConfigError, match="type is missing"):
-        Config.from_description(described)
+        from_description(described)
 
 
 @pytest.mark.parametrize("space", [space_of("float", "log", "int", "small", "choice"), None])
 def test_any_space_survives_a_description(space: Space | None) -> None:
-    config = config_of(space, time_limit_s=1e-3, warm_args=())
-    assert Config.from_description(config.describe()) == config
+    config = config_of(space, trial_timeout=1e-3, warm_args=())
+    assert from_description(describe(config)) == config
 
 
 def test_script_options_are_sorted() -> None:
@@ -478,6 +487,6 @@ def test_the_name_of_an_option(word: str, name: str) -> None:
 
 
 def test_a_timeout_is_finite(folder: Path) -> None:
-    limit = build(folder, trial_timeout="1e308").time_limit_s
+    limit = build(folder, trial_timeout="1e308").trial_timeout
     assert limit is not None
     assert math.isfinite(limit)

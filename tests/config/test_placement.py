@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.placement import Placement, read_placement
+from autofinetune.config.build import describe, from_description
+from autofinetune.config.options import parts_of
+from autofinetune.config.placement import Placement
+from tests.helpers import config_of, told, values_of
 
 
 def read(**options: Any) -> Placement:
-    mistakes: list[str] = []
-    placement = read_placement(options, mistakes.append)
-    assert mistakes == []
+    placement = parts_of(values_of(gpu="0", **options))["placement"]
+    assert isinstance(placement, Placement)
     return placement
 
 
@@ -32,12 +34,11 @@ def test_there_is_a_rank_for_each_device_unless_it_is_said_otherwise() -> None:
 )
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", "", "1025", "9" * 5000, "²", 0, True])
 def test_mistakes(name: str, value: object) -> None:
-    mistakes: list[str] = []
-    read_placement({name: value}, mistakes.append)
-    assert mistakes == [f"--{name}={value} must be a whole number from 1 to 1024"]
+    assert told(**{name: value}) == [
+        f"--{name}={value!s:.200} must be a whole number from 1 to 1024"
+    ]
 
 
 def test_it_survives_the_journal() -> None:
     placement = read(trials_per_gpu=2, gpus_per_trial=2, ranks_per_trial=1, cpus_per_trial=8)
-    assert read(**placement.describe()) == placement
-    assert read(**Placement().describe()) == Placement()
+    assert from_description(describe(config_of(placement=placement))).placement == placement

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from autofinetune.config.program import Program, Task, read_program, variables
+from autofinetune.errors import Mistake
 
 
 def read(options: dict[str, Any]) -> tuple[Program, list[str]]:
-    mistakes: list[str] = []
-    return read_program(options, mistakes.append), mistakes
+    mistakes: list[Mistake] = []
+    return read_program(options, mistakes.append), list(map(str, mistakes))
 
 
 def test_a_script_has_no_program() -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.safety import RETRY_REASONS, Safety, read_safety
+from autofinetune.config.build import describe, from_description
+from autofinetune.config.option import RETRY_REASONS
+from autofinetune.config.options import parts_of
+from autofinetune.config.safety import Safety
 from autofinetune.core.events import AttemptLost, AttemptPlanned, SlotQuarantined, TrialEnded
 from autofinetune.core.state import SUSPECT_SLOT, Status
 from autofinetune.errors import DiskFull, EnvironmentProblem
@@ -18,13 +21,12 @@ from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.world import World
-from tests.helpers import Clock, Recorder, config_of, play, table, tuner_in_memory
+from tests.helpers import Clock, Recorder, config_of, play, table, told, tuner_in_memory, values_of
 
 
 def read(**options: Any) -> Safety:
-    mistakes: list[str] = []
-    safety = read_safety(options, mistakes.append)
-    assert mistakes == []
+    safety = parts_of(values_of(gpu="0", **options))["safety"]
+    assert isinstance(safety, Safety)
     return safety
 
 
@@ -66,20 +68,18 @@ def test_kept_models(text: str, count: int | None) -> None:
         ("strict_exit", "perhaps", "true or false"),
         ("keep_models", "top:0", "all, best, or top:K"),
         ("keep_models", "some", "all, best, or top:K"),
-        ("on_tuner_death", "panic", "adopt or kill"),
+        ("on_tuner_death", "panic", "use one of: adopt, kill"),
     ],
 )
 def test_mistakes(name: str, value: str, words: str) -> None:
-    mistakes: list[str] = []
-    read_safety({name: value}, mistakes.append)
-    assert len(mistakes) == 1
-    assert mistakes[0].startswith(f"--{name}={value} ")
-    assert words in mistakes[0]
+    (mistake,) = told(**{name: value})
+    assert mistake.startswith(f"--{name}={value} ")
+    assert words in mistake
 
 
 def test_it_survives_the_journal() -> None:
     safety = read(max_retries="oom:1", max_failures=7, keep_models="top:2", min_free_gb=0)
-    assert read(**safety.describe()) == safety
+    assert from_description(describe(config_of(safety=safety))).safety == safety
 
 
 # --- retries ------------------------------------------------------------------------------------

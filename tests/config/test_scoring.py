@@ -6,8 +6,10 @@ import math
 
 import pytest
 
-from autofinetune.config.scoring import Scoring, Values, read_scoring
+from autofinetune.config.build import describe, from_description
+from autofinetune.config.scoring import Scoring, Values
 from autofinetune.core.state import Direction
+from tests.helpers import config_of, told
 
 LAST = Scoring(metric="acc")
 BEST = Scoring(metric="acc", final="best")
@@ -58,8 +60,8 @@ def test_what_the_script_reports_goes_before_what_it_logs() -> None:
 
 def test_options_are_read_back_as_they_were() -> None:
     scoring = Scoring("val/acc", "best", r"acc=([0-9.]+)")
-    assert read_scoring(scoring.describe(), pytest.fail) == scoring
-    assert read_scoring({}, pytest.fail) == Scoring()
+    assert from_description(describe(config_of(scoring=scoring))).scoring == scoring
+    assert from_description(describe(config_of())).scoring == Scoring()
 
 
 @pytest.mark.parametrize(
@@ -75,9 +77,6 @@ def test_options_are_read_back_as_they_were() -> None:
     ],
 )
 def test_mistakes(option: str, value: str, words: str) -> None:
-    mistakes: list[str] = []
-    scoring = read_scoring({option: value}, mistakes.append)
-    assert len(mistakes) == 1
-    assert mistakes[0].startswith(f"--{option}")
-    assert words in mistakes[0]
-    assert scoring == Scoring()
+    (mistake,) = told(**{option: value})
+    assert mistake.startswith(f"--{option}")
+    assert words in mistake

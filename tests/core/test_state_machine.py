@@ -424,7 +424,7 @@ class Run(RuleBasedStateMachine):
 
     def bring_to_the_end(self) -> None:
         self.free_gb, self.disk.full, self.disk.writes_left = math.inf, 0, None
-        most = self.config.max_trials
+        most = self.config.planned
         for _ in range(6 * most + 10):
             if self.end_reason in ("done", "exhausted"):
                 break

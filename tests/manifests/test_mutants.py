@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.build import Names, build_config
-from autofinetune.config.config import Config
+from autofinetune.config.build import Names, build_config, describe, from_description
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
 from autofinetune.manifests.reader import File
@@ -145,7 +144,9 @@ def test_a_list_or_mapping_may_stand_anywhere(
     assert "refused" in outcomes
 
 
-NAMES = Names(str, {"fulltrail"}, {"async"}, {"none", "medianstop", "asha", "hyperband"})
+NAMES = Names(
+    str, {"fulltrail"}, {"async"}, {"none", "medianstop", "asha", "hyperband"}, {"local"}
+)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -162,7 +163,7 @@ def test_what_is_read_is_a_run_or_a_mistake_in_it(kind: str, tmp_path: Path) -> 
                     manifest.options, NAMES, python="python", random_seed=0,
                     working_dir=str(manifest.options["working_dir"]),
                 )  # fmt: skip
-                assert Config.from_description(config.describe()) == config
+                assert from_description(describe(config)) == config
                 built += 1
         except ConfigError:
             pass

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autofinetune.config.build import describe
 from autofinetune.config.safety import Safety
 from autofinetune.core.events import (
     AttemptPlanned,
@@ -28,7 +29,7 @@ def run_of(scores: list[float | None], **fields: Any) -> tuple[State, Limits, li
     config = config_of(**fields)
     state, clock = State(config.direction), [50.0]
     limits = Limits(config, state, lambda: clock[0])
-    state.apply(RunCreated(LATER, "run", "0", config.describe()))
+    state.apply(RunCreated(LATER, "run", "0", describe(config)))
     limits.begin()
     for trial, score in enumerate(scores):
         at = LATER + trial + 1

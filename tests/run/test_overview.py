@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from autofinetune.config.build import describe
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
@@ -86,7 +87,7 @@ def test_after_any_event_it_says_what_the_state_says(
 
 def begun(**fields: Any) -> list[Event]:
     return [
-        RunCreated(1.0, "r", "0", config_of(**fields).describe()),
+        RunCreated(1.0, "r", "0", describe(config_of(**fields))),
         TrialCreated(2.0, 0, 0, 0, (0.5,), {"lr": 0.1}, None),
         AttemptPlanned(3.0, 0, 1, "a"),
         Reported(4.0, 0, 1, 7, 0.4, 30),
@@ -106,7 +107,7 @@ def test_who_was_asked_to_stop_is_told(tmp_path: Path) -> None:
 
 
 def test_of_equal_scores_the_first_is_the_best_and_stopped_ones_are_none(tmp_path: Path) -> None:
-    events: list[Event] = [RunCreated(1.0, "r", "0", config_of().describe())]
+    events: list[Event] = [RunCreated(1.0, "r", "0", describe(config_of()))]
     for trial, (status, score) in enumerate(
         [("STOPPED", 0.9), ("COMPLETED", 0.5), ("COMPLETED", 0.5), ("FAILED", None)]
     ):
@@ -150,7 +151,7 @@ def test_slots_are_quarantined_until_the_run_is_resumed(tmp_path: Path) -> None:
 
 def test_one_old_trial_among_many_is_found(tmp_path: Path) -> None:
     """Numbers of trials are found in the journal by halving."""
-    events: list[Event] = [RunCreated(1.0, "r", "0", config_of().describe())]
+    events: list[Event] = [RunCreated(1.0, "r", "0", describe(config_of()))]
     for trial in range(300):
         events.append(TrialCreated(2.0, trial, 0, 0, (0.5,), {"lr": trial}, None))
         events.append(AttemptPlanned(3.0, trial, 1, str(trial % 3)))

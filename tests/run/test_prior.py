@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config.build import describe, from_description
 from autofinetune.core.events import RunCreated, TrialEnded
 from autofinetune.core.state import Direction
 from autofinetune.errors import UsageError
@@ -217,5 +218,5 @@ def test_a_run_keeps_what_it_knew(tmp_path: Path, space: Space) -> None:
         repeats=2,
         strategy_options={"step": "0.4"},
     )
-    event = RunCreated(0.0, "run", "1", config.describe())
-    assert type(config).from_description(event.config) == config
+    event = RunCreated(0.0, "run", "1", describe(config))
+    assert from_description(event.config) == config

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.safety import read_safety
+from autofinetune.config.safety import Safety
 from autofinetune.errors import UsageError
 from autofinetune.run.search import make_search
 from autofinetune.space import Value, load_space
@@ -38,7 +38,7 @@ def test_the_options_decide(fields: dict[str, Any], kind: type[Strategy]) -> Non
     search = make_search(config)
     assert type(search) is kind
     assert search.rounds is not None
-    assert search.popsize * search.rounds == (config.max_trials if kind is not Replay else 1)
+    assert search.popsize * search.rounds == (config.planned if kind is not Replay else 1)
     (first,) = search.ask(1)
     assert first.params == INIT or kind is PBT  # which begins at random
 
@@ -61,7 +61,7 @@ def test_options_of_the_strategy_are_checked_and_taken() -> None:
 
 
 def test_a_strategy_that_names_parents_needs_all_models() -> None:
-    safety = read_safety({"keep_models": "best"}, print)
+    safety = Safety(keep_models="best")
     with pytest.raises(UsageError, match="--keep_models=best does not go with the strategy pbt"):
         make_search(config_of(tuning_strategy="pbt", safety=safety))
     make_search(config_of(tuning_strategy="pbt", safety=safety, evaluator="fulltrail"))

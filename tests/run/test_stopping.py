@@ -108,7 +108,7 @@ def test_a_stopped_trial_is_not_continued(tmp_path: Path) -> None:
         (model / "weights").write_text("")
         return only_first_good(attempt)
 
-    state = run(tuner_of(tmp_path, program, evaluator="populationbased", rounds=4))
+    state = run(tuner_of(tmp_path, program, evaluator="populationbased", round=4))
     stopped = {t.id for t in state.trials.values() if t.status is Status.STOPPED}
     parents = {t.parent for t in state.trials.values() if t.parent is not None}
     assert stopped
@@ -141,7 +141,7 @@ def test_who_does_not_stop_is_ended_within_the_grace(tmp_path: Path, grace: floa
             played_.final, 1000.0, 0, played_.intermediate, 1.0, stop_seconds=None
         ) if attempt.trial else played_  # fmt: skip
 
-    tuner = tuner_of(tmp_path, stubborn, stop_grace_s=grace, popsize=2)
+    tuner = tuner_of(tmp_path, stubborn, stop_grace=grace, popsize=2)
     tuner._executor = executor = Watched(stubborn)
     object.__setattr__(tuner._world, "monotonic", lambda: executor.now)
     state = run(tuner)
@@ -216,7 +216,7 @@ def test_trials_that_continue_a_model_are_compared_among_themselves(tmp_path: Pa
         return played(GOOD if attempt.trial < 2 else BAD)
 
     tuner = tuner_of(
-        tmp_path, program, evaluator="populationbased", popsize=2, rounds=2, schedule="round"
+        tmp_path, program, evaluator="populationbased", popsize=2, round=2, schedule="round"
     )
     assert run(tuner).counts[Status.COMPLETED] == 4
 
@@ -260,7 +260,7 @@ def test_a_trial_that_was_asked_is_asked_again_after_a_resume(tmp_path: Path) ->
         return played(BAD * 20, stop_seconds=None)
 
     again = tuner_of(
-        tmp_path, journal=MemoryJournal(recorder.events[: asked + 1]), popsize=2, stop_grace_s=4.0
+        tmp_path, journal=MemoryJournal(recorder.events[: asked + 1]), popsize=2, stop_grace=4.0
     )
     again._executor = executor = Watched(stubborn)
     object.__setattr__(again._world, "monotonic", lambda: executor.now)
@@ -300,9 +300,9 @@ def test_or_running_ones_are_ended_and_can_be_run_again(tmp_path: Path) -> None:
 
 def test_time_spent_in_earlier_lives_counts(tmp_path: Path) -> None:
     journal = MemoryJournal()
-    run(tuner_of(tmp_path, long, journal=journal, assessor="none", assessor_options={}, rounds=1))
+    run(tuner_of(tmp_path, long, journal=journal, assessor="none", assessor_options={}, round=1))
     again = tuner_of(
-        tmp_path, long, journal=journal, assessor="none", assessor_options={}, rounds=2,
+        tmp_path, long, journal=journal, assessor="none", assessor_options={}, round=2,
         max_seconds=5.0,
     )  # fmt: skip
     again.resume()

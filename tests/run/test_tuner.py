@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.config import EXPLOITS, OWN_OPTIONS
+from autofinetune.config.config import OWN_OPTIONS
 from autofinetune.config.safety import Safety
 from autofinetune.core.events import (
     AttemptLost,
@@ -75,7 +75,7 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
 def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
     tmp_path: Path, strategy: str, evaluator: str, exploit: str, first: int
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=4)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, round=4)
     config = dataclasses.replace(config, exploit=exploit or config.exploit)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
@@ -91,7 +91,7 @@ def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
 
 
 def test_a_strategy_that_names_parents_goes_on_with_them_after_a_kill(tmp_path: Path) -> None:
-    config = config_of(tuning_strategy="pbt", strategy_options={"population_size": "3"}, rounds=4)
+    config = config_of(tuning_strategy="pbt", strategy_options={"population_size": "3"}, round=4)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
     tuner.start("run")
@@ -109,7 +109,7 @@ def test_a_strategy_that_names_parents_goes_on_with_them_after_a_kill(tmp_path: 
 def test_the_same_seed_gives_the_same_table_on_any_number_of_slots(
     tmp_path: Path, strategy: str, evaluator: str
 ) -> None:
-    config = config_of(tuning_strategy=strategy, evaluator=evaluator, rounds=5)
+    config = config_of(tuning_strategy=strategy, evaluator=evaluator, round=5)
     tables = []
     for slots in (["a"], ["a"], ["a", "b", "c", "d"]):
         tuner = tuner_in_memory(tmp_path, config, slots=slots)
@@ -175,7 +175,7 @@ def test_an_end_and_what_is_started_in_its_place_are_one_look_at_the_disk(tmp_pa
             batches.append([type(e).__name__ for e in events if not isinstance(e, Reported)])
             super().append(events)
 
-    config = config_of(popsize=2, rounds=2, schedule="async")
+    config = config_of(popsize=2, round=2, schedule="async")
     tuner = tuner_in_memory(tmp_path, config, journal=Counting(), slots=["a"])
     tuner.start("run")
     tuner.run()
@@ -194,7 +194,7 @@ def test_a_kill_before_the_end_is_durable_observes_it_again(tmp_path: Path) -> N
                 raise Killed
             super().append(events)
 
-    config, ran = config_of(popsize=1, rounds=1), []
+    config, ran = config_of(popsize=1, round=1), []
 
     def program(attempt: Attempt) -> Played:
         ran.append(attempt.key)
@@ -238,7 +238,7 @@ def test_a_slot_takes_the_next_candidate_the_moment_it_is_free(tmp_path: Path) -
     def program(attempt: Attempt) -> Played:
         return Played(score_of(attempt), seconds=lengths[attempt.trial])
 
-    config = config_of(popsize=6, rounds=1, evaluator="fulltrail")
+    config = config_of(popsize=6, round=1, evaluator="fulltrail")
     tuner = tuner_in_memory(tmp_path, config, program=program, sinks=[recorder])
     tuner.start("run")
     tuner.run()
@@ -251,7 +251,7 @@ def test_without_rounds_a_killed_run_ends_with_every_trial_once(
     tmp_path: Path, strategy: str, evaluator: str
 ) -> None:
     config = config_of(
-        tuning_strategy=strategy, evaluator=evaluator, rounds=5, schedule="async", popsize=2
+        tuning_strategy=strategy, evaluator=evaluator, round=5, schedule="async", popsize=2
     )
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path / "whole", config, sinks=[recorder])
@@ -278,7 +278,7 @@ def test_without_rounds_no_slot_waits_while_there_are_trials_left(
     def program(attempt: Attempt) -> Played:
         return Played(score_of(attempt), seconds=lengths[attempt.trial])
 
-    config = config_of(popsize=3, rounds=10, evaluator="fulltrail", schedule="async")
+    config = config_of(popsize=3, round=10, evaluator="fulltrail", schedule="async")
     names = [f"slot{number}" for number in range(slots)]
     executor = MemoryExecutor(names, program)
     tuner = tuner_in_memory(tmp_path, config, slots=names)
@@ -295,7 +295,7 @@ def test_without_rounds_no_slot_waits_while_there_are_trials_left(
 def test_the_next_trial_is_chosen_ahead_where_choosing_is_slow_beside_training(
     tmp_path: Path, seconds: float, most: int
 ) -> None:
-    config = config_of(evaluator="fulltrail", schedule="async", rounds=6)
+    config = config_of(evaluator="fulltrail", schedule="async", round=6)
     tuner = tuner_in_memory(
         tmp_path, config, program=lambda attempt: Played(score_of(attempt), seconds=seconds)
     )
@@ -331,7 +331,7 @@ def test_no_more_trials_than_slots_run_at_once(tmp_path: Path) -> None:
     assert most == 3
 
 
-@pytest.mark.parametrize("exploit", EXPLOITS)
+@pytest.mark.parametrize("exploit", ["truncation", "better_half"])
 def test_later_rounds_continue_saved_models(tmp_path: Path, exploit: str) -> None:
     seen: dict[int, dict[str, str]] = {}
 
@@ -385,7 +385,7 @@ def test_a_run_in_which_everything_fails_still_ends(tmp_path: Path) -> None:
 
 
 def test_a_small_space_ends_the_run_when_it_is_used_up(tmp_path: Path) -> None:
-    config = config_of(space_of("small"), popsize=2, rounds=5, evaluator="fulltrail")
+    config = config_of(space_of("small"), popsize=2, round=5, evaluator="fulltrail")
     tuner = tuner_in_memory(tmp_path, config, program=lambda a: Played(0.5))
     tuner.start("run")
     state = tuner.run()
@@ -399,7 +399,7 @@ def test_a_space_that_is_used_up_is_so_also_when_the_time_is_over(
     tmp_path: Path, seconds: float, reason: str
 ) -> None:
     config = config_of(
-        space_of("small"), popsize=1, rounds=5, evaluator="fulltrail", max_seconds=seconds
+        space_of("small"), popsize=1, round=5, evaluator="fulltrail", max_seconds=seconds
     )
     tuner = tuner_in_memory(
         tmp_path, config, program=lambda a: Played(0.5, seconds=1.0), slots=["a"]
@@ -424,7 +424,7 @@ def test_a_score_that_is_good_enough_ends_the_run(
 
 
 def test_a_number_of_trials_goes_before_rounds(tmp_path: Path) -> None:
-    config = config_of(trials=4, rounds=2, evaluator="fulltrail")
+    config = config_of(max_trials=4, round=2, evaluator="fulltrail")
     tuner = tuner_in_memory(tmp_path, config)
     tuner.start("run")
     assert len(tuner.run().trials) == 4
@@ -493,7 +493,7 @@ def test_a_journal_of_another_strategy_version_is_refused(tmp_path: Path) -> Non
 
 
 def test_what_a_lost_attempt_saved_is_no_model_of_the_next(tmp_path: Path) -> None:
-    config = config_of(popsize=1, rounds=1)
+    config = config_of(popsize=1, round=1)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path, config, sinks=[recorder], program=lambda a: Played(0.1))
     stale = tuner.paths.model(0, 0)
@@ -507,7 +507,7 @@ def test_what_a_lost_attempt_saved_is_no_model_of_the_next(tmp_path: Path) -> No
 
 def test_intermediate_reports_are_stored_once_even_after_a_resume(tmp_path: Path) -> None:
     recorder = Recorder()
-    config = config_of(popsize=2, rounds=1)
+    config = config_of(popsize=2, round=1)
     tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
     tuner.start("run")
     assert all(t.reports == 2 for t in tuner.run().trials.values())
@@ -520,7 +520,7 @@ def test_intermediate_reports_are_stored_once_even_after_a_resume(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_what_lies_in_place_of_a_model_makes_room(tmp_path: Path, kind: str) -> None:
-    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1))
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, round=1))
     model, other = tuner.paths.model(0, 0), tmp_path / "other"
     model.parent.mkdir(parents=True)
     other.mkdir()
@@ -550,7 +550,7 @@ def test_a_model_that_is_gone_or_elsewhere_is_none(
         change(Path(options_of(attempt)["saved_params_dir"]))
         return Played(0.5)
 
-    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1), program=program)
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, round=1), program=program)
     tuner.start("run")
     state = tuner.run()
     assert state.trials[0].status is Status.COMPLETED
@@ -710,7 +710,7 @@ def test_what_cannot_be_started_yet_is_started_later_and_that_is_told_once(
 
     recorder = Recorder()
     notices: list[str] = []
-    tuner = tuner_in_memory(tmp_path, config_of(popsize=2, rounds=1), sinks=[recorder])
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=2, round=1), sinks=[recorder])
     tuner._executor = Crowded(["a"], play)
     tuner._world = World(Clock(), notice=notices.append)
     tuner.start("run")
@@ -729,7 +729,7 @@ def test_an_attempt_is_told_who_it_is_and_what_to_train(tmp_path: Path, nni_wire
         seen.append(attempt)
         return Played(final=1.0)
 
-    config = config_of(popsize=1, rounds=1, nni_wire=nni_wire)
+    config = config_of(popsize=1, round=1, nni_wire=nni_wire)
     tuner = tuner_in_memory(tmp_path, config, program=look)
     tuner.start("r1")
     params = tuner.run().trials[0].params
@@ -764,7 +764,7 @@ def test_a_report_before_the_end_is_recorded_before_the_end(tmp_path: Path) -> N
             return [dataclasses.replace(one, state=JobState.RUNNING, exit=None) for one in news]
 
     recorder = Recorder()
-    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1), sinks=[recorder])
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, round=1), sinks=[recorder])
     tuner._executor = Live()
     tuner.start("run")
     trial = tuner.run().trials[0]
@@ -785,7 +785,7 @@ def test_an_attempt_without_a_runner_is_run_again_and_then_lasts_by_the_clock(
                 for one in super().poll(wait_s)
             ]
 
-    config = config_of(popsize=1, rounds=1, safety=Safety(max_retries={"runner_lost": 2}))
+    config = config_of(popsize=1, round=1, safety=Safety(max_retries={"runner_lost": 2}))
     tuner = tuner_in_memory(tmp_path, config)
     tuner._executor = Losing(["a"], play)
     tuner.start("run")
@@ -832,7 +832,7 @@ def test_an_interrupt_ends_the_wait_for_sinks(tmp_path: Path) -> None:
 
 
 def test_a_copy_goes_on_under_a_name_of_its_own(tmp_path: Path) -> None:
-    recorder, config = Recorder(), config_of(popsize=2, rounds=1)
+    recorder, config = Recorder(), config_of(popsize=2, round=1)
     tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
     tuner.start("run")
     tuner.run()
@@ -850,7 +850,7 @@ def test_that_more_reports_are_not_taken_is_told_once(
 ) -> None:
     monkeypatch.setattr(tuner_module, "MOST_REPORTS", 1)
     told: list[str] = []
-    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, rounds=1))
+    tuner = tuner_in_memory(tmp_path, config_of(popsize=1, round=1))
     tuner._world = dataclasses.replace(tuner._world, notice=told.append)
     tuner.start("run")
     tuner.run()

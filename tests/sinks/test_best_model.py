@@ -31,7 +31,7 @@ def program(attempt: Attempt) -> Played:
 
 
 def run(root: Path, played: Program = program, sinks: tuple[Recorder, ...] = ()) -> State:
-    config = config_of(popsize=3, rounds=2, evaluator="fulltrail")
+    config = config_of(popsize=3, round=2, evaluator="fulltrail")
     tuner = tuner_in_memory(
         root,
         config,

@@ -98,7 +98,7 @@ def play(attempt: Attempt) -> Played:
 def output_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 2 rounds of 2 trials."""
     root = tmp_path_factory.mktemp("run")
-    config = config_of(popsize=2, rounds=2)
+    config = config_of(popsize=2, round=2)
     sink = VisualDL(config, RunPaths(root))
     tuner = tuner_in_memory(root, config, program=play, sinks=[sink])
     tuner.start("run")
@@ -181,7 +181,7 @@ def test_a_taken_port_is_said(output_dir: Path, tmp_path: Path) -> None:
 
 
 def test_what_grows_is_shown(tmp_path: Path) -> None:
-    config = config_of(popsize=1, rounds=2)
+    config = config_of(popsize=1, round=2)
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path, config, sinks=[recorder])
     tuner.start("run")

@@ -67,7 +67,7 @@ def test_it_changes_nothing_about_the_run(name: str, tmp_path: Path) -> None:
 def test_a_view_is_the_same_after_any_resume(name: str, tmp_path: Path) -> None:
     if not SINKS[name].is_view or name == "visualdl":  # its files carry the time of writing
         pytest.skip("not derived from the journal byte by byte")
-    config = config_of(popsize=2, rounds=2)
+    config = config_of(popsize=2, round=2)
     journal = MemoryJournal()
     whole = MAKERS[name](config, RunPaths(tmp_path))
     tuner = tuner_in_memory(tmp_path, config, program=some_fail, sinks=[whole], journal=journal)

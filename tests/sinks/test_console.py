@@ -44,7 +44,7 @@ def test_one_plain_line_per_finished_trial(tmp_path: Path) -> None:
 
 def test_a_run_without_end_tells_no_total(tmp_path: Path) -> None:
     space = space_of("small")  # which is used up after three
-    lines = run(tmp_path, lambda attempt: Played(0.5), space=space, trials=MOST_TRIALS,
+    lines = run(tmp_path, lambda attempt: Played(0.5), space=space, max_trials=MOST_TRIALS,
                 evaluator="fulltrail").splitlines()  # fmt: skip
     assert lines[0].endswith("[1 done, best 0.5]")
 
@@ -111,7 +111,7 @@ def test_a_result_before_a_bad_exit_is_shown_as_such(tmp_path: Path) -> None:
 
 def test_a_stopped_trial_is_shown_with_its_score_and_its_reason(tmp_path: Path) -> None:
     text = io.StringIO()
-    config = config_of(popsize=2, rounds=1)
+    config = config_of(popsize=2, round=1)
     console = Console(config, RunPaths(tmp_path), text, 1)
     state = State()
     reason = "assessor: worse than the median of 5 trials at step 7"
@@ -128,7 +128,7 @@ def test_a_stopped_trial_is_shown_with_its_score_and_its_reason(tmp_path: Path) 
 
 
 def test_a_space_that_is_used_up_is_told(tmp_path: Path) -> None:
-    config = config_of(space_of("small"), popsize=2, rounds=4, evaluator="fulltrail")
+    config = config_of(space_of("small"), popsize=2, round=4, evaluator="fulltrail")
     text = io.StringIO()
     console = Console(config, RunPaths(tmp_path), text, 2)
     tuner = tuner_in_memory(tmp_path, config, program=lambda a: Played(1.0), sinks=[console])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.safety import read_safety
+from autofinetune.config.safety import Safety
 from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt
@@ -30,9 +30,9 @@ def run(
     slots: tuple[str, ...] = ("a", "b"),
     repeats: int = 1,
 ) -> State:
-    safety = read_safety({"keep_models": keep}, print)
+    safety = Safety(keep_models=keep)
     config = config_of(
-        popsize=3, rounds=rounds, evaluator=evaluator, safety=safety, exploit=exploit,
+        popsize=3, round=rounds, evaluator=evaluator, safety=safety, exploit=exploit,
         schedule=schedule, repeats=repeats,
     )  # fmt: skip
     paths = RunPaths(root)
@@ -130,7 +130,7 @@ def test_nothing_is_removed_while_best_model_is_not_complete(tmp_path: Path) -> 
 def test_a_model_removed_by_hand_is_no_problem(tmp_path: Path) -> None:
     state = run(tmp_path, "all")
     shutil.rmtree(tmp_path / "round0")
-    sink = KeepModels(config_of(safety=read_safety({"keep_models": "best"}, print)),
+    sink = KeepModels(config_of(safety=Safety(keep_models="best")),
                       RunPaths(tmp_path))  # fmt: skip
     sink._is_due = True
     sink.flush(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from autofinetune.config.build import from_description
 from autofinetune.config.config import Config
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
@@ -85,7 +86,7 @@ def test_a_hyperparameter_named_like_a_column_keeps_its_own(tmp_path: Path) -> N
 
 
 def test_what_is_not_active_is_an_empty_cell(tmp_path: Path) -> None:
-    config = config_of(conditional_space(), popsize=2, rounds=6)
+    config = config_of(conditional_space(), popsize=2, round=6)
     rows = run(tmp_path, config, lambda attempt: Played(float(attempt.trial)))
     lines = (tmp_path / "log_file.txt").read_text().splitlines()
     head = lines.index(next(line for line in lines if line.startswith("optimizer\tmomentum")))
@@ -109,7 +110,7 @@ def test_words_with_commas_quotes_and_line_breaks_survive(tmp_path: Path) -> Non
 def test_the_config_file_makes_the_same_run(tmp_path: Path) -> None:
     config = config_of(script_args=("--a=1e-5",), warm_args=("--epochs=2",))
     run(tmp_path, config)
-    assert Config.from_description(read_yaml(tmp_path / "config.yaml").value) == config
+    assert from_description(read_yaml(tmp_path / "config.yaml").value) == config
 
 
 def test_the_tables_are_there_from_the_first_trial_on(tmp_path: Path) -> None:

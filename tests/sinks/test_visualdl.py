@@ -137,7 +137,7 @@ def everything(root: Path) -> dict[str, list[str]]:
 
 
 def test_the_root_has_the_best_of_each_round(tmp_path: Path) -> None:
-    log = written(tmp_path, config_of(kinds(), popsize=3, rounds=3))("")
+    log = written(tmp_path, config_of(kinds(), popsize=3, round=3))("")
     names = [*INITIAL, "best_eval_value"]
     assert log.tags["scalar"] == [f"hyperparameter_tuning/{name}" for name in names]
     assert log.scalars("hyperparameter_tuning/best_eval_value") == [(0, 2.0), (1, 5.0), (2, 8.0)]
@@ -145,7 +145,7 @@ def test_the_root_has_the_best_of_each_round(tmp_path: Path) -> None:
 
 
 def test_a_member_has_its_trials_by_round(tmp_path: Path) -> None:
-    log = written(tmp_path, config_of(kinds(), popsize=3, rounds=3))
+    log = written(tmp_path, config_of(kinds(), popsize=3, round=3))
     names = [*INITIAL, "eval_value"]
     assert log("pop_0").tags["scalar"] == [f"population_transformation/{name}" for name in names]
     scores = log("pop_0").scalars("population_transformation/eval_value")
@@ -160,14 +160,14 @@ def test_a_member_has_its_trials_by_round(tmp_path: Path) -> None:
 
 
 def test_the_table_has_numbers_as_floats_and_other_choices_as_words(tmp_path: Path) -> None:
-    log = written(tmp_path, config_of(kinds(), popsize=3, rounds=1))("trials/r000_p0")
+    log = written(tmp_path, config_of(kinds(), popsize=3, round=1))("trials/r000_p0")
     assert log.hparams() == (INITIAL, ["trial/eval_value"])
     assert log.scalars("trial/eval_value") == [(0, 0.0)]
     assert "text" not in log.tags
 
 
 def test_what_is_not_active_is_absent(tmp_path: Path) -> None:
-    config = config_of(conditional_space(), popsize=2, rounds=1)
+    config = config_of(conditional_space(), popsize=2, round=1)
     log = written(tmp_path, config)
     values = {"optimizer": "sgd", "momentum": 0.5, "lr": 0.5}
     assert log("trials/r000_p0").hparams()[0] == values
@@ -178,7 +178,7 @@ def test_what_is_not_active_is_absent(tmp_path: Path) -> None:
 
 
 def test_a_failed_trial_is_in_the_table_without_a_metric(tmp_path: Path) -> None:
-    log = written(tmp_path, config_of(kinds(), popsize=3, rounds=1))("trials/r000_p1")
+    log = written(tmp_path, config_of(kinds(), popsize=3, round=1))("trials/r000_p1")
     values, metrics = log.hparams()
     assert list(values) == list(INITIAL)
     assert metrics == []
@@ -187,7 +187,7 @@ def test_a_failed_trial_is_in_the_table_without_a_metric(tmp_path: Path) -> None
 
 
 def test_times_are_those_of_the_events(tmp_path: Path) -> None:
-    config = config_of(popsize=2, rounds=2)
+    config = config_of(popsize=2, round=2)
     events = events_of(tmp_path, config)
     tell(VisualDL(config, RunPaths(tmp_path)), config, events)
     ended = [round(e.at * 1000) for e in events if isinstance(e, TrialEnded) and e.trial % 2 == 0]
@@ -196,20 +196,20 @@ def test_times_are_those_of_the_events(tmp_path: Path) -> None:
 
 
 def test_minimize_shows_the_lowest_score_as_it_was_reported(tmp_path: Path) -> None:
-    config = config_of(popsize=2, rounds=2, direction=Direction.MINIMIZE)
+    config = config_of(popsize=2, round=2, direction=Direction.MINIMIZE)
     log = written(tmp_path, config, lambda attempt: Played(final=9.0 - attempt.trial))("")
     assert log.scalars("hyperparameter_tuning/best_eval_value") == [(0, 8.0), (1, 6.0)]
 
 
 def test_the_last_round_of_an_exhausted_space_is_shown(tmp_path: Path) -> None:
     space = load_space({"param_list": [{"name": "x", "type": "choice", "choices": [1, 2, 3]}]})
-    config = config_of(space, popsize=2, rounds=5, evaluator="fulltrail")
+    config = config_of(space, popsize=2, round=5, evaluator="fulltrail")
     log = written(tmp_path, config, lambda attempt: Played(final=float(attempt.trial)))("")
     assert log.scalars("hyperparameter_tuning/best_eval_value") == [(0, 1.0), (1, 2.0)]
 
 
 def test_a_run_that_goes_on_in_the_middle_of_a_round_shows_its_end(tmp_path: Path) -> None:
-    config = config_of(popsize=3, rounds=1)
+    config = config_of(popsize=3, round=1)
     events = events_of(tmp_path, config)
     ends = [index for index, event in enumerate(events) if isinstance(event, TrialEnded)]
     pause: list[Event] = [RunEnded(at=1e9, reason="deadline"), RunResumed(at=2e9, version="1")]
@@ -220,7 +220,7 @@ def test_a_run_that_goes_on_in_the_middle_of_a_round_shows_its_end(tmp_path: Pat
 
 
 def test_a_run_in_which_everything_fails_has_its_trials(tmp_path: Path) -> None:
-    config = config_of(popsize=2, rounds=1)
+    config = config_of(popsize=2, round=1)
     log = written(tmp_path, config, lambda attempt: Played(final=None))
     assert log("trials/r000_p0").hparams()[1] == []
     assert not list((tmp_path / "visualization").glob("vdlrecords*"))
@@ -228,7 +228,7 @@ def test_a_run_in_which_everything_fails_has_its_trials(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("huge", [1e300, -1e300])
 def test_a_score_beyond_float32_stays_finite(tmp_path: Path, huge: float) -> None:
-    config = config_of(popsize=2, rounds=1)
+    config = config_of(popsize=2, round=1)
     log = written(tmp_path, config, lambda attempt: Played(final=huge))("trials/r000_p0")
     ((_, stored),) = log.scalars("trial/eval_value")
     assert math.isfinite(stored)
@@ -239,7 +239,7 @@ def test_names_that_visualdl_would_take_for_something_else(tmp_path: Path) -> No
     entry = {"type": "int", "init_value": 2, "greater_than": 1, "lower_than": 9}
     names = ["eval_value", "best_eval_value", "model.dropout"]
     space = load_space({"param_list": [{"name": name, **entry} for name in names]})
-    log = written(tmp_path, config_of(space, popsize=3, rounds=1))
+    log = written(tmp_path, config_of(space, popsize=3, round=1))
     assert log("").scalars("hyperparameter_tuning/best_eval_value") == [(0, 2.0)]
     assert "hyperparameter_tuning/hparam.best_eval_value" in log("").tags["scalar"]
     assert log("pop_0").scalars("population_transformation/eval_value") == [(0, 0.0)]
@@ -256,7 +256,7 @@ def test_names_that_visualdl_would_take_for_something_else(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
 def test_a_replay_writes_the_same_records_once(tmp_path: Path, share: float) -> None:
-    config = config_of(kinds(), popsize=3, rounds=3)
+    config = config_of(kinds(), popsize=3, round=3)
     events = events_of(tmp_path, config)
     whole, resumed = RunPaths(tmp_path / "whole"), RunPaths(tmp_path / "resumed")
     tell(VisualDL(config, whole), config, events)
@@ -266,7 +266,7 @@ def test_a_replay_writes_the_same_records_once(tmp_path: Path, share: float) -> 
 
 
 def test_a_state_that_is_ahead_changes_nothing(tmp_path: Path) -> None:
-    config = config_of(kinds(), popsize=3, rounds=3)
+    config = config_of(kinds(), popsize=3, round=3)
     events = events_of(tmp_path, config)
     exact, ahead = RunPaths(tmp_path / "exact"), RunPaths(tmp_path / "ahead")
     tell(VisualDL(config, exact), config, events)
@@ -279,7 +279,7 @@ def test_a_state_that_is_ahead_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_resumed_tuner_shows_every_round_once(tmp_path: Path) -> None:
-    config = config_of(popsize=3, rounds=3)
+    config = config_of(popsize=3, round=3)
     events = events_of(tmp_path, config, play)
     ends = [index for index, event in enumerate(events) if isinstance(event, TrialEnded)]
     journal = MemoryJournal(events[: ends[4] + 1])
@@ -312,7 +312,7 @@ def told_through_guard(root: Path, config: Config, events: Sequence[Event]) -> l
 def test_without_visualdl_there_is_one_warning_and_nothing_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_of(popsize=2, rounds=1)
+    config = config_of(popsize=2, round=1)
     events = events_of(tmp_path, config)
     assert told_through_guard(tmp_path, config, events) == []
     before = everything(tmp_path / "visualization")
@@ -326,7 +326,7 @@ def test_without_visualdl_there_is_one_warning_and_nothing_is_removed(
 def test_what_cannot_be_written_is_one_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = config_of(popsize=2, rounds=2)
+    config = config_of(popsize=2, round=2)
     (tmp_path / "visualization/pop_0/vdlrecords.pop.log/in_the_way").mkdir(parents=True)
     (warning,) = told_through_guard(tmp_path, config, events_of(tmp_path, config))
     assert warning.startswith("VisualDL stopped (")
@@ -336,7 +336,7 @@ def test_what_cannot_be_written_is_one_warning(
 def test_what_finds_no_space_is_written_once_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_of(kinds(), popsize=2, rounds=2)
+    config = config_of(kinds(), popsize=2, round=2)
     events = events_of(tmp_path, config)
     full, roomy = RunPaths(tmp_path / "full"), RunPaths(tmp_path / "roomy")
     tell(VisualDL(config, roomy), config, events)
@@ -362,7 +362,7 @@ def test_what_finds_no_space_is_written_once_there_is(
 def test_a_run_that_is_over_does_not_wait_for_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_of(popsize=1, rounds=1)
+    config = config_of(popsize=1, round=1)
     events = events_of(tmp_path, config)
     warnings: list[str] = []
     guard, state = SinkGuard([VisualDL(config, RunPaths(tmp_path))], warnings.append), State()
@@ -377,7 +377,7 @@ def test_a_run_that_is_over_does_not_wait_for_space(
 
 
 def test_what_fits_in_part_is_taken_back(tmp_path: Path) -> None:
-    config = config_of(kinds(), popsize=1, rounds=2)
+    config = config_of(kinds(), popsize=1, round=2)
     events = events_of(tmp_path, config)
     sink, state = VisualDL(config, RunPaths(tmp_path)), State(config.direction)
     log = tmp_path / "visualization/pop_0/vdlrecords.pop.log"
@@ -411,12 +411,12 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 def test_no_thread_is_left(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    written(tmp_path, config_of(popsize=3, rounds=2))
+    written(tmp_path, config_of(popsize=3, round=2))
     assert set(threading.enumerate()) == before
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    written(tmp_path, config_of(popsize=2, rounds=2))
+    written(tmp_path, config_of(popsize=2, round=2))
     assert capfd.readouterr() == ("", "")
 
 
@@ -444,7 +444,7 @@ def test_options_of_the_played_trials_are_the_table(tmp_path: Path) -> None:
         seen[attempt.trial] = options_of(attempt)
         return score(attempt)
 
-    log = written(tmp_path, config_of(kinds(), popsize=3, rounds=1), program)
+    log = written(tmp_path, config_of(kinds(), popsize=3, round=1), program)
     values, _ = log("trials/r000_p2").hparams()
     assert values["lr"] == float(seen[2]["lr"])
     assert values["mixed"] == seen[2]["mixed"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 from autofinetune.executors.devices.cards import Card
 
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
@@ -73,7 +73,7 @@ def find_devices(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | N
 
 def _processor(count: int, notes: tuple[str, ...]) -> Devices:
     if count < 1:
-        raise UsageError("--gpu=cpu:0 has no slots; use at least cpu:1")
+        raise UsageError(Mistake("gpu", "has no slots; use at least cpu:1", "cpu:0"))
     return Devices(tuple(Device(f"cpu:{index}") for index in range(count)), notes)
 
 
@@ -111,7 +111,7 @@ def _tokens(gpu: str) -> list[str]:
 def _no_device_twice(gpu: str, devices: Sequence[str]) -> None:
     for index, device in enumerate(devices):
         if device in devices[:index]:
-            raise UsageError(f"--gpu={gpu} names device {device} twice; name each once")
+            raise UsageError(Mistake("gpu", f"names device {device} twice; name each once", gpu))
 
 
 def _auto(outer: list[str] | None, cards: Sequence[Card] | None, slots: int) -> Devices:
@@ -141,7 +141,9 @@ def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Devices:
     for token, inner, card in chosen:
         device = card.uuid if card else inner
         if device in by_device:
-            raise UsageError(f"--gpu names one card twice: {by_device[device]} and {token}")
+            raise UsageError(
+                Mistake("gpu", f"names one card twice: {by_device[device]} and {token}")
+            )
         by_device[device] = token
     notes = [
         f"card {token} ({card.name}): {_gib(card.used_bytes)} of {_gib(card.total_bytes)} GiB "
@@ -169,8 +171,12 @@ class _Resolver:
         if token.isdigit():
             if int(token) >= len(self.outer):
                 raise UsageError(
-                    f"--gpu={token}: CUDA_VISIBLE_DEVICES={','.join(self.outer)} leaves "
-                    f"{len(self.outer)} card(s), numbered from 0",
+                    Mistake(
+                        "gpu",
+                        f": CUDA_VISIBLE_DEVICES={','.join(self.outer)} leaves "
+                        f"{len(self.outer)} card(s), numbered from 0",
+                        token,
+                    ),
                     "unset CUDA_VISIBLE_DEVICES to use all cards of the machine",
                 )
             inner = self.outer[int(token)]
@@ -179,7 +185,7 @@ class _Resolver:
         allowed = [self._card(outer) for outer in self.outer]
         if token not in self.outer and (card is None or card not in allowed):
             raise UsageError(
-                f"--gpu={token} is hidden by CUDA_VISIBLE_DEVICES={','.join(self.outer)}"
+                Mistake("gpu", f"is hidden by CUDA_VISIBLE_DEVICES={','.join(self.outer)}", token)
             )
         return token, token, card
 
@@ -193,7 +199,7 @@ class _Resolver:
         if len(found) != 1:
             why = "fits several cards" if found else "does not exist"
             there = ", ".join(f"{c.index} ({c.name}, {c.uuid})" for c in self.cards) or "none"
-            raise UsageError(f"--gpu={token} {why}; there are: {there}", _EXAMPLES)
+            raise UsageError(Mistake("gpu", f"{why}; there are: {there}", token), _EXAMPLES)
         return found[0]
 
 

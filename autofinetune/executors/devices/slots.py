@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autofinetune.config.placement import Placement
-from autofinetune.errors import UsageError
+from autofinetune.errors import Mistake, UsageError
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.find import Device, Devices, find_devices
 
@@ -113,13 +113,17 @@ def _groups(gpu: str, devices: Sequence[Device], size: int) -> list[Sequence[Dev
     if count % size:
         allowed = ", ".join(str(n) for n in range(1, count + 1) if count % n == 0)
         raise UsageError(
-            f"--gpus_per_trial={size}: the {count} device{'s' if count != 1 else ''} of "
-            f"--gpu={gpu} cannot be divided into groups of {size}; allowed here: {allowed}",
+            Mistake(
+                "gpus_per_trial",
+                f": the {count} device{'s' if count != 1 else ''} of "
+                f"--gpu={gpu} cannot be divided into groups of {size}; allowed here: {allowed}",
+                size,
+            ),
             f"name a multiple of {size} devices, or another --gpus_per_trial",
         )
     if size > 1 and any(device.visible.startswith("MIG-") for device in devices):
         raise UsageError(
-            f"--gpus_per_trial={size}: CUDA shows a process one MIG instance only",
+            Mistake("gpus_per_trial", ": CUDA shows a process one MIG instance only", size),
             "use whole cards, or --gpus_per_trial=1",
         )
     return [devices[start : start + size] for start in range(0, count, size)]
@@ -138,8 +142,12 @@ def _shares(cores: Sequence[int], count: int, each: int | None) -> list[tuple[in
         return [()] * count
     if each * count > len(cores):
         raise UsageError(
-            f"--cpus_per_trial={each} for {count} slot{'s' if count != 1 else ''} needs "
-            f"{each * count} cores, and {len(cores)} may be used here",
+            Mistake(
+                "cpus_per_trial",
+                f"for {count} slot{'s' if count != 1 else ''} needs "
+                f"{each * count} cores, and {len(cores)} may be used here",
+                each,
+            ),
             f"at most --cpus_per_trial={len(cores) // count} goes with these slots"
             if len(cores) >= count
             else "use fewer slots",

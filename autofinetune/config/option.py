@@ -1,0 +1,290 @@
+"""What an option of a run is, and the readers of values.
+
+An option is declared as a field of `Config` or of one of its parts. From this one place come the
+parser and its help, the checks of single values, the keys of config.yaml, the arguments of
+`autofinetune.tune`, the completion of shells, and the tables in the documents. `--help` loads all
+of that, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autofinetune.errors import did_you_mean
+from autofinetune.visible import as_text
+
+MOST_NAME = 500  # characters
+RETRY_REASONS = ("exit", "signal", "oom", "timeout", "no_result", "no_metric", "nan", "spawn",
+                 "runner_lost")  # fmt: skip
+
+SEARCH = "what to search"
+SCORE = "the score"
+PLACES = "where to run"
+TRIALS = "how trials train"
+TIME = "how long"
+FAILURES = "when things fail"
+START = "at the start"
+
+Reader = Callable[[Any], Any]
+DEFAULT_RETRIES: Mapping[str, int] = {"runner_lost": 3}
+
+
+# --- readers: the value that a text, or a value of a file, stands for ---------------------------
+# Each raises ValueError with what is wrong, as it follows the option and its value.
+
+
+def whole(least: int, most: int | None = None, note: str = "") -> Reader:
+    """Read a whole number from `least` to `most`."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def read(value: Any) -> int:
+        text = str(value)
+        is_number = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 30
+        if isinstance(value, bool) or not is_number or int(text) < least:
+            raise ValueError(f"must be a whole number {bounds}{note}")
+        if most is not None and int(text) > most:
+            raise ValueError(f"must be a whole number {bounds}{note}")
+        return int(text)
+
+    return read
+
+
+def number(*, least: float = -math.inf, is_above: bool = False, what: str = "a number") -> Reader:
+    """Read a finite number of at least `least`, or above it."""
+
+    def read(value: Any) -> float:
+        try:
+            found = math.nan if isinstance(value, bool) else float(str(value))
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found) or found < least or (is_above and found == least):
+            raise ValueError(f"must be {what}")
+        return found
+
+    return read
+
+
+SECONDS = number(least=0, is_above=True, what="a number of seconds above 0")
+GIGABYTES = number(least=0, what="a number of GiB of at least 0")
+
+
+def one_of(*words: str) -> Reader:
+    """Read one of some words, in any case."""
+
+    def read(value: Any) -> str:
+        name = str(value).lower()
+        if name not in words:
+            raise ValueError(unknown(name, words))
+        return name
+
+    return read
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Return what is wrong with a name that is none of those known."""
+    names = sorted(known)
+    return f"is unknown; use one of: {', '.join(names)}{did_you_mean(name, names)}"
+
+
+def text(value: Any) -> str:
+    """Read any text."""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise ValueError("must be a text")
+    return str(value)
+
+
+def label(value: Any) -> str:
+    """Read a text that can be shown in a line."""
+    found = text(value)
+    if len(found) > MOST_NAME or not found.isprintable():
+        raise ValueError(f"must be a name of at most {MOST_NAME} printable characters")
+    return found
+
+
+def flag(value: Any) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def pairs(value: Any) -> dict[str, str]:
+    """Read `name=value,name=value`, or a mapping as a file may hold it."""
+    if isinstance(value, Mapping):
+        return {str(name): as_text(given) for name, given in value.items()}
+    found = {}
+    for part in str(value or "").replace(",", " ").split():
+        name, equals, given = part.partition("=")
+        if not (name and equals and given):
+            raise ValueError(f"must be pairs; {part!r} is not of the form name=value")
+        found[name] = given
+    return found
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Read words for train.py, as a line or a list of them: `--key=value` each."""
+    if isinstance(value, str):
+        found = shlex.split(value)
+    elif isinstance(value, (list, tuple)):
+        found = [as_text(word) for word in value]
+    else:
+        raise ValueError(f"must be words or a list of words, found {value!r:.60}")
+    return as_options(found)
+
+
+def as_options(given: Iterable[str]) -> tuple[str, ...]:
+    """Return `key value` pairs and `--key=value` words as train.py gets them: `--key=value`.
+
+    A `--key` that no value follows stays a flag. A bare `--` is dropped.
+
+    Raises:
+        ValueError: a key without a value, or a short option.
+    """
+    found: list[str] = []
+    rest = [word for word in given if word != "--"]
+    while rest:
+        word = rest.pop(0)
+        is_option = word.startswith("--")
+        if word.startswith("-") and not is_option:
+            raise ValueError(
+                f"{word!r} cannot go on to train.py; write its long name: max_seq_len 128"
+            )
+        if "=" in word:
+            found.append(word if is_option else f"--{word}")
+        elif is_option and (not rest or rest[0].startswith("--")):
+            found.append(word)
+        elif rest:
+            found.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
+        else:
+            raise ValueError(
+                f"{word!r} after the options has no value; options for train.py come as pairs: "
+                "max_seq_len 128"
+            )
+    return tuple(found)
+
+
+def retries(value: Any) -> dict[str, int]:
+    """Read `2` for every reason, or `oom:1,timeout:2`; a lost runner is tried again 3 times."""
+    given = str(value)
+    if isinstance(value, Mapping):
+        given = ",".join(f"{kind}:{count}" for kind, count in value.items())
+    if given.isascii() and given.isdigit() and len(given) < 10:
+        return dict.fromkeys(RETRY_REASONS, int(given))
+    found = dict(DEFAULT_RETRIES)
+    for part in filter(None, given.split(",")):
+        kind, _, count = part.partition(":")
+        is_count = count.isascii() and count.isdigit() and len(count) < 10
+        if kind not in RETRY_REASONS or not is_count:
+            raise ValueError(
+                "must be a number, or pairs such as oom:1,timeout:2 of these reasons: "
+                + ", ".join(RETRY_REASONS)
+            )
+        found[kind] = int(count)
+    return found
+
+
+def kept_models(value: Any) -> str:
+    """Read `all`, `best` or `top:K`."""
+    found = str(value)
+    if not re.fullmatch(r"all|best|top:[1-9][0-9]{0,5}", found):
+        raise ValueError("must be all, best, or top:K such as top:5")
+    return found
+
+
+def pattern(value: Any) -> str:
+    """Read a regular expression with one group."""
+    found = text(value)
+    if len(found) > MOST_NAME:
+        raise ValueError(f"must have at most {MOST_NAME} characters")
+    try:
+        groups = re.compile(found).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if found and groups != 1:
+        raise ValueError(
+            f"must have one group for the value, found {groups}; for instance "
+            r"'acc=([0-9.]+)', with (?:...) around what is not the value"
+        )
+    return found
+
+
+def preloaded(value: Any) -> str:
+    """Read `auto`, `none`, or names of modules."""
+    found = text(value)
+    return found.lower() if found.lower() in ("auto", "none") else found
+
+
+@dataclass(frozen=True)
+class RunOption:
+    """One option of a run.
+
+    Args:
+        metavar: what stands for its value in the help; nothing for a flag.
+        group: under which heading the help has it.
+        text: what it does, in a line.
+        read: gives the value that a text stands for, or raises ValueError.
+        default: its value where it is not given.
+        unset: what its absence means, where the default is None.
+        is_kept: whether it is a part of the run, and so stands in config.yaml.
+        is_basic: whether the short help has it.
+        may_repeat: whether it may be given several times; its value is then a list.
+        name: on the command line, in config.yaml and in Python.
+    """
+
+    metavar: str
+    group: str
+    text: str
+    read: Reader
+    default: Any = None
+    unset: str = ""
+    is_kept: bool = True
+    is_basic: bool = False
+    may_repeat: bool = False
+    name: str = ""
+
+    @property
+    def shown_default(self) -> str:
+        """The default as a person would type it, or what absence means."""
+        if self.default is None or self.unset:
+            return self.unset
+        if isinstance(self.default, Mapping):
+            return ",".join(f"{key}:{value}" for key, value in self.default.items())
+        value = getattr(self.default, "value", self.default)
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    @property
+    def help(self) -> str:
+        """What `--help` says."""
+        default = "" if self.default is False else self.shown_default
+        if default == "required":
+            return f"{self.text} (required)"
+        return f"{self.text} (default: {default})" if default else self.text
+
+
+def option(
+    metavar: str, group: str, text: str, read: Reader, default: Any = None, **more: Any
+) -> Any:
+    """Return a field of a dataclass that is an option of a run; see `RunOption`."""
+    declared = RunOption(metavar, group, text, read, default, **more)
+    if declared.unset == "required":
+        return dataclasses.field(metadata={"option": declared})
+    if isinstance(default, Mapping):
+        return dataclasses.field(default_factory=dict(default).copy, metadata={"option": declared})
+    return dataclasses.field(default=default, metadata={"option": declared})
+
+
+def options_of(part: type) -> list[RunOption]:
+    """Return the options among the fields of a dataclass."""
+    found = [(f.name, f.metadata.get("option")) for f in dataclasses.fields(part)]
+    return [dataclasses.replace(one, name=name) for name, one in found if one is not None]
+
+
+def option_name(word: str) -> str:
+    """Return the name in `--name=value` or `--name`."""
+    return word.lstrip("-").partition("=")[0]

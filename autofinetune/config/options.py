@@ -1,0 +1,101 @@
+"""The table of all options of a run, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from autofinetune.config.config import Config
+from autofinetune.config.option import (
+    FAILURES,
+    PLACES,
+    SCORE,
+    SEARCH,
+    START,
+    TIME,
+    TRIALS,
+    RunOption,
+    flag,
+    options_of,
+    text,
+)
+from autofinetune.config.placement import Placement
+from autofinetune.config.safety import Safety
+from autofinetune.config.scoring import Scoring
+from autofinetune.errors import Mistake
+
+GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
+PARTS = {"safety": Safety, "placement": Placement, "scoring": Scoring}
+# What only the start of a run is about, and no part of its configuration.
+_AT_START = (
+    RunOption(
+        "FILE", SEARCH,
+        "list of hyperparameters with their ranges: hparam.yaml, a search space of NNI, or a "
+        "sweep of W&B",
+        text, unset="required", is_basic=True, name="param_file",
+    ),
+    RunOption(
+        "CSV", SEARCH, "configurations to try first, with a column for each hyperparameter", text,
+        unset="none", name="enqueue",
+    ),
+    RunOption(
+        "DIR,...", SEARCH,
+        "output directories of earlier runs: their best configurations are tried first, and the "
+        "search learns from all their trials",
+        text, unset="none", name="warm_start",
+    ),
+    RunOption(
+        "DIR", PLACES, "where results go", text, unset="output_<time>", is_basic=True,
+        name="output_dir",
+    ),
+    RunOption(
+        "DIR", PLACES, "where trials run", text,
+        unset="the current directory, or where a manifest says", name="working_dir",
+    ),
+    RunOption(
+        "NAME=DIR,...", PLACES,
+        "directory to use for a volume or claim of an AutoTuneExperiment; may be repeated",
+        list, unset="none", may_repeat=True, name="volume",
+    ),
+    RunOption("", START, "do not ask train.py --help for its options", flag, False,
+              name="skip_preflight"),
+    RunOption("", START, "show the space, the slots and the first commands, and run nothing",
+              flag, False, is_basic=True, name="dry_run"),
+)  # fmt: skip
+KEPT = {o.name: o for part in (Config, *PARTS.values()) for o in options_of(part)}
+"""The options that are parts of a configuration, by name."""
+OPTIONS: Mapping[str, RunOption] = {
+    one.name: one for group in GROUPS for one in (*_AT_START, *KEPT.values()) if one.group == group
+}
+"""All options by name, in the order in which people see them."""
+
+
+def read_values(
+    given: Mapping[str, Any], mistakes: list[Mistake], names: Iterable[str] = KEPT
+) -> dict[str, Any]:
+    """Return the values of options; absent and wrong ones have their defaults.
+
+    Args:
+        given: values or texts by name; None is as good as absent.
+        mistakes: gets one for every value that is wrong.
+        names: the options to read.
+    """
+    values = {}
+    for name in names:
+        option, value = OPTIONS[name], given.get(name)
+        values[name] = option.default
+        if value is None:
+            continue
+        try:
+            values[name] = option.read(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            mistakes.append(Mistake(name, str(error), value))
+    return values
+
+
+def parts_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as arguments of Config, with those of its parts inside of them."""
+    inner = {}
+    for field, part in PARTS.items():
+        inner[field] = part(**{o.name: values[o.name] for o in options_of(part)})
+    return {**{o.name: values[o.name] for o in options_of(Config)}, **inner}
