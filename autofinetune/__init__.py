@@ -10,11 +10,31 @@ from autofinetune.trial.report import report_final_result, report_intermediate_r
 
 from .version import __version__
 
-__all__ = ["__version__", "report_final_result", "report_intermediate_result", "should_stop"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from autofinetune.api import Result, open_run, tune
+
+__all__ = [
+    "Result",
+    "__version__",
+    "open_run",
+    "report_final_result",
+    "report_intermediate_result",
+    "should_stop",
+    "tune",
+]
+_API = ("Result", "open_run", "tune")
 
 
 def __getattr__(name: str) -> object:
-    """Return what PaddleHub has besides (`hub.Module`, `hub.dataset`), where it is installed."""
+    """Return `tune` and `open_run`, which need the tuner, and what only PaddleHub has.
+
+    That is `hub.Module`, `hub.dataset` and so on, where PaddleHub is installed.
+    """
+    if name in _API:
+        import importlib
+
+        return getattr(importlib.import_module("autofinetune.api"), name)
     import os
 
     own = os.path.join(os.path.dirname(__file__), name)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 
 from autofinetune.errors import Mistake, UsageError
+from autofinetune.plugins import PlugIns
 
 from .base import Assessor
 
 # Named, not imported: numpy is loaded only where it is needed.
-ASSESSORS: Mapping[str, str] = {
+ASSESSORS = PlugIns("autofinetune.assessors", {
     "medianstop": "autofinetune.assessors.medianstop:Medianstop",
     "curvefitting": "autofinetune.assessors.curvefitting:Curvefitting",
     "asha": "autofinetune.assessors.halving:ASHA",
     "hyperband": "autofinetune.assessors.hyperband:Hyperband",
-}
+})  # fmt: skip
 NO_ASSESSOR = "none"  # the name that stops nothing
 
 
 def assessor_class(name: str) -> type[Assessor]:
-    """The class of the assessor called `name`, one of `ASSESSORS`."""
-    module, _, attribute = ASSESSORS[name].partition(":")
-    cls: type[Assessor] = getattr(importlib.import_module(module), attribute)
+    """Return the class of the assessor called `name`, one of `ASSESSORS`."""
+    cls: type[Assessor] = ASSESSORS.load(name)
     return cls
 
 

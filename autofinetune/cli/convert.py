@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.words import note_all
+from autofinetune.cli.words import note
 from autofinetune.errors import UsageError
 from autofinetune.space import dump_yaml, load_space, read_yaml
 from autofinetune.store.directory import write_atomically
@@ -36,7 +36,8 @@ def convert_command(argv: Sequence[str]) -> int:
     if out is not None and out.exists():
         raise UsageError(f"--out={out} exists already", "give another name, or remove it")
     described, notes = _described(Path(options.file), only_space=options.space)
-    note_all(notes)
+    for sentence in notes:
+        note(sentence)
     comments = [f"Converted from {Path(options.file).name}.", *notes]
     text = "".join(f"# {line}\n" for line in comments) + dump_yaml(described)
     if out is None:

@@ -61,7 +61,7 @@ def replay_command(argv: Sequence[str]) -> int:
     check_is_there(config)
     say(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
-    with make_engine("local", config.gpu) as engine:
+    with make_engine(config.executor, config.gpu) as engine:
         code = start_config(config, paths, engine, preflight=False)
     return code or _compare(chain, paths)
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import Parser, add_option, parse_run
-from autofinetune.cli.sources import Source, source_of_run
-from autofinetune.cli.words import announce, conclude, say, say_all, show_plan, tell, warn
+from autofinetune.cli.words import announce, conclude, note, say, say_all, show_plan, tell, warn
 from autofinetune.config.build import COMMAND_LINE
 from autofinetune.config.config import Config
 from autofinetune.config.options import KEPT, OPTIONS, parts_of, read_values
@@ -29,12 +28,14 @@ from autofinetune.run.session import (
     Session,
     begin,
     configured,
+    engine_for,
     examined,
     new_paths,
     resumed,
     views,
 )
 from autofinetune.run.signals import SIGNALS, signals_to
+from autofinetune.run.sources import Source, source_of_run
 from autofinetune.sinks import Console, Sink, SinkGuard
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
@@ -42,8 +43,8 @@ from autofinetune.store.paths import RunPaths, opened_run
 
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run; returns the exit code."""
-    source = source_of_run(parse_run(argv))
-    with make_engine("local", str(source.options.get("gpu") or "")) as engine:
+    source = source_of_run(parse_run(argv), note)
+    with engine_for(source.options) as engine:
         return _start(source, engine)
 
 
@@ -110,7 +111,7 @@ def resume_command(argv: Sequence[str]) -> int:
     with locked(directory) as paths:
         config = _changed(known_config(paths), vars(options))
         with (
-            make_engine("local", config.gpu) as engine,
+            make_engine(config.executor, config.gpu) as engine,
             resumed(config, paths, engine, sinks=_console, tell=tell) as session,
         ):
             return _work(session)

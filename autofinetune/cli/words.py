@@ -73,10 +73,9 @@ def say_all(lines: Sequence[str]) -> None:
         terminal.out(visible_lines(line))
 
 
-def note_all(notes: Sequence[str]) -> None:
+def note(sentence: str) -> None:
     """Print what a reader of files wants to be known, on standard error."""
-    for note in notes:
-        terminal.err(f"note: {visible_lines(note)}")
+    terminal.err(f"note: {visible_lines(sentence)}")
 
 
 def show_plan(

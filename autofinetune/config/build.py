@@ -134,8 +134,9 @@ class _Checker:
         for option, known in tables.items():
             given = self.values[option]
             self.values[option] = given.lower()
-            if given.lower() not in known:
-                self.mistakes.append(Mistake(option, unknown(given.lower(), known), given))
+            if given.lower() not in known and (option, given.lower()) != ("assessor", "none"):
+                names_known = {*known, "none"} if option == "assessor" else known
+                self.mistakes.append(Mistake(option, unknown(given.lower(), names_known), given))
         try:
             self.values["tuning_strategy"] = names.strategy(self.values["tuning_strategy"])
         except UsageError as error:

@@ -25,8 +25,8 @@ from autofinetune.config.option import (
     pairs,
     preloaded,
     text,
+    warm_words,
     whole,
-    words,
 )
 from autofinetune.config.passing import OPTIONS
 from autofinetune.config.placement import Placement
@@ -136,7 +136,7 @@ class Config:
     )  # fmt: skip
     warm_args: tuple[str, ...] | None = option(
         "WORDS", TRIALS, "extra options for a trial that continues a model",
-        words, unset="--epochs=1 if train.py has it",
+        warm_words, unset="--epochs=1 if train.py has it",
     )  # fmt: skip
     nni_wire: bool = option(
         "", TRIALS,

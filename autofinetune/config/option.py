@@ -134,8 +134,18 @@ def words(value: Any) -> tuple[str, ...]:
     elif isinstance(value, (list, tuple)):
         found = [as_text(word) for word in value]
     else:
-        raise ValueError(f"must be words or a list of words, found {value!r:.60}")
+        raise ValueError(
+            f"options for train.py must be words or a list of words, found {value!r:.60}"
+        )
     return as_options(found)
+
+
+def warm_words(value: Any) -> tuple[str, ...]:
+    """Read `words`; what is wrong with them is told after a colon."""
+    try:
+        return words(value)
+    except ValueError as error:
+        raise ValueError(f": {error}") from None
 
 
 def as_options(given: Iterable[str]) -> tuple[str, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-
 from autofinetune.executors.devices.slots import THREAD_VARIABLES, Slot, Slots
 from autofinetune.executors.files.hand_over import with_layer
 from autofinetune.executors.files.reports import MOST_REPORTS
 from autofinetune.executors.local.ask_help import HelpText, ask_for_options
 from autofinetune.executors.local.forks import Imports
+from autofinetune.plugins import PlugIns
 
 from .base import (
     Attempt,
@@ -23,7 +21,9 @@ from .base import (
 from .engine import Engine
 
 # Named, not imported: a run needs one of them.
-EXECUTORS: Mapping[str, str] = {"local": "autofinetune.executors.local.engine:LocalEngine"}
+EXECUTORS = PlugIns(
+    "autofinetune.executors", {"local": "autofinetune.executors.local.engine:LocalEngine"}
+)
 
 
 def make_engine(name: str, gpu: str = "") -> Engine:
@@ -36,8 +36,7 @@ def make_engine(name: str, gpu: str = "") -> Engine:
     Raises:
         KeyError: there is none.
     """
-    module, _, attribute = EXECUTORS[name].partition(":")
-    engine: Engine = getattr(importlib.import_module(module), attribute)(gpu)
+    engine: Engine = EXECUTORS.load(name)(gpu)
     return engine
 
 

@@ -14,6 +14,7 @@ from autofinetune.config.config import Config
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import EXECUTORS
 from autofinetune.run.presence import note_tuner, noted_tuner
 from autofinetune.runner.files import try_lock
 from autofinetune.store.journal import SqliteJournal
@@ -85,9 +86,10 @@ def known_config(paths: RunPaths) -> Config:
         for what, found, known in (
             ("evaluator", config.evaluator, EVALUATORS),
             ("schedule", config.schedule, SCHEDULES),
-            ("assessor", config.assessor, {*ASSESSORS, NO_ASSESSOR}),
+            ("executor", config.executor, EXECUTORS),
+            ("assessor", config.assessor, ASSESSORS),
         ):
-            if found not in known:
+            if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
                 mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
                 raise ConfigError(DESCRIBED_IN, [mistake])
     return config

@@ -14,12 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
+from autofinetune.assessors import ASSESSORS
 from autofinetune.config.build import Names, build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS, Engine, Executor
+from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
 from autofinetune.run.directories import locked, refuse_used_directory
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_script
@@ -171,11 +171,20 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, {*ASSESSORS, NO_ASSESSOR}, EXECUTORS),
+        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
     )
+
+
+def engine_for(options: Mapping[str, Any]) -> Engine:
+    """Return the engine that options ask for, before they are checked.
+
+    It may ask its devices already, which takes a while.
+    """
+    name = str(options.get("executor") or "local").lower()
+    return make_engine(name if name in EXECUTORS else "local", str(options.get("gpu") or ""))
 
 
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:

@@ -23,11 +23,14 @@ _WORDS = (
 
 
 @contextlib.contextmanager
-def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> Iterator[list[int]]:
+def signals_to(
+    interrupt: Callable[[], None], kill_all: Callable[[], None], *, is_last: bool = True
+) -> Iterator[list[int]]:
     """Forward signals to a run; yields the list of those that arrived.
 
     A signal that is ignored, as `nohup` and a shell in the background have it, stays ignored.
-    Afterwards the exit code is decided, and all of them are ignored.
+    Where this is the last that the process does, the exit code is decided afterwards, and all of
+    them are ignored; else they do again what they did before.
 
     Python calls a handler only between two steps of its own, so a thread watches too: if the
     process still works `LAST_S` after the third signal, perhaps because it copies or waits for a
@@ -36,6 +39,7 @@ def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> I
     Args:
         interrupt: told of each signal.
         kill_all: kills what runs; called by another thread.
+        is_last: whether the process ends after this.
     """
     arrived: list[int] = []
 
@@ -44,7 +48,8 @@ def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> I
         interrupt()
         terminal.err_in_handler(f"stopping: {_WORDS[min(len(arrived), 3) - 1]}")
 
-    heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    heard = [signum for signum, handler in before.items() if handler is not signal.SIG_IGN]
     with _watched(kill_all):
         for signum in heard:
             signal.signal(signum, handle)
@@ -53,7 +58,7 @@ def signals_to(interrupt: Callable[[], None], kill_all: Callable[[], None]) -> I
         finally:
             # Until the process is gone: Python gives back handlers of its own long before.
             for signum in heard:
-                signal.signal(signum, signal.SIG_IGN)
+                signal.signal(signum, signal.SIG_IGN if is_last else before[signum])
 
 
 @contextlib.contextmanager

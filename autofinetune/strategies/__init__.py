@@ -9,10 +9,10 @@ for _ in range(50):
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 
 from autofinetune.errors import Mistake, UsageError, did_you_mean
+from autofinetune.plugins import PlugIns
 from autofinetune.space import Space
 
 from .base import SCHEDULES, Candidate, Exhausted, Known, Strategy
@@ -21,7 +21,7 @@ from .repeated import Repeated
 from .replay import Replay
 
 # Named, not imported: numpy and cma are loaded only when a search begins.
-STRATEGIES: Mapping[str, str] = {
+STRATEGIES = PlugIns("autofinetune.strategies", {
     "anneal": "autofinetune.strategies.anneal:Anneal",
     "batch": "autofinetune.strategies.batch:Batch",
     "evolution": "autofinetune.strategies.evolution:Evolution",
@@ -34,10 +34,12 @@ STRATEGIES: Mapping[str, str] = {
     "pshe2": "autofinetune.strategies.pshe2:PSHE2",
     "random": "autofinetune.strategies.random_search:RandomSearch",
     "tpe": "autofinetune.strategies.tpe:TPE",
-}
+})  # fmt: skip
 
 # Names of the form `optuna:TPESampler`: what makes a class of the second part.
-FAMILIES: Mapping[str, str] = {"optuna": "autofinetune.strategies.optuna_samplers:of_sampler"}
+FAMILIES = PlugIns("autofinetune.strategy_families", {
+    "optuna": "autofinetune.strategies.optuna_samplers:of_sampler",
+})  # fmt: skip
 ALIASES: Mapping[str, str] = {"gridsearch": "grid"}
 
 
@@ -97,8 +99,7 @@ def strategy_class(name: str) -> type[Strategy]:
         EnvironmentProblem: the package that it needs is not installed.
     """
     family, colon, rest = known_name(name).partition(":")
-    module, _, attribute = (FAMILIES if colon else STRATEGIES)[family].partition(":")
-    found = getattr(importlib.import_module(module), attribute)
+    found = (FAMILIES if colon else STRATEGIES).load(family)
     cls: type[Strategy] = found(rest) if colon else found
     return cls
 

@@ -25,7 +25,7 @@ from autofinetune.config.config import Config
 from autofinetune.config.option import as_options, option_name
 from autofinetune.config.placement import Placement
 from autofinetune.core.state import Direction
-from autofinetune.errors import ConfigError, UsageError
+from autofinetune.errors import ConfigError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
 from autofinetune.space import Space, dump_yaml, parse_yaml
@@ -229,7 +229,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
         ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
-        ("script_args", 5, "script_args must be words or a list of words, found 5"),
+        ("script_args", 5, "options for train.py must be words or a list of words, found 5"),
         ("script_args", "'open", "No closing quotation"),
         ("script_args", ("lr", "3"), "--lr=3: lr is searched already; leave it out"),
         ("script_args", ("--units=3",), "--units=3: units is searched already; leave it out"),
@@ -237,9 +237,9 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("script_args", ("saved_params_dir", "x"), "saved_params_dir is passed by autofinetune"),
         ("warm_args", "--lr=3", "--lr=3: lr is searched already; leave it out"),
         ("warm_args", "--model_path=x", "--model_path=x: model_path is passed by"),
-        ("warm_args", "epochs", "--warm_args: 'epochs' after the options has no value"),
-        ("warm_args", "'open", "--warm_args: No closing quotation"),
-        ("warm_args", 3, "--warm_args: the value must be words or a list of words, found 3"),
+        ("warm_args", "epochs", "--warm_args=epochs: 'epochs' after the options has no value"),
+        ("warm_args", "'open", "--warm_args='open: No closing quotation"),
+        ("warm_args", 3, "--warm_args=3: options for train.py must be words or a list of"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_an_option(folder: Path, option: str, value: object, mistake: str) -> None:
@@ -398,14 +398,6 @@ def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) ->
     )
 
 
-def test_a_run_from_before_there_was_a_choice_goes_on_as_it_began() -> None:
-    described = describe(config_of())
-    assert from_description(described).members_have_models
-    del described["exploit"], described["replayed"]
-    assert from_description(described).exploit == "better_half"
-    assert not from_description(described).members_have_models
-
-
 def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
     assert not config_of(repeats=2).members_have_models
 
@@ -457,13 +449,13 @@ def test_words_become_options(words: tuple[str, ...], options: tuple[str, ...]) 
 
 @pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("--amp", "x", "y"), ("a", "--")])
 def test_a_key_needs_a_value(words: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="has no value; options for train"):
+    with pytest.raises(ValueError, match="has no value; options for train"):
         as_options(words)
 
 
 @pytest.mark.parametrize("words", [("-v",), ("-v", "3"), ("a", "1", "-vvv"), ("-1e-3", "a")])
 def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match=r"'-\S+' cannot go on to train"):
+    with pytest.raises(ValueError, match=r"'-\S+' cannot go on to train"):
         as_options(words)
 
 
@@ -472,7 +464,7 @@ def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
 def test_options_stay_as_they_are(words: list[str]) -> None:
     try:
         options = as_options(words)
-    except UsageError:
+    except ValueError:
         return
     assert as_options(options) == options
     assert all(option.startswith("--") for option in options)

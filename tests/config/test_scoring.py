@@ -69,7 +69,7 @@ def test_options_are_read_back_as_they_were() -> None:
     [
         ("metric", "a\nb", "printable"),
         ("metric", "a" * 501, "at most 500"),
-        ("final", "first", "use one of: last, best"),
+        ("final", "first", "use one of: best, last"),
         ("metric_pattern", "acc=[0-9.]+", "one group for the value, found 0"),
         ("metric_pattern", "(a)(b)", "found 2"),
         ("metric_pattern", "(", "not a regular expression"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.cli.words import note_all
 from autofinetune.config.build import COMMAND_LINE, DESCRIBED
 from autofinetune.config.option import pairs
 from autofinetune.config.options import OPTIONS
@@ -28,6 +27,7 @@ from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
 from autofinetune.space.yaml_file import Path_
 
+Note = Callable[[str], None]
 FILES = (".yaml", ".yml", ".json")
 # What an option of the command line takes the place of in the file.
 _INSTEAD_OF = {
@@ -77,8 +77,12 @@ class Source:
         return f"{self.file.where(path)} {label_of(path)}: {mistake}"
 
 
-def source_of_run(given: Mapping[str, Any]) -> Source:
-    """The options of a new run; those of the command line go before those of the file.
+def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
+    """Return the options of a new run; those that are given override those of a file.
+
+    Args:
+        given: by their names; `script` may be a file that holds a run.
+        note: takes what a reader of files wants to be known.
 
     Raises:
         UsageError: the file cannot be read, or the words contradict each other.
@@ -98,18 +102,21 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
         given = _working_elsewhere(given)
     if Path(script).suffix not in FILES:
         _refuse_volumes(given)
-        return _with_search(given)
+        return _with_search(given, note)
     given = {key: value for key, value in given.items() if key != "script" and value}
     for name in ("param_file", "enqueue"):
         if name in given:  # as typed, not from where the run works
             given[name] = str(Path(given[name]).absolute())
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
-    manifest = _manifest(Path(script), given)
+    manifest = _manifest(Path(script), given, note)
     origins: Mapping[str, Path_]
     if manifest is None:
         document = read_yaml(Path(script))
         found = _of_config(
-            document, has_space="param_list" not in replaced, is_elsewhere="working_dir" in given
+            document,
+            note,
+            has_space="param_list" not in replaced,
+            is_elsewhere="working_dir" in given,
         )
         origins = {key: (key,) for key in found}
     else:
@@ -130,7 +137,7 @@ def source_of_run(given: Mapping[str, Any]) -> Source:
     )
 
 
-def _with_search(given: Mapping[str, Any]) -> Source:
+def _with_search(given: Mapping[str, Any], note: Note) -> Source:
     """The options of a run of a script, with those that --param_file has besides the space."""
     file = Path(str(given.get("param_file") or ""))
     try:
@@ -143,7 +150,8 @@ def _with_search(given: Mapping[str, Any]) -> Source:
         return Source(given)
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()} - {"param_list"}
     found = {k: v for k, v in search.options.items() if k not in {*replaced, *given}}
-    note_all((*search.notes, *_given_by(file, found)))
+    for sentence in (*search.notes, *_given_by(file, found)):
+        note(sentence)
     origins = {key: path for key, path in search.origins.items() if key in found}
     return Source({**found, **given}, search.document, origins, is_told=True)
 
@@ -191,10 +199,11 @@ def _refuse_volumes(given: Mapping[str, Any]) -> None:
         )
 
 
-def _manifest(path: Path, given: Mapping[str, Any]) -> Manifest | None:
+def _manifest(path: Path, given: Mapping[str, Any], note: Note) -> Manifest | None:
     with one_thread():
         manifest = read_manifest(path, given=given)
-    note_all(manifest.notes if manifest else ())
+    for sentence in manifest.notes if manifest else ():
+        note(sentence)
     return manifest
 
 
@@ -208,7 +217,9 @@ def _of_manifest(manifest: Manifest, given: Mapping[str, Any]) -> Mapping[str, A
     return options
 
 
-def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Mapping[str, Any]:
+def _of_config(
+    document: Document, note: Note, *, has_space: bool, is_elsewhere: bool
+) -> Mapping[str, Any]:
     described = document.value
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
@@ -235,7 +246,8 @@ def _of_config(document: Document, *, has_space: bool, is_elsewhere: bool) -> Ma
         raise ConfigError(document.source, findings.mistakes)
     if described.get("python") not in (None, sys.executable):
         findings.note(("python",), "python has no effect: trials run with that of the tuner")
-        note_all(findings.notes)
+        for sentence in findings.notes:
+            note(sentence)
     if has_space and "param_list" in described:
         only = {"param_list": described["param_list"]}
         read_space(Document(document.source, only, document.places))
