@@ -54,7 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def tune(**options: Any) -> aft.Result:
-    return aft.tune("train.py", SPACE, **{"gpu": "cpu:2", "popsize": 2, "round": 1} | options)
+    usual: dict[str, Any] = {"gpu": "cpu:2", "popsize": 2, "round": 1}
+    return aft.tune("train.py", SPACE, **usual | options)
 
 
 def test_a_short_script_tunes_another(folder: Path) -> None:
