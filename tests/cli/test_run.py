@@ -608,7 +608,7 @@ def test_mistakes_in_budgets_are_told(workplace: Workplace) -> None:
 
 ONE_THREAD = """
 import os
-from autofinetune.cli.parts import make_strategy
+from autofinetune.run.parts import make_strategy
 from tests.helpers import config_of
 make_strategy(config_of())
 import numpy

@@ -59,7 +59,7 @@ deaf     SIGTERM is only noted        tree        children: plain, setsid, setsi
 reports  intermediate reports         bytes       the size of the model
 """
 import argparse, json, math, os, signal, sys, time
-from autofinetune.report import report_final_result, report_intermediate_result
+from autofinetune.trial.report import report_final_result, report_intermediate_result
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float)

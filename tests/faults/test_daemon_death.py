@@ -284,7 +284,7 @@ class Late:
     def __del__(self, kill=os.kill, pid=os.getpid(), signum=signal.SIGTERM):
         kill(pid, signum)
 if "autofinetune" in sys.orig_argv:
-    from autofinetune.journal import SqliteJournal
+    from autofinetune.store.journal import SqliteJournal
     def close(self, close=SqliteJournal.close):
         close(self)
         if WHERE == "close":

@@ -12,7 +12,7 @@ from tests.faults.test_trial_behaviour import write_script
 STUCK = """
 import os, sys, time
 if "autofinetune" in sys.orig_argv and os.path.exists("stuck"):
-    from autofinetune import copying
+    from autofinetune.store import copying
     def copy_file(source, target, copy=copying._copy_file):
         copy(source, target)
         open("copying", "w").close()

@@ -37,7 +37,7 @@ from tests.helpers import Clock, config_of, tuner_in_memory
 HANGS_S = 3.0  # a run that takes longer does not end at all
 PREAMBLE = """
 import argparse, json, os, resource, shutil, signal, subprocess, sys, threading, time
-from autofinetune.report import report_final_result, report_intermediate_result
+from autofinetune.trial.report import report_final_result, report_intermediate_result
 
 parser = argparse.ArgumentParser()
 for name in ("lr", "units", "saved_params_dir", "model_path", "epochs"):

@@ -12,7 +12,7 @@ from autofinetune.preload.shown import Shown
 
 CODE = """
 import os, sys
-from autofinetune.runner.shown import Shown
+from autofinetune.preload.shown import Shown
 shown = Shown("ROOM")
 shown.command("a name " + "x" * 5000)
 shown.environment({"ONE": "1", "LONG": "y" * 5000, "TWO": "ü\\udcff"})

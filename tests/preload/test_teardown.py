@@ -26,7 +26,7 @@ torn = Torn()
 atexit.register(print, "at exit", flush=True)
 """
 BEFORE = """
-from autofinetune.runner.teardown import Teardown
+from autofinetune.preload.teardown import Teardown
 teardown = Teardown()
 import library, multiprocessing
 library.itself = library
