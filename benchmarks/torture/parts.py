@@ -246,7 +246,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         "soak", "a long run without surrogate: what a tuner holds after a warm-up and at the end",
-        2000, 20_000, "trials",
+        700, 20_000, "trials",
         ("limits passed", "failed trials", "orphans"),
         f"{long_runs.MOST_GROWTH_MIB:.0f} MiB more, descriptors and threads no more, "
         "no zombies for more than 5 s",
