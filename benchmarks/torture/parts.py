@@ -256,7 +256,7 @@ PARTS: Sequence[Part] = (
     Part(
         "tables", "five kills in a run of nine trials, two strategies per seed, all of them "
         "in turn: its table is that of the undisturbed run",
-        20, 500, "seeds", RUN_KINDS, NONE,
+        8, 500, "seeds", RUN_KINDS, NONE,
         lambda count, order: kills.table_units(count, order.seed),
         kills.five_kills, tell_tables,
     ),
