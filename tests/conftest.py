@@ -19,7 +19,7 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= 4 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 MOST_WORKERS = 8
 
@@ -30,7 +30,11 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(_number, signal.default_int_handler if _is_int else signal.SIG_DFL)
 
 # No test depends on how fast the machine is.
-settings.register_profile("patient", deadline=None)
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # beside other work
+)
 settings.load_profile("patient")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def admit_makers() -> None:
     """Let `os.mkdir`, and so `os.makedirs`, `shutil.copytree` and `Path.mkdir`, make it."""
     if os.environ.get(VARIABLE) and not isinstance(os.mkdir, _Mkdir):
         os.mkdir = _Mkdir(os.mkdir)
+        # Before Python 3.11 a class there keeps the `os.mkdir` that it found when it was loaded.
+        accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)
+        if accessor is not None:
+            accessor.mkdir = os.mkdir
 
 
 def admit_move(shutil: ModuleType) -> None:

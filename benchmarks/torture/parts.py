@@ -246,7 +246,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         "soak", "a long run without surrogate: what a tuner holds after a warm-up and at the end",
-        2000, 20_000, "trials",
+        700, 20_000, "trials",
         ("limits passed", "failed trials", "orphans"),
         f"{long_runs.MOST_GROWTH_MIB:.0f} MiB more, descriptors and threads no more, "
         "no zombies for more than 5 s",
@@ -256,7 +256,7 @@ PARTS: Sequence[Part] = (
     Part(
         "tables", "five kills in a run of nine trials, two strategies per seed, all of them "
         "in turn: its table is that of the undisturbed run",
-        20, 500, "seeds", RUN_KINDS, NONE,
+        8, 500, "seeds", RUN_KINDS, NONE,
         lambda count, order: kills.table_units(count, order.seed),
         kills.five_kills, tell_tables,
     ),

@@ -46,8 +46,15 @@ class Ran:
         return {report["step"]: report["intermediate"] for report in found}
 
 
+SOURCE = "AUTOFINETUNE_SOURCE"  # where an environment that several checkouts share finds us
+
+
 def call(*options: str, report_file: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environ = {key: value for key, value in os.environ.items() if "AUTOFINETUNE" not in key}
+    environ = {
+        key: value
+        for key, value in os.environ.items()
+        if key == SOURCE or "AUTOFINETUNE" not in key
+    }
     if report_file is not None:
         environ["AUTOFINETUNE_REPORT_FILE"] = str(report_file)
     return subprocess.run(

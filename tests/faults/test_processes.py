@@ -158,7 +158,7 @@ def test_F69_a_lock_held_by_a_stranger_holds_nobody_up(
     life = run.start()
     wait_until(lambda: run.lines("start"))
     stranger = holder()  # it waits until the lock is free
-    for pid in (run.lines("start")[0].pid, run.runner_of(0)):
+    for pid in (run.runner_of(0), run.lines("start")[0].pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if is_waited_for:

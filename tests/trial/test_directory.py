@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(directory.VARIABLE, str(folder))
     monkeypatch.setattr(os, "mkdir", os.mkdir)
     monkeypatch.setattr(shutil, "move", shutil.move)
+    accessor = getattr(pathlib, "_NormalAccessor", None)  # of Python 3.10
+    if accessor is not None:
+        monkeypatch.setattr(accessor, "mkdir", accessor.mkdir)
     directory.admit_makers()
     directory.admit_move(shutil)
     return folder
