@@ -161,13 +161,13 @@ def curves(task: Task, seed: int, options: argparse.Namespace) -> dict[str, Curv
     """Of fulltrail and of each rule."""
     trials, members = options.trials, options.members
     popsize = min(5, trials)
-    config = config_of(task, seed, options.strategy, popsize=popsize, rounds=trials // popsize,
+    config = config_of(task, seed, options.strategy, popsize=popsize, round=trials // popsize,
                        evaluator="fulltrail")  # fmt: skip
     found = {"fulltrail": search(task, config, task.epochs)}
     part = max(1, task.epochs // PARTS)
     rounds = trials * task.epochs // (2 * members * part)
     for rule in RULES:
-        config = config_of(task, seed, options.strategy, popsize=members, rounds=rounds,
+        config = config_of(task, seed, options.strategy, popsize=members, round=rounds,
                            evaluator="populationbased", exploit=rule)  # fmt: skip
         found[rule] = search(task, config, part)
     return found

@@ -149,6 +149,12 @@ def told(**given: object) -> list[str]:
     return [str(mistake) for mistake in mistakes]
 
 
+def flush_now(sink: Sink, state: State) -> None:
+    """Bring a sink up to date, what it does in the background included."""
+    sink.flush(state)
+    sink.close()
+
+
 def config_of(space: Space | None = None, **fields: Any) -> Config:
     """A config with sensible fields; any of them can be replaced."""
     config = Config(

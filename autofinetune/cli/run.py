@@ -133,7 +133,7 @@ def rebuild_command(argv: Sequence[str]) -> int:
             for event in journal.events():
                 state.apply(event)
                 guard.replay(event, state)
-        guard.flush(state)
+        guard.finish(state)
         guard.close()
     say(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
     return 0

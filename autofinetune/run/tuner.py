@@ -222,7 +222,8 @@ class Tuner:
         self._whereabouts.look(self._running())
         self._show()
         while self._sinks.is_waiting and not self.interrupted:
-            self._world.sleep(RETRY_S)
+            if not self._sinks.wait(RETRY_S):
+                self._world.sleep(RETRY_S)
             self._sinks.flush(self.state)
         return self.state
 

@@ -24,5 +24,13 @@ class Sink(ABC):
     def flush(self, state: State) -> None:  # noqa: B027  nothing to do is a fine default
         """Bring the output up to date; called after each batch of events."""
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for work in the background, at most so long.
+
+        Returns:
+            Whether there was any.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027
-        """Let go of files and threads."""
+        """Finish what is under way, and let go of files and threads."""

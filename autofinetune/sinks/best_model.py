@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,25 +30,64 @@ class BestModel(Sink):
     before the swap, so a copy that was interrupted is noticed and made again. When the best trial
     saved nothing there is no best_model: it never belongs to another trial. A link in the place of
     the model, or on the way to it, is followed nowhere.
+
+    A model may have gigabytes, so a thread copies it while the next trial is training already.
     """
 
     def __init__(self, paths: RunPaths) -> None:
         self._paths = paths
         self._kept: int | None = None
         self._is_checked = False
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None  # of the thread
+
+    @property
+    def is_behind(self) -> bool:  # type: ignore[override]
+        return self._thread is not None
 
     def handle(self, event: Event, state: State) -> None:
         pass  # only the state at the end of a batch matters
 
     def flush(self, state: State) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread, error, self._error = None, self._error, None
+        if error is not None:
+            raise error
         best = state.best
         if best is None or best.id == self._kept:
             return
+        thread = threading.Thread(target=self._work, args=(best,), name="best_model")
+        try:
+            thread.start()
+        except RuntimeError:  # there is no room for one
+            self._bring_up_to_date(best)
+        else:
+            self._thread = thread
+
+    def wait(self, seconds: float) -> bool:
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is not None
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            if self._error is not None:
+                raise self._error
+
+    def _work(self, best: Trial) -> None:
+        try:
+            self._bring_up_to_date(best)
+        except Exception as error:
+            self._error = error
+
+    def _bring_up_to_date(self, best: Trial) -> None:
         with self._paths.place.opened() as here:
-            self._bring_up_to_date(best, here)
+            self._put(best, here)
         self._kept = best.id
 
-    def _bring_up_to_date(self, best: Trial, here: Path) -> None:
+    def _put(self, best: Trial, here: Path) -> None:
         if not self._is_checked:
             self._is_checked = True
             remove_tree(here / _OLD)  # of a life that was killed in the middle of a swap

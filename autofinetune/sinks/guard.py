@@ -37,13 +37,24 @@ class SinkGuard:
 
     def flush(self, state: State) -> None:
         for sink in list(self._sinks):
-            if self._try(sink, lambda sink=sink: sink.flush(state)):  # type: ignore[misc]
+            is_done = self._try(sink, lambda sink=sink: sink.flush(state))  # type: ignore[misc]
+            if is_done and not sink.is_behind:
                 self._waiting.discard(sink)
+
+    def finish(self, state: State) -> None:
+        """Flush until nothing is done in the background any more."""
+        self.flush(state)
+        while self.wait(1.0):
+            self.flush(state)
 
     @property
     def is_waiting(self) -> bool:
         """Whether a sink still has something to write, later or once there is space."""
         return any(sink.is_behind or sink in self._waiting for sink in self._sinks)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a sink that works in the background, at most so long; whether one does."""
+        return any(sink.wait(seconds) for sink in list(self._sinks))
 
     def close(self) -> None:
         for sink in list(self._sinks):

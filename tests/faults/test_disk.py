@@ -36,7 +36,7 @@ from autofinetune.store.paths import RunPaths
 from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
-from tests.helpers import config_of, tuner_in_memory
+from tests.helpers import config_of, flush_now, tuner_in_memory
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 # What the tuner of a test does otherwise: it waits less, and imports no dashboard.
@@ -452,7 +452,7 @@ def test_F47_a_kill_at_any_line_of_the_copy_leaves_no_half_model(tmp_path: Path)
             found = describe_files(paths.best_model)
             (owner,) = (n for n in range(2) if describe_files(paths.model(0, n)) == found)
         ends.add(owner)
-        BestModel(paths).flush(state_of(root, 2))
+        flush_now(BestModel(paths), state_of(root, 2))
         assert describe_files(paths.best_model) == describe_files(paths.model(0, 1))
     assert {0, 1} <= ends
 
@@ -460,9 +460,9 @@ def test_F47_a_kill_at_any_line_of_the_copy_leaves_no_half_model(tmp_path: Path)
 def test_F47_the_old_model_goes_after_a_kill_behind_the_swap(tmp_path: Path) -> None:
     root = two_models(tmp_path)
     paths = RunPaths(root)
-    BestModel(paths).flush(state_of(root, 2))
+    flush_now(BestModel(paths), state_of(root, 2))
     shutil.copytree(paths.model(0, 0), root / ".best_model.old")
-    BestModel(paths).flush(state_of(root, 2))
+    flush_now(BestModel(paths), state_of(root, 2))
     assert not list(root.glob(".best_model.*"))
 
 
@@ -475,7 +475,7 @@ def two_models(tmp_path: Path) -> Path:
             (model / "part").mkdir(parents=True)
             for name in ("weights", "part/more"):
                 (model / name).write_text(f"{name} of {member}")
-        BestModel(RunPaths(root)).flush(state_of(root, 1))
+        flush_now(BestModel(RunPaths(root)), state_of(root, 1))
     return root
 
 
@@ -506,7 +506,7 @@ def replace_best(root: Path, dies_at: int = 0) -> int:
             return trace
 
         sys.settrace(trace)  # type: ignore[arg-type]
-        BestModel(RunPaths(root)).flush(state)
+        flush_now(BestModel(RunPaths(root)), state)
         sys.settrace(None)
         os.write(writer, b"%d" % lines)
         os._exit(0)
