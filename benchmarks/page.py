@@ -51,6 +51,7 @@ work on the machine makes all of it worse, so the load before each measurement i
         "overhead": "What a trial costs besides its own script",
         "flat": "Whether trials cost more the more there were",
         "status": "How soon the status of a large run is told",
+        "models": "Whether a slot waits while the best model is copied",
         "gpu": "With a GPU",
     },
 )

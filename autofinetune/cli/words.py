@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from autofinetune import terminal
-from autofinetune.config.build import planned_trials
+from autofinetune.config.build import described_values, planned
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config.config import MOST_TRIALS, Config
 from autofinetune.config.masking import masked
@@ -135,7 +135,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if state.end_reason == TIMEOUT:
         say(
             f"The time is over after {state.active_seconds:.0f} s; {state.ended} of "
-            f"{planned_trials(state.config)} trials are done. "
+            f"{planned(described_values(state.config))} trials are done. "
             f"To go on: autofinetune resume {directory} --max_seconds=<more>"
         )
         return EXIT_TIMEOUT

@@ -308,20 +308,8 @@ def from_description(described: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: something in it is damaged.
     """
-    mistakes: list[Mistake] = []
-    values = read_values(described, mistakes)
-    for name, (is_right, needs) in _OTHERS.items():
-        if name in described and not is_right(described[name]):
-            mistakes.append(Mistake(name, f"must be {needs}, found {described[name]!r:.60}",
-                                    part=name))  # fmt: skip
-    missing = [name for name in _NEEDED if described.get(name) is None]
-    mistakes += [Mistake(name, "is missing", part=name) for name in missing]
-    program = read_program(described, mistakes.append)
-    if not mistakes and planned(values) > MOST_TRIALS:
-        why = f"must be at most {MOST_TRIALS}"
-        mistakes.append(Mistake("max_trials", why, planned(values)))
-    if mistakes:
-        raise ConfigError(DESCRIBED_IN, mistakes, JOURNAL_TIP)
+    values = described_values(described)
+    program = read_program(described, _damaged)
     space = load_space({"param_list": described["param_list"]})
     options = described.get("script_options")
     return Config(
@@ -340,23 +328,36 @@ def from_description(described: Mapping[str, Any]) -> Config:
     )
 
 
-def planned(values: Mapping[str, Any]) -> int:
-    """Return how many trials a run with these options is to have."""
-    whole: int = values["popsize"] * values["round"] * values["repeats"]
-    return values["max_trials"] or whole
-
-
-def planned_trials(described: Mapping[str, Any]) -> int:
-    """Return how many trials a described run is to have, having checked its options.
+def described_values(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the options in a description, all keys of which are checked.
 
     Raises:
         ConfigError: something in it is damaged.
     """
     mistakes: list[Mistake] = []
     values = read_values(described, mistakes)
+    for name, (is_right, needs) in _OTHERS.items():
+        if name in described and not is_right(described[name]):
+            why = f"must be {needs}, found {described[name]!r:.60}"
+            mistakes.append(Mistake(name, why, part=name))
+    missing = [name for name in _NEEDED if described.get(name) is None]
+    mistakes += [Mistake(name, "is missing", part=name) for name in missing]
+    if not mistakes and planned(values) > MOST_TRIALS:
+        why = f"must be at most {MOST_TRIALS}"
+        mistakes.append(Mistake("max_trials", why, planned(values)))
     if mistakes:
         raise ConfigError(DESCRIBED_IN, mistakes, JOURNAL_TIP)
-    return planned(values)
+    return values
+
+
+def planned(values: Mapping[str, Any]) -> int:
+    """Return how many trials a run with these values is to have."""
+    whole: int = values["popsize"] * values["round"] * values["repeats"]
+    return values["max_trials"] or whole
+
+
+def _damaged(mistake: Mistake) -> None:
+    raise ConfigError(DESCRIBED_IN, [mistake], JOURNAL_TIP)
 
 
 def _are_words(value: object) -> bool:

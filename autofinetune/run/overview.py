@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from autofinetune.config.build import planned_trials
+from autofinetune.config.build import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import RunCreated, TrialCreated, decode_event
 from autofinetune.core.run_state import RunState, run_state
@@ -79,8 +79,8 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
 
 def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overview:
     (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
-    config = begun.config
-    max_trials = planned_trials(config)  # which checks all of it
+    config = described_values(begun.config)
+    max_trials = planned(config)
     ended, end_reason, quarantined = _over(ask)
     unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
     running = _running(ask, unfinished)
@@ -93,15 +93,15 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     elif end_reason is None and not is_tuner_alive:
         state = RunState.ERROR
         reason = "its tuner is gone: it was killed, or the machine went down"
-    repeats = config.get("repeats", 1)
+    repeats = config["repeats"]
     return Overview(
         run=begun.run,
-        name=config.get("name", ""),
+        name=config["name"],
         state=state,
         reason=reason,
         max_trials=max_trials,
         counts={status.value: by_status[status.value] for status in Status},
-        best=_best(ask, ended, Direction(config["direction"]), repeats),
+        best=_best(ask, ended, config["direction"], repeats),
         running=running,
         quarantined=quarantined,
         created_at=begun.at,

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.build import planned_trials
+from autofinetune.config.build import described_values
 from autofinetune.config.config import Config
 from autofinetune.core.state import Direction, State
 from autofinetune.errors import AutofinetuneError, Mistake, UsageError
@@ -112,7 +112,7 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
             with closing(SqliteJournal(paths.journal, read_only=True)) as journal:
                 created = journal.created()
                 if created is not None:
-                    planned_trials(created.config)  # which checks it
+                    described_values(created.config)  # which checks them
                     state.apply_all(journal.events())
     except UsageError:
         raise

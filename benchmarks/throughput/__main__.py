@@ -6,6 +6,7 @@
         [--nni=PY]
     python -m benchmarks.throughput flat [--trials=10000]
     python -m benchmarks.throughput status [--trials=100000]
+    python -m benchmarks.throughput models [--trials=6] [--gigabytes=2]
     python -m benchmarks.throughput gpu
 
 `--page=docs/throughput.md` puts what was measured there, too. A machine that does something else
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.page import THROUGHPUT, command
 
-from . import busy, first_line, flat, gpu, overhead, status
+from . import busy, first_line, flat, gpu, models, overhead, status
 
 
 def main() -> int:
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--modules", default="torch", help="what the script imports, in turn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=5, help="how often overhead is measured")
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="of a model")
     parser.add_argument("--page", type=Path)
     for peer in overhead.PEERS:
         parser.add_argument(f"--{peer}", metavar="PY")
@@ -63,6 +65,8 @@ def _measure(options: argparse.Namespace) -> str:
         return flat.measure(options.trials or 10_000)
     if options.part == "status":
         return status.measure(options.trials or 100_000)
+    if options.part == "models":
+        return models.measure(options.trials or 6, options.gigabytes)
     return gpu.measure()
 
 

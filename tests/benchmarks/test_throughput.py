@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmarks.page import THROUGHPUT
-from benchmarks.throughput import status
+from benchmarks.throughput import models, status
 
 
 def test_a_part_measured_again_replaces_its_block(tmp_path: Path) -> None:
@@ -23,3 +24,8 @@ def test_a_part_measured_again_replaces_its_block(tmp_path: Path) -> None:
 
 def test_the_status_of_a_small_run_is_told() -> None:
     assert "200 trials" in status.measure(200)
+
+
+def test_the_wait_for_a_model_is_measured() -> None:
+    told = models.measure(2, 0.002)
+    assert re.match(r"2 trials with a model of 0.002 GB, .* the slot waits \d+\.\d\d s", told)

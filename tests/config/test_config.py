@@ -18,8 +18,9 @@ from autofinetune.config.build import (
     Names,
     build_config,
     describe,
+    described_values,
     from_description,
-    planned_trials,
+    planned,
 )
 from autofinetune.config.config import Config
 from autofinetune.config.option import as_options, option_name
@@ -295,8 +296,8 @@ def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
     config = build(folder, max_trials="7", popsize=3, round=50)
     assert (config.planned, config.round) == (7, 3)
     described = describe(config)
-    assert planned_trials(described) == 7
-    assert planned_trials(described | {"max_trials": None}) == 9
+    assert planned(described_values(described)) == 7
+    assert planned(described_values(described | {"max_trials": None})) == 9
     assert build(folder, target_score="0.5").target_score == 0.5
 
 
