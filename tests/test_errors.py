@@ -10,6 +10,7 @@ from autofinetune.errors import (
     ConfigError,
     DirectoryBusy,
     EnvironmentProblem,
+    Mistake,
     UsageError,
     did_you_mean,
 )
@@ -59,3 +60,34 @@ def test_a_near_miss_is_named_and_a_far_one_is_not() -> None:
     assert did_you_mean("flaot", known) == " (did you mean 'float'?)"
     assert did_you_mean("--rond", ["--round"], str) == " (did you mean --round?)"
     assert did_you_mean("choice", known) == ""
+
+
+@pytest.mark.parametrize(
+    ("mistake", "typed", "in_python"),
+    [
+        (Mistake("popsize", "must be above 0", 0), "--popsize=0 must be above 0",
+         "popsize=0 must be above 0"),
+        (Mistake("gpu", "is missing"), "--gpu is missing", "gpu is missing"),
+        (Mistake("preload", ": no module x", "x"), "--preload=x: no module x",
+         "preload=x: no module x"),
+        (Mistake("tasks", "must be a list", part="tasks[0]"), "tasks[0]: must be a list",
+         "tasks[0]: must be a list"),
+        (Mistake("script", "there is none", is_sentence=True), "there is none", "there is none"),
+        (Mistake("", "nothing fits"), "nothing fits", "nothing fits"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_words_of_who_tells_it(
+    mistake: Mistake, typed: str, in_python: str
+) -> None:
+    assert str(mistake) == typed
+    assert mistake.worded() == in_python
+
+
+def test_what_an_error_is_about_is_said_once() -> None:
+    error = UsageError("no such card")
+    error.about("gpu")
+    error.about("popsize")
+    assert error.mistake.option == "gpu"
+    assert ConfigError("here", [Mistake("gpu", "is missing"), "x"]).mistakes == (
+        "--gpu is missing", "x",
+    )  # fmt: skip
