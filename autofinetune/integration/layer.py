@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-_STANDINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "standins")
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_STANDINS = os.path.join(_PACKAGE, "trial", "standins")
 # For a script whose Python does not have them installed.
 OFFERED = ("nni", "t9k")
 

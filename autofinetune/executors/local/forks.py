@@ -35,7 +35,7 @@ _LATE_PREFIX = "AUTOFINETUNE_"
 
 @dataclass(frozen=True)
 class Imports:
-    """What is to be imported once, for which script: `steps` as in `runner.forkserver`."""
+    """What is to be imported once, for which script: `steps` as in `preload.server`."""
 
     python: str
     script: str
