@@ -41,16 +41,16 @@ THROUGHPUT = Page(
     """\
 # Throughput
 
-How much of the time of the slots is training, and what the tuner adds. Every block is what
-`python -m benchmarks.throughput PART` printed; `--page=docs/throughput.md` writes it here. Other
-work on the machine makes all of it worse, so the load before each measurement is told.
+How much of the slots' time is training, and what the tuner adds. Every block is the output of
+`python -m benchmarks.throughput PART`; `--page=docs/throughput.md` writes it here. Other
+work on the machine makes all figures worse, so each one gives the load before the measurement.
 """,
     {
-        "busy": "How busy slots are",
+        "busy": "How busy the slots are",
         "first_line": "From a free slot to the first line of the next train.py",
-        "overhead": "What a trial costs besides its own script",
-        "flat": "Whether trials cost more the more there were",
-        "status": "How soon the status of a large run is told",
+        "overhead": "Overhead of a trial",
+        "flat": "Whether later trials cost more",
+        "status": "How long the status of a large run takes",
         "models": "Whether a slot waits while the best model is copied",
         "gpu": "With a GPU",
     },
