@@ -1,7 +1,7 @@
 """Tune the hyperparameters of your own train.py: `import autofinetune as hub` in the script.
 
-Importing this package loads the standard library only, so that a training script pays nothing
-for it. The tuner itself is started by the command `autofinetune`.
+Importing this package loads only the standard library, so it costs a training script almost
+nothing. The command `autofinetune` starts the tuner itself.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _API = ("Result", "open_run", "tune")
 
 
 def __getattr__(name: str) -> object:
-    """Return `tune` and `open_run`, which need the tuner, and what only PaddleHub has.
+    """Import lazily what needs the tuner, and pass other names on to PaddleHub.
 
-    That is `hub.Module`, `hub.dataset` and so on, where PaddleHub is installed.
+    The latter are `hub.Module`, `hub.dataset` and so on, if PaddleHub is installed.
     """
     if name in _API:
         import importlib

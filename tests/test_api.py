@@ -118,7 +118,7 @@ def test_mistakes_name_options_as_python_does(folder: Path) -> None:
     assert caught.value.mistakes[1].startswith("schedule=never is unknown; use one of: async")
     assert caught.value.mistakes[2].startswith("gpu is missing")
     assert "tune() has 3 mistakes" in str(caught.value)
-    with pytest.raises(UsageError, match=r"^gpu=7_ is no device|'7_' in --gpu"):
+    with pytest.raises(UsageError, match=r"^gpu=7_ is not a device|'7_' in --gpu"):
         tune(gpu="7_")
     with pytest.raises(TypeError, match=r"no option 'popsiz' \(did you mean 'popsize'\?\)"):
         tune(popsiz=3)

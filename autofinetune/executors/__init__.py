@@ -1,4 +1,4 @@
-"""Where attempts run. A new engine is a folder here and a line in `EXECUTORS`."""
+"""Where attempts run. To add an engine, add a folder here and a line in `EXECUTORS`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .base import (
 )
 from .engine import Engine
 
-# Named, not imported: a run needs one of them.
+# Named, not imported: a run needs only one of them.
 EXECUTORS = PlugIns(
     "autofinetune.executors", {"local": "autofinetune.executors.local.engine:LocalEngine"}
 )
@@ -30,11 +30,11 @@ def make_engine(name: str, gpu: str = "") -> Engine:
     """Make the engine called `name` in `EXECUTORS`.
 
     Args:
-        name: as `--executor` gives it.
-        gpu: as `--gpu` gives it, not yet checked.
+        name: the value of `--executor`.
+        gpu: the value of `--gpu`, not yet checked.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such engine.
     """
     engine: Engine = EXECUTORS.load(name)(gpu)
     return engine

@@ -1,9 +1,9 @@
-"""The seam of everything that can run attempts: this machine now, clusters later.
+"""The interface of everything that can run attempts: this machine now, clusters later.
 
-The identity of an attempt is (run, trial, attempt). Submitting the same identity twice is the
-same as submitting it once, so a tuner that was killed between its plan and its submission plans
-nothing anew: it submits again, and re-attaches where the attempt is alive already. The exit
-record written by the runner is the truth; what an engine says is a hint.
+The identity of an attempt is (run, trial, attempt). Submitting an identity twice has the same
+effect as submitting it once. A tuner killed between planning and submitting therefore submits the
+same attempt again, and attaches to it if it is already running. The exit record written by the
+runner is authoritative; what an engine says is only a hint.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Handle: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Process:
-    """One process of a trial: what it does in it, and what it gets besides the trial's own.
+    """One process of a trial: its role, and its variables in addition to the trial's.
 
-    A service is ended with the others, and does not keep a trial going.
+    A service is terminated with the others and does not keep a trial running.
     """
 
     role: str
@@ -36,14 +36,17 @@ class Process:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What to run. `env` is what the trial sees besides the tuner's own environment.
+    """What to run.
 
-    With `nni_wire` the script finds there, and beside its reports, what NNI's trial side needs.
-    Where there are `processes` they are run instead of `argv` as often as the slot has ranks. What
-    tells several processes apart is written in the way of `framework`. `files` are texts by name,
-    to be put into `directory`, which trials see by this name; we reach it by `place`. The group of
-    `metric_pattern` is an intermediate value in the output; with `has_marks` lines that begin with
-    PaddleHub's mark are final results.
+    Attributes:
+        env: variables of the trial in addition to the tuner's own environment.
+        directory: the attempt's directory, by the path that trials see; we reach it by `place`.
+        nni_wire: whether to provide the variables and files that NNI's trial side needs.
+        processes: run instead of one process with `argv` for each rank of the slot.
+        framework: whose variables tell several processes apart.
+        files: texts by name, to be written into `directory`.
+        metric_pattern: a regular expression whose group is an intermediate value in the output.
+        has_marks: whether output lines that begin with PaddleHub's mark are final results.
     """
 
     run: str
@@ -76,22 +79,23 @@ class Attempt:
 
 
 class JobState(str, Enum):
-    """What is known of a submitted attempt."""
+    """What is known about a submitted attempt."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     EXITED = "EXITED"  # an exit record exists
     LOST = "LOST"  # it is dead and there is no exit record
-    UNKNOWN = "UNKNOWN"  # the engine does not answer: changes nothing
+    UNKNOWN = "UNKNOWN"  # the engine does not answer; nothing changes
 
 
 @dataclass(frozen=True)
 class ExitRecord:
     """How an attempt ended: `why` is exit, cancel, timeout or spawn.
 
-    `returncode` is negative for a signal and None when the command could not be started, which
-    `error` then explains. `leftovers` counts processes that outlived the command and were ended,
-    `survivors` are those that could not be. `is_oom`: the kernel killed it for want of memory.
+    `returncode` is negative for a signal, and None if the command could not be started; `error`
+    then says why. `leftovers` counts processes that outlived the command and were killed;
+    `survivors` are the pids of those that could not be killed. `is_oom` says whether the kernel
+    killed the command because memory ran out.
     """
 
     why: str
@@ -105,7 +109,7 @@ class ExitRecord:
 
 @dataclass(frozen=True)
 class Report:
-    """One line that the trial reported; `offset` is the byte after it."""
+    """One line that the trial reported; `offset` is the position of the byte after it."""
 
     kind: str
     score: float
@@ -117,8 +121,8 @@ class Report:
 class Observation:
     """News of one attempt: its state, and the reports since the last observation.
 
-    `held_bytes` is memory of its cards that did not come back, told with the end of the last
-    trial there.
+    `held_bytes` is the memory of its cards that was not freed. It is set when the last trial on a
+    card ends.
     """
 
     key: Key
@@ -129,59 +133,59 @@ class Observation:
 
 
 class Executor(ABC):
-    """Runs attempts. All methods return soon; only `poll` waits."""
+    """Runs attempts. Only `poll` waits; all other methods return quickly."""
 
     @abstractmethod
     def slots(self) -> Sequence[str]:
-        """The names of all places for one trial each, in order.
+        """Return the names of all slots, in order; each has room for one trial.
 
-        Places on one device have a number behind a dot: `0.1` and `0.2`.
+        Slots that share a device have a number after a dot: `0.1` and `0.2`.
         """
 
     def obstacle(self, slot: str) -> str:
-        """Why no trial can be started on a free slot at present, or nothing."""
+        """Return why no trial can be started on a free slot now, or an empty string."""
         return ""
 
     @abstractmethod
     def submit(self, attempt: Attempt) -> Handle:
-        """Start the attempt, or attach to it when it was started before.
+        """Start the attempt, or attach to it if it was started before.
 
-        Its reports are observed from the first one on in either case.
+        In both cases its reports are observed from the first one on.
 
         Returns:
-            Plain JSON by which people and later tools find the attempt.
+            Plain JSON that helps people and other tools to find the attempt.
 
         Raises:
-            OSError: the machine has no room for it; it may be submitted again.
+            OSError: the machine lacks the resources; the attempt may be submitted again.
         """
 
     @abstractmethod
     def poll(self, wait_s: float) -> list[Observation]:
-        """Wait until something happens to a submitted attempt, at most `wait_s`; then tell it.
+        """Wait at most `wait_s` for news of submitted attempts, and return it.
 
         An attempt observed as EXITED or LOST is forgotten afterwards.
         """
 
     @abstractmethod
     def wake(self) -> None:
-        """End a `poll` under way; safe to call from a signal handler."""
+        """Make a running `poll` return; safe to call from a signal handler."""
 
     def request_stop(self, key: Key) -> None:
-        """Let `should_stop()` be true in the attempt, so that it ends by itself.
+        """Make `should_stop()` true in the attempt, so that its script can stop training.
 
-        Asking again, or after its end, does nothing; nor does an engine without a way to ask: what
-        does not stop is cancelled later.
+        Asking again, or after the end, has no effect. An engine that cannot ask does nothing: an
+        attempt that does not stop is cancelled later.
         """
         return
 
     @abstractmethod
     def cancel(self, key: Key) -> None:
-        """Ask the attempt to end; a second call ends it without grace. Returns at once."""
+        """Terminate the attempt; a second call kills it at once. Returns immediately."""
 
     def kill_all(self) -> None:
-        """End all attempts at once, without a word; may be called by another thread."""
+        """Kill all attempts at once, without any record; may be called by another thread."""
         return
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of everything; attempts that run go on running."""
+        """Release all resources; running attempts continue."""

@@ -1,4 +1,4 @@
-"""What makes the executor of a run, by the name in `--executor`."""
+"""The interface that makes the executor of a run; `--executor` names the engine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .local.forks import Imports
 
 
 class Engine(ABC):
-    """Knows the slots of a run before anything is started, and then runs its executor.
+    """Finds the slots of a run before anything starts, then opens its executor.
 
     Args:
-        gpu: as typed, which may be wrong; a device may be asked already while it is checked.
+        gpu: the value of `--gpu`, not yet checked. An engine may already query devices while the
+            value is being checked.
     """
 
     def __init__(self, gpu: str = "") -> None:
@@ -25,10 +26,10 @@ class Engine(ABC):
 
     @abstractmethod
     def slots(self, config: Config) -> Slots:
-        """Find the places for trials; to be called once.
+        """Find the slots for trials; call it once.
 
         Raises:
-            UsageError: there are no such devices, or they cannot be divided so.
+            UsageError: the devices do not exist, or cannot be divided as asked.
             EnvironmentProblem: the devices do not answer.
         """
 
@@ -40,20 +41,20 @@ class Engine(ABC):
         imports: Imports | None,
         tell: Callable[[str], None],
     ) -> contextlib.AbstractContextManager[Executor]:
-        """Return the executor as a context; what it holds is let go at its end.
+        """Return the executor as a context manager, which releases it at the end.
 
         Args:
-            config: of the run.
-            slots: those that were found.
-            imports: what trials may share in memory, if the engine can.
-            tell: takes sentences for people.
+            config: the configuration of the run.
+            slots: what `slots` returned.
+            imports: modules that trials may share in memory, if the engine supports that.
+            tell: called with messages for the user.
 
         Raises:
-            EnvironmentProblem: something that it needs cannot be made.
+            EnvironmentProblem: something that the executor needs cannot be created.
         """
 
     def close(self) -> None:
-        """Let go of the devices."""
+        """Release the devices."""
         return
 
     def __enter__(self) -> Engine:

@@ -1,4 +1,4 @@
-"""Runs attempts in no process and no time: for tests, simulations and the conformance suite."""
+"""Simulates attempts without processes or waiting, for tests and the conformance suite."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observat
 class Played:
     """What a simulated attempt does: it takes `seconds`, reports, and exits.
 
-    With `step_seconds` its intermediate reports come one by one at that interval, otherwise with
-    its end. Asked to stop, it ends after `stop_seconds`; None is an attempt that never looks.
+    With `step_seconds`, its intermediate reports come one by one at that interval; otherwise all
+    come at its end. When asked to stop, it ends after `stop_seconds`, or ignores it if that is
+    None.
     """
 
     final: float | None
@@ -35,7 +36,7 @@ class _Job:
 
     @property
     def due(self) -> float:
-        """When something happens to it next."""
+        """The time of its next event."""
         after = self.played.seconds
         if self.is_to_report:
             after = (self.reported + 1) * self.played.step_seconds
@@ -54,7 +55,7 @@ class MemoryExecutor(Executor):
         self._program = program
         self._jobs: dict[Key, _Job] = {}
         self._woken = False
-        self._is_timed = False  # somebody counts the seconds until a stop
+        self._is_timed = False  # the caller measures the time until a stop
         self.now = 0.0
 
     def slots(self) -> Sequence[str]:
@@ -83,7 +84,7 @@ class MemoryExecutor(Executor):
         job = self._jobs.pop(key)
         is_whole = self.now < job.ends_early_at
         played = job.played
-        # What does not come step by step comes with the end, however early that is.
+        # Reports without an interval come with the end, however early that is.
         reports = [] if job.is_to_report else _reports(job, len(played.intermediate))
         if is_whole and played.final is not None:
             reports.append(Report("final", played.final, None, job.reported + 1))
@@ -111,7 +112,7 @@ class MemoryExecutor(Executor):
 
 
 def _reports(job: _Job, count: int) -> list[Report]:
-    """The next intermediate ones."""
+    """Return the next `count` intermediate reports."""
     begin, job.reported = job.reported, job.reported + count
     scores = job.played.intermediate[begin : job.reported]
     return [Report("intermediate", score, None, n) for n, score in enumerate(scores, begin + 1)]

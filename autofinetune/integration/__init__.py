@@ -1,7 +1,7 @@
-"""What each tool needs inside a trial: one file a tool, standard library only until it is used.
+"""Adapters for tools inside a trial: one file per tool, standard library only until it is used.
 
-A file may have `environment()`, the variables that its tool reads, and has a function for each
-module that it listens to, which is called with the module after its import.
+A file has a function for each module that it hooks into, called with the module after its import.
+It may have `environment()`, which returns the variables that its tool reads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# By module: the file here, and the function in it.
+# By module: the file here, and its function.
 HOOKS: Mapping[str, tuple[str, str]] = {
     "shutil": ("paddlehub", "on_shutil"),
     "paddlehub": ("paddlehub", "on_package"),

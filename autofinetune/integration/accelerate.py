@@ -1,4 +1,4 @@
-"""Hugging Face accelerate: what a script gives to `accelerator.log`."""
+"""Hugging Face accelerate: reports what a script passes to `accelerator.log`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SOURCE = "accelerate"
 
 
 def on_accelerator(module: ModuleType) -> None:
-    """Listen to `Accelerator.log`; it goes on to trackers, which log the same once more."""
+    """Hook into `Accelerator.log`; the trackers that it calls log the same values again."""
     wrap(module.Accelerator, "log", _logged)
 
 
 def _logged(accelerator: Any, values: Any = None, *args: Any, **kwargs: Any) -> None:
     if accelerator.is_main_process and hasattr(values, "items"):
         logged.values(SOURCE, values.items())
-    if accelerator.num_processes == 1:  # other processes would wait for the one that left
+    if accelerator.num_processes == 1:  # other processes would wait for one that exits
         logged.leave(SOURCE)

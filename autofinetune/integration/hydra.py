@@ -1,4 +1,4 @@
-"""Hydra: what the script's main function returns is its score, as for Hydra's own sweepers."""
+"""Hydra: the script's main function returns the score, as for Hydra's own sweepers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-RETURN_VALUE = "return_value"  # what it is called as a metric
+RETURN_VALUE = "return_value"  # its name as a metric
 
 
 def on_utils(module: ModuleType) -> None:
-    """Look at the result of each job; without a trial nothing is done."""
+    """Report the result of each job; do nothing outside a trial."""
     import functools
 
     original = module.run_job

@@ -1,4 +1,4 @@
-"""Keras 2 and 3 with any backend: a callback in every `fit`."""
+"""Keras 2 and 3 with any backend: adds a callback to every `fit`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BACKENDS = ("TorchTrainer", "TensorFlowTrainer", "JAXTrainer")
 
 
 def on_backend(module: ModuleType) -> None:
-    """Keras 3: each backend has a class with `fit`, from which its Model inherits."""
+    """Hook into Keras 3, where each backend has a class with `fit` that Model inherits from."""
     owner = next(getattr(module, name) for name in _BACKENDS if hasattr(module, name))
     _listen(owner, "keras.callbacks")
 
 
 def on_engine(module: ModuleType) -> None:
-    """Keras 2, by itself or inside TensorFlow."""
+    """Hook into Keras 2, standalone or inside TensorFlow."""
     package = module.__name__.partition(".engine")[0]
     _listen(module.Model, f"{package}.callbacks")
 

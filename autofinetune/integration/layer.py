@@ -1,4 +1,4 @@
-"""Install the layer in this process and, in a trial, let each tool find what it looks for."""
+"""Installs the layer around train.py in this process, and sets up the tools in a trial."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _STANDINS = os.path.join(_PACKAGE, "trial", "standins")
-# For a script whose Python does not have them installed.
+# Modules offered to a script whose Python does not have them installed.
 OFFERED = ("nni", "t9k")
 
 
 class _Standins:
-    """Finds what no other finder found; it stands last."""
+    """Finds what no other finder found; it comes last."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -33,7 +33,7 @@ class _Standins:
 
 
 def install() -> None:
-    """Put the finders in place; nothing is imported for them until a script does so."""
+    """Install the finders; they import nothing until a script does."""
     sys.meta_path.insert(0, hooks.Finder(HOOKS))
     sys.meta_path.append(_Standins())
 
@@ -41,7 +41,7 @@ def install() -> None:
 def begin_trial() -> None:
     """Set up what differs between trials, before the first line of the script.
 
-    Modules that were imported before (by `--preload`) are told again.
+    The variables of modules imported earlier (by `--preload`) are set again.
     """
     if not os.environ.get(REPORT_FILE_VARIABLE):
         return
@@ -52,11 +52,11 @@ def begin_trial() -> None:
 
 
 def chain(own: ModuleType) -> None:
-    """Load the `sitecustomize` of the machine, which ours hides."""
+    """Load the machine's `sitecustomize`, which ours hides."""
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
     if spec is None or spec.loader is None or spec.origin == own.__file__:
         return
-    from importlib.util import module_from_spec  # slow, and few machines have one
+    from importlib.util import module_from_spec  # slow, and rarely needed
 
     sys.modules["sitecustomize"] = module = module_from_spec(spec)
     spec.loader.exec_module(module)

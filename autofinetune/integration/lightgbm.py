@@ -1,7 +1,7 @@
-"""LightGBM: a callback in `train` and `cv`, through which its scikit-learn classes go, too.
+"""LightGBM: adds a callback to `train` and `cv`, which its scikit-learn classes use too.
 
-A metric is called `valid_0-multi_error`, as its scikit-learn classes have it with a hyphen;
-`multi_error` will do where there is one data set.
+A metric is named after data set and metric, `valid_0-multi_error`; with a single data set,
+`multi_error` is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AFTER_OTHERS = 40  # the order of LightGBM's own callbacks is 10 to 30
 
 
 def on_engine(module: ModuleType) -> None:
-    """Wrap the functions before the rest of the package takes them by name."""
+    """Wrap the functions before the rest of the package imports them by name."""
     for name in ("train", "cv"):
         setattr(module, name, with_callback(getattr(module, name), _added))
 

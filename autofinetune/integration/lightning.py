@@ -1,4 +1,4 @@
-"""Lightning, under both of its names: a callback in every Trainer."""
+"""Lightning, under both package names: adds a callback to every Trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCE = "lightning"
 
 
 def on_trainer(module: ModuleType) -> None:
-    """Add the callback to each Trainer behind those that the script gives it."""
+    """Add the callback to each Trainer, after those of the script."""
     package = module.__name__.partition(".trainer")[0]
     wrap(module.Trainer, "__init__", lambda trainer, *a, **k: _add(trainer, package))
 
@@ -27,7 +27,7 @@ def _add(trainer: Any, package: str) -> None:
         return
     if trainer.world_size == 1 and int(os.environ.get("WORLD_SIZE") or 1) > 1:
         complain(
-            "this Trainer uses one of the trial's processes and each trains for itself; give it "
+            "this Trainer uses only one of the trial's processes, so each trains separately; set "
             "devices and strategy, such as Trainer(devices=2, strategy='ddp')"
         )
     base = importlib.import_module(f"{package}.callbacks").Callback
@@ -36,7 +36,7 @@ def _add(trainer: Any, package: str) -> None:
 
 def _callback(base: Any) -> Any:
     class Autofinetune(base):  # type: ignore[misc]
-        """Reports the metric where it is first seen: after validation, or after the epoch."""
+        """Reports the metric where it first appears: after validation, or after the epoch."""
 
         place = ""
 

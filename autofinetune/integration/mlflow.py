@@ -1,4 +1,4 @@
-"""MLflow: what goes to its tracking service, by the fluent functions, a client or autologging."""
+"""MLflow: reports metrics sent to its tracking service by functions, a client or autologging."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE = "mlflow"
 
 
 def on_client(module: ModuleType) -> None:
-    """Listen to single metrics and to batches of them."""
+    """Hook into the logging of single metrics and of batches."""
     wrap(module.TrackingServiceClient, "log_metric", _logged)
     wrap(module.TrackingServiceClient, "log_batch", _logged_all)
 
@@ -32,7 +32,7 @@ def _logged_all(client: Any, run_id: Any, metrics: Any = (), *args: Any, **kwarg
 
 
 def on_store(module: ModuleType) -> None:
-    """Make trials that begin together take turns where they find no database and make one."""
+    """Make trials that start together take turns when they create the database."""
     original = module.SqlAlchemyStore.__init__
 
     @functools.wraps(original)

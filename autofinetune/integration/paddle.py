@@ -1,7 +1,7 @@
-"""PaddlePaddle's high-level API: a callback in every `paddle.Model.fit`.
+"""PaddlePaddle's high-level API: adds a callback to every `paddle.Model.fit`.
 
-Metrics of the evaluation are called as in its progress bar with `eval_` before them, `eval_acc`;
-`acc` is that of the training.
+Training metrics have the names in the progress bar, such as `acc`; those of the evaluation have
+the prefix `eval_`, such as `eval_acc`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _callback(base: Any) -> Any:
 
 
 def _numbers(logs: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the metrics; a loss is a list of one."""
+    """Yield the metrics; a loss is a list with one element."""
     for name, value in dict(logs or {}).items():
         if name not in ("batch_size", "step", "steps"):
             yield name, value[0] if isinstance(value, list) and len(value) == 1 else value

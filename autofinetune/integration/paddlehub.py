@@ -1,6 +1,6 @@
-"""PaddleHub 1.x: its own `report_final_result` reports to us, and its scripts save as they do.
+"""PaddleHub 1.x: its `report_final_result` reports to us, and its scripts save models unchanged.
 
-`paddlehub.report_final_result` appends to a file below the user's home, under the name in the
+The original `paddlehub.report_final_result` appends to a file in the user's home, named by the
 variable `PaddleHub_AutoDL_Trial_ID` (PaddleHub 1.3 to 1.8, autofinetune/evaluator.py).
 """
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def environment() -> dict[str, str]:
-    """Return the variable by which scripts of PaddleHub know that they are tuned."""
+    """Return the variable that tells PaddleHub scripts that they are being tuned."""
     return {"PaddleHub_AutoDL_Trial_ID": os.environ.get("AUTOFINETUNE_TRIAL", "0")}
 
 
 def on_package(module: ModuleType) -> None:
-    """Take the place of the function in a trial; outside of one it stays."""
+    """Replace the function in a trial; leave it unchanged elsewhere."""
     in_trial(module, "report_final_result", report_final_result)
 
 
 def on_shutil(module: ModuleType) -> None:
-    """Let scripts move their best model into the directory that they were given."""
+    """Let scripts move their best model to the model directory."""
     admit_move(module)

@@ -1,4 +1,4 @@
-"""Writers of scalars: TensorBoard's SummaryWriter (torch, tensorboardX), VisualDL's LogWriter."""
+"""Scalar writers: TensorBoard's SummaryWriter (torch, tensorboardX), VisualDL's LogWriter."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SOURCE = "tensorboard"
 
 
 def on_writer(module: ModuleType) -> None:
-    """Listen to `add_scalar` and `add_scalars`."""
+    """Hook into `add_scalar` and `add_scalars`."""
     _listen(module.SummaryWriter)
 
 
 def on_log_writer(module: ModuleType) -> None:
-    """Listen to VisualDL, which has the same calls."""
+    """Hook into VisualDL, which has the same methods."""
     _listen(module.LogWriter)
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face transformers: a callback in every Trainer, by the list of those that each gets."""
+"""Hugging Face transformers: adds a callback to every Trainer through its default callbacks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SOURCE = "transformers"
 
 
 def on_trainer(module: ModuleType) -> None:
-    """Append the callback; it does nothing where no metric is looked for."""
+    """Append the callback; it does nothing without `--metric`."""
     base = importlib.import_module("transformers.trainer_callback").TrainerCallback
     module.DEFAULT_CALLBACKS.append(_callback(base))
 
 
 def _callback(base: Any) -> Any:
     class Autofinetune(base):  # type: ignore[misc]
-        """Reports the metric, called `eval_accuracy`, `accuracy` or `eval/accuracy`."""
+        """Reports the metric, named as `eval_accuracy`, `accuracy` or `eval/accuracy`."""
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any

@@ -1,8 +1,7 @@
-"""Weights & Biases: `wandb.config` holds the hyperparameters, and what is logged is the score.
+"""Weights & Biases: `wandb.config` holds the hyperparameters, and logged values are the score.
 
-The variables and the file of parameters are those by which W&B's own agent starts a run
-(wandb 0.31, sdk/wandb_settings.py). Without an account runs are offline and lie in the directory
-of the trial.
+The variables and the parameter file are those with which W&B's own agent starts a run (wandb 0.31,
+sdk/wandb_settings.py). Without an account, runs are offline and stored in the trial's directory.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
 
 SOURCE = "wandb"
 _SUMMARIES = ("max", "min", "mean", "last", "best")
-_summary = ""  # what `define_metric` asked for
-_kept: list[float] = []  # the values of a metric of which the summary is asked for
+_summary = ""  # the summary requested by `define_metric`
+_kept: list[float] = []  # the values of the metric to summarize
 
 
 def environment() -> dict[str, str]:
-    """Return what W&B reads when a run begins; what the user has set stays."""
+    """Return the variables that W&B reads when a run starts; those set by the user stay."""
     found = {
         "WANDB_SWEEP_PARAM_PATH": _params_file(),
         "WANDB_DIR": _directory(),
@@ -51,7 +50,7 @@ def environment() -> dict[str, str]:
 
 
 def _directory() -> str:
-    """Return the directory of the attempt, which is that of all its processes."""
+    """Return the directory of the attempt, which all its processes share."""
     return os.path.dirname(os.environ[STOP_FILE_VARIABLE])
 
 
@@ -69,14 +68,14 @@ def _has_account() -> bool:
 
 
 def _params_file() -> str:
-    """Write the hyperparameters as W&B's agent does, and return the name of the file."""
+    """Write the hyperparameters as W&B's agent does, and return the path of the file."""
     directory = _directory()
     path = os.path.join(directory, "wandb-params.yaml")
     if not os.path.exists(path):
         record = {"wandb_version": 1, **{n: {"value": v} for n, v in _params().items()}}
         partial = f"{path}.{os.getpid()}"
         with open(partial, "x", encoding="ascii") as file:
-            json.dump(record, file)  # YAML, too
+            json.dump(record, file)  # JSON is also YAML
         os.replace(partial, path)
     return path
 
@@ -95,19 +94,19 @@ def _params() -> dict[str, Any]:
 
 
 def on_run(module: ModuleType) -> None:
-    """Listen to `run.log`, through which `wandb.log` goes, and `run.define_metric`."""
+    """Hook into `run.log`, which `wandb.log` calls, and `run.define_metric`."""
     wrap(module.Run, "log", _logged_or_left)
     wrap(module.Run, "define_metric", _defined)
 
 
 def on_disabled(module: ModuleType) -> None:
-    """Listen to runs that are disabled, which have methods of their own."""
+    """Hook into disabled runs, which have their own methods."""
     wrap(module.NoopRun, "log", _logged_or_left)
     wrap(module.NoopRun, "define_metric", _defined)
 
 
 def on_init(module: ModuleType) -> None:
-    """Let `WANDB_MODE=offline` win over `wandb.init(mode="online")`, which needs an account."""
+    """Let `WANDB_MODE=offline` override `wandb.init(mode="online")`, which needs an account."""
     import functools
 
     original = module.init
@@ -123,7 +122,7 @@ def on_init(module: ModuleType) -> None:
 
 
 def on_summary(module: ModuleType) -> None:
-    """Listen to `run.summary[name] = value` and its like."""
+    """Hook into `run.summary[name] = value` and similar calls."""
     wrap(module.SummaryDict, "update", _summarized)
 
 
@@ -149,7 +148,7 @@ def _logged(run: Any, data: Any = None, *args: Any, **kwargs: Any) -> None:
 
 
 def _keep(number: Any, summary: str) -> None:
-    """Report the summary of all values so far, as it stands in W&B's table of runs."""
+    """Report the summary of all values so far, as W&B shows it in its table of runs."""
     _kept.append(float(number))
     reduced = {"max": max(_kept), "min": min(_kept), "mean": sum(_kept) / len(_kept)}
     logged.value(SOURCE, reduced.get(summary, _kept[-1]))
@@ -161,7 +160,7 @@ def _summarized(summary: Any, values: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _defined(run: Any, name: Any = "", *args: Any, **kwargs: Any) -> None:
-    """Note which summary of the metric counts: `max`, `min`, or the best by `goal`."""
+    """Remember which summary of the metric counts: `max`, `min`, `mean`, or the best by `goal`."""
     global _summary
     if name != logged.wanted():
         return
@@ -171,7 +170,7 @@ def _defined(run: Any, name: Any = "", *args: Any, **kwargs: Any) -> None:
 
 
 def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the values inside, under the names with dots and with slashes."""
+    """Yield nested values, with names joined by dots and, if the metric has them, slashes."""
     for key, item in list(data.items()):
         name = f"{prefix}{key}"
         if isinstance(item, dict) and depth < 8:
@@ -182,11 +181,11 @@ def _flat(data: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, An
             yield name, item
 
 
-# --- sweeps that a script starts by itself ------------------------------------------------------
+# --- sweeps that a script starts itself ---------------------------------------------------------
 
 
 def on_package(module: ModuleType) -> None:
-    """In a trial `wandb.agent` calls the function once, and `wandb.sweep` asks no server."""
+    """In a trial, make `wandb.agent` call its function once, and `wandb.sweep` use no server."""
     for function in (_agent, _sweep, _controller):
         in_trial(module, function.__name__.lstrip("_"), function)
 
@@ -200,8 +199,8 @@ def _agent(
 ) -> None:
     if function is None:
         raise SystemExit(
-            "autofinetune: wandb.agent without a function starts programs of a sweep, which a "
-            "trial cannot; tune that program: autofinetune run sweep.yaml"
+            "autofinetune: wandb.agent without a function starts the program of a sweep, which is "
+            "impossible in a trial; tune that program: autofinetune run sweep.yaml"
         )
     function()
     import wandb
@@ -212,6 +211,6 @@ def _agent(
 
 def _controller(*args: Any, **kwargs: Any) -> None:
     raise SystemExit(
-        "autofinetune: wandb.controller runs a sweep, which autofinetune does already; "
-        "take the call out, or put it where a trial does not come"
+        "autofinetune: wandb.controller runs a sweep, which autofinetune already does; "
+        "remove the call, or skip it in trials"
     )

@@ -1,7 +1,7 @@
-"""XGBoost: a callback in `train` and `cv`, through which its scikit-learn classes go, too.
+"""XGBoost: adds a callback to `train` and `cv`, which its scikit-learn classes use too.
 
-A metric is called as XGBoost prints it, `validation_0-logloss`; `logloss` will do where there is
-one data set.
+A metric has the name that XGBoost prints, such as `validation_0-logloss`; with a single data set,
+`logloss` is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SOURCE = "xgboost"
 
 
 def on_training(module: ModuleType) -> None:
-    """Wrap the functions before the rest of the package takes them by name."""
+    """Wrap the functions before the rest of the package imports them by name."""
     for name in ("train", "cv"):
         setattr(module, name, with_callback(getattr(module, name), _added))
 

@@ -1,4 +1,4 @@
-"""Whether a process that has imported modules can be forked: why not, in a few words."""
+"""Checks whether a process that has imported modules can be forked, and says why not."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set
 
-_PATIENCE_S = 1.0  # a thread that was joined may be seen for a moment longer
+_PATIENCE_S = 1.0  # a joined thread may stay visible for a moment
 _QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 def obstacle(known: set[int], script_dir: str, plain: Set[str]) -> str:
-    """What forbids a fork, or nothing.
+    """Return what rules out a fork, or an empty string.
 
     Args:
         known: the descriptors that were open before the imports.
-        script_dir: what lies there is the user's, and every trial imports it anew.
-        plain: the modules that any script finds loaded.
+        script_dir: the user's modules there must be imported by every trial itself.
+        plain: the modules loaded before any script.
     """
     return (
         _python_threads()
@@ -36,12 +36,12 @@ def obstacle(known: set[int], script_dir: str, plain: Set[str]) -> str:
 
 
 def descriptors() -> set[int]:
-    """All that are open."""
+    """Return all open descriptors."""
     return {int(name) for name in os.listdir("/proc/self/fd")} - {_listing_descriptor()}
 
 
 def _listing_descriptor() -> int:
-    """The lowest free number: what a listing of the descriptors opens for itself."""
+    """Return the lowest free number, which listing the descriptors uses itself."""
     descriptor = os.open("/proc/self/fd", os.O_RDONLY | os.O_CLOEXEC)
     os.close(descriptor)
     return descriptor
@@ -72,7 +72,7 @@ def _children() -> str:
 
 
 def _local_modules(script_dir: str) -> str:
-    """Modules that lie beside the script; installed ones below it are none of these."""
+    """Find modules beside the script, excluding packages installed below it."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if "." in name or module is sys.modules["__main__"] or not isinstance(file, str):
@@ -86,7 +86,7 @@ def _local_modules(script_dir: str) -> str:
 
 
 def _hidden_modules(script_dir: str, plain: Set[str]) -> str:
-    """Modules beside the script that it would not get, as others of their name are loaded."""
+    """Find modules beside the script that loaded modules of the same name would hide."""
     for entry in os.listdir(script_dir):
         name, dot, end = entry.partition(".")
         if name in plain or name not in sys.modules or name == "__main__":
@@ -98,7 +98,7 @@ def _hidden_modules(script_dir: str, plain: Set[str]) -> str:
 
 
 def _fork_once() -> str:
-    """Fork, and see what is left: a library that can be forked ends its threads for that."""
+    """Fork once and count threads: a library that supports forks ends its own before one."""
     pid = os.fork()
     if pid == 0:
         os._exit(_is_cuda_spoilt())
@@ -109,7 +109,7 @@ def _fork_once() -> str:
     while len(tasks := os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
         time.sleep(0.01)
     if len(tasks) > 1:
-        return f"the imports started threads ({len(tasks) - 1}) that do not end for a fork"
+        return f"the imports started threads ({len(tasks) - 1}) that do not stop for a fork"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Imports for a script before it runs, as if it did so itself."""
+"""Imports modules for a script before it runs, as if it did so itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from contextlib import contextmanager
 
 from autofinetune.integration import layer
 
-# What packages import only when they are used, which would cost every trial more than a second:
-# optimizers of torch (2.1 and later) do so when they are made.
+# Modules that packages import only on first use, which would cost every trial more than a second:
+# torch (2.1 and later) does so when an optimizer is created.
 LATE = {"torch": ("torch._dynamo",)}
 _PROBE_S = 120
 
 
 @contextmanager
 def as_in_script(script: str, script_dir: str) -> Iterator[None]:
-    """Imports inside find what they find in a script: its folder, its name, no other words."""
+    """Imitate the script for imports inside: its folder, its name and no arguments."""
     main_module = sys.modules["__main__"]
     is_safe = getattr(sys.flags, "safe_path", False)
     del sys.argv[1:]
@@ -36,11 +36,13 @@ def as_in_script(script: str, script_dir: str) -> Iterator[None]:
 
 
 def import_all(steps: list[str]) -> str:
-    """Do the steps in order; what went wrong, or nothing.
+    """Execute the steps in order.
 
-    A step is `module`, or `module:name` for `from module import name`, either with a `?` where it
-    may fail; or a variable of the environment for those after it: `NAME=value`, or `NAME?=value`
-    where it is not set yet; or, after a `!`, a call of the script that filters warnings.
+    Args:
+        steps: as described in `preload.steps`.
+
+    Returns:
+        What went wrong, or an empty string.
     """
     step = "sitecustomize"
     before: dict[str, str | None] = {}
@@ -56,7 +58,7 @@ def import_all(steps: list[str]) -> str:
                 _import(name)
     except BaseException as error:
         return f"{step} cannot be imported ({type(error).__name__}: {error})"
-    for name, old in before.items():  # the script sets them itself
+    for name, old in before.items():  # the script sets them again itself
         if old is None:
             del os.environ[name]
         else:
@@ -65,10 +67,10 @@ def import_all(steps: list[str]) -> str:
 
 
 def import_late(obstacle: Callable[[], str]) -> None:
-    """Import what loaded packages leave for later, as far as a fork shows that it does no harm.
+    """Import what loaded packages import late, if a trial import in a fork does no harm.
 
     Args:
-        obstacle: what forbids forks of this process, or nothing.
+        obstacle: returns what rules out forks of this process, or an empty string.
     """
     for package, names in LATE.items():
         for name in names:

@@ -1,18 +1,18 @@
-"""Makes a process cheap to fork: few entries in the tables of its memory."""
+"""Makes a process cheap to fork, by reducing the entries in its page tables."""
 
 from __future__ import annotations
 
 import ctypes
 
-_MADV_COLLAPSE = 25  # of Linux 6.1; older kernels refuse it and nothing changes
+_MADV_COLLAPSE = 25  # since Linux 6.1; older kernels reject it, which does no harm
 _SIZE_FILE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 
 def gather(size_file: str = _SIZE_FILE) -> None:
-    """Lay what we have written into huge pages, as far as the kernel does that.
+    """Move written memory into huge pages, as far as the kernel supports that.
 
-    A fork copies one entry for each of them instead of 512. A page that a fork writes to is still
-    copied alone.
+    A fork copies one entry for each huge page instead of 512. When it writes to memory, only a
+    small page is copied.
     """
     try:
         with open(size_file, encoding="ascii") as file:

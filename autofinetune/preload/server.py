@@ -1,17 +1,16 @@
 """Imports modules once and then forks: each fork is the runner of an attempt and forks the trial.
 
-The local executor starts one such process a run (see `boot/sitecustomize.py`). It is `python
-train.py` before its first line: `serve` returns only in trials, where Python goes on and runs the
-script. The executor asks through a socket, one message each way:
+The local executor starts one such process per run (see `boot/sitecustomize.py`). It is `python
+train.py` before its first line: `serve` returns only in trials, where Python continues with the
+script. The executor talks to it through a socket, one message each way:
 
-    <- {"seconds": 2.3}  ready after so many,  or  {"problem": "why not"}
-    -> {"directory": of the attempt, "env": what its trial sees besides, "has_lifeline": true}
+    <- {"seconds": 2.3}  when ready,  or  {"problem": "why not"}
+    -> {"directory": of the attempt, "env": additional variables, "has_lifeline": true}
        with descriptors: the runner's log, the lifeline, and what the trial inherits
     <- {"pid": ..., "start_time": ..., "boot_id": ...}  of the runner,  or  {"errno": ...}
 
-One runner is always in waiting and takes the next request by itself, so that a trial waits for a
-single fork. When the executor's end closes, the server ends; its runners are sessions of their own
-and go on.
+One spare runner always waits for the next request, so that a trial needs a single fork. When the
+executor closes its end, the server exits; its runners have their own sessions and continue.
 """
 
 from __future__ import annotations
@@ -46,16 +45,16 @@ _KEPT_OUTPUT = 1 << 16
 
 
 class _IsTrial(BaseException):
-    """Leads a fork that is to be the trial out of the code of its runner."""
+    """Raised in the fork that becomes the trial, to leave the code of its runner."""
 
 
 def serve(order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
-    """Import what `order` says and serve; returns in the forks that are to run the script.
+    """Import modules and serve forks; returns only in the forks that run the script.
 
     Args:
-        order: the `script`, the `steps` (see `import_all`), and a `title` for `ps`.
-        first: the variable with which the room in our environment begins.
-        plain: the modules that any script finds loaded.
+        order: the `script`, the `steps` (see `preload.steps`), and a `title` for `ps`.
+        first: the first variable of our environment that may be overwritten.
+        plain: the modules loaded before any script.
     """
     control = socket.socket(fileno=os.dup(1))
     captured = os.memfd_create("output of the imports")
@@ -83,20 +82,20 @@ class _Server:
         self.shown = Shown(first)
         self.control = control
         self.captured = captured
-        self.output = b""  # what the imports printed: every trial's log begins with it
+        self.output = b""  # output of the imports, written at the start of every trial's log
         self.imported: set[int] = set()  # descriptors that the imports opened
         self.runners: dict[int, int] = {}  # pid by pidfd
         self.argv: list[str] = []
-        self.own: dict[str, str] = {}  # what the attempt, and then the trial, has besides
+        self.own: dict[str, str] = {}  # additional variables of the attempt and the trial
         self.handlers: dict[int, Any] = {}
 
     def work(self) -> None:
-        """Prepare and serve; returns in a trial."""
+        """Prepare and serve; returns only in a trial."""
         self.shown.command(self.title)
         self.shown.environment({})
         began = time.monotonic()
         problem = self._prepare()
-        if problem:  # what the imports have started may be in sessions of its own
+        if problem:  # processes started by the imports may have their own sessions
             send_to(descendants(os.getpid()), signal.SIGKILL)
         self._tell({"problem": problem} if problem else {"seconds": time.monotonic() - began})
         if problem or not self._serve():
@@ -111,8 +110,8 @@ class _Server:
     # --- before the first fork ------------------------------------------------------------------
 
     def _prepare(self) -> str:
-        """Import the modules; why that went wrong, or nothing."""
-        for signum in CHANGED:  # whatever our parent ignored
+        """Import the modules; return why trials cannot be forked, or an empty string."""
+        for signum in CHANGED:  # reset, as our parent may have ignored some
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
         script_dir = os.path.dirname(os.path.realpath(self.script))
@@ -142,13 +141,13 @@ class _Server:
     # --- serving --------------------------------------------------------------------------------
 
     def _serve(self) -> bool:
-        """Keep a runner in waiting until the executor is gone; returns, with true, in a trial."""
+        """Keep a spare runner until the executor is gone; returns, with True, only in a trial."""
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         while True:
             taken, takes = os.pipe2(os.O_CLOEXEC)
             try:
                 pid = os.fork()
-            except OSError as error:  # there is no room for a fork: the next one hears it
+            except OSError as error:  # a fork failed: report it to the next request
                 self._refuse(self._receive()[1], error.errno)
             else:
                 if pid == 0:
@@ -160,9 +159,9 @@ class _Server:
             os.close(taken)
 
     def _wait_for(self, taken: int) -> None:
-        """Wait until the runner in waiting has its request, and collect those that end."""
+        """Wait until the spare runner has a request; collect runners that exit meanwhile."""
         poller = select.poll()
-        poller.register(self.control.fileno(), 0)  # what is said there is for the runner
+        poller.register(self.control.fileno(), 0)  # only for hang-up: the runner reads requests
         for descriptor in (taken, *self.runners):
             poller.register(descriptor, select.POLLIN)
         ready: list[int] = []
@@ -176,7 +175,7 @@ class _Server:
                 os.waitpid(self.runners.pop(descriptor), 0)
 
     def _be_runner(self, takes: int) -> bool:
-        """Wait for an attempt and be its runner; returns, with true, only in the trial."""
+        """Wait for an attempt and run it; returns, with True, only in the trial."""
         code = 1
         try:
             end_with_parent(signal.SIGKILL)
@@ -204,7 +203,7 @@ class _Server:
         os._exit(code)
 
     def _take(self) -> tuple[dict[str, Any], list[int]]:
-        """The next request; until it comes we end with the server."""
+        """Return the next request and its descriptors; until then, die with the server."""
         who = identity(os.getpid())
         data, passed, is_whole = self._receive()
         while not is_whole:
@@ -215,7 +214,11 @@ class _Server:
         return json.loads(data), passed
 
     def _receive(self) -> tuple[bytes, list[int], bool]:
-        """A request (empty when the executor is gone), what came with it, whether that is all."""
+        """Receive a request.
+
+        Returns:
+            The request, empty if the executor is gone, its descriptors, and whether all arrived.
+        """
         flags = socket.MSG_CMSG_CLOEXEC
         data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)
         return data, passed, not cut & socket.MSG_CTRUNC
@@ -226,7 +229,7 @@ class _Server:
         self._tell({"errno": code})
 
     def _take_environment(self, variables: dict[str, str]) -> None:
-        """Set what is new in them, and show it."""
+        """Set the variables that differ, and show them to other processes."""
         new = {name: v for name, v in variables.items() if os.environ.get(name) != v}
         if not new:
             return
@@ -251,7 +254,7 @@ class _Server:
         return pid
 
     def become_trial(self) -> None:
-        """All that `python train.py` finds when it starts and that is not so here yet."""
+        """Restore the state in which `python train.py` starts."""
         os.setsid()
         signal.set_wakeup_fd(-1)
         for signum, handler in self.handlers.items():
@@ -269,7 +272,7 @@ class _Server:
 
 
 def _draw_seeds() -> None:
-    """What is random in every process is so in every fork; Python's own generator sees to it."""
+    """Reseed the generators that each process seeds randomly; Python reseeds its own."""
     numpy, torch = (sys.modules.get(name) for name in ("numpy.random", "torch"))
     if numpy is not None:
         numpy.seed()

@@ -1,7 +1,7 @@
 """What other processes see of this one: its command line and its environment.
 
-The kernel shows both from where they lay when the program was started. A fork becomes another
-program for the eyes of `ps`, and can be found by its mark, when it writes over them.
+The kernel reads both from the memory in which they were when the program started. By overwriting
+that memory, a fork appears as another program in `ps`, and can be found by its mark.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _ARG_START, _ARG_END, _ENV_START, _ENV_END = range(45, 49)  # in /proc/self/stat
 
 
 class Shown:
-    """The two pieces of our own memory; to be made once, before anything is written there.
+    """The two areas of our own memory; create it once, before anything is written there.
 
     Args:
-        first: the variable with which the part of the environment begins that may be replaced;
-            everything from it to the end is room.
+        first: the first variable of the environment that may be overwritten; everything from it to
+            the end is available.
 
     Raises:
-        OSError: they are not to be found.
+        OSError: the areas cannot be found.
     """
 
     def __init__(self, first: str) -> None:
@@ -34,14 +34,14 @@ class Shown:
         self._variables = (start + begin, end)
 
     def command(self, text: str) -> None:
-        """Show `text`, or as much of it as there is room for, as the command line."""
+        """Show `text`, cut to the available length, as the command line."""
         start, end = self._words
         words = os.fsencode(text)[: end - start - 2]
-        # A last byte that is no zero tells the kernel that this is one text, not words.
+        # A last byte other than zero tells the kernel that this is one text, not a list of words.
         ctypes.memmove(start, words.ljust(end - start - 1, b"\0") + b" ", end - start)
 
     def environment(self, variables: dict[str, str]) -> None:
-        """Show these variables behind the ones that stay; those without room are left out."""
+        """Show these variables after the permanent ones; those that do not fit are left out."""
         start, end = self._variables
         shown = b""
         for name, value in variables.items():

@@ -1,9 +1,9 @@
-"""What is imported once for all trials: `--preload=torch,transformers`, or read from the script.
+"""Decides what to import once for all trials, from `--preload=torch,transformers` or the script.
 
-The result is a list of steps: `module`, `module:name` for `from module import name`, either with
-a `?` where it may fail; `NAME=value` or `NAME?=value` for an environment variable that the script
-sets (or sets where it is not set yet) before it imports what reads it; and, after a `!`, its calls
-of `warnings.filterwarnings` and `warnings.simplefilter`.
+The result is a list of steps: `module`, or `module:name` for `from module import name`, either
+followed by `?` if it may fail; `NAME=value` for an environment variable that the script sets
+before an import, or `NAME?=value` if it only sets it when unset; and `!` followed by a call of
+`warnings.filterwarnings` or `warnings.simplefilter` in the script.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 
 AUTO, NONE = "auto", "none"
 _WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?\Z")
-# What looks at the trial's environment while it is imported.
+# Modules that read the trial's environment during their import.
 _EACH_TRIAL_ITSELF = frozenset({"nni"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-# Calls that change nothing for an import after them, as they are written in scripts.
+# Calls that do not affect later imports, as scripts write them.
 _HARMLESS_CALL = re.compile(
     r"(logging\.getLogger|os\.getenv|os\.environ\.get|os\.path\.\w+|re\.compile|namedtuple|"
     r"collections\.namedtuple|(typing\.)?TypeVar|(pathlib\.)?Path|dict|list|set|tuple|frozenset|"
@@ -38,12 +38,12 @@ _FILTER = re.compile(r"warnings\.(filterwarnings|simplefilter)\Z")
 
 
 def words_of(option: str) -> tuple[str, ...]:
-    """The modules that `--preload` names, none of them for `auto` and `none`."""
+    """Return the modules that `--preload` names; empty for `auto` and `none`."""
     return () if option in (AUTO, NONE) else tuple(re.split(r"[,\s]+", option.strip(", ")))
 
 
 def imports_among(steps: Sequence[str]) -> list[str]:
-    """Those that import something, not those that prepare it."""
+    """Return the steps that import something, not those that prepare it."""
     return [step for step in steps if "=" not in step and not step.startswith("!")]
 
 
@@ -52,7 +52,7 @@ def mistakes(option: str, script: Path) -> Iterator[str]:
     for word in words_of(option):
         name = word.partition(":")[0]
         if not _WORD.match(word):
-            yield f"{word!r} is no name of a module; write torch,transformers"
+            yield f"{word!r} is not a module name; write for instance torch,transformers"
         elif _is_local(name, script):
             yield (f"{name} lies beside the script, where it may change; name installed modules")
         elif name.partition(".")[0] in _EACH_TRIAL_ITSELF:
@@ -62,7 +62,7 @@ def mistakes(option: str, script: Path) -> Iterator[str]:
 
 
 def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
-    """The steps, and why some or all imports of the script are left out, or nothing."""
+    """Return the steps, and why imports of the script are left out, or an empty string."""
     if option != AUTO:
         return words_of(option), ""
     try:
@@ -78,13 +78,13 @@ def steps_of(option: str, script: Path) -> tuple[tuple[str, ...], str]:
 
 
 class _Reader:
-    """Collects the imports of a script from its top, as far as nothing can come between them."""
+    """Collects the imports of a script, up to the first statement that may affect later ones."""
 
     def __init__(self, script: Path, seen: frozenset[str] = frozenset()) -> None:
         self.script = script
         self._seen = seen  # modules beside the script that are being read
         self.steps: list[str] = []
-        self.stopped_at = 0  # the line of a statement that may change what later imports do
+        self.stopped_at = 0  # the line of the first statement that may affect later imports
         self.left_out: list[str] = []
 
     def note(self) -> str:
@@ -92,15 +92,16 @@ class _Reader:
             return ""
         return (
             f"{', '.join(dict.fromkeys(self.left_out))} is imported after line {self.stopped_at} "
-            f"of {self.script.name}, which may change how; name it in --preload if it does not"
+            f"of {self.script.name}, which may affect it; if it does not, name it in --preload"
         )
 
     def read(self, body: Sequence[ast.stmt], *, is_certain: bool, is_taken: bool = True) -> None:
         """Read statements.
 
         Args:
-            is_certain: whether they are run whatever happens.
-            is_taken: whether their imports are steps; in a branch that may be passed by they are
+            body: the statements.
+            is_certain: whether they always run.
+            is_taken: whether their imports become steps; those of a branch that may not run are
                 left to the trials.
         """
         for node in body:
@@ -110,7 +111,7 @@ class _Reader:
             elif setting:
                 self.steps.append(setting)
             elif isinstance(node, ast.If):
-                # What a type checker alone sees is not imported at all.
+                # Imports for type checkers are not executed.
                 is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
                 branches = [*(node.body if is_run else ()), *node.orelse]
                 self._stop_at(
@@ -133,7 +134,7 @@ class _Reader:
         self, node: ast.Import | ast.ImportFrom, *, is_certain: bool, is_taken: bool
     ) -> None:
         if self._seen and isinstance(node, ast.ImportFrom) and node.level:
-            self._stop_at(node, is_harmless=False)  # inside a package nothing is followed
+            self._stop_at(node, is_harmless=False)  # relative imports are not followed
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
@@ -150,9 +151,9 @@ class _Reader:
                 self.steps.append(step if is_certain else f"{step}?")
 
     def _only_defines(self, name: str) -> bool:
-        """Whether a module of the user's changes nothing that lies outside of it.
+        """Whether a module of the user's changes nothing outside itself.
 
-        Only those of one file are read, one import after the other.
+        Only single-file modules are read, including those that they import.
         """
         if name in self._seen:
             return True
@@ -160,7 +161,7 @@ class _Reader:
         if not _is_local(name, self.script):
             spec = _find(name)
             path = Path((spec and spec.origin) or "")
-            if "." in name or path.stem == "__init__":  # what a package does is not followed
+            if "." in name or path.stem == "__init__":  # packages are not followed
                 return False
         try:
             body = ast.parse(path.read_bytes()).body
@@ -181,9 +182,10 @@ def _steps(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def _setting(node: ast.stmt) -> str:
-    """What changes the imports after it in a way that can be done before, as a step.
+    """Return a statement that prepares later imports as a step, or an empty string.
 
-    `os.environ["NAME"] = "value"`, `os.environ.setdefault("NAME", "value")`, filters of warnings.
+    These are `os.environ["NAME"] = "value"`, `os.environ.setdefault("NAME", "value")` and warning
+    filters.
     """
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
@@ -199,7 +201,7 @@ def _setting(node: ast.stmt) -> str:
 
 
 def _is_literal(node: ast.expr) -> bool:
-    """A constant, or one of Python's own kinds of warnings."""
+    """Whether it is a constant or a built-in warning category."""
     kinds = isinstance(node, ast.Name) and getattr(builtins, node.id, None)
     return isinstance(node, ast.Constant) or (
         isinstance(kinds, type) and issubclass(kinds, Warning)
@@ -212,7 +214,7 @@ def _pair(nodes: Sequence[ast.expr], sign: str) -> str:
 
 
 def _is_harmless(node: ast.stmt) -> bool:
-    """Whether it cannot change what an import after it does, as far as its form tells."""
+    """Whether a statement, judged by its form, cannot affect later imports."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
@@ -233,20 +235,20 @@ def _is_harmless(node: ast.stmt) -> bool:
 def _has_harmless_decorators(
     node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
 ) -> bool:
-    """A decorator is called, also where it stands without brackets."""
+    """Whether all decorators are harmless; each is called, even without parentheses."""
     names = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
     return all(_HARMLESS_DECORATOR.fullmatch(ast.unparse(name)) for name in names)
 
 
 def _loads(node: ast.stmt) -> bool:
-    """Whether a package may be imported somewhere in it, which others after it may depend on."""
+    """Whether it may import an installed package, on which later imports may depend."""
     imports = (n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom)))
     tops = {step.partition(":")[0].partition(".")[0] for n in imports for step in _steps(n)}
     return any(top not in sys.stdlib_module_names and _is_installed(top) for top in tops)
 
 
 def _calls(node: ast.expr) -> bool:
-    """Whether something is called that may have an effect; what is not run now does not count."""
+    """Whether it makes a call that may have effects now, so not inside a lambda."""
     if isinstance(node, ast.Lambda):
         return False
     if isinstance(node, ast.Call) and not _HARMLESS_CALL.match(ast.unparse(node.func)):
@@ -260,18 +262,18 @@ def _calls(node: ast.expr) -> bool:
 
 
 def _is_local(name: str, script: Path) -> bool:
-    """Whether the script gets this module from its own directory; a folder alone is none."""
+    """Whether this module is in the script's directory; a folder without `__init__` is not."""
     folder = str(script.resolve().parent)
     spec = PathFinder.find_spec(name.partition(".")[0], [folder])
     return spec is not None and spec.origin is not None
 
 
 def _find(name: str) -> ModuleSpec | None:
-    """Where a module lies, without importing the packages around it."""
+    """Find the spec of a module without importing its parent packages."""
     top, *inner = name.split(".")
     try:
         spec = importlib.util.find_spec(top)
-    except ValueError:  # loaded in a way that left no trace of where it came from
+    except ValueError:  # loaded without a spec
         return None
     path = top
     for part in inner:
@@ -283,7 +285,7 @@ def _find(name: str) -> ModuleSpec | None:
 
 
 def _is_installed(top: str) -> bool:
-    """Whether it belongs to Python or was installed: the rest may change while the run goes on."""
+    """Whether it is installed or part of Python; others may change during the run."""
     spec = _find(top)
     if spec is None:
         return False

@@ -1,9 +1,9 @@
-"""Spares a fork of a process with many modules the work of taking them apart when it ends.
+"""Lets a fork of a process with many modules skip their teardown at exit.
 
-Python empties every module at its end, and a fork copies every page that it touches in doing so.
-What the script has made and imported is taken apart as always. The modules that were there before
-the fork are left to the kernel, as memory is, unless something of the script's with an end of its
-own hangs on them, such as a file with something still to write: then all are taken apart.
+At exit Python clears every module, and a fork copies every memory page that this touches. What
+the script created and imported is torn down as always. The modules loaded before the fork are left
+to the kernel, unless they keep alive an object of the script's with a finalizer, such as a file
+with unwritten data: then all modules are torn down.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-# Python itself needs them to the end; the last two show warnings.
+# Python itself needs these to the end; the last two show warnings.
 _NEEDED = frozenset({"builtins", "sys", "warnings", "linecache"})
 
 
 class Teardown:
-    """To be made before anything is imported, so that it comes last of what is done at the end.
+    """The exit handler; create it before any import, so that it runs last.
 
-    Where something else is to be done at the end already, nothing is spared.
+    If another exit handler is already registered, nothing is spared.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class Teardown:
         atexit.register(self._leave)
 
     def spare_imported(self) -> None:
-        """Spare the modules that are there now, and keep the collector from what is.
+        """Spare the modules loaded now, and hide existing objects from the garbage collector.
 
-        It would write to it, and so copy every page. Not from the module of the script, or what it
-        leaves behind would never be finalized.
+        The collector writes to objects, so it would copy every page. The script's own module stays
+        visible to it, or what it leaves behind would never be finalized.
         """
         script = sys.modules["__main__"]  # multiprocessing gives it a second name
         if self._is_last:
@@ -52,9 +52,9 @@ class Teardown:
         self._rest.is_noisy = bool(self._rest.spared) and _has_nanobind()
 
     def _leave(self) -> None:
-        """Hide what is spared, and be there again when the names of all modules are gone.
+        """Hide the spared modules, and add a last module that acts once all others are removed.
 
-        Python first forgets the modules, in their order, and then empties those that are left.
+        Python first removes the modules in order, and then clears those that are still alive.
         """
         for name, module in self._rest.spared.items():
             if sys.modules.get(name) is module:
@@ -65,7 +65,7 @@ class Teardown:
 
 
 class _Rest:
-    """Goes with the last module: what hangs neither on a spared one nor on C then is garbage."""
+    """Deleted with the last module: only spared modules and C code then keep objects alive."""
 
     def __init__(self) -> None:
         self.spared: dict[str, ModuleType] = {}
@@ -80,15 +80,14 @@ class _Rest:
             gc.unfreeze()
             self.spared.clear()
             gc.collect()
-        else:  # they are never let go
+        else:  # never free them
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.spared))
             if self.is_noisy:
                 _hush()
 
 
 def _has_nanobind() -> bool:
-    """Whether a module is made with nanobind, as triton is: at the end it counts as lost, on
-    standard error, what still lives of its types."""
+    """Whether a module uses nanobind, as triton does: it reports living objects as leaks."""
     return any(
         type(value).__name__.startswith("nb_type")
         for module in list(sys.modules.values())
@@ -97,7 +96,7 @@ def _has_nanobind() -> bool:
 
 
 def _hush() -> None:
-    """Nothing of Python's writes any more; what libraries say of spared modules is no news."""
+    """Silence standard error: Python is done, and libraries only complain about spared modules."""
     if sys.__stderr__ is not None:
         sys.__stderr__.flush()
     null = os.open(os.devnull, os.O_WRONLY)
@@ -106,7 +105,10 @@ def _hush() -> None:
 
 
 def _have_own_end(probe: object) -> bool:
-    """Whether anything made since `probe` has, but closed files and the standard streams."""
+    """Whether an object created since `probe` has a finalizer that must run.
+
+    Closed files and the standard streams do not count.
+    """
     alive = gc.get_objects()
     if not any(one is probe for one in alive):
         return True
@@ -116,7 +118,7 @@ def _have_own_end(probe: object) -> bool:
         standard = {*_layers(sys.__stdin__), *_layers(sys.__stdout__), *_layers(sys.__stderr__)}
         found = (one for one in alive if id(type(one)) in ends and id(one) not in standard)
         return not all(isinstance(one, io.IOBase) and one.closed for one in found)
-    except BaseException:  # some types answer like this
+    except BaseException:  # some types raise when inspected
         return True
 
 

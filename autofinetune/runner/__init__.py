@@ -1,5 +1,5 @@
 """The small process that owns one attempt of one trial and outlives the tuner.
 
-Standard library only, and few modules of that: its start is on the path of every trial. `main` is
-its life, the other modules are also used by the local executor.
+It imports only a few modules of the standard library, as its start delays every trial. `main` is
+its main loop; the local executor also uses the other modules.
 """

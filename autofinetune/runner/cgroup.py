@@ -1,4 +1,4 @@
-"""Control groups of the trial's own, where they can be made: nothing in them can hide."""
+"""Control groups of a trial, where they can be created: no process in them can hide."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ _COUNTERS = ("memory.events", "memory.oom_control")  # of version 2 and of versi
 
 
 class Cgroup:
-    """The groups of one trial; every method is silent when the kernel refuses.
+    """The groups of one trial; every method ignores errors of the kernel.
 
     Args:
         paths: a version 2 group, which can be killed as a whole, a version 1 memory group, which
-            counts whom the kernel killed for want of memory, or both.
+            counts processes killed because memory ran out, or both.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = list(paths)
 
     def make(self) -> None:
-        """Make them; those that the kernel or our rights do not allow are none of ours."""
+        """Create the groups, and drop those that the kernel or our permissions do not allow."""
         self.paths = [path for path in self.paths if _made(path)]
 
     def move(self, pids: Iterable[int]) -> None:
-        """Move processes in; their children are born inside.
+        """Move processes in; their children start inside.
 
-        One that is in none of our own groups has chosen another, with limits perhaps: it stays.
+        A process that has left our groups for another one, perhaps with limits, stays there.
         """
         for path in self.paths:
             for pid in _pids(os.path.dirname(path)).intersection(pids):
                 _write(os.path.join(path, _PROCS), str(pid))
 
     def pids(self) -> list[int]:
-        """Everything that lives inside."""
+        """Return the pids of all processes inside."""
         return sorted(set().union(*map(_pids, self.paths)))
 
     def kill(self) -> None:
-        """SIGKILL to everything inside at once, forks under way included (Linux 5.14)."""
+        """Send SIGKILL to all processes inside at once, including running forks (Linux 5.14)."""
         for path in self.paths:
             _write(os.path.join(path, "cgroup.kill"), "1")
 
     def remove(self) -> None:
-        """Only an empty group goes away."""
+        """Remove the groups that are empty."""
         for path in self.paths:
             try:
                 os.rmdir(path)
@@ -52,15 +52,15 @@ class Cgroup:
 
 
 def planned_cgroup(mark: str) -> Cgroup:
-    """Groups below our own for the attempt with this mark, still to be made."""
+    """Return groups below our own for the attempt with this mark, not yet created."""
     return Cgroup(os.path.join(own, _name(mark)) for own in _own_groups())
 
 
 def recorded_cgroup(mark: str, paths: object) -> Cgroup:
-    """The groups made for this mark, as read from a file that others may have written.
+    """Return the groups created for this mark, as read from a file that others may have written.
 
-    Only what a runner can have made is taken: a group with the name of the mark, where groups are
-    mounted, and reached without a link.
+    Only paths that a runner can have created are accepted: named after the mark, below a mount
+    point of groups, and without links.
     """
     named = paths if isinstance(paths, list) else []
     try:
@@ -100,10 +100,10 @@ def _name(mark: str) -> str:
 
 
 def oom_counter(group: Cgroup) -> Callable[[], int]:
-    """Counts kills for want of memory as close to the trial as the kernel counts them.
+    """Return a counter of out-of-memory kills, as close to the trial as the kernel has one.
 
-    That is in its own group, else in the group that it shares with others, else in the whole
-    machine; 0 where nothing counts.
+    That is its own group, else the group that it shares with others, else the whole machine. The
+    count is 0 without any counter.
     """
     for path in _nearest_first(group):
         for name in _COUNTERS:
@@ -114,17 +114,17 @@ def oom_counter(group: Cgroup) -> Callable[[], int]:
 
 
 def machine_oom_kills() -> int:
-    """How often the kernel has killed for want of memory, wherever that was."""
+    """Return the number of out-of-memory kills on the whole machine."""
     return _count("/proc/vmstat") or 0
 
 
 def _nearest_first(group: Cgroup) -> Iterator[str]:
     yield from group.paths
-    yield from _own_groups()  # which takes a while to find out
+    yield from _own_groups()  # last, because they take a while to find
 
 
 def _count(path: str) -> int | None:
-    """The number after `oom_kill` in a file of names and numbers, None where there is none."""
+    """Return the number after `oom_kill` in a file of names and numbers, or None."""
     try:
         with open(path, encoding="ascii") as file:
             for line in file:
@@ -136,7 +136,7 @@ def _count(path: str) -> int | None:
 
 
 def _own_groups() -> list[str]:
-    """The version 2 group and the version 1 memory group that we are in, as far as mounted."""
+    """Return our version 2 group and our version 1 memory group, as far as mounted."""
     try:
         mounts = _mount_points()
         with open("/proc/self/cgroup", encoding="utf-8") as file:
@@ -151,7 +151,7 @@ def _own_groups() -> list[str]:
 
 
 def _mount_points() -> dict[str, str]:
-    """Where groups lie, by the name in /proc/self/cgroup: none for version 2, and `memory`."""
+    """Return mount points by their name in /proc/self/cgroup: `memory`, or empty for version 2."""
     found = {}
     with open("/proc/self/mounts", encoding="utf-8") as file:
         for line in file:

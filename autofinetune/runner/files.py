@@ -1,4 +1,4 @@
-"""Locks and whole files."""
+"""Locks and atomic writes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 
 SPEC, LOCK, STARTED, EXIT = "spec.json", "lock", "started.json", "exit.json"
 REPORTS = "reports.jsonl"
-STOP = "stop"  # where this file is, the script is asked to end
+STOP = "stop"  # if this file exists, the script is asked to stop
 
 
 def try_lock(path: str) -> int | None:
-    """Take the lock file without waiting; the descriptor, or None when somebody holds it."""
+    """Take the lock file without waiting; return its descriptor, or None if it is held."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -28,9 +28,10 @@ def try_lock(path: str) -> int | None:
 
 
 def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> None:
-    """Write JSON so that the file is absent or whole; if `durable`, also after a power cut.
+    """Write JSON so that the file is absent or complete; if `durable`, also after a power cut.
 
-    Whatever else lies at either name (a script may put anything there) makes room.
+    Anything else at that name or at the temporary one is removed or renamed, as a script may put
+    anything there.
     """
     partial = f"{path}.tmp"
     _make_room(partial, keep_file=False)
@@ -55,7 +56,7 @@ def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> Non
 
 
 def _make_room(path: str, *, keep_file: bool) -> None:
-    """Nothing is left at `path` but, if wanted, a file that a rename replaces."""
+    """Remove or rename what is at `path`, except, if wanted, a file that a rename replaces."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:

@@ -1,18 +1,18 @@
-"""The directory of an attempt, held open: it may be moved, with all above it, meanwhile."""
+"""The directory of an attempt, held open because it or a parent may be moved meanwhile."""
 
 from __future__ import annotations
 
 import os
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_LEVELS = 3  # an attempt lies in result/trials/7/attempt-1
+_LEVELS = 3  # trials/7/attempt-1 in the output directory
 
 
 class Home:
-    """An attempt's directory, and the output directory in which it lies.
+    """An attempt's directory, and the output directory that contains it.
 
     Raises:
-        OSError: it is not there, or is a link.
+        OSError: it does not exist, or is a link.
     """
 
     def __init__(self, directory: str) -> None:
@@ -27,11 +27,11 @@ class Home:
 
     @property
     def path(self) -> str:
-        """A path that leads there, wherever it is."""
+        """A path that leads to the directory, wherever it is now."""
         return f"/proc/self/fd/{self._own}"
 
     def is_in_place(self) -> bool:
-        """Whether it still lies where it was in the output directory."""
+        """Whether it is still at its place in the output directory."""
         try:
             there = os.stat(self._names[-1], dir_fd=self._top, follow_symlinks=False)
         except OSError:
@@ -43,7 +43,7 @@ class Home:
         return os.fstat(self._top).st_nlink == 0
 
     def bring_back(self) -> None:
-        """Make it again where it was; what the script has put there instead steps aside.
+        """Create it again at its place; anything that the script put there is renamed.
 
         Raises:
             OSError: there is no space for it, or the output directory was deleted.

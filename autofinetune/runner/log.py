@@ -1,4 +1,4 @@
-"""The log of a trial: its beginning and its end are kept, however much it prints."""
+"""The log of a trial: its beginning and end are kept, however much it prints."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _SEGMENTS = ("tail.old", "tail.new")
 
 
 class BoundedLog:
-    """Appends to `path` up to `head_bytes`, then keeps the last bytes aside until `close`.
+    """Appends to `path` up to `head_bytes`, then keeps the last bytes elsewhere until `close`.
 
-    The end is kept in two files of half of `tail_bytes` each in `spill_dir`, the older of which is
-    dropped when the newer one is full; `close` appends them to the log. Nothing here raises, so
-    that the trial is never held up: what cannot be written is dropped and counted, and `error` is
-    the first reason for that, or nothing.
+    The end is kept in two files in `spill_dir`, each half of `tail_bytes`. When the newer one is
+    full, the older one is dropped; `close` appends both to the log. Nothing here raises, so that
+    the trial is never held up: what cannot be written is dropped and counted, and `error` is the
+    first reason for that.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BoundedLog:
                 old = os.path.getsize(self._old) if os.path.exists(self._old) else 0
                 os.replace(self._new, self._old)
                 self.dropped += old
-            except OSError as error:  # the script may do anything to them: the newer one is lost
+            except OSError as error:  # the script may have changed the files: lose the newer one
                 self.dropped += self._tail_size
                 self._note(error)
         self._tail = self._open(self._new, os.O_TRUNC)
@@ -86,7 +86,7 @@ class BoundedLog:
         self.error = self.error or str(error)
 
     def close(self) -> None:
-        """Put the end behind the beginning."""
+        """Append the end to the beginning."""
         if self._tail is not None:
             os.close(self._tail)
         if self._log is None:
@@ -107,6 +107,6 @@ class BoundedLog:
                 os.write(log, data)
             os.unlink(path)
         except OSError:
-            pass  # no space for it: the segment stays where it is
+            pass  # no space: the segment stays where it is
         finally:
             os.close(source)

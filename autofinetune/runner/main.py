@@ -1,21 +1,21 @@
-"""The life of a runner: start the command, wait, end what is left, write the exit record.
+"""The main loop of a runner: start the command, wait, kill what is left, write the exit record.
 
-The local executor starts it in a session of its own with the attempt directory as its argument:
+The local executor starts it in its own session, with the attempt directory as its argument:
 
     spec.json      what to run, written by the executor
-    lock           held by the runner and inherited by the trial: free means that nothing lives
-    started.json   who runs it (pid, start time, boot); written before the command is started,
-                   so an attempt is started at most once; later with the control groups
+    lock           held by the runner and inherited by the trial; if free, no process is left
+    started.json   the runner's identity (pid, start time, boot), written before the command is
+                   started, so that an attempt starts at most once; later with its control groups
     reports.jsonl  what the script reported
-    exit.json      how it ended, written last and by rename: the truth about the attempt
+    exit.json      how it ended, written last and by rename: authoritative for the attempt
 
-The command is started as `ranks` processes, or the `processes` of the spec with a command and
-variables of their own, all on the cores `cpus`, where the spec names them. What tells them apart
-is written in the way of `framework`.
+The command is started as `ranks` processes, or as the `processes` of the spec with their own
+commands and variables, all pinned to the cores `cpus` if the spec names them. `framework` decides
+which variables tell them apart.
 
-SIGTERM asks for an early end: every rank gets SIGTERM, after `grace_s` the whole tree SIGKILL; a
-second SIGTERM shortens the grace to nothing. `lifeline` is a descriptor whose other end the tuner
-holds: when it closes the tuner is dead, and the trial is ended too.
+SIGTERM asks for an early end: every rank gets SIGTERM and, after `grace_s`, the whole tree gets
+SIGKILL. A second SIGTERM ends the grace period. `lifeline` is a descriptor whose other end the
+tuner holds: when it closes, the tuner is dead, and the trial is terminated too.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
-SETTLED_S = 0.05  # a command that is over sooner is spared the move into a group, some 10 ms
+SETTLED_S = 0.05  # shorter commands are not moved into a group, which takes some 10 ms
 _SPAWN_TRIES = 20
-_MOVES = 3  # looks for what was started while others were moved
+_MOVES = 3  # passes, to catch processes started while others are moved
 _NEVER = float("inf")
 _LONGEST_WAIT_S = 86_400.0  # the kernel counts milliseconds in 31 bits
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
-CHANGED = (*_HANDLED, signal.SIGHUP)  # signals that a runner meets in its own way
+CHANGED = (*_HANDLED, signal.SIGHUP)  # signals whose handling a runner changes
 Start = Callable[[list[str], dict[str, str], int, int], int]
 
 
 def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: int) -> int:
-    """Start the command as a program of its own; what is inheritable it inherits; its pid."""
+    """Start the command, which gets all inheritable descriptors, and return its pid."""
     return os.posix_spawnp(
         _encoded(_program(argv[0], environ)),
         [_encoded(word) for word in argv],
@@ -94,7 +94,7 @@ def start_program(argv: list[str], environ: dict[str, str], stdin: int, output: 
 
 
 def _encoded(word: str) -> bytes:
-    """A word as this locale writes it, or, where it cannot, as UTF-8."""
+    """Encode a word in this locale or, where that fails, as UTF-8."""
     try:
         return os.fsencode(word)
     except UnicodeEncodeError:
@@ -102,7 +102,7 @@ def _encoded(word: str) -> bytes:
 
 
 def _program(name: str, environ: dict[str, str]) -> str:
-    """Where the command's own PATH has it; ours is looked at anyway."""
+    """Find a command in its own PATH; ours is searched anyway."""
     path = environ.get("PATH", "")
     if "/" in name or path == os.environ.get("PATH", ""):
         return name
@@ -112,19 +112,25 @@ def _program(name: str, environ: dict[str, str]) -> str:
 
 
 def main(directory: str, lifeline: int | None = None, start: Start = start_program) -> int:
-    """Run the attempt in `directory` to its end; returns the exit code of the runner itself.
+    """Run the attempt in `directory` to its end.
 
-    `start` starts the words of a command with an environment, a standard input and an output.
+    Args:
+        directory: the attempt's directory.
+        lifeline: a descriptor that closes when the tuner dies.
+        start: starts a command with an environment, a standard input and an output.
+
+    Returns:
+        The exit code of the runner itself.
     """
     home = Home(directory)
     lock = try_lock(os.path.join(home.path, LOCK))
     if lock is None or os.path.exists(os.path.join(home.path, STARTED)):
-        return 0  # somebody owns it already, or it was started once before
+        return 0  # another runner owns it, or it was started before
     with open(os.path.join(home.path, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     trial = _Trial(spec, home.path, lifeline, start)
     reports = _open_reports(home.path)
-    # Not durable: after a power cut nothing runs any more, whatever the file says.
+    # Not durable: after a power cut nothing is running, whatever the file says.
     write_atomically(os.path.join(home.path, STARTED), identity(os.getpid()), durable=False)
     began = time.monotonic()
     record = trial.run(lock)
@@ -147,7 +153,10 @@ def _remove(directory: str) -> None:
 
 
 def _is_tuner_alive(spec: dict[str, Any]) -> bool:
-    """One that lives soon makes the end durable in its journal, and its slot waits for us."""
+    """Whether the tuner lives: it then makes the end durable in its journal, without fsync here.
+
+    That frees the slot sooner.
+    """
     try:
         return is_alive(spec["tuner"])
     except (OSError, LookupError, TypeError):
@@ -155,13 +164,13 @@ def _is_tuner_alive(spec: dict[str, Any]) -> bool:
 
 
 def _open_reports(directory: str) -> int:
-    """What the script reports can be read here even after it has deleted the file."""
+    """Open the reports, so that they can be read even after the script deletes the file."""
     flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
 def _write_record(home: Home, record: dict[str, Any], reports: int, *, durable: bool) -> None:
-    """On a full disk it waits for space: the record is small and must not be lost."""
+    """Write the exit record, which must not be lost; on a full disk, wait for space."""
     while True:
         try:
             if not home.is_in_place():
@@ -170,7 +179,7 @@ def _write_record(home: Home, record: dict[str, Any], reports: int, *, durable: 
             return write_atomically(os.path.join(home.path, EXIT), record, durable=durable)
         except OSError:
             if home.is_forgotten():
-                return None  # all trials were deleted: nobody asks for this one
+                return None  # the output directory was deleted: the record is not needed
             time.sleep(1.0)
 
 
@@ -188,7 +197,7 @@ def _save_reports(directory: str, reports: int) -> None:
 
 
 def _patiently(start: Callable[..., int], *args: Any) -> int:
-    """Start a process; a machine without room for one gets some time to find it."""
+    """Start a process; retry for a while if the machine lacks the resources."""
     for _ in range(_SPAWN_TRIES):
         try:
             return start(*args)
@@ -200,7 +209,7 @@ def _patiently(start: Callable[..., int], *args: Any) -> int:
 
 
 def _keep_to(cpus: list[int]) -> None:
-    """The cores of this process, and so of all that it starts; none mean any."""
+    """Pin this process, and so all that it starts, to these cores, if there are any."""
     try:
         if cpus:
             os.sched_setaffinity(0, cpus)
@@ -211,8 +220,8 @@ def _keep_to(cpus: list[int]) -> None:
 class _Trial:
     """One command, as one process or several ranks, and everything below it.
 
-    The first rank that fails ends the others, which would wait for it, and its end is the
-    trial's. Time is monotonic throughout.
+    When the first rank fails, the others are terminated, as they would wait for it, and its exit
+    code is the trial's. All times are monotonic.
     """
 
     def __init__(
@@ -229,10 +238,10 @@ class _Trial:
         self.is_ending = False
         self.status = 0  # of the first rank that failed
         self.asked = 0  # how many signals asked for the end
-        self.taken = 0  # how many of them were acted upon
-        self.pids: set[int] = set()  # of the ranks that live
-        self.services: set[int] = set()  # that live; nobody waits for their end
-        self.has_children = False  # a descendant that lost its parent is one of a subreaper's
+        self.taken = 0  # how many of them were handled
+        self.pids: set[int] = set()  # of the living ranks
+        self.services: set[int] = set()  # of the living services, which are not waited for
+        self.has_children = False  # orphaned descendants become children of a subreaper
         self.cgroup = Cgroup(())
         self.oom_kills = machine_oom_kills
         self.oom_kills_before = self.oom_kills()
@@ -251,7 +260,7 @@ class _Trial:
         self.wake = self._catch_signals()
 
     def _catch_signals(self) -> int:
-        """Signals become bytes in a pipe that `_wait` watches beside the output."""
+        """Turn signals into bytes in a pipe, which `_wait` watches together with the output."""
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -265,11 +274,11 @@ class _Trial:
         self.asked += 1
 
     def run(self, lock: int) -> dict[str, Any]:
-        """Start the command and stay with it to the end; the exit record without its length."""
+        """Run the command to its end; return the exit record without `seconds`."""
         try:
             self._spawn(lock)
         except OSError as error:
-            self._until_gone(KILL_PATIENCE_S, kill=True)  # ranks that were started already
+            self._until_gone(KILL_PATIENCE_S, kill=True)  # ranks that were already started
             self.output.close()
             return {"why": "spawn", "error": str(error), "returncode": None}
         began = time.monotonic()
@@ -297,7 +306,7 @@ class _Trial:
         }
 
     def _write_scanned(self) -> None:
-        """Write what was found in the output; on a full disk it waits, like the exit record."""
+        """Write the scores found in the output; on a full disk, wait for space."""
         while not self.scanner.write():
             if not os.path.isdir(self.directory):
                 return
@@ -327,14 +336,14 @@ class _Trial:
         (self.services if process["is_service"] else self.pids).add(pid)
 
     def _settle(self) -> None:
-        """Move the command, which goes on, and what it has started into groups of its own.
+        """Move the running command and its descendants into their own control groups.
 
-        Whatever stands against that, the command goes on without.
+        If that fails, the command continues without them.
         """
         self.settles_at = _NEVER
         try:
             group = planned_cgroup(self.mark)
-            # A group that is not on record would outlive a runner that is killed.
+            # Record the groups first: an unrecorded one would outlive a killed runner.
             started = {**identity(os.getpid()), "cgroups": group.paths}
             write_atomically(os.path.join(self.directory, STARTED), started, durable=False)
             self.cgroup = group
@@ -352,7 +361,7 @@ class _Trial:
             pass
 
     def _wait(self) -> None:
-        """Wait for output, a signal, the tuner's death or the deadline, and act on it."""
+        """Wait for output, a signal, the tuner's death or the deadline, and handle it."""
         poller = select.poll()
         for descriptor in (self.wake, self.lifeline, *self.output.pipes):
             if descriptor is not None:
@@ -365,7 +374,7 @@ class _Trial:
         if self.wake in ready:
             os.read(self.wake, 4096)
         if self.taken < self.asked:
-            while self.taken < self.asked:  # several may have come at once
+            while self.taken < self.asked:  # several may have arrived at once
                 self.taken += 1
                 self._end("cancel")
         elif self.lifeline in ready and self.lifeline is not None:
@@ -382,12 +391,12 @@ class _Trial:
             self.why = why
             self.deadline = time.monotonic() + self.grace_s
             send_to(self.pids | self.services, signal.SIGTERM)
-        else:  # asked already: patience is over
+        else:  # the grace period is over, or ended by another request
             self.deadline = _NEVER
             self._kill_all(self._living())
 
     def _reap(self) -> bool:
-        """Collect every dead child; whether a rank still lives."""
+        """Collect every dead child; return whether a rank still lives."""
         self.has_children = True
         while True:
             try:
@@ -406,7 +415,11 @@ class _Trial:
     # --- what the command leaves behind ---------------------------------------------------------
 
     def _clear_tree(self) -> tuple[int, list[int]]:
-        """End what the command left behind: (how many there were, pids that would not die)."""
+        """Kill what the command left behind.
+
+        Returns:
+            How many processes were left, and the pids of those that could not be killed.
+        """
         left = self._living()
         if not left:
             return 0, []

@@ -1,4 +1,4 @@
-"""What the processes of a trial print becomes one log."""
+"""Merges the output of a trial's processes into one log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _MOST_WAITING = 64 << 10
 
 
 class Output:
-    """Reads the pipes of all ranks into `log`, and shows `scanner` what rank 0 prints.
+    """Copies the output of all ranks to `log`, and that of rank 0 to `scanner`.
 
-    What rank 0 prints is kept as it is. The lines of the others begin with `[rank 1] ` and stand
-    between whole lines of rank 0, unless it leaves one open while they have much to say.
+    The output of rank 0 is kept unchanged. Lines of other ranks get a prefix such as `[rank 1] `
+    and are inserted between whole lines of rank 0, unless one of those stays incomplete while the
+    others print a lot.
     """
 
     def __init__(self, log: BoundedLog, scanner: Scanner) -> None:
@@ -24,15 +25,15 @@ class Output:
         self._scanner = scanner
         self._ranks: dict[int, int] = {}  # rank by reading end
         self._open_lines: dict[int, bytes] = {}  # of the ranks above 0
-        self._waiting = b""  # lines of others that wait for the end of one of rank 0
+        self._waiting = b""  # lines of others that wait until a line of rank 0 ends
         self._is_at_start = True
 
     def pipe(self, rank: int) -> int:
-        """A new end to print into, which the caller closes."""
+        """Return the writing end of a new pipe for a rank; the caller closes it."""
         reader, printed = os.pipe2(os.O_CLOEXEC)
         try:
             fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        except OSError:  # a user's limit of pipe memory; the default will do
+        except OSError:  # the user's limit for pipe memory; the default size will do
             pass
         os.set_blocking(reader, False)
         self._ranks[reader] = rank
@@ -44,7 +45,7 @@ class Output:
         return list(self._ranks)
 
     def pump(self, pipe: int) -> bool:
-        """Take what was printed; false when there is nothing more for now or for ever."""
+        """Read what was printed; return False if there is nothing now or the pipe is closed."""
         try:
             data = os.read(pipe, PIPE_BYTES)
         except BlockingIOError:
@@ -62,13 +63,13 @@ class Output:
         return True
 
     def drain(self) -> None:
-        """Take all that was printed so far."""
+        """Read all that was printed so far."""
         for pipe in self.pipes:
             while self.pump(pipe):
                 pass
 
     def close(self) -> None:
-        """Take what is left; the log is complete then."""
+        """Read what is left, and complete the log."""
         self.drain()
         for rank, line in list(self._open_lines.items()):
             if line:

@@ -1,4 +1,4 @@
-"""Facts about processes, and signals that never reach the wrong one."""
+"""Information about processes, and signals that never reach the wrong one."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @functools.cache
 def boot_id() -> str:
-    """The kernel's name of this boot; pids of another boot mean nothing."""
+    """Return the kernel's id of this boot; pids from another boot are meaningless."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks since boot when `pid` started, or None when there is no living such process."""
+    """Return when `pid` started, in clock ticks since boot, or None if it does not live."""
     found = _stat(pid)
     return None if found is None else found[1]
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """What tells this process from every other one, also after its pid was used again."""
+    """Return what identifies this process, even after its pid is reused."""
     return {"pid": pid, "start_time": start_time(pid), "boot_id": boot_id()}
 
 
@@ -46,7 +46,7 @@ def is_alive(who: dict[str, Any]) -> bool:
 
 
 def descendants(root: int) -> list[int]:
-    """Living processes below `root`, at any depth."""
+    """Return the living processes below `root`, at any depth."""
     children: dict[int, list[int]] = {}
     for pid in _all_pids():
         found = _stat(pid)
@@ -62,7 +62,7 @@ def descendants(root: int) -> list[int]:
 
 
 def lineage(pid: int) -> list[int]:
-    """A living process and those above it, up to where they are seen; empty for a dead one."""
+    """Return a living process and its visible ancestors; empty for a dead one."""
     line: list[int] = []
     while pid and (found := _stat(pid)) is not None:
         line.append(pid)
@@ -71,7 +71,7 @@ def lineage(pid: int) -> list[int]:
 
 
 def age(pid: int) -> float:
-    """Return the seconds since a living process began, suspension of the machine not counted."""
+    """Return the seconds since a living process started, without suspension of the machine."""
     began = start_time(pid)
     if began is None:
         return 0.0
@@ -79,25 +79,25 @@ def age(pid: int) -> float:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a signal or a debugger keeps a process from running."""
+    """Whether a process is stopped by a signal or a debugger."""
     return _state(pid) in (b"T", b"t")
 
 
 def is_paused(pid: int) -> bool:
-    """Whether a process and everything below it is stopped, as by somebody who needs the machine.
+    """Whether a process and all its descendants are stopped, as by a user who needs the machine.
 
-    A process without living descendants does not count as paused: no process could continue it.
+    A process without living descendants does not count as paused: nothing would continue it.
     """
     below = descendants(pid)
     return bool(below) and all(map(is_stopped, [pid, *below]))
 
 
 def carry(mark: str) -> None:
-    """Mark this process, and all that it will start, beyond its environment.
+    """Mark this process and all that it will start, not only by their environment.
 
-    A child may change its environment, close its descriptors, begin a session and lose its
-    parent; it keeps its limits. The one used here concerns realtime processes, and is so large
-    that none ever reaches it. Where somebody has set that limit already, it stays.
+    A child may change its environment, close its descriptors, start a session and lose its
+    parent, but it keeps its resource limits. The one used here affects realtime processes, and is
+    too large ever to be reached. If that limit is already set, it stays.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
     if hard == resource.RLIM_INFINITY and (soft == hard or soft >= _FIRST_NUMBER):
@@ -105,7 +105,7 @@ def carry(mark: str) -> None:
 
 
 def _number(mark: str) -> int:
-    """The hash FNV-1a of a mark, as microseconds of more than 70,000 years."""
+    """Return the FNV-1a hash of a mark, as microseconds of more than 70,000 years."""
     number = 0xCBF29CE484222325
     for byte in mark.encode():
         number = (number ^ byte) * 0x100000001B3 % 2**64
@@ -113,7 +113,7 @@ def _number(mark: str) -> int:
 
 
 def marked(*marks: str) -> list[int]:
-    """Living processes that carry one of these marks, ourselves left out."""
+    """Return the living processes that carry one of these marks, without this one."""
     own = os.getpid()
     return [pid for pid in _all_pids() if pid != own and has_mark(pid, *marks)]
 
@@ -121,7 +121,7 @@ def marked(*marks: str) -> list[int]:
 def has_mark(pid: int, *marks: str) -> bool:
     """Whether this process lives and carries one of these marks.
 
-    Either its environment has it, or a limit that it has inherited; see `carry`.
+    The mark is in its environment or in an inherited resource limit; see `carry`.
     """
     words = {f"{MARK_VARIABLE}={mark}".encode() for mark in marks}
     numbers = {_number(mark) for mark in marks}
@@ -130,7 +130,7 @@ def has_mark(pid: int, *marks: str) -> bool:
 
 
 def of_run(run: str) -> list[int]:
-    """Living processes of any attempt of this run."""
+    """Return the living processes of all attempts of this run."""
     wanted = f"{MARK_VARIABLE}={run}/".encode()
     found = []
     for pid in _all_pids():
@@ -152,7 +152,7 @@ def _limit(pid: int) -> int | None:
 
 
 def holders(path: str) -> list[int]:
-    """Living processes that have this file open, as far as they may be looked at."""
+    """Return the living processes that have this file open, as far as we may inspect them."""
     try:
         wanted = os.stat(path, follow_symlinks=False)
     except OSError:
@@ -171,7 +171,7 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
 
 
 def name_of(pid: int) -> str:
-    """What a process calls itself, or a question mark."""
+    """Return the name of a process, or a question mark."""
     text = _read(pid, "comm").decode(errors="replace").strip()
     return "".join(c for c in text if c.isprintable()) or "?"
 
@@ -179,7 +179,7 @@ def name_of(pid: int) -> str:
 class Remains:
     """The processes that carry a mark, until they are gone.
 
-    One that exits loses its environment, and with it the mark, a moment before.
+    An exiting process loses its environment, and so its mark, shortly before it is gone.
     """
 
     def __init__(self, mark: str) -> None:
@@ -187,7 +187,7 @@ class Remains:
         self._seen: list[dict[str, Any]] = []
 
     def living(self, others: Iterable[int] = ()) -> list[int]:
-        """Those marked now, `others`, and those of the last look that still exit."""
+        """Return those marked now, `others`, and those of the last call that still live."""
         found = {*marked(self._mark), *others}
         found.update(who["pid"] for who in self._seen if is_alive(who))
         self._seen = [identity(pid) for pid in found]
@@ -195,7 +195,7 @@ class Remains:
 
 
 def send_to(pids: Iterable[int], signum: int) -> None:
-    """Signal each process through a pidfd, so that a pid used again meanwhile is left alone."""
+    """Signal each process through a pidfd, so that a reused pid is left alone."""
     for pid in pids:
         before = start_time(pid)
         try:
@@ -212,12 +212,12 @@ def send_to(pids: Iterable[int], signum: int) -> None:
 
 
 def become_subreaper() -> bool:
-    """Let orphans below this process become its children; false where the C library is missing."""
+    """Adopt orphaned descendants as children; return False without a C library."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent(signum: int) -> None:
-    """Get this signal when our parent dies, or none again with 0."""
+    """Receive this signal when our parent dies; 0 turns that off."""
     _prctl(_PR_SET_PDEATHSIG, signum)
 
 
@@ -236,11 +236,11 @@ def _libc() -> Any:
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
-    """(parent pid, start time) of a process that lives."""
+    """Return the parent's pid and the start time of a living process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or not ours to see
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or hidden from us
         return None
     return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[19]))
 
@@ -250,7 +250,7 @@ def _state(pid: int) -> bytes:
 
 
 def _read(pid: int, name: str) -> bytes:
-    """A file of /proc about a process; empty once it is gone, or where it is another user's."""
+    """Read a file of /proc about a process; empty if it is gone or belongs to another user."""
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:
             return file.read()

@@ -1,11 +1,11 @@
-"""What tells the processes of a distributed trial apart: the variables of its framework."""
+"""The environment variables by which a framework tells the ranks of a trial apart."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-# The variables that tell processes apart, whatever else sets them.
+# The variables that tell processes apart, by framework.
 VARIABLES = {
     "pytorch": (
         "RANK", "LOCAL_RANK", "ROLE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
@@ -20,11 +20,11 @@ VARIABLES = {
     ),
 }  # fmt: skip
 _HOST = "127.0.0.1"
-_APART = ("evaluator",)  # TensorFlow leaves it out of the cluster that trains
+_APART = ("evaluator",)  # not part of TensorFlow's training cluster
 
 
 def _reporting(rank: int) -> dict[str, str]:
-    """Only what the first one reports counts, also where it is a line in a file."""
+    """Return variables that let only rank 0 report, even if the script writes to the file."""
     own = {"AUTOFINETUNE_RANK": str(rank)}
     return own if rank == 0 else own | {"AUTOFINETUNE_REPORT_FILE": os.devnull}
 
@@ -32,13 +32,13 @@ def _reporting(rank: int) -> dict[str, str]:
 class Ranks:
     """The environments of the processes that train together on this machine.
 
-    For one process nothing is added. Ports stay ours until `close`: we bind and do not listen, so
-    that the kernel gives them to nobody else, and the process that listens binds them besides as
-    SO_REUSEADDR allows, which the store of torch, gRPC and most servers set.
+    For a single process nothing is added. Ports are reserved until `close`: we bind them without
+    listening, so that the kernel gives them to no other process. The listening process can still
+    bind them with SO_REUSEADDR, which torch's store, gRPC and most servers set.
 
     Args:
-        roles: of each process; only TensorFlow tells them apart.
-        name: of the trial.
+        roles: the role of each process; only TensorFlow uses it.
+        name: the name of the trial.
         framework: `pytorch` for what `torch.distributed` reads for `init_method="env://"`
             (pytorch.org/docs/stable/elastic/run.html), `tensorflow` for TF_CONFIG
             (tensorflow.org/guide/distributed_training), `xgboost` for what its tracker and
@@ -108,7 +108,7 @@ class Ranks:
         ]
 
     def _reserve(self) -> int:
-        import socket  # only for those who need it: the start of a runner delays its trial
+        import socket  # only if needed: the start of a runner delays its trial
 
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,10 +118,10 @@ class Ranks:
         return number
 
     def environments(self) -> list[dict[str, str]]:
-        """What each process finds in its environment besides, in order."""
+        """Return the additional variables of each process, in order."""
         return self._own
 
     def close(self) -> None:
-        """Give the ports up: no rank lives any more."""
+        """Release the ports, once no rank is alive."""
         while self._ports:
             os.close(self._ports.pop())

@@ -1,24 +1,24 @@
-"""Finds scores in what a trial prints, where the run says how they look.
+"""Finds scores in the output of a trial, by the pattern that the run gives.
 
-Values become lines in the file of reports, like those that a script writes itself.
+They are written to the file of reports, in the format that scripts use.
 """
 
 from __future__ import annotations
 
 import os
 
-MOST_LINE = 64 << 10  # bytes; the rest of a longer line is not looked at
+MOST_LINE = 64 << 10  # bytes; the rest of a longer line is ignored
 PADDLEHUB = b"AutoFinetuneEval\t"  # PaddleHub 1.2 and its beta of 1.3; the last field is the score
 _ANSI = rb"\x1b\[[0-?]*[ -/]*[@-~]"
 
 
 class Scanner:
-    """Looks at the output of rank 0 line by line; `\\r` ends a line, too.
+    """Scans the output of rank 0 line by line; `\\r` also ends a line.
 
     Args:
-        path: of the file of reports.
+        path: the file of reports.
         pattern: a regular expression with one group for an intermediate value; empty for none.
-        has_marks: whether lines of PaddleHub with a final result are looked for.
+        has_marks: whether to look for PaddleHub's lines with a final result.
     """
 
     def __init__(self, path: str, pattern: str = "", *, has_marks: bool = False) -> None:
@@ -27,20 +27,20 @@ class Scanner:
         self._pattern = None
         self._colours = None
         if pattern:
-            import re  # only for those who need it: the start of a runner delays its trial
+            import re  # only if needed: the start of a runner delays its trial
 
             self._pattern = re.compile(pattern)
             self._colours = re.compile(_ANSI)
-        self._line = b""  # the beginning of one whose end is still to come
+        self._line = b""  # the beginning of an incomplete line
         self._step = 0
-        self._waiting = b""  # reports that the disk had no room for
+        self._waiting = b""  # reports not yet written, for lack of disk space
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Scan the next bytes."""
         if self._pattern is None and not self._has_marks:
             return
         data = self._line + data
-        if self._pattern is None and PADDLEHUB not in data:  # nearly always: be quick
+        if self._pattern is None and PADDLEHUB not in data:  # fast path, nearly always taken
             self._line = data[data.rfind(b"\n") + 1 :][:MOST_LINE]
             return
         *whole, rest = data.replace(b"\r", b"\n").split(b"\n")
@@ -50,7 +50,7 @@ class Scanner:
         self.write()
 
     def close(self) -> None:
-        """Take what was printed as the last line, whether it has an end or not."""
+        """Scan the last line, even if it is incomplete."""
         if self._line:
             self._look(self._line)
             self._line = b""
@@ -70,13 +70,13 @@ class Scanner:
             score = float(text)
         except ValueError:
             return False
-        from autofinetune.trial.report import as_line  # late, like the patterns
+        from autofinetune.trial.report import as_line  # only if needed, like `re`
 
         self._waiting += as_line(kind, score, step)
         return True
 
     def write(self) -> bool:
-        """Write the reports; false where the disk has no room, so that it is tried again."""
+        """Write the reports; return False if the disk is full, so that the caller retries."""
         if not self._waiting:
             return True
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -87,8 +87,8 @@ class Scanner:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            # What the script put in the place of the file takes no reports, now or later.
+            # Other errors are permanent: the script put something else in place of the file.
             is_whole = error.errno not in (28, 122)  # ENOSPC, EDQUOT
-        # Reports that were cut short are written again; their reader passes over the piece.
+        # Reports that were cut short are written again; the reader skips the incomplete piece.
         self._waiting = b"" if is_whole else self._waiting
         return is_whole

@@ -1,7 +1,7 @@
 """The directory for the model of a trial, which exists and is empty when the script starts.
 
-Some scripts write into it, others make it themselves by `shutil.copytree`, `os.makedirs` or
-`shutil.move`, as PaddleHub's do. Both work: making it succeeds while it is empty.
+Some scripts write into it. Others, such as PaddleHub's, create it themselves by `shutil.copytree`,
+`os.makedirs` or `shutil.move`. Both work: creating it succeeds while it is empty.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ VARIABLE = "AUTOFINETUNE_SAVED_PARAMS_DIR"
 
 
 class _Mkdir:
-    """`os.mkdir`, for which the empty model directory is not there yet.
+    """An `os.mkdir` that treats the empty model directory as missing.
 
-    An object, not a function: Python 3.10 keeps `os.mkdir` in a class, which would bind one.
+    It is not a function because Python 3.10 stores `os.mkdir` in a class, which would turn a
+    function into a method.
     """
 
     def __init__(self, original: Callable[..., None]) -> None:
@@ -48,17 +49,17 @@ def is_awaited(path: Any) -> bool:
 
 
 def admit_makers() -> None:
-    """Let `os.mkdir`, and so `os.makedirs`, `shutil.copytree` and `Path.mkdir`, make it."""
+    """Let `os.mkdir` create it, and so `os.makedirs`, `shutil.copytree` and `Path.mkdir`."""
     if os.environ.get(VARIABLE) and not isinstance(os.mkdir, _Mkdir):
         os.mkdir = _Mkdir(os.mkdir)
-        # Before Python 3.11 a class there keeps the `os.mkdir` that it found when it was loaded.
+        # Before Python 3.11, a class in pathlib keeps the `os.mkdir` found when it was loaded.
         accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)
         if accessor is not None:
             accessor.mkdir = os.mkdir
 
 
 def admit_move(shutil: ModuleType) -> None:
-    """Let `shutil.move` put a directory in its place, not into it."""
+    """Let `shutil.move` replace the directory by another instead of moving that into it."""
     import functools
 
     original = shutil.move

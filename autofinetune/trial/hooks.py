@@ -1,4 +1,4 @@
-"""Calls of ours before and after the import of a module; a hook never fails the training."""
+"""Hooks that run before and after the import of a module; they never make training fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Finder:
-    """Lets the other finders find a module, and has its hook called once it is imported."""
+    """Finds modules by the other finders, and calls their hooks once they are imported."""
 
     def __init__(self, table: Mapping[str, Hook]) -> None:
         self._table = table
@@ -38,7 +38,7 @@ class Finder:
 
 
 def before(hook: Hook) -> None:
-    """Set the variables that a tool reads from its environment, those of the user excepted."""
+    """Set the environment variables that a tool reads, except those set by the user."""
     try:
         adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
         environment: Callable[[], Mapping[str, str]] | None
@@ -46,7 +46,7 @@ def before(hook: Hook) -> None:
         if environment is not None and os.environ.get("AUTOFINETUNE_REPORT_FILE"):
             os.environ.update(environment())
     except Exception as error:
-        complain(f"{hook[0]} does not get its settings: {type(error).__name__}: {error}")
+        complain(f"cannot set the variables of {hook[0]}: {type(error).__name__}: {error}")
 
 
 def _call_after(loader: Any, hook: Hook) -> None:
@@ -58,18 +58,18 @@ def _call_after(loader: Any, hook: Hook) -> None:
             adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
             getattr(adapter, hook[1])(module)
         except Exception as error:
-            complain(f"{module.__name__} is not listened to: {type(error).__name__}: {error}")
+            complain(f"cannot hook into {module.__name__}: {type(error).__name__}: {error}")
 
     try:
         loader.exec_module = exec_module
     except AttributeError as error:
-        complain(f"{hook[0]} is not listened to: {error}")
+        complain(f"cannot hook into {hook[0]}: {error}")
 
 
 def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
-    """Have `note` called with the same arguments after each call of `owner.name` that returned.
+    """Call `note` with the same arguments after each successful call of `owner.name`.
 
-    Its errors do not reach the script, but a SystemExit does.
+    Its exceptions do not reach the script, except SystemExit.
 
     Raises:
         AttributeError: there is no such function, as in another version of the library.
@@ -88,7 +88,7 @@ def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
 
 
 def in_trial(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
-    """Have `ours` called instead of a function, but not in the process that preloads modules."""
+    """Replace a function by `ours` in trials, but not in the process that preloads modules."""
     import functools
 
     original = getattr(module, name, ours)
@@ -102,9 +102,9 @@ def in_trial(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
 
 
 def with_callback(function: Callable[..., Any], make: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return `function` with its argument `callbacks` replaced by `make` of it.
+    """Wrap `function` so that `make` converts its argument `callbacks`.
 
-    It may be given by name, by position or not at all. Outside a trial nothing is replaced.
+    The argument may be given by name, by position or not at all. Outside a trial nothing changes.
     """
     import functools
     import inspect
@@ -118,7 +118,7 @@ def with_callback(function: Callable[..., Any], make: Callable[[Any], Any]) -> C
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            return function(*args, **kwargs)  # which says what is wrong
+            return function(*args, **kwargs)  # raises its own error
         bound.arguments["callbacks"] = make(bound.arguments.get("callbacks"))
         return function(*bound.args, **bound.kwargs)
 
@@ -126,7 +126,7 @@ def with_callback(function: Callable[..., Any], make: Callable[[Any], Any]) -> C
 
 
 def quietly(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Call; what goes wrong in it is said once and does not reach the training."""
+    """Call a function; log its exceptions once, and do not pass them on."""
     try:
         call(*args, **kwargs)
     except Exception as error:
@@ -137,7 +137,7 @@ _said: set[str] = set()
 
 
 def complain(sentence: str) -> None:
-    """Write one line to the trial's log, each sentence once."""
+    """Write one line to the trial's log; repeated sentences are dropped."""
     if sentence in _said:
         return
     _said.add(sentence)

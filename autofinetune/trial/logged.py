@@ -1,8 +1,8 @@
-"""The metric of a run (`--metric`) among all that libraries log.
+"""Finds the metric of a run (`--metric`) among the values that libraries log.
 
-One source, the first that logs the metric, is listened to: a library on top of another logs the
-same value again. The names of other metrics are noted beside the reports, for the message about a
-metric that never came.
+Only the first source that logs the metric is used, as a library on top of another logs the same
+value again. The names of other metrics are saved beside the reports, for the message about a
+metric that was never logged.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _names: set[str] = set()
 
 
 def wanted() -> str:
-    """Return the name of the metric; empty outside a trial, or if none is looked for."""
+    """Return the name of the metric; empty outside a trial or without `--metric`."""
     return os.environ.get(METRIC_VARIABLE, "") if os.environ.get(REPORT_FILE_VARIABLE) else ""
 
 
 def value(source: str, number: Any) -> None:
-    """Report a value of the metric, unless another source reports it already."""
+    """Report a value of the metric, unless another source already does."""
     global _owner, _steps
     if _owner not in ("", source):
         return
     try:
         score = as_score("metric", number)
     except TypeError as error:
-        complain(f"{wanted()} is not reported: {error}")
+        complain(f"cannot report {wanted()}: {error}")
         return
     _owner = source
     report_logged(score, _steps)
@@ -47,7 +47,7 @@ def value(source: str, number: Any) -> None:
 
 
 def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:
-    """Report the metric if it is among `logged`, and note the names of the others.
+    """Report the metric if it is among `logged`, and save the names of the others.
 
     Args:
         source: the library.
@@ -55,7 +55,7 @@ def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:
         also: other names under which the library logs the metric.
 
     Returns:
-        Whether it was among them.
+        Whether the metric was among them.
     """
     if not os.environ.get(REPORT_FILE_VARIABLE):
         return False
@@ -71,7 +71,7 @@ def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:
 
 
 def note(name: object) -> None:
-    """Keep the name of a metric that is not the one looked for."""
+    """Save the name of a metric other than that of the run."""
     if _owner or name in _names or len(_names) >= _MOST_NAMES or not isinstance(name, str):
         return
     _names.add(name)
@@ -91,15 +91,15 @@ def note(name: object) -> None:
 
 
 def is_to_stop(source: str) -> bool:
-    """Whether the trial is asked to end, and `source` is the one to end it."""
+    """Whether the trial is asked to stop and `source` is the one that stops it."""
     return _owner in ("", source) and should_stop()
 
 
 def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> None:
-    """Report as `values` does, then `leave`: for libraries with no loop that could be left.
+    """Report as `values` does, then `leave`; for libraries without a training loop.
 
     Raises:
-        SystemExit: the trial is asked to end.
+        SystemExit: the trial is asked to stop.
     """
     try:
         values(source, logged, *also)
@@ -108,10 +108,10 @@ def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) 
 
 
 def leave(source: str) -> None:
-    """End the process, where a library has no loop that could be left.
+    """Exit if the trial is asked to stop; for libraries without a training loop.
 
     Raises:
-        SystemExit: the trial is asked to end.
+        SystemExit: the trial is asked to stop.
     """
     if _owner == source and should_stop():
         complain("asked to stop, so the script ends here")

@@ -1,4 +1,4 @@
-"""The calls of NNI for a training script: `import autofinetune.nni as nni`.
+"""NNI's trial API for a training script: `import autofinetune.nni as nni`.
 
     params = {"lr": 0.01, "units": 64}
     params.update(nni.get_next_parameter())
@@ -6,10 +6,11 @@
         nni.report_intermediate_result(train_one_epoch(params))
     nni.report_final_result(evaluate())
 
-Names and values are those of NNI (nni.readthedocs.io, reference of the trial API): a nested choice
-is {"_name": ..., child: value}, a layer {"_value": ..., "_idx": ...}. Standard library only.
+Names and values are those of NNI (see its trial API reference on nni.readthedocs.io): a nested
+choice is {"_name": ..., child: value}, a layer {"_value": ..., "_idx": ...}. It needs only the
+standard library.
 
-Outside of a run the script works by itself: there are no parameters, the ids are `STANDALONE`, the
+Outside a run, the script works standalone: there are no parameters, the ids are `STANDALONE`, the
 sequence id is 0, and reports are printed.
 """
 
@@ -44,21 +45,21 @@ __all__ = [
 
 _STANDALONE = "STANDALONE"
 _current: dict[str, Any] | None = None
-_intermediate = 0  # how many results on the way were reported
+_intermediate = 0  # how many intermediate results were reported
 
 
 def get_next_parameter() -> dict[str, Any] | None:
-    """The hyperparameters of this trial, with the types of the search space.
+    """Return the hyperparameters of this trial, with the types of the search space.
 
-    A trial has one set of them and asks once: asked again, this returns None, and
-    `get_current_parameter` still has them. Outside of a run they are an empty dict, with a
-    RuntimeWarning, so that `params.update(get_next_parameter())` leaves the defaults.
+    A trial has one set of them: a second call returns None, but `get_current_parameter` still
+    returns them. Outside a run they are an empty dict, with a RuntimeWarning, so that
+    `params.update(get_next_parameter())` keeps the defaults.
     """
     global _current
     text = _parameters()
     if text is None:
         warnings.warn(
-            "this is no trial of a run, so there are no parameters; tune the script by: "
+            "this is not a trial of a run, so there are no parameters; to tune the script, run: "
             "autofinetune train.py --nni_wire --param_file=search_space.json --gpu=0",
             RuntimeWarning,
             stacklevel=2,
@@ -75,7 +76,10 @@ get_next_parameters = get_next_parameter  # NNI has both names
 
 
 def get_current_parameter(tag: str | None = None) -> Any:
-    """What `get_next_parameter` returned, or its value for `tag`; None before it was called.
+    """Return what `get_next_parameter` returned, or its value for `tag`.
+
+    Returns:
+        The parameters or one of them; None before `get_next_parameter` was called.
 
     Raises:
         KeyError: there is no parameter of that name.
@@ -84,15 +88,15 @@ def get_current_parameter(tag: str | None = None) -> Any:
 
 
 def report_intermediate_result(metric: float | Mapping[str, Any], step: int | None = None) -> None:
-    """Report a score on the way; the n-th call is step n, counted from 0.
+    """Report an intermediate score; calls are numbered as steps from 0.
 
     Args:
-        metric: a number, a numpy scalar or a one-element tensor, or a dict with such a number
-            under `default`, of which the rest is not kept.
+        metric: a number, a numpy scalar or a one-element tensor, or a dict with one of these under
+            `default`, whose other values are ignored.
         step: the step, for tools whose call has one; NNI's does not.
 
     Raises:
-        TypeError: it is no such thing.
+        TypeError: `metric` is none of these.
         OSError: the report could not be written to disk.
     """
     global _intermediate
@@ -106,7 +110,7 @@ def report_intermediate_result(metric: float | Mapping[str, Any], step: int | No
 
 
 def report_final_result(metric: float | Mapping[str, Any]) -> None:
-    """Report the score of this trial, once; `metric` is as for `report_intermediate_result`."""
+    """Report the final score of this trial; `metric` as for `report_intermediate_result`."""
     score = _score("final", metric)
     if os.environ.get(REPORT_FILE_VARIABLE):
         _report_final(score)
@@ -115,47 +119,47 @@ def report_final_result(metric: float | Mapping[str, Any]) -> None:
 
 
 def get_experiment_id() -> str:
-    """The name of the run."""
+    """Return the name of the run."""
     return os.environ.get("AUTOFINETUNE_RUN") or _STANDALONE
 
 
 def get_trial_id() -> str:
-    """The number of the trial as a word; it is the same one when an attempt is repeated."""
+    """Return the number of the trial as a string; all its attempts have the same one."""
     return os.environ.get("AUTOFINETUNE_TRIAL") or _STANDALONE
 
 
 def get_sequence_id() -> int:
-    """The number of the trial, counted from 0."""
+    """Return the number of the trial, counted from 0."""
     return int(os.environ.get("AUTOFINETUNE_TRIAL") or 0)
 
 
 def merge_parameter(base_params: Any, override_params: Mapping[str, Any] | None) -> Any:
-    """Put parameters in the place of the options of the same name; `nni.utils` has it, too.
+    """Override options by the parameters of the same name; also available in `nni.utils`.
 
     Args:
-        base_params: a dict, or a namespace as argparse makes it; it is changed and returned.
+        base_params: a dict, or a namespace from argparse; it is modified and returned.
         override_params: what `get_next_parameter` returned.
 
     Raises:
-        ValueError: there is no such option, or its value has another type (a whole number may
-            take the place of a float, and anything that of None).
+        ValueError: there is no such option, or its value has another type (an integer may replace
+            a float, and anything may replace None).
     """
     options = base_params if isinstance(base_params, dict) else vars(base_params)
     for name, value in (override_params or {}).items():
         if name not in options:
-            raise ValueError(f"there is no option {name!r} for the parameter of that name")
+            raise ValueError(f"there is no option {name!r} for the parameter of the same name")
         before = options[name]
         if isinstance(before, float) and isinstance(value, int):
             value = float(value)
         if before is not None and not isinstance(value, type(before)):
             wanted, found = type(before).__name__, type(value).__name__
-            raise ValueError(f"the option {name!r} has the type {wanted}, its parameter {found}")
+            raise ValueError(f"option {name!r} has type {wanted}, but its parameter has {found}")
         options[name] = value
     return base_params
 
 
 def _parameters() -> str | None:
-    """The JSON text of this trial's parameters, None outside of a run."""
+    """Return this trial's parameters as JSON text, or None outside a run."""
     path = os.environ.get(PARAMS_FILE_VARIABLE)
     if path:
         with open(path, encoding="ascii") as file:

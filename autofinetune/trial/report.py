@@ -1,16 +1,16 @@
-"""How a training script tells its score. Standard library only: this is what train.py imports.
+"""Functions by which train.py reports its score; they need only the standard library.
 
-A report is one JSON line appended to the file named by AUTOFINETUNE_REPORT_FILE, and on disk when
-the function returns. Any language can write the same lines:
+A report is one JSON line appended to the file named by AUTOFINETUNE_REPORT_FILE; it is on disk
+when the function returns. Programs in any language can write the same lines:
 
     {"final": 0.93}
     {"intermediate": 0.71, "step": 3}
 
-A run may ask a trial to end early: then the file named by AUTOFINETUNE_STOP_FILE exists.
+To ask a trial to stop early, a run creates the file named by AUTOFINETUNE_STOP_FILE.
 
-Several final reports are allowed, the last finite one counts. Lines that are not such an object
-are ignored by the reader, which is why every record starts with a line break: a line torn by a
-full disk or a kill cannot swallow the next one.
+Several final reports are allowed; the last finite one counts. The reader ignores all other lines.
+Every record starts with a line break, so that a line cut short by a full disk or a kill does not
+spoil the next one.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ REPORT_FILE_VARIABLE = "AUTOFINETUNE_REPORT_FILE"
 STOP_FILE_VARIABLE = "AUTOFINETUNE_STOP_FILE"
 _MOVED_VARIABLE = "AUTOFINETUNE_ATTEMPT_DIR"
 PARAMS_VARIABLE = "AUTOFINETUNE_PARAMS"
-PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # instead, where they are too long for it
+PARAMS_FILE_VARIABLE = "AUTOFINETUNE_PARAMS_FILE"  # set instead if they are too long for it
 RANKS = ("RANK", "PADDLE_TRAINER_ID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "AUTOFINETUNE_RANK")
 
 
 def report_final_result(score: float) -> None:
-    """Report the score of this trial; higher is better unless the run says `--direction=minimize`.
+    """Report the score of this trial; higher is better unless the run has `--direction=minimize`.
 
     Args:
-        score: any real number, a numpy scalar, an array or a tensor of one element. Usually within
-            (-inf, 1]. NaN and infinities are recorded and end the trial as failed with reason
+        score: any real number, a numpy scalar, or an array or tensor of one element; usually
+            within (-inf, 1]. NaN and infinities are recorded, and the trial fails with reason
             `nan`.
 
     Raises:
-        TypeError: `score` is not one number.
-        OSError: the report could not be written to disk; on a full one it waits for space.
+        TypeError: `score` is not a single number.
+        OSError: the report could not be written; on a full disk, the call waits for space instead.
     """
     _report("final", score, None)
 
 
 def report_intermediate_result(score: float, step: int | None = None) -> None:
-    """Report a score on the way, for instance after each epoch; it is stored with the trial.
+    """Report an intermediate score, for instance after each epoch; it is stored with the trial.
 
     Args:
         score: as for `report_final_result`.
-        step: the epoch or step, any integer >= 0; counted from 0 when left out.
+        step: the epoch or step, any integer >= 0; counted from 0 if omitted.
 
     Raises:
-        TypeError: `score` is not one number, or `step` is not an integer.
+        TypeError: `score` is not a single number, or `step` is not an integer.
         OSError: the report could not be written to disk.
     """
     if step is not None:
@@ -65,10 +65,10 @@ def report_intermediate_result(score: float, step: int | None = None) -> None:
 
 
 def report_logged(score: float, step: int) -> None:
-    """Report a value that a library logged, which may be one of very many.
+    """Report a value that a library logged, possibly one of many.
 
-    Unlike the reports of a script it is not forced to disk: it survives the end of the process,
-    but not a power cut, which the trial does not survive either.
+    Unlike a script's own reports, it is not forced to disk: it survives the end of the process,
+    but not a power cut, which ends the trial anyway.
     """
     path = os.environ.get(REPORT_FILE_VARIABLE)
     if path and path != os.devnull and _rank() == 0:
@@ -76,10 +76,11 @@ def report_logged(score: float, step: int) -> None:
 
 
 def should_stop() -> bool:
-    """Whether this trial is asked to end early; it is ended by force a little later.
+    """Return whether this trial should stop early; always False outside a run.
 
-    Cheap enough for every batch: one look for a file. False outside of a run. Save what is worth
-    it and leave the training loop; the last intermediate result is the trial's score.
+    If True, save what you need and leave the training loop: the trial is killed a little later.
+    The last intermediate result is then its score. The call only checks for a file, which is cheap
+    enough for every batch.
     """
     path = os.environ.get(STOP_FILE_VARIABLE)
     return path is not None and os.path.exists(path)
@@ -89,7 +90,7 @@ def _report(kind: str, score: float, step: int | None) -> None:
     value = as_score(kind, score)
     path = os.environ.get(REPORT_FILE_VARIABLE)
     if path and (path == os.devnull or _rank() != 0):
-        return  # one report a trial, however many processes it has
+        return  # only rank 0 reports
     if not path:
         import logging
 
@@ -101,12 +102,12 @@ def _report(kind: str, score: float, step: int | None) -> None:
 
 
 def as_score(kind: str, score: object) -> float:
-    """The number in a report of one kind, `final` or `intermediate`; raises TypeError."""
+    """Convert the score of a `final` or `intermediate` report to a float, or raise TypeError."""
     try:
-        if getattr(score, "shape", ()) != ():  # numpy makes no float of an array, even of one
+        if getattr(score, "shape", ()) != ():  # numpy converts only scalars to float
             score = score.item()  # type: ignore[attr-defined]
         return float(score)  # type: ignore[arg-type]
-    except Exception as error:  # what a foreign class raises is its own: torch a RuntimeError
+    except Exception as error:  # other classes raise what they like, torch a RuntimeError
         raise TypeError(
             f"report_{kind}_result needs one number such as 0.93, got {_short(score)} "
             f"of type {type(score).__name__}"
@@ -114,7 +115,7 @@ def as_score(kind: str, score: object) -> float:
 
 
 def _rank() -> int:
-    """Which process of a distributed trial this is, by the variables of the usual launchers."""
+    """Return the rank of this process, from the variables of the usual launchers."""
     for name in RANKS:
         value = os.environ.get(name, "")
         if value.isascii() and value.isdigit():
@@ -125,16 +126,16 @@ def _rank() -> int:
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except Exception:  # an int of more than 4300 digits, or a class of the script's own
+    except Exception:  # an int of more than 4300 digits, or a class of the script's
         return "a value"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def as_line(kind: str, value: float, step: int | None) -> bytes:
-    """Return a report as it stands in the file, with a line break before it."""
+    """Return a report as written to the file, with a line break before it."""
     import json
 
-    # JSON has no NaN: a non-finite score travels as a string, and float() reads it back.
+    # JSON has no NaN: a non-finite score is written as a string, which float() can read.
     number = value if value - value == 0.0 else repr(value)
     record: dict[str, object] = {kind: number, "time": time.time()}
     if step is not None:
@@ -143,7 +144,7 @@ def as_line(kind: str, value: float, step: int | None) -> bytes:
 
 
 def _append_when_there_is_space(path: str, line: bytes, *, is_durable: bool = True) -> None:
-    """A full disk must not cost a trained result: wait for space, and say so once."""
+    """Append a line; if the disk is full, wait for space and say so once, to lose no result."""
     is_told = False
     while True:
         try:
@@ -153,7 +154,7 @@ def _append_when_there_is_space(path: str, line: bytes, *, is_durable: bool = Tr
                 raise
             if not is_told:
                 is_told = True
-                print(f"autofinetune: the report waits for space: {error}", file=sys.stderr)
+                print(f"autofinetune: the report waits for disk space: {error}", file=sys.stderr)
             time.sleep(1.0)
 
 
@@ -161,7 +162,7 @@ def _append(path: str, line: bytes, *, is_durable: bool) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)
-    except FileNotFoundError:  # the output directory was moved: its runner has it open
+    except FileNotFoundError:  # the output directory was moved, but its runner has it open
         moved = os.environ.get(_MOVED_VARIABLE)
         if not moved:
             raise

@@ -152,7 +152,7 @@ def test_a_card_gets_as_many_trials_as_its_memory_holds(place: Workplace) -> Non
         said = process.stdout.readline()
         assert said
     assert said.endswith(
-        "20.0 GiB of the card will be left beside its 2 running, and each trial may need 30.0 "
+        "20.0 GiB of the card will be left with 2 running, and each trial may need 30.0 "
         "(--min_free_gpu_gb)\n"
     ) or said.endswith("20.0 GiB of the card are free, --min_free_gpu_gb=30\n")
     wait_for_notes(place.root, 2)
@@ -295,6 +295,9 @@ def test_a_resumed_run_keeps_its_placement_or_is_given_another(place: Workplace)
     (place.root / "go").touch()
     out, _ = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0
-    assert "slot cpu:0+cpu:1 waits: trial 0 of before `resume` still runs on cpu:0+cpu:1.1" in out
+    assert (
+        "slot cpu:0+cpu:1 waits: trial 0 from before `resume` is still running on cpu:0+cpu:1.1"
+        in out
+    )
     names = ["cpu:0+cpu:1.1", "cpu:0+cpu:1.2", "cpu:2+cpu:3"]
     assert [row["device"] for row in rows(place.root)] == names

@@ -126,7 +126,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
     good = (workplace.root / "own.yaml").read_text().replace("assessor: asha\n", "")
     good = good.replace("assessor_options: {eta: 0.5}\n", "")
     for line, told in (
-        ("gpu: [x, 1]", "own.yaml:1:6 gpu: 'x' in --gpu=x,1 is no device"),
+        ("gpu: [x, 1]", "own.yaml:1:6 gpu: 'x' in --gpu=x,1 is not a device"),
         ("assessor_options: {a: b}", "own.yaml:1:19 assessor_options are given"),
         ("enqueued: [{a: 3}]", "own.yaml:1:11 enqueued[0]: must have a value for lr"),
         ("earlier: [3]", "own.yaml:1:10 earlier[0]: must be a list"),
@@ -676,7 +676,7 @@ def test_imports_that_fail_leave_ordinary_starts_and_one_sentence(workplace: Wor
     script.write_text(f"import os\nos.environ['A'] = 'b'\n{script.read_text()}")
     done = workplace.tune("--preload=json,json:fly", "--popsize=3", "--round=2")
     assert done.code == 0, done.err
-    assert done.out.count("preload is off, every trial imports for itself: ") == 1
+    assert done.out.count("preload is off, every trial does its own imports: ") == 1
 
 
 def test_a_script_that_is_no_python_starts_as_it_is(workplace: Workplace) -> None:

@@ -1,4 +1,4 @@
-"""What every executor in the table promises."""
+"""What every registered executor guarantees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.memory import MemoryExecutor, Played
 from tests.forking import DEADLINE_S, server
 
-# The same little trial for every executor: `report`, `exit` and `wait` are its options.
+# The same small trial for every executor: `report`, `exit` and `wait` are its options.
 TRIAL = """
 import os, signal, sys, time
 options = dict(word[2:].split("=", 1) for word in sys.argv[1:])
@@ -46,7 +46,7 @@ def played(attempt: Attempt) -> Played:
 
 
 class Bench:
-    """An executor with everything it needs to run the little trial."""
+    """An executor with everything it needs to run the small trial."""
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
@@ -73,7 +73,7 @@ class Bench:
 
     def close(self) -> None:
         self.executor.close()
-        assert self.forks is None or self.forks.is_ready()  # it has not given up meanwhile
+        assert self.forks is None or self.forks.is_ready()  # it is still waiting
         self.stack.close()
 
     def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
@@ -91,7 +91,7 @@ class Bench:
         )
 
     def until_over(self, count: int) -> dict[tuple[int, int], list[Observation]]:
-        """All observations by key until `count` attempts are over."""
+        """Return all observations by key until `count` attempts have finished."""
         found: dict[tuple[int, int], list[Observation]] = {}
         over = 0
         end = time.monotonic() + DEADLINE_S

@@ -1,4 +1,4 @@
-"""The layer in real Pythons: what is offered, hooked and chained, and that nothing can fail it."""
+"""The layer in real Pythons: what is offered, hooked and chained, and that errors do no harm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autofinetune.executors.files.hand_over import BOOT, with_layer
 def python(
     code: str, *folders: Path, executable: str = sys.executable, **env: str
 ) -> tuple[str, str]:
-    """What Python prints, to its output and its errors, with the layer and these folders."""
+    """Run Python with the layer and these folders; return its output and its errors."""
     path = with_layer(os.pathsep.join(map(str, folders)))
     plain = {n: v for n, v in os.environ.items() if not n.startswith(("AUTOFINETUNE_", "PYTHON"))}
     done = subprocess.run(
@@ -31,7 +31,7 @@ def python(
 
 
 def in_trial(folder: Path, **env: str) -> dict[str, str]:
-    """The variables of a trial whose files are in `folder`."""
+    """Return the variables of a trial whose files are in `folder`."""
     return {
         "AUTOFINETUNE_REPORT_FILE": str(folder / "reports"),
         "AUTOFINETUNE_STOP_FILE": str(folder / "stop"),
@@ -92,7 +92,7 @@ def test_the_calls_of_t9k_report(tmp_path: Path) -> None:
 
 
 def other_pythons() -> list[str]:
-    """Other Pythons on this machine than the one that runs the tests."""
+    """Return Pythons on this machine other than the one that runs the tests."""
     names = [f"python3.{minor}" for minor in range(6, 15)]
     return [path for path in map(shutil.which, names) if path and os.access(path, os.X_OK)]
 
@@ -156,7 +156,7 @@ def test_a_hook_that_fails_costs_one_line_and_no_training(tmp_path: Path) -> Non
     code = "import xgboost.training; print(xgboost.training.trains)"
     out, err = python(code, tmp_path, **in_trial(tmp_path))
     assert out == "True"
-    assert err.startswith("autofinetune: xgboost.training is not listened to: AttributeError")
+    assert err.startswith("autofinetune: cannot hook into xgboost.training: AttributeError")
     assert len(err.splitlines()) == 1
 
 

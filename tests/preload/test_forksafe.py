@@ -1,4 +1,4 @@
-"""What forbids a fork, one by one; whole servers are in tests/executors/test_forks.py."""
+"""Each obstacle to a fork; whole servers are in tests/executors/local/test_forks.py."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_fork_shows_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     thread = threading.Thread(target=end.wait)
     thread.start()
     try:
-        assert "that do not end for a fork" in forksafe._fork_once()
+        assert "that do not stop for a fork" in forksafe._fork_once()
         monkeypatch.setattr(forksafe, "_is_cuda_spoilt", lambda: True)
         assert forksafe._fork_once() == "the imports initialised CUDA"
     finally:
@@ -107,7 +107,7 @@ def test_a_module_beside_the_script_that_another_one_hides(tmp_path: Path) -> No
     (tmp_path / "json.py").write_text("")
     why = "json.py lies beside the script and has the name of a loaded module"
     assert forksafe._hidden_modules(folder, set()) == why
-    assert forksafe._hidden_modules(folder, {"json"}) == ""  # so it is for any script
+    assert forksafe._hidden_modules(folder, {"json"}) == ""  # as for any script
     (tmp_path / "json.py").rename(tmp_path / "json" / "__init__.py")
     assert forksafe._hidden_modules(folder, set()).startswith("json lies beside the script")
 

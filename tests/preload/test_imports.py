@@ -1,4 +1,4 @@
-"""Imports before the script; whole servers are in tests/executors/test_forks.py."""
+"""Imports before the script; whole servers are in tests/executors/local/test_forks.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forked trial is `python train.py`, as far as it and others can tell."""
+"""A forked trial looks like `python train.py` to itself and to others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from autofinetune.executors.local.forks import ForkServer
 from tests.forking import SCRIPT, attempt_of, ready_server, run
 
-# Everything about itself that a script can ask for and that does not differ from run to run.
+# Everything that a script can query about itself and that does not change from run to run.
 FACTS = """
 import gc, inspect, json, locale, multiprocessing, os, resource, signal, sys, threading, time
 import warnings, __main__
@@ -87,7 +87,7 @@ print(json.dumps(facts))
 
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    """One server for all tests of this file: they write the script anew."""
+    """One server for all tests of this file, which rewrite the script."""
     root = tmp_path_factory.mktemp("forks")
     with ready_server(root, "json", "numpy", "multiprocessing", "concurrent.futures") as made:
         yield made
@@ -95,7 +95,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 
 @pytest.fixture
 def root(forks: ForkServer, tmp_path: Path) -> Path:
-    """The directory of the script; attempts are below one of the test's own."""
+    """The directory of the script; each test has its own directory for attempts."""
     folder = Path(forks._imports.working_dir)
     (folder / "work").unlink(missing_ok=True)
     (folder / "work").symlink_to(tmp_path)
@@ -103,7 +103,7 @@ def root(forks: ForkServer, tmp_path: Path) -> Path:
 
 
 def both(root: Path, forks: ForkServer) -> list[tuple[tuple[str, int | None], str]]:
-    """How the script ends, and its log, started the ordinary way and as a fork."""
+    """Run the script the ordinary way and as a fork; return its ends and logs."""
     return [ending(root, None), ending(root, forks)]
 
 

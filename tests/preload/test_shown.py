@@ -1,4 +1,4 @@
-"""What others see of a process; that of a trial is in test_forkserver.py."""
+"""What others see of a process; test_server.py checks that of a trial."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from autofinetune.preload.steps import mistakes, steps_of, words_of
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A script among local modules, with installed packages and modules of neither kind."""
+    """A script with local modules, installed packages and other modules."""
     installed = tmp_path / "lib/site-packages"
     (installed / "package/inner").mkdir(parents=True)
     (installed / "package/__init__.py").write_text("raise AssertionError('imported')")
@@ -161,7 +161,7 @@ def test_what_may_change_imports_ends_them(script: Path, statement: str) -> None
     assert steps == ("json",)
     assert note == (
         f"single, re is imported after line {note.split('line ')[1].split()[0]} of train.py, "
-        "which may change how; name it in --preload if it does not"
+        "which may affect it; if it does not, name it in --preload"
     )
     assert note.split("line ")[1][0] in "23"
 
@@ -243,9 +243,9 @@ def test_modules_that_are_there_are_no_mistake(script: Path, option: str) -> Non
         ("single.inner", "there is no module single.inner;"),
         ("neighbour", "neighbour lies beside the script"),
         ("neighbours", "neighbours lies beside the script"),
-        ("a-b", "'a-b' is no name of a module"),
-        ("A=1", "'A=1' is no name of a module"),
-        ("a..b", "'a..b' is no name of a module"),
+        ("a-b", "'a-b' is not a module name"),
+        ("A=1", "'A=1' is not a module name"),
+        ("a..b", "'a..b' is not a module name"),
         ("no_trace", "there is no module no_trace;"),
     ],
 )

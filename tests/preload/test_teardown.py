@@ -1,4 +1,4 @@
-"""What a process does at its end whose imports are spared being taken apart."""
+"""The exit of a process whose imported modules are spared the teardown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ODD = "type('M', (type,), {'__eq__': lambda a, b: a is b})('Odd', (), {'__del__'
 
 
 def run(tmp_path: Path, script: str, before: str = BEFORE) -> tuple[int, list[str]]:
-    """Exit code and output of a script whose `library` may be spared."""
+    """Return the exit code and output of a script whose `library` may be spared."""
     (tmp_path / "library.py").write_text(LIBRARY)
     done = subprocess.run(
         [sys.executable, "-c", before + script.replace("ODD", ODD)],

@@ -220,7 +220,7 @@ def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture
     config = command_for(tmp_path, "import argparse", *macros)
     assert check(config) == config.with_script_options(())
     told = capsys.readouterr().out
-    assert "--help does not tell its options: it named no option (exit code 0), and gets" in told
+    assert "--help does not tell its options: it listed no options (exit code 0), and gets" in told
 
 
 def test_a_command_without_a_parser_is_not_asked(
@@ -380,12 +380,12 @@ def test_only_the_end_of_long_output_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
-        ("", "it named no option (exit code 0)"),
-        ("print('training ...')", "it named no option (exit code 0)"),
-        ("raise SystemExit(3)", "it named no option (exit code 3)"),
-        ("import os; os.kill(os.getpid(), 9)", "it named no option (exit code -9)"),
-        ("def broken(:", "it named no option (exit code 1)"),
-        (r"import os; os.write(1, b'\xff\0 -- --- --1 -x')", "it named no option (exit code 0)"),
+        ("", "it listed no options (exit code 0)"),
+        ("print('training ...')", "it listed no options (exit code 0)"),
+        ("raise SystemExit(3)", "it listed no options (exit code 3)"),
+        ("import os; os.kill(os.getpid(), 9)", "it listed no options (exit code -9)"),
+        ("def broken(:", "it listed no options (exit code 1)"),
+        (r"import os; os.write(1, b'\xff\0 -- --- --1 -x')", "it listed no options (exit code 0)"),
     ],
 )  # fmt: skip
 def test_a_script_that_names_no_option(tmp_path: Path, script: str, problem: str) -> None:

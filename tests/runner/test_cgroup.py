@@ -1,4 +1,4 @@
-"""Control groups, where this machine lets us make one."""
+"""Control groups, where this machine lets us create them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_closest_counter_is_read(tmp_path: Path) -> None:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:
-    """Let /proc/self/cgroup and /proc/self/mounts read so; what is not named is missing."""
+    """Replace /proc/self/cgroup and /proc/self/mounts; files not given are missing."""
 
     def opened(path: str, mode: str = "r", **options: Any) -> IO[Any]:
         folder, _, name = path.rpartition("/")

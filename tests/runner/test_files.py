@@ -1,4 +1,4 @@
-"""Whole files, whatever lies in their place."""
+"""Atomic writes, whatever is in the place of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attempt's directory is found wherever it is, and made again where it was deleted."""
+"""An attempt's directory is found wherever it is, and created again if it was deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a trial keeps its beginning and its end, whatever is printed."""
+"""The log of a trial keeps its beginning and end, whatever is printed."""
 
 from __future__ import annotations
 

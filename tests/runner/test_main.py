@@ -1,4 +1,4 @@
-"""The runner's own pieces."""
+"""The parts of the runner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autofinetune.version import PACKAGE_PARENT
 
 
 def run(directory: Path, before: str = "") -> int:
-    """Run the attempt; `before` is code that its runner begins with."""
+    """Run the attempt; its runner first executes the code `before`."""
     start = [*START_RUNNER[:-1], f"{before}\n{START_RUNNER[-1]}"]
     command = [*start, str(directory), PACKAGE_PARENT]
     env = {**os.environ, REPORT_FILE_VARIABLE: str(directory / files.REPORTS)}
@@ -174,7 +174,7 @@ def test_where_the_output_was_replaced_nothing_is_written(tmp_path: Path) -> Non
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the runner would have slept."""
+    """The times that the runner would have slept."""
     waited: list[float] = []
     monkeypatch.setattr(main, "time", SimpleNamespace(sleep=waited.append))
     return waited
@@ -290,7 +290,7 @@ def test_patience_ends(waits: list[float]) -> None:
 
 
 def run_ranks(directory: Path, script: str, ranks: int = 2, **fields: Any) -> dict[str, object]:
-    """The exit record of a trial whose ranks are this shell script."""
+    """Run a trial whose ranks are this shell script; return its exit record."""
     write_spec(directory, "sh", "-c", script, ranks=ranks, **fields)
     assert run(directory) == 0
     return read_record(directory)

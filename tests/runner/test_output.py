@@ -1,4 +1,4 @@
-"""One log of all ranks: the first as it is, the lines of the others marked."""
+"""One log of all ranks: rank 0 unchanged, the lines of the others marked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Printed = list[tuple[int, bytes]]
 
 
 def log_of(root: Path, printed: Printed) -> bytes:
-    """What the log holds after ranks 0 to 2 have printed so, each part read at once."""
+    """Return the log after ranks 0 to 2 printed these parts, each read at once."""
     output = Output(BoundedLog(str(root / "log"), str(root)), Scanner(str(root / "reports")))
     ends = [output.pipe(rank) for rank in range(3)]
     pipes = output.pipes

@@ -1,4 +1,4 @@
-"""Processes that end while they are looked at, and a machine without a C library."""
+"""Processes that exit during a check, and a machine without a C library."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_without_a_c_library_orphans_are_lost(monkeypatch: pytest.MonkeyPatch) -
 
 @contextlib.contextmanager
 def carrying(mark: str, before: str = "") -> Iterator[int]:
-    """A process that has lost the environment of one that carries the mark; its pid."""
+    """The pid of a process that inherited the mark but lost the environment."""
     code = (
         f"import resource, sys, os\nsys.path.insert(0, {str(ROOT)!r})\n{before}\n"
         f"from autofinetune.runner.processes import carry\ncarry({mark!r})\n"
@@ -151,7 +151,7 @@ def test_a_process_is_paused_with_all_below_it() -> None:
             while not processes.is_stopped(pid):
                 os.sched_yield()
         assert processes.is_paused(child.pid)
-        assert not processes.is_paused(below[0])  # it has nobody to continue it
+        assert not processes.is_paused(below[0])  # nothing would continue it
     finally:
         for pid in (child.pid, *below):
             os.kill(pid, signal.SIGKILL)

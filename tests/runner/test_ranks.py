@@ -91,7 +91,7 @@ def test_tensorflow_finds_its_cluster_and_its_task() -> None:
     with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind(("127.0.0.1", port))
     with socket.create_server(("127.0.0.1", port)):
-        pass  # as the task itself does
+        pass  # as the task does itself
     ranks.close()
 
 
@@ -112,5 +112,5 @@ def test_xgboost_finds_its_tracker() -> None:
         assert env["DMLC_NUM_WORKER"] == env["WORLD_SIZE"] == "2"
         assert env["DMLC_ROLE"] == "worker"
     with socket.socket() as tracker:
-        tracker.bind(("127.0.0.1", int(port)))  # which does not ask to share it
+        tracker.bind(("127.0.0.1", int(port)))  # which does not set SO_REUSEADDR
     ranks.close()

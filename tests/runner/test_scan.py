@@ -1,4 +1,4 @@
-"""Scores in what a trial prints: lines, marks, and a disk that has no room for a while."""
+"""Scores in the output of a trial: lines, marks, and a disk that is full for a while."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACC = r"acc=([0-9.eE+-]+|nan)"
 
 
 def found_in(path: Path, *pieces: bytes, pattern: str = ACC, marks: bool = False) -> list[Report]:
-    """The reports of a trial that printed these pieces."""
+    """Return the reports of a trial that printed these pieces."""
     scanner = Scanner(str(path), pattern, has_marks=marks)
     for piece in pieces:
         scanner.feed(piece)

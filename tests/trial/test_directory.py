@@ -1,4 +1,4 @@
-"""The empty directory of a model: scripts write into it or make it, and nothing else is let in."""
+"""The empty model directory: scripts write into it or create it, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def best(tmp_path: Path) -> Path:
-    """What the script has trained."""
+    """The model that the script has trained."""
     folder = tmp_path / "ckpt" / "best_model"
     folder.mkdir(parents=True)
     (folder / "weights").write_text("w")

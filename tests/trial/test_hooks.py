@@ -13,7 +13,7 @@ def test_a_function_is_ours_in_trials_only(monkeypatch: pytest.MonkeyPatch) -> N
     module = ModuleType("library")
     vars(module)["report"] = lambda score: ("theirs", score)
     monkeypatch.delenv("AUTOFINETUNE_REPORT_FILE", raising=False)
-    hooks.in_trial(module, "report", lambda score: ("ours", score))  # as in what preloads it
+    hooks.in_trial(module, "report", lambda score: ("ours", score))  # as in the preload process
     assert module.report(1) == ("theirs", 1)
     monkeypatch.setenv("AUTOFINETUNE_REPORT_FILE", "reports.jsonl")
     assert module.report(score=2) == ("ours", 2)

@@ -1,4 +1,4 @@
-"""Which of all logged values is the metric, and what is noted of the others."""
+"""Which of the logged values is the metric, and what is saved of the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autofinetune.trial import hooks, logged
 
 @pytest.fixture
 def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A trial that looks for `acc`, in whose directory reports lie."""
+    """A trial with the metric `acc`; returns the directory of its reports."""
     monkeypatch.setenv("AUTOFINETUNE_REPORT_FILE", str(tmp_path / "reports"))
     monkeypatch.setenv("AUTOFINETUNE_STOP_FILE", str(tmp_path / "stop"))
     monkeypatch.setenv(logged.METRIC_VARIABLE, "acc")
@@ -57,7 +57,7 @@ def test_what_is_no_number_is_told_once(trial: Path, capfd: pytest.CaptureFixtur
         logged.values("one", {"acc": "a picture"}.items())
     assert reported(trial) == []
     said = capfd.readouterr().err
-    assert said.count("autofinetune: acc is not reported") == 1
+    assert said.count("autofinetune: cannot report acc") == 1
 
 
 def test_a_script_without_a_loop_to_leave_ends(trial: Path) -> None:

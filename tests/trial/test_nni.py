@@ -1,4 +1,4 @@
-"""NNI's calls: in a trial, and in a script that somebody just starts."""
+"""NNI's trial API: in a trial, and in a script started by itself."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ IN_A_TRIAL = {
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has just begun, outside of any run."""
+    """Reset the module to a process that has just started, outside any run."""
     for name in (*IN_A_TRIAL, PARAMS_FILE_VARIABLE, REPORT_FILE_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(nni, "_current", None)
@@ -143,13 +143,13 @@ def test_what_is_no_result_is_refused_in_a_run_and_outside(
     assert path is None or not path.exists()
 
 
-# --- outside of a run ---------------------------------------------------------------------------
+# --- outside a run ------------------------------------------------------------------------------
 
 
 def test_outside_of_a_run_the_defaults_of_the_script_stay() -> None:
     params = {"lr": 0.1}
     for _ in range(2):
-        with pytest.warns(RuntimeWarning, match="no trial of a run") as caught:
+        with pytest.warns(RuntimeWarning, match="not a trial of a run") as caught:
             params.update(nni.get_next_parameter() or {})
         assert caught[0].filename == __file__
     assert params == {"lr": 0.1}
@@ -187,7 +187,10 @@ def test_parameters_take_the_place_of_options() -> None:
 
 @pytest.mark.parametrize(
     ("params", "why"),
-    [({"rate": 1}, "no option 'rate'"), ({"units": 1.5}, "has the type int, its parameter float")],
+    [
+        ({"rate": 1}, "no option 'rate'"),
+        ({"units": 1.5}, "has type int, but its parameter has float"),
+    ],
 )
 def test_parameters_that_are_no_options_are_refused(params: dict[str, Any], why: str) -> None:
     for options in ({"units": 16}, argparse.Namespace(units=16)):

@@ -1,4 +1,4 @@
-"""What a training script reports, and what it may pass."""
+"""The reports of a training script, and the values that it may pass."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_trial_should_stop_once_the_file_is_there(
 
 
 def test_a_report_to_nowhere_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That of a later rank, whatever a launcher's variables say."""
+    """A later rank does not report, whatever a launcher's variables say."""
     monkeypatch.setenv(REPORT_FILE_VARIABLE, os.devnull)
     monkeypatch.setenv("PMI_RANK", "0")
     report_final_result(0.5)
@@ -139,7 +139,7 @@ def test_every_float_arrives_bit_by_bit(score: float) -> None:
 
 
 class Broken:
-    """Has no number and not even a text."""
+    """A value that can be converted neither to a number nor to a text."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no text")
@@ -253,7 +253,7 @@ def test_a_full_disk_is_waited_for(
     report_final_result(0.5)
     assert len(waits) == 3
     assert b'"final": 0.5' in (tmp_path / "reports").read_bytes()
-    assert capsys.readouterr().err.count("the report waits for space") == 1
+    assert capsys.readouterr().err.count("the report waits for disk space") == 1
 
 
 def test_a_report_cut_short_is_written_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""Cards and slots: what there is, and who may use it."""
+"""Cards and slots: which exist, and which may be used."""

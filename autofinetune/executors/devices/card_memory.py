@@ -1,4 +1,4 @@
-"""What our trials use of the memory of their cards: whether another fits, whether it came back."""
+"""Card memory used by our trials: whether another trial fits, and whether all was freed."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from autofinetune.executors.base import Key
 from autofinetune.executors.devices.cards import Card
 from autofinetune.runner.processes import lineage
 
-_MARGIN = 256 << 20  # bytes that other users of a card may take while a trial runs
+_MARGIN = 256 << 20  # bytes that other users of a card may allocate while a trial runs
 _GIB = 2**30
 
 
 class _Trial(Protocol):
-    """One that runs: on which cards, and the process above all of its own once there is one."""
+    """A running trial: its cards, and its topmost process once that exists."""
 
     cards: tuple[str, ...]
     pid: int | None
 
 
 class CardMemory:
-    """The memory of the cards on which trials of ours run; all sizes in bytes.
+    """The memory of the cards on which our trials run; all sizes in bytes.
 
-    Who holds what is known where NVML names processes that we can see; elsewhere, as in most
-    containers, what a card has gained since our first trial there is divided evenly.
+    The share of each trial is known where NVML names processes that we can see. Elsewhere, as in
+    most containers, the growth of a card's use since our first trial there is divided evenly.
 
     Args:
-        look: the cards as they are now, by UUID; empty where nobody can tell.
-        trials: those that run, kept up to date by the caller.
-        least_free: what must be free on a card before a trial is started there.
+        look: returns the current state of the cards by UUID; empty where it is unknown.
+        trials: the running ones, kept up to date by the caller.
+        least_free: what must be free on a card before a trial starts there.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class CardMemory:
         self._look = look
         self._trials = trials
         self._least_free = least_free
-        self._before: dict[str, int] = {}  # in use without us and without strangers, by card
-        self.peak = 0  # the most that one trial has been seen to hold of one card
+        self._before: dict[str, int] = {}  # by card: in use without our and foreign processes
+        self.peak = 0  # the most that one trial was seen to use on one card
 
     def note(self, cards: Sequence[str]) -> None:
-        """Remember what the cards hold before the first trial of ours begins there."""
+        """Remember what is in use on the cards before our first trial starts there."""
         idle = [uuid for uuid in cards if not self._trials_on(uuid)]
         seen = self._look() if idle else {}
         for uuid in idle:
@@ -54,15 +54,15 @@ class CardMemory:
                 self._before[uuid] = seen[uuid].used_bytes - self._split(seen[uuid])[1]
 
     def sample(self) -> None:
-        """Look at what the trials hold now."""
+        """Measure what the trials use now."""
         self._measure(self._look())
 
     def lack(self, cards: Sequence[str]) -> str:
-        """Why one more trial may not fit on these cards, or nothing.
+        """Return why one more trial may not fit on these cards, or an empty string.
 
-        A card without a trial of ours needs the least free memory only. Beside others there must
-        be room for one more even if each of them grows to what a trial needs: the peak seen so
-        far, and at least the least free memory.
+        A card without a trial of ours only needs `least_free`. A card with trials must have room
+        for one more even if each of them grows to what a trial may need: the peak seen so far,
+        and at least `least_free`.
         """
         if not (self._least_free and cards) and not any(map(self._trials_on, cards)):
             return ""
@@ -81,17 +81,18 @@ class CardMemory:
         left = free - sum(max(0, need - share) for share in shares)
         if not shares or left >= need:
             return ""
-        why = "as one has used" if need == self.peak else "--min_free_gpu_gb"
+        why = "the most one has used" if need == self.peak else "--min_free_gpu_gb"
         return (
-            f"{max(0, left) / _GIB:.1f} GiB of the card will be left beside its "
+            f"{max(0, left) / _GIB:.1f} GiB of the card will be left with "
             f"{len(shares)} running, and each trial may need {need / _GIB:.1f} ({why})"
         )
 
     def held(self, cards: Sequence[str]) -> int:
-        """What is not back since a trial on these cards has ended.
+        """Return the bytes that were not freed after a trial on these cards ended.
 
-        It is judged when no other trial of ours runs on the card: then all must be as it was
-        before the first of them. Until then `lack` keeps further trials from a card that leaks.
+        This is decided when no other trial of ours runs on a card: memory use must then be back to
+        what it was before the first one. Until then, `lack` keeps further trials off a card that
+        leaks.
         """
         left = [u for u in cards if u in self._before and len(self._trials_on(u)) == 1]
         seen = self._look() if left else {}
@@ -103,7 +104,7 @@ class CardMemory:
             self.peak = max(self.peak, *self._shares(card).values(), 0)
 
     def _shares(self, card: Card) -> dict[Key, int]:
-        """What each of our trials on a card holds of it."""
+        """Return what each of our trials uses of a card."""
         there = self._trials_on(card.uuid)
         own, _ = self._split(card)
         if own:
@@ -112,11 +113,11 @@ class CardMemory:
         return {key: max(0, gained) // len(there) for key in there}
 
     def _gained(self, card: Card) -> int:
-        """What is in use beyond what was before our trials, strangers' processes left out."""
+        """Return the growth since before our trials, without foreign processes."""
         return card.used_bytes - self._split(card)[1] - self._before[card.uuid]
 
     def _split(self, card: Card) -> tuple[dict[Key, int], int]:
-        """(what processes of each of our trials hold, what living strangers hold)."""
+        """Return what each of our trials uses, and what living foreign processes use."""
         runners = {trial.pid: key for key, trial in self._trials.items()}
         own: dict[Key, int] = {}
         strangers = 0

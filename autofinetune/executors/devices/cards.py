@@ -1,4 +1,4 @@
-"""The NVIDIA cards of this machine, as a process that may hang in our place tells them."""
+"""The NVIDIA cards of this machine, queried by a child process so that only it can hang."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.version import PACKAGE_PARENT
 
-START_PATIENCE_S = 30.0  # a driver that nobody keeps loaded wakes up card by card
+START_PATIENCE_S = 30.0  # a driver without persistence mode initialises card by card
 PATIENCE_S = 5.0
 _ASK = (
     *(sys.executable, "-S", "-I", "-c"),
@@ -26,10 +26,10 @@ _ASK = (
 
 @dataclass(frozen=True)
 class Card:
-    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 where not told.
+    """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 if unknown.
 
-    `processes` holds (pid, bytes) of whoever uses it, as far as NVML tells: in a container it
-    tells of nobody, or numbers that mean nothing there.
+    `processes` holds (pid, bytes) of its users, as far as NVML lists them. In a container it lists
+    none, or pids that have no meaning there.
     """
 
     index: int
@@ -41,12 +41,12 @@ class Card:
 
 
 class CardProbe:
-    """Asks for the cards; a driver that does not answer in time is not asked again.
+    """Queries the cards; a driver that does not answer in time is not queried again.
 
-    Use it as a context: it holds a process while it is open and there is a driver.
+    Use it as a context manager: it holds a process while it is open and there is a driver.
 
     Args:
-        gpu: the slots that the user asked for; nobody is asked for those of the processor.
+        gpu: the slots that the user asked for; no process is started for `cpu` and `cpu:N`.
     """
 
     def __init__(self, gpu: str = "auto") -> None:
@@ -60,7 +60,7 @@ class CardProbe:
                 bufsize=0,
                 start_new_session=True,  # Ctrl-C is for us alone
             )
-            self._send()  # it starts while we go on
+            self._send()  # it starts while we continue
 
     def __enter__(self) -> CardProbe:
         return self
@@ -69,10 +69,10 @@ class CardProbe:
         self.close()
 
     def first_cards(self) -> list[Card] | None:
-        """All cards, or None without a working driver; to be called once, before `look`.
+        """Return all cards, or None without a working driver; call it once, before `look`.
 
         Raises:
-            EnvironmentProblem: there is a driver, and it hangs.
+            EnvironmentProblem: there is a driver, but it hangs.
         """
         if self._process is None:
             return None
@@ -80,14 +80,14 @@ class CardProbe:
         if self._process is None:
             raise EnvironmentProblem(
                 f"the NVIDIA driver has not answered for {START_PATIENCE_S:g} s",
-                "see whether nvidia-smi answers; a reboot helps, or --gpu=cpu does without cards",
+                "check whether nvidia-smi answers; reboot, or run without cards: --gpu=cpu",
             )
         if answer is None:
             self.close()
         return answer
 
     def look(self) -> dict[str, Card]:
-        """The cards as they are now, by UUID; empty where that cannot be told."""
+        """Return the current state of the cards by UUID; empty where it is unknown."""
         if not self._send():
             return {}
         return {card.uuid: card for card in self._receive(PATIENCE_S) or ()}
@@ -114,7 +114,7 @@ class CardProbe:
                 return None
             more = process.stdout.read(1 << 16)
             if not more:
-                return None  # it died: the driver took it along
+                return None  # the driver crashed the process
             line += more
         try:
             return [_card(**card) for card in json.loads(line)]
@@ -122,7 +122,7 @@ class CardProbe:
             return None
 
     def close(self) -> None:
-        """End the process; one that hangs inside the driver is left behind."""
+        """Kill the process; one that hangs inside the driver is left behind."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -133,7 +133,7 @@ class CardProbe:
         try:
             process.wait(0.5)
         except subprocess.TimeoutExpired:
-            process.returncode = 0  # no warning at collection
+            process.returncode = 0  # avoid a ResourceWarning when it is collected
 
 
 def _card(processes: list[list[int]], **fields: Any) -> Card:

@@ -1,7 +1,7 @@
-"""Finds the devices that `--gpu` names, each with the word that shows it alone to CUDA.
+"""Finds the devices that `--gpu` names, each with its value for CUDA_VISIBLE_DEVICES.
 
-Card numbers count within an outer CUDA_VISIBLE_DEVICES, as CUDA itself counts. NVML lists cards
-in PCI bus order, so CUDA is told to do the same.
+Card numbers count within an outer CUDA_VISIBLE_DEVICES, as in CUDA itself. NVML lists cards in PCI
+bus order, so trials get CUDA_DEVICE_ORDER=PCI_BUS_ID.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autofinetune.executors.devices.cards import Card
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+\Z")
 _CPU = re.compile(r"cpu(?::([0-9]{1,4}))?\Z")
 _AUTO = re.compile(r"auto(?::([0-9]{1,7}))?\Z")
-_BUSY_BYTES = 256 << 20  # drivers keep up to this much of an idle card for themselves
+_BUSY_BYTES = 256 << 20  # a driver may use up to this much of an idle card itself
 _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=cpu:4"
 
 
@@ -24,8 +24,8 @@ _EXAMPLES = "write for instance --gpu=0,1  --gpu=GPU-5a1b...  --gpu=auto  --gpu=
 class Device:
     """One entry of `--gpu`.
 
-    `visible` is what CUDA_VISIBLE_DEVICES must say, nothing for the processor; `card` the UUID of
-    the NVIDIA card that NVML lists for it.
+    `visible` is its value for CUDA_VISIBLE_DEVICES, empty for the CPU; `card` is the UUID of the
+    NVIDIA card that NVML lists for it.
     """
 
     name: str
@@ -35,9 +35,9 @@ class Device:
 
 @dataclass(frozen=True)
 class Devices:
-    """All devices of a run, and what a person should know about them.
+    """All devices of a run, with notes for the user.
 
-    `are_cards` is false where trials run on the processor, whatever the devices are called.
+    `are_cards` is false where trials run on the CPU, whatever the devices are called.
     """
 
     each: tuple[Device, ...]
@@ -46,16 +46,16 @@ class Devices:
 
 
 def find_devices(gpu: str, environ: Mapping[str, str], cards: Sequence[Card] | None) -> Devices:
-    """The devices that `--gpu` names, in the given order.
+    """Return the devices that `--gpu` names, in the given order.
 
     Args:
-        gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N`, `auto`, or `auto:N` for N slots
-            of the processor where there is no card.
+        gpu: numbers and UUIDs separated by commas, `cpu`, `cpu:N`, `auto`, or `auto:N` for N CPU
+            slots where there is no card.
         environ: the environment of the tuner, for an outer CUDA_VISIBLE_DEVICES.
         cards: what NVML lists, None without an NVIDIA driver.
 
     Raises:
-        UsageError: a word that is no device, is named twice, or does not exist here.
+        UsageError: an entry is not a device, is named twice, or does not exist here.
     """
     word = gpu.strip()
     cpu = _CPU.match(word)
@@ -99,7 +99,7 @@ def _tokens(gpu: str) -> list[str]:
         if not _is_device(token):
             shown = f"{token!r} in --gpu={gpu}" if token else f"an empty entry in --gpu={gpu}"
             raise UsageError(
-                f"{shown} is no device; card numbers, GPU-... or MIG-... ids without spaces, "
+                f"{shown} is not a device; card numbers, GPU-... or MIG-... ids without spaces, "
                 "cpu, cpu:N, auto and auto:N are allowed",
                 _EXAMPLES,
             )
@@ -124,7 +124,7 @@ def _auto(outer: list[str] | None, cards: Sequence[Card] | None, slots: int) -> 
 
 
 def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Devices:
-    """The same command on a machine without cards: the ids are names of CPU slots."""
+    """Use the ids as names of CPU slots, so that the command also works without cards."""
     devices = []
     for token in tokens:
         inner = token
@@ -136,7 +136,7 @@ def _without_driver(tokens: Sequence[str], outer: list[str] | None) -> Devices:
 
 
 def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Devices:
-    """Devices from (token as typed, token for CUDA, card)."""
+    """Return the devices for tuples of token as typed, token for CUDA, and card."""
     by_device: dict[str, str] = {}
     for token, inner, card in chosen:
         device = card.uuid if card else inner
@@ -158,14 +158,14 @@ def _on_cards(chosen: Sequence[tuple[str, str, Card | None]]) -> Devices:
 
 
 class _Resolver:
-    """Finds the card that a token means, inside an outer mask."""
+    """Finds the card that a token means within an outer CUDA_VISIBLE_DEVICES."""
 
     def __init__(self, cards: Sequence[Card], outer: list[str] | None) -> None:
         self.cards = cards
         self.outer = outer
 
     def resolve(self, token: str) -> tuple[str, str, Card | None]:
-        """(token, what CUDA_VISIBLE_DEVICES must say, the card if NVML lists it)."""
+        """Return the token, its value for CUDA_VISIBLE_DEVICES, and the card if listed."""
         if self.outer is None:
             return token, token, self._card(token)
         if token.isdigit():
@@ -195,7 +195,7 @@ class _Resolver:
         else:
             found = [card for card in self.cards if card.uuid.startswith(token)]
             if not found and token.startswith("MIG-"):
-                return None  # instances are not listed with the cards; CUDA checks the id itself
+                return None  # NVML lists cards, not instances; CUDA checks the id itself
         if len(found) != 1:
             why = "fits several cards" if found else "does not exist"
             there = ", ".join(f"{c.index} ({c.name}, {c.uuid})" for c in self.cards) or "none"

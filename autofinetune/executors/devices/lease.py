@@ -1,7 +1,7 @@
-"""One run at a time on a card, among all runs that name the same directory of leases.
+"""Leases, which limit a card to one run at a time among runs with the same `--lease_dir`.
 
-A lease is a locked file. Every trial inherits it, so it is held until the run has ended and
-nothing of its trials lives, however they ended.
+A lease is a locked file. Every trial inherits it, so it is held until the run and all processes
+of its trials have ended, no matter how.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Leases:
     """The leases that this process holds.
 
     Args:
-        directory: made when it is missing, for all users; with an empty text there are no leases
-            and every device is free.
+        directory: created for all users if it is missing; if empty, there are no leases and every
+            device is free.
 
     Raises:
-        EnvironmentProblem: the directory cannot be made.
+        EnvironmentProblem: the directory cannot be created.
     """
 
     def __init__(self, directory: str) -> None:
@@ -32,19 +32,22 @@ class Leases:
         if self._directory is not None:
             try:
                 self._directory.mkdir(parents=True)
-                self._directory.chmod(0o1777)  # others may add leases, and not remove ours
+                self._directory.chmod(0o1777)  # others may add leases, but not remove ours
             except FileExistsError:
                 pass
             except OSError as error:
                 raise EnvironmentProblem(
-                    f"--lease_dir={directory} cannot be made: {error.strerror}",
+                    f"--lease_dir={directory} cannot be created: {error.strerror}",
                     "name a directory that every user of the cards may write to",
                 ) from None
 
     def take(self, devices: Sequence[str]) -> str:
-        """Take the leases of all devices, or keep them; why that is not possible now, or nothing.
+        """Take the leases of all devices, or none; leases already held are kept.
 
-        It is all or none: two runs that each hold one card of a pair would wait for ever.
+        With only some of them, two runs that each hold one card of a pair would wait forever.
+
+        Returns:
+            Why they cannot be taken now, or an empty string.
         """
         if self._directory is None:
             return ""
@@ -73,18 +76,21 @@ class Leases:
         return ""
 
     def descriptors(self, devices: Sequence[str]) -> tuple[int, ...]:
-        """What a trial on the devices must inherit."""
+        """Return the descriptors that a trial on the devices must inherit."""
         return tuple(self._held[device] for device in devices if device in self._held)
 
     def close(self) -> None:
-        """Give up our part of each lease."""
+        """Release the leases; running trials still hold theirs."""
         for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
 
 
 def _open(path: Path) -> int:
-    """A file for locking; in a directory for all users the kernel forbids O_CREAT on others'."""
+    """Open a file for locking.
+
+    O_CREAT comes last: in a sticky directory the kernel refuses it for files of other users.
+    """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         return os.open(path, flags)

@@ -1,7 +1,7 @@
-"""Reads the NVIDIA cards by NVML, as a process of its own: a sick driver hangs whoever asks it.
+"""Reads the NVIDIA cards by NVML, in its own process because a broken driver hangs its callers.
 
-Each line on standard input is answered by one line of JSON: a list of the cards, or null without
-a working driver. The end of the input ends the process. Standard library and pynvml only.
+It answers each line on standard input with one line of JSON: a list of the cards, or null without
+a working driver. It exits at the end of the input. It uses only the standard library and pynvml.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from typing import Any
 
 
 def serve() -> None:
-    """Answer until the other side is gone."""
+    """Answer until standard input is closed."""
     for _ in sys.stdin:
         print(json.dumps(read_cards()), flush=True)
 
 
 def read_cards() -> list[dict[str, Any]] | None:
-    """What NVML tells of each card: index, uuid, name, used_bytes, total_bytes (0: not told).
+    """Return index, uuid, name, used_bytes, total_bytes (0 if unknown) and processes of each card.
 
-    `processes` are [pid, bytes] of those that it names. A card that does not answer is left out.
-    None without a library, a driver or any card.
+    `processes` are [pid, bytes] of those that NVML lists. A card that does not answer is left out.
+
+    Returns:
+        The cards, or None without a library, a driver or any card.
     """
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # a missing library, a foreign module of that name, a broken driver
+    except Exception:  # a missing library, another module of that name, a broken driver
         return None
     try:
         cards = [_read(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
@@ -62,7 +64,7 @@ def _read(nvml: Any, index: int) -> dict[str, Any] | None:
 
 
 def _processes(nvml: Any, handle: object) -> list[list[int]]:
-    """[pid, bytes]; a process that computes and draws is named by both lists, with one amount."""
+    """Return [pid, bytes] of each process; both lists may name one, with the same amount."""
     found = {}
     for kind in ("Compute", "Graphics"):
         for process in _told(nvml, f"nvmlDeviceGet{kind}RunningProcesses", handle) or ():
@@ -72,7 +74,7 @@ def _processes(nvml: Any, handle: object) -> list[list[int]]:
 
 
 def _told(nvml: Any, name: str, handle: object) -> Any:
-    """None where a card does not tell (MIG, containers)."""
+    """Query a card; return None where it does not support that (MIG, containers)."""
     try:
         return getattr(nvml, name)(handle)
     except Exception:

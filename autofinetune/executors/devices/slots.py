@@ -1,7 +1,7 @@
 """Divides devices and cores into slots, each with the environment that a trial sees there.
 
-A slot is named after its devices: `0`, `0+1` for two of them. The places on devices that several
-trials share have a number besides: `0.1` and `0.2`.
+A slot is named after its devices: `0`, or `0+1` for two of them. Slots that share a device have a
+number after a dot: `0.1` and `0.2`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autofinetune.errors import Mistake, UsageError
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.find import Device, Devices, find_devices
 
-# What the libraries of linear algebra ask when they are loaded.
+# Read by linear algebra libraries when they are loaded.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -27,8 +27,8 @@ THREAD_VARIABLES = (
 class Slot:
     """A place for one trial.
 
-    `cards` are the UUIDs of its NVIDIA cards as far as NVML lists them, `cpus` the cores that it
-    keeps to (none: it may use all), `ranks` how many processes a trial is.
+    `cards` are the UUIDs of its NVIDIA cards as far as NVML lists them, `cpus` the cores to which
+    it is pinned (empty for all), and `ranks` the number of processes of a trial.
     """
 
     name: str
@@ -39,24 +39,24 @@ class Slot:
 
     @property
     def visible(self) -> str:
-        """The devices that a trial sees; nothing on the processor."""
+        """The devices that a trial sees; empty on the CPU."""
         return self.env.get("CUDA_VISIBLE_DEVICES", "")
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What tells its cards from all others of the machine; nothing for the processor."""
+        """Ids that are unique to its cards on this machine; empty for the CPU."""
         return self.cards or tuple(filter(None, self.visible.split(",")))
 
 
 @dataclass(frozen=True)
 class Slots:
-    """All places of a run, and what a person should know about them."""
+    """All slots of a run, with notes for the user."""
 
     places: tuple[Slot, ...]
     notes: tuple[str, ...] = ()
 
     def describe(self) -> Iterator[str]:
-        """A line for each slot: its devices, cores and processes; then what all trials get."""
+        """Yield a line for each slot with its devices, cores and ranks, then common variables."""
         for slot in self.places:
             parts = [f"devices {slot.visible}" if slot.visible else "no card"]
             if slot.cpus:
@@ -77,15 +77,16 @@ def find_slots(
     placement: Placement = Placement(),  # noqa: B008  frozen
     cores: Sequence[int] = (),
 ) -> Slots:
-    """The slots that `--gpu` and the placement give; the first place of each device comes first.
+    """Return the slots for `--gpu` and the placement; the first slot of each device comes first.
 
     Args:
         gpu, environ, cards: as for `find_devices`.
         placement: what a trial gets.
-        cores: the cores that trials may use; without any nothing is said about threads.
+        cores: the cores that trials may use; if empty, no thread variables are set.
 
     Raises:
-        UsageError: no such device, devices that cannot be divided so, or too few cores.
+        UsageError: a device does not exist, devices cannot be divided as asked, or there are too
+            few cores.
     """
     found = find_devices(gpu, environ, cards)
     groups = _groups(gpu, found.each, placement.gpus_per_trial)
@@ -123,21 +124,21 @@ def _groups(gpu: str, devices: Sequence[Device], size: int) -> list[Sequence[Dev
         )
     if size > 1 and any(device.visible.startswith("MIG-") for device in devices):
         raise UsageError(
-            Mistake("gpus_per_trial", ": CUDA shows a process one MIG instance only", size),
+            Mistake("gpus_per_trial", ": CUDA shows a process only one MIG instance", size),
             "use whole cards, or --gpus_per_trial=1",
         )
     return [devices[start : start + size] for start in range(0, count, size)]
 
 
 def _shown(group: Sequence[Device]) -> dict[str, str]:
-    """What lets CUDA see these devices only, numbered as NVML does."""
+    """Return variables that let CUDA see only these devices, in NVML's order."""
     visible = ",".join(device.visible for device in group if device.visible)
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if visible else {}
     return {"CUDA_VISIBLE_DEVICES": visible, **order}
 
 
 def _shares(cores: Sequence[int], count: int, each: int | None) -> list[tuple[int, ...]]:
-    """The cores of each of `count` slots, disjoint; none where they are not divided."""
+    """Return the disjoint cores of each of `count` slots; empty if they are not divided."""
     if each is None:
         return [()] * count
     if each * count > len(cores):
@@ -145,10 +146,10 @@ def _shares(cores: Sequence[int], count: int, each: int | None) -> list[tuple[in
             Mistake(
                 "cpus_per_trial",
                 f"for {count} slot{'s' if count != 1 else ''} needs "
-                f"{each * count} cores, and {len(cores)} may be used here",
+                f"{each * count} cores, but only {len(cores)} may be used here",
                 each,
             ),
-            f"at most --cpus_per_trial={len(cores) // count} goes with these slots"
+            f"use at most --cpus_per_trial={len(cores) // count} with these slots"
             if len(cores) >= count
             else "use fewer slots",
         )
@@ -158,7 +159,7 @@ def _shares(cores: Sequence[int], count: int, each: int | None) -> list[tuple[in
 def _threads(
     found: Devices, placement: Placement, count: int, cores: int, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The thread variables of every process; what the user has set stays."""
+    """Return the thread variables of every process; values set by the user stay."""
     each = placement.cpus_per_trial
     if each is None:
         if found.are_cards or not cores or count * placement.ranks == 1:

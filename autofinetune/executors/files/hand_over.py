@@ -1,4 +1,4 @@
-"""What a trial finds in its environment, and in the files that this names."""
+"""The environment of a trial, and the files that it names."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ BOOT = str(Path(PACKAGE_PARENT, "autofinetune", "preload", "boot"))
 
 
 def with_layer(python_path: str | None) -> str:
-    """Return a PYTHONPATH by which Python loads the layer around train.py before the script."""
+    """Return a PYTHONPATH that makes Python load the layer around train.py before the script."""
     folders = [folder for folder in (python_path or "").split(os.pathsep) if folder != BOOT]
     return os.pathsep.join([BOOT, *folders]) if python_path else BOOT
 
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
-    """The attempt's own environment; the files that it names are written into it.
+    """Write the attempt's files, and return its own environment, which names them.
 
     Args:
-        directory: that of the attempt, as we have it open.
+        directory: the attempt's directory, as we have it open.
 
     Raises:
-        OSError: the disk is full, or refuses.
+        OSError: the disk is full, or a file cannot be written.
     """
     env = {
         **attempt.env,
@@ -49,23 +49,23 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
 
 
 def _lay_wire(directory: Path, trial: int, params: object) -> None:
-    """The files of NNI's local platform: its trial side reads one and appends to the other.
+    """Create the files of NNI's local platform: its trial side reads one, appends to the other.
 
-    That one is our own file of reports, by a link, so that one reader and one set of rules serve
-    both (`reports.py` knows NNI's lines).
+    The latter is a link to our own file of reports, so that one reader serves both (`reports.py`
+    understands NNI's lines).
     """
     record = {"parameter_id": trial, "parameter_source": "algorithm", "parameters": params}
     write_atomically(directory / "parameter.cfg", json.dumps(record).encode())
     (directory / ".nni").mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # of a start that the machine had no room for
+    with contextlib.suppress(FileExistsError):  # from a start that failed for lack of resources
         (directory / ".nni" / "metrics").symlink_to(Path("..", REPORTS))
 
 
 def _nni_environment(attempt: Attempt) -> dict[str, str]:
-    """What NNI's trial side looks at (nni 3.0, runtime/env_vars.py and trial_command_channel/).
+    """Return what NNI's trial side reads (nni 3.0: runtime/env_vars.py, trial_command_channel/).
 
-    REUSE_MODE is a word that is not `true`: results then go to the file, as without it, while
-    what the script prints still goes to its standard output.
+    REUSE_MODE is set, but not to `true`: results then go to the file, as without it, while the
+    output of the script still goes to its standard output.
     """
     return {
         "NNI_PLATFORM": "local",

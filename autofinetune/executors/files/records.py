@@ -1,6 +1,6 @@
-"""Reads what a runner leaves in the directory of an attempt; others may have written there too.
+"""Reads what a runner leaves in an attempt's directory, where scripts may have written too.
 
-Raises OSError when the machine has no room for opening a file at present.
+All functions raise OSError when the machine cannot open another file now.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a file; None where there is none, or something else."""
+    """Return the JSON object in a file, or None if there is none."""
     try:
         data = json.loads(read_regular(path))
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise  # that the file could not be read now does not mean that it is not there
+            raise  # the file cannot be read now, but it may exist
         return None
     except (ValueError, RecursionError):
         return None
@@ -33,7 +33,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_identity(path: Path) -> dict[str, Any] | None:
-    """The `identity` of a process in a file; None where it holds something else."""
+    """Return the `identity` of a process in a file, or None if there is none."""
     data = read_json(path) or {}
     try:
         who = {name: fields.count(data[name]) for name in ("pid", "start_time")}
@@ -43,19 +43,19 @@ def read_identity(path: Path) -> dict[str, Any] | None:
 
 
 def read_exit(directory: Path) -> ExitRecord | None:
-    """How the attempt in this directory ended, if its runner has written that."""
+    """Return how the attempt in this directory ended, or None without a valid record."""
     data = read_json(directory / EXIT)
     try:
         return _as_record(data) if data is not None else None
     except (KeyError, TypeError, ValueError):
-        return None  # not what a runner writes: as good as absent
+        return None  # not written by a runner: treated as absent
 
 
 def _as_record(data: dict[str, Any]) -> ExitRecord:
     code = data["returncode"]
     survivors = data.get("survivors", [])
     if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
-        raise ValueError("survivors are no list")
+        raise ValueError("survivors must be a list")
     return ExitRecord(
         why=data["why"] if data["why"] in _WHYS else _unknown(data["why"]),
         returncode=None if code is None else fields.whole(code),

@@ -1,4 +1,4 @@
-"""Reads what a trial reported. The file is data from outside: nothing in it may hurt us."""
+"""Reads what a trial reported. The file is untrusted: nothing in it may do harm."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from autofinetune.executors.base import Report
 
 MAX_LINE = 64 * 1024
 MAX_CHUNK = 1 << 20
-MOST_REPORTS = 10_000  # intermediate ones of an attempt that are taken
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # an error that says nothing of the file
+MOST_REPORTS = 10_000  # intermediate reports accepted from one attempt
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # errors that say nothing about the file
 _KINDS = ("final", "intermediate")
 _NNI_FRAME = re.compile(rb"ME([0-9]{6})(?={)")  # and the number of bytes that follow
 _NNI_KINDS = {"FINAL": "final", "PERIODICAL": "intermediate"}
 
 
 def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[list[Report], int]:
-    """The whole lines after `offset` that are reports, and the offset behind the last line.
+    """Return the reports in whole lines after `offset`, and the offset after the last line.
 
-    With `only_final` those that can be nothing but intermediate ones are passed over unread.
+    A missing file has no reports. Anything but a regular file is ignored (a link or a pipe in its
+    place could lead anywhere or never end), and so is every line that is not a report. At most
+    1 MiB is read at once.
 
-    A missing file has no reports. Anything but a regular file is left alone (a link or a pipe
-    put in its place could lead anywhere or never end), and so is every line that is no report.
-    At most 1 MiB is read at once.
+    Args:
+        path: the file of reports.
+        offset: where to start.
+        only_final: whether to skip lines that can only be intermediate reports.
 
     Raises:
-        OSError: the machine has no room for opening it at present.
+        OSError: the machine cannot open another file now.
     """
     reports: list[Report] = []
     try:
@@ -56,7 +59,7 @@ def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[
 
 
 def read_regular(path: Path, offset: int = 0) -> bytes:
-    """At most 1 MiB of a regular file; raises OSError for a link, a pipe or anything else."""
+    """Return at most 1 MiB of a regular file; raise OSError for a link, a pipe and so on."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     try:
@@ -68,9 +71,10 @@ def read_regular(path: Path, offset: int = 0) -> bytes:
 
 
 def parse_report(line: bytes, offset: int) -> Report | None:
-    """The report in one line, or None: `{"final": 0.93}` or `{"intermediate": 0.7, "step": 3}`.
+    """Return the report in one line, or None.
 
-    The lines of NNI's trial side are understood as well.
+    A report is `{"final": 0.93}`, `{"intermediate": 0.7, "step": 3}`, or a line of NNI's trial
+    side.
     """
     if len(line) > MAX_LINE or not line.strip():
         return None
@@ -93,11 +97,11 @@ def parse_report(line: bytes, offset: int) -> Report | None:
 
 
 def _nni_record(line: bytes) -> Any:
-    """A line of NNI's trial side in our words, None if it is no result.
+    """Convert a line of NNI's trial side to our format; return None if it is not a result.
 
-    `ME000095{"type": "PERIODICAL", "sequence": 1, "value": "0.25", ...}`: the value is JSON once
-    more, a number or a mapping with one under `default`. A line that was torn, by a full disk,
-    stands before the next one without an end of its own.
+    `ME000095{"type": "PERIODICAL", "sequence": 1, "value": "0.25", ...}`: the value is JSON inside
+    JSON, a number or a mapping with one under `default`. A line cut short by a full disk has no
+    line end, so the next one follows on the same line.
     """
     frames = [f.end() for f in _NNI_FRAME.finditer(line) if int(f[1]) == len(line) - f.end()]
     said = json.loads(line[frames[0] :]) if frames else {}

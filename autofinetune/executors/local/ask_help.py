@@ -1,4 +1,4 @@
-"""Asks a training script for its options once, before any trial: `train.py --help`."""
+"""Runs `train.py --help` once, before any trial, to learn the script's options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autofinetune.runner.files import SPEC, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, send_to
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
-_ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # an option's own part of a line, without its help
+_ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # the option itself, without its help text
 
 _OUTPUT = "output"
 _MOST_OUTPUT = 1 << 20  # bytes
@@ -30,7 +30,7 @@ _MOST_OUTPUT = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class HelpText:
-    """What `--help` said: the options it names, or why there are none; those nobody may omit."""
+    """The result of `--help`: the options it lists, or the problem, and the required options."""
 
     options: frozenset[str]
     problem: str = ""
@@ -47,13 +47,19 @@ def ask_for_options(
     timeout_s: float,
     question: Sequence[str] = ("--help",),
 ) -> HelpText:
-    """Run `command --help` and read the long options out of what it prints.
+    """Run `command --help` and parse the long options from its output.
 
-    Another `question` than `--help` takes its place.
+    Like a trial, it is run by a runner, which kills all its processes when the script ends, when
+    the time limit is reached, and when this process dies for any reason. A script without an
+    option parser would start training: it is stopped after `timeout_s`, which is then the problem
+    reported.
 
-    It is run as a trial is, by a runner that ends all of it when the script ends, when the time is
-    over and when this process dies, however that happens. A script without an option parser would
-    begin to train: after `timeout_s` it is stopped and that is the problem told.
+    Args:
+        command: the script with its interpreter.
+        working_dir: where it is run.
+        env: its environment.
+        timeout_s: the time limit in seconds.
+        question: the words to use instead of `--help`.
     """
     directory = Path(tempfile.mkdtemp(prefix="autofinetune-"))
     try:
@@ -66,7 +72,7 @@ def ask_for_options(
     problem = "" if record.why == "exit" else f"it was still running after {timeout_s:g} s"
     options = named_options(output)
     if not options and not problem:
-        problem = f"it named no option (exit code {record.returncode})"
+        problem = f"it listed no options (exit code {record.returncode})"
     if record.returncode != 0 and "Traceback (most recent call last)" in output:
         problem = f"it crashed (exit code {record.returncode})"
     return HelpText(options, problem, output, required_options(output), record.returncode)
@@ -102,7 +108,7 @@ def _run(
         os.close(lifeline)
     try:
         _wait(process, Patience(timeout_s, 0.0))
-    finally:  # also when a signal ends the wait: the runner then ends what it has started
+    finally:  # also when a signal ends the wait: the runner then kills what it started
         os.close(ours)
         _wait(process, Patience(0.0, 0.0))
     _clear(mark)
@@ -110,7 +116,7 @@ def _run(
 
 
 def _wait(process: subprocess.Popen[bytes], patience: Patience) -> None:
-    """Wait for a runner, which the script may have stopped."""
+    """Wait for a runner, which the script may have stopped by a signal."""
     if process.returncode is not None:
         return
     pidfd = os.pidfd_open(process.pid)
@@ -125,7 +131,7 @@ def _wait(process: subprocess.Popen[bytes], patience: Patience) -> None:
 
 
 def named_options(help_text: str) -> frozenset[str]:
-    """The long options that a help text declares; those that its prose mentions do not count."""
+    """Return the long options that a help text declares, not those mentioned in its prose."""
     found: set[str] = set()
     is_usage = False
     for line in help_text.splitlines():
@@ -137,10 +143,10 @@ def named_options(help_text: str) -> frozenset[str]:
 
 
 def required_options(help_text: str) -> frozenset[str]:
-    """The long options that stand without brackets in a usage as argparse writes it."""
+    """Return the long options that stand without brackets in a usage line of argparse."""
     lines = help_text.partition("usage: ")[2].splitlines()
     usage = " ".join(itertools.takewhile(str.strip, lines))
-    if "[-h]" not in usage:  # it is somebody's prose
+    if "[-h]" not in usage:  # not written by argparse
         return frozenset()
     depth, outside = 0, []
     for character in re.sub(r"\{.*?\}", " ", usage):  # choices may be brackets
@@ -158,7 +164,7 @@ def _text(path: Path) -> str:
 
 
 def _clear(mark: str) -> None:
-    """Kill what a runner left that had to be killed itself."""
+    """Kill what is left of a runner that had to be killed."""
     remains = Remains(mark)
     while left := remains.living():
         send_to(left, signal.SIGKILL)

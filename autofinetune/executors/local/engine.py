@@ -19,10 +19,10 @@ from autofinetune.trial.report import RANKS
 
 
 class LocalEngine(Engine):
-    """Asks the driver for the cards of this machine while it is open."""
+    """Queries the driver for the cards of this machine while it is open."""
 
     def __init__(self, gpu: str = "") -> None:
-        self._probe = CardProbe(gpu)  # the driver wakes up while we go on
+        self._probe = CardProbe(gpu)  # the driver initialises while we continue
 
     def slots(self, config: Config) -> Slots:
         cores = sorted(os.sched_getaffinity(0))
@@ -65,10 +65,10 @@ class LocalEngine(Engine):
 
 
 def trial_environment() -> dict[str, str]:
-    """Return what trials find in their environment besides their own.
+    """Return the environment that all trials share.
 
-    Unbuffered, so that a crash leaves its last lines. The rank that a launcher gave to the tuner
-    is not theirs: by another one than 0 a trial would leave its reports to others.
+    Output is unbuffered, so that the last lines before a crash are kept. A rank that a launcher
+    gave to the tuner is reset to 0: with any other rank, a trial would not report.
     """
     ranks = {name: "0" for name in RANKS if name in os.environ}
     layer = {"PYTHONPATH": with_layer(os.environ.get("PYTHONPATH"))}

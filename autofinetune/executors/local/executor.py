@@ -1,4 +1,4 @@
-"""Runs attempts on this machine, one runner process each. A killed tuner leaves them running."""
+"""Runs attempts on this machine, one runner process each; they survive a killed tuner."""
 
 from __future__ import annotations
 
@@ -59,19 +59,20 @@ from autofinetune.runner.processes import (
 )
 from autofinetune.store.directory import Place, appended
 
-_RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still go
+_RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still exit
 _EMPTY_SWEEPS = 2
-_HELD_PATIENCE_S = 10.0  # for a lock held by a process that is none of the trial's
-_NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be made
+_HELD_PATIENCE_S = 10.0  # for a lock held by a process that does not belong to the trial
+_NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be created
 _MEMORY_PATIENCE_S = 5.0
-_MEMORY_SAMPLES_S = 1.0  # how often cards that several trials share are looked at
+_MEMORY_SAMPLES_S = 1.0  # interval between samples of cards that several trials share
 
 
 @dataclass
 class _Job:
-    """A submitted attempt: `pidfd` watches its runner, None once that is gone.
+    """A submitted attempt; `pidfd` watches its runner, and is None once that is gone.
 
-    The runner is a `process` of ours, or a fork that is `who`, or the one in `started.json`.
+    The runner is our child `process`, or the fork identified by `who`, or the process in
+    `started.json`.
     """
 
     key: Key
@@ -87,7 +88,7 @@ class _Job:
     pidfd: int | None = None
     pid: int | None = None
     empty_sweeps: int = 0
-    held_since: float | None = None  # its lock, by a process that is none of the trial's
+    held_since: float | None = None  # since when a process of others holds its lock
     is_holder_named: bool = False
     memory_deadline: float | None = None
 
@@ -96,7 +97,7 @@ class _Job:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Path]:
-        """Its directory; one without files where the script removed it or put a link there."""
+        """Open its directory; yield an empty one if the script removed or replaced it."""
         with contextlib.ExitStack() as stack:
             try:
                 here = stack.enter_context(self.place.opened())
@@ -112,17 +113,17 @@ class LocalExecutor(Executor):
 
     Args:
         slots: the places for one trial each.
-        environ: the environment of every trial, before that of its slot and its own.
-        trials_outlive_us: whether trials go on when this process dies, or are ended.
-        look_at_cards: the cards as they are now, by UUID; empty where that cannot be told. The
-            slots of a card are usable only when its memory is back after the last trial there.
-        min_free_gpu_gb: GiB that must be free on a card before a trial is started there.
-        lease_dir: where runs that share the cards of a machine take turns; empty: they do not.
-        forks: starts runners faster where it can; its maker closes it.
-        notice: takes a sentence for the person at the console.
+        environ: the environment of every trial; its slot and the attempt override it.
+        trials_outlive_us: whether trials continue when this process dies, or are terminated.
+        look_at_cards: returns the current state of the cards by UUID; empty where it is unknown.
+            The slots of a card can be used only once the memory of its last trial is freed.
+        min_free_gpu_gb: GiB that must be free on a card before a trial starts there.
+        lease_dir: where runs that share the cards of a machine take turns; empty for none.
+        forks: starts runners faster where it can; the caller closes it.
+        notice: called with messages for the user.
 
     Raises:
-        EnvironmentProblem: the directory of leases cannot be made.
+        EnvironmentProblem: the directory of leases cannot be created.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class LocalExecutor(Executor):
         self._leases = Leases(lease_dir)
         self._forks = forks
         self._notice = notice
-        # The reading end goes to every runner: it closes with us, however we end.
+        # Every runner gets the reading end; the writing end closes however this process ends.
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -156,7 +157,7 @@ class LocalExecutor(Executor):
         return list(self._slots)
 
     def obstacle(self, slot: str) -> str:
-        """A card that another run leases, that has too little memory, or is still in use."""
+        """Return why not: a card is leased, lacks memory, or is still in use."""
         place = self._slots[slot]
         return (
             self._earlier_trial(slot)
@@ -165,11 +166,11 @@ class LocalExecutor(Executor):
         )
 
     def _earlier_trial(self, slot: str) -> str:
-        """Told by the names: this life of the run may divide the same devices otherwise."""
+        """Compare slots by name: a resumed run may divide the same devices differently."""
         for job in self._jobs.values():
             gone = "" if job.slot in self._slots else device_of(job.slot)
             if not set(gone.split("+")).isdisjoint(device_of(slot).split("+")):
-                return f"trial {job.key[0]} of before `resume` still runs on {job.slot}"
+                return f"trial {job.key[0]} from before `resume` is still running on {job.slot}"
         return ""
 
     def submit(self, attempt: Attempt) -> Handle:
@@ -185,7 +186,7 @@ class LocalExecutor(Executor):
                     self._attach(job, here)
                 elif slot is not None:
                     self._start(job, slot, attempt, here)
-                # else a slot of an earlier life of the run: this attempt counts as lost
+                # else the slot was of the run before `resume`: this attempt counts as lost
             self._jobs[attempt.key] = job
         return {"pid": job.pid, "directory": attempt.directory}
 
@@ -225,7 +226,7 @@ class LocalExecutor(Executor):
                     lifelines=self._lifelines(),
                     inherited=inherited,
                 )
-        with contextlib.suppress(OSError):  # no descriptor is left: `_look` tries again
+        with contextlib.suppress(OSError):  # no descriptor is free: `_look` tries again
             self._watch(job)
 
     def _lifelines(self) -> tuple[int, ...]:
@@ -234,7 +235,7 @@ class LocalExecutor(Executor):
     def _fork(
         self, job: _Job, attempt: Attempt, env: Mapping[str, str], passed: Sequence[int]
     ) -> bool:
-        """Start the runner as a fork of the process that has imported all, if there is one."""
+        """Start the runner as a fork of the preload process, if there is one."""
         if self._forks is None:
             return False
         has_lifeline = self._lifeline is not None
@@ -244,7 +245,7 @@ class LocalExecutor(Executor):
         return job.who is not None
 
     def _watch(self, job: _Job) -> None:
-        """Watch the runner that we started or know of; a process of ours keeps its pid."""
+        """Watch the runner; the pid of our own child cannot be reused meanwhile."""
         if job.process is not None:
             job.pid = job.process.pid
             job.pidfd = os.pidfd_open(job.pid)
@@ -252,11 +253,11 @@ class LocalExecutor(Executor):
             job.pid = job.who["pid"]
             with contextlib.suppress(ProcessLookupError):
                 job.pidfd = os.pidfd_open(job.pid)
-            if not is_alive(job.who):  # it went between the look and the watch
+            if not is_alive(job.who):  # it exited between the check and the watch
                 self._unwatch(job)
 
     def _attach(self, job: _Job, here: Path) -> None:
-        """Watch the runner that `started.json` names, if it is that process and it lives."""
+        """Watch the runner that `started.json` names, if that process is still alive."""
         found = read_identity(here / STARTED)
         if found is not None and has_mark(found["pid"], job.mark):
             job.who = found
@@ -282,7 +283,7 @@ class LocalExecutor(Executor):
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     raise
-                time.sleep(_RECHECK_S)  # its end is not to be guessed; somebody will make room
+                time.sleep(_RECHECK_S)  # its end cannot be guessed: try again later
                 continue
             if news is not None:
                 found.append(news)
@@ -313,7 +314,7 @@ class LocalExecutor(Executor):
             return self._look_into(job, here, is_over=is_over)
 
     def _look_into(self, job: _Job, here: Path, *, is_over: bool) -> Observation | None:
-        # An exit record is written after the last report, so it is looked for first.
+        # The exit record is written after the last report, so it must be read first.
         record = read_exit(here) if is_over else None
         state = JobState.RUNNING
         if record is not None:
@@ -332,12 +333,12 @@ class LocalExecutor(Executor):
         return Observation(job.key, state, tuple(reports), record, held)
 
     def _may_come_back(self, job: _Job) -> bool:
-        """The driver gives memory back a little after the process has gone."""
+        """Whether to wait: the driver frees memory shortly after a process has exited."""
         job.memory_deadline = job.memory_deadline or time.monotonic() + _MEMORY_PATIENCE_S
         return time.monotonic() < job.memory_deadline
 
     def _without_record(self, job: _Job, here: Path) -> JobState:
-        """The watched runner is gone and left no record: lost, unless somebody else owns it."""
+        """Return the state when the runner is gone without a record: LOST, unless another runs."""
         started = (here / STARTED).exists()
         self._attach(job, here)
         if job.pidfd is not None:
@@ -350,13 +351,13 @@ class LocalExecutor(Executor):
             os.close(lock)
         elif not self._is_held_too_long(job, here):
             if started:
-                self._kill_remains(job, here)  # one of them holds the lock, as a rule
+                self._kill_remains(job, here)  # usually one of them holds the lock
             job.empty_sweeps = 0
             return JobState.RUNNING  # or another runner is just starting
         return self._when_nothing_lives(job, here)
 
     def _is_held_too_long(self, job: _Job, here: Path) -> bool:
-        """Whether to go on though the lock is held; names who holds it."""
+        """Whether to continue although the lock is held; names its holder once."""
         if job.held_since is None:
             job.held_since = time.monotonic()
         patience_s = 0.0 if job.patience.is_over else _HELD_PATIENCE_S
@@ -366,28 +367,28 @@ class LocalExecutor(Executor):
             job.is_holder_named = True
             who = ", ".join(f"{pid} ({name_of(pid)})" for pid in holders(str(here / LOCK)))
             self._notice(
-                f"the lock of attempt {job.key[1]} of trial {job.key[0]}, which is gone, is held "
-                f"by process {who or '?'}, which is none of the trial's and is left alone; "
-                "the run continues without it"
+                f"attempt {job.key[1]} of trial {job.key[0]} has ended, but its lock is held "
+                f"by process {who or '?'}, which does not belong to the trial and is not killed; "
+                "the run continues without the lock"
             )
         return True
 
     def _when_nothing_lives(self, job: _Job, here: Path) -> JobState:
-        """LOST once nothing of the trial is left, unless a record has appeared meanwhile.
+        """Return LOST once nothing of the trial is left and no record has appeared meanwhile.
 
-        Twice: a process has no environment to be found by while it becomes another program.
+        Nothing must be found twice: a process cannot be found by its environment during `exec`.
         """
         job.empty_sweeps = 0 if self._kill_remains(job, here) else job.empty_sweeps + 1
         if job.empty_sweeps < _EMPTY_SWEEPS:
-            return JobState.RUNNING  # the slot stays taken until the tree is gone
+            return JobState.RUNNING  # the slot stays occupied until the tree is gone
         if read_exit(here) is not None:
-            return JobState.RUNNING  # written after the first look; the next one finds it
+            return JobState.RUNNING  # written after the first check; the next one finds it
         if job.patience.killed_for:
             return self._record_end(job, here)
         return JobState.LOST
 
     def _record_end(self, job: _Job, here: Path) -> JobState:
-        """Write the exit record in the place of a runner that did not answer and was killed."""
+        """Write the exit record for a runner that did not answer and was killed."""
         record = {
             "why": job.patience.killed_for,
             "returncode": -signal.SIGKILL,
@@ -398,10 +399,10 @@ class LocalExecutor(Executor):
             write_atomically(str(here / EXIT), record, durable=False)
         except OSError:
             return JobState.LOST
-        return JobState.RUNNING  # the next look finds the record
+        return JobState.RUNNING  # the next check finds the record
 
     def _kill_remains(self, job: _Job, here: Path) -> bool:
-        """Kill what a dead runner left, wherever it hid; false once nothing is left."""
+        """Kill all that is left of a dead runner's trial; return False once nothing is."""
         cgroup = self._cgroup(job, here)
         remains = job.remains.living(cgroup.pids())
         cgroup.kill()
@@ -411,14 +412,14 @@ class LocalExecutor(Executor):
         return bool(remains)
 
     def _cgroup(self, job: _Job, here: Path) -> Cgroup:
-        """The groups on record, or, where the record is gone, those that we would have made."""
+        """Return the recorded groups or, without a record, those a runner would have made."""
         started = read_json(here / STARTED)
         if started is None:
             return planned_cgroup(job.mark)
         return recorded_cgroup(job.mark, started.get("cgroups"))
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
+        with contextlib.suppress(BlockingIOError):  # the pipe is already full of wake-ups
             os.write(self._wake_write, b"!")
 
     def request_stop(self, key: Key) -> None:
@@ -426,7 +427,7 @@ class LocalExecutor(Executor):
         if job is None:
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        # Without room, or without the directory, the script is not asked: it is cancelled later.
+        # If the file cannot be created, the script is not asked but cancelled later.
         with contextlib.suppress(OSError), job.opened() as here:
             os.close(os.open(here / STOP, flags, 0o600))
 
@@ -434,19 +435,19 @@ class LocalExecutor(Executor):
         job = self._jobs.get(key)
         if job is None:
             return
-        # Two equal signals that wait together would be one.
+        # Use different signals: two pending signals of one kind would be merged.
         signum = signal.SIGINT if job.patience.is_cancelled else signal.SIGTERM
         job.patience.cancel()
         if job.pidfd is not None:
             for number in (
                 signum,
                 signal.SIGCONT,
-            ):  # a stopped runner takes the first by the other
+            ):  # SIGCONT lets a stopped runner handle the first signal
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(job.pidfd, number)
 
     def kill_all(self) -> None:
-        """Kill runners and trials at once, and write nothing; safe to call from another thread."""
+        """Kill runners and trials at once, without records; may be called by another thread."""
         marks = [job.mark for job in list(self._jobs.values())]
         for _ in range(_EMPTY_SWEEPS):
             if marks:
@@ -457,7 +458,7 @@ class LocalExecutor(Executor):
             if job.pidfd is not None:
                 os.close(job.pidfd)
             if job.process is not None:
-                job.process.returncode = 0  # it goes on without us: no warning at collection
+                job.process.returncode = 0  # it continues: avoid a ResourceWarning
         self._jobs.clear()
         for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
             os.close(descriptor)
@@ -472,7 +473,7 @@ def _as_record(process: Process) -> dict[str, Any]:
 
 
 def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Report], int]:
-    """The next chunk of reports, or all that are left whatever junk lies between; the offset."""
+    """Return the next chunk of reports, or all that are left, and the new offset."""
     path, offset, before = here / REPORTS, job.report_offset, -1
     found: list[Report] = []
     while offset != before and (to_the_end or before < 0):
@@ -484,7 +485,7 @@ def _new_reports(job: _Job, here: Path, *, to_the_end: bool) -> tuple[list[Repor
 
 
 def _taken(job: _Job, reports: Sequence[Report]) -> Iterator[Report]:
-    """All final reports, and as many others as are taken of an attempt."""
+    """Yield all final reports, and intermediate ones up to the limit of an attempt."""
     for report in reports:
         if report.kind == "intermediate":
             job.reports += 1

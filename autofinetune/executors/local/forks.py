@@ -1,6 +1,6 @@
-"""The process of a run that imports its modules once; trials are forks of it.
+"""The preload process of a run: it imports the script's modules once, and trials are its forks.
 
-Whatever goes wrong with it, trials start the ordinary way, and one sentence says why.
+If anything goes wrong with it, trials start the ordinary way, and one message says why.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ MAX_MESSAGE = 1 << 16
 ANSWER_PATIENCE_S = 10.0
 _END_PATIENCE_S = 5.0
 ORDER_VARIABLE = "AUTOFINETUNE_PRELOAD"  # as in preload/boot
-_ROOM = 8192  # bytes for the words and the variables of a trial, as `ps` shows them
-# What a trial may have otherwise than the process it is a fork of: nobody reads it before CUDA
-# begins or the script does.
+_ROOM = 8192  # bytes for the command line and variables of a trial, as `ps` shows them
+# Variables in which a trial may differ from the process it is forked from: nothing reads them
+# before CUDA starts or the script does.
 _LATE = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", MARK_VARIABLE)
 _LATE_PREFIX = "AUTOFINETUNE_"
 
 
 @dataclass(frozen=True)
 class Imports:
-    """What is to be imported once, for which script: `steps` as in `preload.server`."""
+    """What to import once, and for which script; `steps` as in `preload.steps`."""
 
     python: str
     script: str
@@ -44,7 +44,7 @@ class Imports:
 
     @property
     def title(self) -> str:
-        """What is imported, as a person thinks of it: installed packages, if there are any."""
+        """What is imported, for messages: the installed packages, if there are any."""
         tops = [re.split("[.:?]", step)[0] for step in imports_among(self.steps)]
         packages = [top for top in tops if top not in sys.stdlib_module_names]
         return ", ".join(dict.fromkeys(packages or tops))
@@ -58,20 +58,22 @@ class Imports:
 def common_environment(
     environ: Mapping[str, str], slots: Sequence[Mapping[str, str]]
 ) -> dict[str, str]:
-    """What all trials find in their environment, from that of the run and those of the slots."""
+    """Return the variables that all trials share, from the run and from its slots."""
     first = slots[0] if slots else {}
     common = {n: v for n, v in first.items() if all(slot.get(n) == v for slot in slots)}
     return {**environ, **common}
 
 
 class ForkServer:
-    """Starts runners as forks of a process that has imported the modules already.
+    """Starts runners as forks of a process that has already imported the modules.
 
-    It is started at once and imports while others go on; until it is ready `start` declines.
+    That process is started at once and imports in the background; `start` declines until it is
+    ready.
 
     Args:
-        environ: what all trials find in their environment.
-        notice: takes a sentence for the person at the console.
+        imports: what to import.
+        environ: the variables that all trials share.
+        notice: called with messages for the user.
     """
 
     def __init__(
@@ -113,18 +115,18 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
-        """Of the server, None where there is none."""
+        """The pid of the server, or None without one."""
         return None if self._process is None else self._process.pid
 
     def is_ready(self) -> bool:
-        """Whether it has told that trials can be forks of it."""
+        """Whether the process has reported that trials can be forked from it."""
         if self._process is None or self._is_ready:
             return self._is_ready
         self._socket.setblocking(False)
         try:
             self._greet(self._receive())
         except BlockingIOError:
-            pass  # it imports still
+            pass  # it is still importing
         except OSError as error:
             self._give_up(str(error))
         return self._is_ready
@@ -135,7 +137,7 @@ class ForkServer:
         self._is_ready = True
         return self._notice(
             f"preload: {self._imports.title} imported in {message['seconds']:.1f} s; "
-            "from now on trials are forks of that process"
+            "trials are now forked from that process"
         )
 
     def start(
@@ -149,15 +151,17 @@ class ForkServer:
         """Fork the runner of an attempt.
 
         Args:
-            env: all that the trial finds in its environment.
+            attempt: what to run.
+            env: the whole environment of the trial.
             passed: the descriptor of the runner's log, the lifeline if there is one, and what the
                 trial inherits.
+            has_lifeline: whether `passed` contains a lifeline.
 
         Returns:
-            The `identity` of the runner; None where it is to be started the ordinary way.
+            The `identity` of the runner, or None if it must be started the ordinary way.
 
         Raises:
-            OSError: the machine has no room for a fork.
+            OSError: the machine lacks the resources for a fork.
         """
         if not (self._imports.begins(attempt) and self.is_ready()):
             return None
@@ -179,35 +183,35 @@ class ForkServer:
         return answer
 
     def _read_early(self, own: Mapping[str, str]) -> bool:
-        """Whether a variable of the trial's own has perhaps been read by the imports already."""
+        """Whether the imports may already have read a variable that differs for this trial."""
         early = {n for n in own if n not in _LATE and not n.startswith(_LATE_PREFIX)}
         for name in sorted(early - self._told):
             self._told.add(name)
-            self._notice(f"preload: trials whose own {name} differs import for themselves")
+            self._notice(f"preload: trials with a different {name} do their own imports")
         return bool(early)
 
     def _receive(self) -> dict[str, Any]:
         data = self._socket.recv(MAX_MESSAGE)
         if not data.startswith(b"{"):
-            return {"problem": f"the process that imports died {self._last_words(data)}"}
+            return {"problem": f"the preload process died {self._last_words(data)}"}
         message: dict[str, Any] = json.loads(data)
         return message
 
     def _last_words(self, text: bytes) -> str:
-        """What Python printed that could not even begin, in several pieces."""
+        """Return the last line that a Python that failed to start printed in several pieces."""
         self._socket.settimeout(ANSWER_PATIENCE_S)
         with contextlib.suppress(OSError):
             while more := self._socket.recv(MAX_MESSAGE):
                 text += more
         lines = text.decode(errors="replace").split("\n")
-        return next((f"({line})" for line in reversed(lines) if line.strip()), "without a word")
+        return next((f"({line})" for line in reversed(lines) if line.strip()), "without output")
 
     def _give_up(self, why: str) -> None:
-        self._notice(f"preload is off, every trial imports for itself: {why}")
+        self._notice(f"preload is off, every trial does its own imports: {why}")
         self.close()
 
     def close(self) -> None:
-        """End the process and what the imports started; runners are sessions of their own."""
+        """Kill the process and what its imports started; runners have their own sessions."""
         self._is_ready = False
         self._socket.close()
         process, self._process = self._process, None
@@ -217,4 +221,4 @@ class ForkServer:
             try:
                 process.wait(_END_PATIENCE_S)
             except subprocess.TimeoutExpired:  # it hangs inside the kernel
-                process.returncode = 0  # no warning at collection
+                process.returncode = 0  # avoid a ResourceWarning when it is collected

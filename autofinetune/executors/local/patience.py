@@ -1,4 +1,4 @@
-"""How long a runner is waited for: a stopped one is continued, one that is deaf is killed."""
+"""How long to wait for a runner: a stopped one is continued, an unresponsive one is killed."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import time
 from autofinetune.runner.main import KILL_PATIENCE_S, LEFTOVER_GRACE_S
 from autofinetune.runner.processes import age, is_paused, is_stopped
 
-LOOK_S = 1.0  # how often a runner is looked at
-KILL_S = 0.3  # how long a runner that is asked to kill may take
-SLACK_S = 10.0  # for a machine under load, beyond all that a runner itself may wait for
-_MOST_STOPS = 5  # looks in a row that find it stopped again
+LOOK_S = 1.0  # interval between checks of a runner
+KILL_S = 0.3  # time for a runner to kill its trial when asked to
+SLACK_S = 10.0  # for a machine under load, in addition to a runner's own time limits
+_MOST_STOPS = 5  # checks in a row that find it stopped
 
 
 class Patience:
-    """Watches one runner that is alive.
+    """Watches one living runner.
 
-    The runner itself ends its trial, at the time limit too. It cannot while it is stopped, so it
-    is continued, unless its trial is stopped with it and nothing is due: then somebody has paused
-    both on purpose. One that is stopped again and again, or works for much longer than it ever
-    should, is killed.
+    The runner itself ends its trial, including at the time limit. It cannot do so while it is
+    stopped by a signal, so it is continued, unless its trial is stopped too and nothing is due:
+    then a user has paused both on purpose. A runner that is stopped repeatedly, or takes much
+    longer than it should, is killed.
 
     Args:
-        time_limit_s: of the trial; None: it has none.
-        grace_s: how long the runner lets the trial end by itself.
+        time_limit_s: the time limit of the trial, or None.
+        grace_s: how long the runner waits after SIGTERM before it kills the trial.
     """
 
     def __init__(self, time_limit_s: float | None, grace_s: float) -> None:
         self.is_cancelled = False
         self.is_over = False
-        """Whether the trial is to be killed without waiting for anybody."""
+        """Whether the trial is to be killed without any grace."""
         self.killed_for = ""
-        """`timeout` or `cancel` once the runner was killed for it."""
+        """Why the runner was killed: `timeout`, `cancel`, or empty if it was not."""
         self.seconds = 0.0
-        """How long the runner has been alive, at the last look."""
+        """The age of the runner at the last check."""
         self._limit_s = math.inf if time_limit_s is None else time_limit_s
         self._grace_s = grace_s
         self._kill_at = math.inf
@@ -48,7 +48,7 @@ class Patience:
         return max(0.0, self._next_look - time.monotonic())
 
     def cancel(self) -> None:
-        """Note that the trial was asked to end; the second time, that it is to be killed."""
+        """Note that the trial was asked to end; on the second call, that it is to be killed."""
         self.is_over = self.is_cancelled
         self.is_cancelled = True
         self._kill_within(KILL_S if self.is_over else self._longest_end_s)
@@ -57,14 +57,14 @@ class Patience:
 
     @property
     def _longest_end_s(self) -> float:
-        """How long a healthy runner may take from the order to end to its record."""
+        """The longest time a healthy runner needs from the request to end to its exit record."""
         return self._grace_s + LEFTOVER_GRACE_S + KILL_PATIENCE_S + SLACK_S
 
     def _kill_within(self, seconds: float) -> None:
         self._kill_at = min(self._kill_at, time.monotonic() + seconds)
 
     def see_to(self, pid: int, pidfd: int) -> None:
-        """Continue or kill the runner if that is due; call it often."""
+        """Continue or kill the runner if necessary; call it often."""
         now = time.monotonic()
         if now < self._next_look:
             return

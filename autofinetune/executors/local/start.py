@@ -1,4 +1,4 @@
-"""Starts runners as processes of their own."""
+"""Starts runners as separate processes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import IO
 
 from autofinetune.version import PACKAGE_PARENT
 
-# Without `site` the start takes a third of the time; the package is found by its own place, and
-# nothing is found in the working directory, where a json.py may lie.
+# Without `site`, the start takes a third of the time. The package is imported by its own path, and
+# nothing from the working directory, which may contain a json.py.
 START_RUNNER = (
     *(sys.executable, "-S", "-I", "-c"),
     "import sys; sys.path.append(sys.argv[2]); "
@@ -29,12 +29,13 @@ def start_runner(
     lifelines: Sequence[int] = (),
     inherited: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start the runner of the attempt in `directory`, whose spec is written.
+    """Start the runner of the attempt in `directory`, which already contains the spec.
 
     Args:
-        env: all that the trial finds in its environment.
-        log: where what the runner itself says goes.
-        lifelines: at most one descriptor; when its other end closes, the trial is ended.
+        directory: the attempt's directory.
+        env: the whole environment of the trial.
+        log: where the runner's own output goes.
+        lifelines: at most one descriptor; when its other end closes, the trial is terminated.
         inherited: descriptors for the trial.
     """
     with _signals_blocked():
@@ -51,7 +52,7 @@ def start_runner(
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """A child started inside inherits the mask, so a cancel cannot kill it before it is ready."""
+    """Block signals, so that a cancel cannot kill a child started inside before it is ready."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:
         yield

@@ -1,1 +1,1 @@
-"""Put into PYTHONPATH, this folder makes Python load `sitecustomize` before the script."""
+"""On the PYTHONPATH, this folder makes Python load its `sitecustomize` before the script."""

@@ -1,17 +1,17 @@
-"""Loaded by Python before a script, since this folder is first on the PYTHONPATH of a trial.
+"""Loaded by Python before a script, because this folder is first on the PYTHONPATH of a trial.
 
-It loads the layer around train.py, and then the machine's own `sitecustomize`. Older Pythons than
-3.8 go on without it.
+It loads the layer around train.py, and then the machine's own `sitecustomize`. Pythons older than
+3.8 skip the layer.
 
-With `--preload` it is first loaded as part of `python -c`, which only shows that this file is what
-Python loads: that process then becomes `python train.py`, in which this module serves forks and
-returns in the trials alone. Python itself goes on there, so that a trial is started by the same
-code as any other script.
+With `--preload`, it is first loaded by `python -c`, which only checks that Python loads this file.
+That process then becomes `python train.py`, in which this module serves forks and returns only in
+the trials. Python itself continues there, so that a trial is started by the same code as any other
+script.
 """
 
 import sys
 
-PLAIN = frozenset(sys.modules)  # what any script finds loaded
+PLAIN = frozenset(sys.modules)  # modules loaded before any script
 
 import os  # noqa: E402
 
@@ -21,14 +21,14 @@ _PACKAGE = os.path.dirname(os.path.dirname(_HERE))
 
 
 def become_server():
-    """Turn this process into `python train.py` with this module before it.
+    """Turn this process into `python train.py`, which loads this module first.
 
-    The JSON in its argument is what `autofinetune.preload.server.serve` reads.
+    Its argument is the JSON that `autofinetune.preload.server.serve` reads.
     """
     import json
 
     order = json.loads(sys.argv[1])
-    # What trials write over stands last: the room for their own words and variables.
+    # Padding comes last: trials overwrite it with their own command line and variables.
     path = os.environ["PYTHONPATH"]
     room = {ORDER: sys.argv[1], "PYTHONPATH": path, ROOM: "." * order["room"]}
     stays = {name: v for name, v in os.environ.items() if name not in (MARK, *room)}
@@ -37,7 +37,7 @@ def become_server():
 
 
 def _package():
-    """Make `autofinetune` importable, also for a Python that does not have it installed."""
+    """Make `autofinetune` importable, even in a Python that does not have it installed."""
     if "autofinetune" in sys.modules:
         return
     import importlib.machinery  # importlib.util takes ten times as long
@@ -63,7 +63,7 @@ def _serve():
         from autofinetune.preload import server
 
         server.serve(order, ORDER, PLAIN)
-    except BaseException as error:  # whatever it is: the script must not run in this process
+    except BaseException as error:  # of any kind: the script must not run in this process
         sys.stderr.write("%s: %s\n" % (type(error).__name__, error))
         sys.stderr.flush()
         os._exit(1)
@@ -75,7 +75,7 @@ def _begin():
     layer.install()
     order = os.environ.get(ORDER)
     if order == "":
-        return  # of the process that asks which file is loaded, and becomes the server
+        return  # in the process that checks which file is loaded, and becomes the server
     if order is None:
         layer.begin_trial()
         layer.chain(sys.modules[__name__])

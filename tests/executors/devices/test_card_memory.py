@@ -1,4 +1,4 @@
-"""The memory of shared cards, which are played; the processes on them are real."""
+"""The memory of shared cards, which are simulated; the processes on them are real."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Trial:
 
 
 class Machine:
-    """Cards of 80 GiB and the trials that run on them."""
+    """Cards with 80 GiB each and the trials running on them."""
 
     def __init__(self, least_free: float = 0) -> None:
         self.cards: dict[str, Card] = {}
@@ -73,11 +73,11 @@ def test_the_last_trial_on_a_card_is_judged_by_what_was_before_the_first() -> No
     del machine.trials[0, 1]
     assert machine.held(1) == 35
     machine.use(5.2)
-    assert machine.held(1) == 0  # others may take a little
+    assert machine.held(1) == 0  # others may use a little
     del machine.trials[1, 1]
     machine.use(30)
     machine.start(2)
-    assert machine.held(2) == 0  # what stayed is known and no longer ours
+    assert machine.held(2) == 0  # what was not freed is known, and no longer counted as ours
 
 
 def test_each_card_of_a_group_is_judged() -> None:
@@ -101,7 +101,7 @@ def test_memory_of_strangers_that_live_is_theirs(
     machine.use(30, (stranger, 30))
     assert machine.held(0) == 0
     machine.use(32, (stranger, 30), (NO_PID, 2))
-    assert machine.held(0) == 2  # of a process that is dead
+    assert machine.held(0) == 2  # of a dead process
 
 
 def test_what_nobody_can_tell_is_not_judged() -> None:
@@ -109,11 +109,11 @@ def test_what_nobody_can_tell_is_not_judged() -> None:
     machine.start(0, "unlisted")
     machine.use(70)
     assert machine.held(0) == 0
-    machine.trials[1, 1] = Trial(("A",))  # of an earlier life
+    machine.trials[1, 1] = Trial(("A",))  # from before `resume`
     assert machine.held(1) == 0
     machine.start(2)
     del machine.trials[1, 1]
-    assert machine.held(2) == 0  # it began beside the other one
+    assert machine.held(2) == 0  # it started while the other one was running
 
 
 def test_a_slot_without_a_card_asks_nobody() -> None:
@@ -131,7 +131,7 @@ def test_a_card_of_its_own_needs_the_least_free_memory_only() -> None:
     machine = Machine(least_free=20)
     machine.use(70)
     assert machine.memory.lack(("A",)) == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
-    assert machine.memory.lack(("B",)) == ""  # nobody knows
+    assert machine.memory.lack(("B",)) == ""  # its use is unknown
     machine.use(60)
     assert machine.memory.lack(("A",)) == ""
     machine = Machine()
@@ -162,10 +162,10 @@ def test_beside_others_there_must_be_room_for_all_of_them_to_grow(
     machine.memory.sample()
     assert machine.memory.peak == 30 * GIB
     assert machine.memory.lack(("A",)) == ""
-    machine.start(1, pid=second)  # it holds nothing yet, and will
+    machine.start(1, pid=second)  # it uses nothing yet, but will
     assert machine.memory.lack(("A",)) == (
-        "19.5 GiB of the card will be left beside its 2 running, and each trial may need 30.0 "
-        "(as one has used)"
+        "19.5 GiB of the card will be left with 2 running, and each trial may need 30.0 "
+        "(the most one has used)"
     )
     machine.use(62, (first, 31), (second, 31))
     assert machine.memory.lack(("A",)).startswith("18.0 GiB")
@@ -197,7 +197,7 @@ def test_where_processes_are_not_told_the_trials_share_evenly() -> None:
     assert machine.memory.lack(("A",)) == ""
     assert machine.memory.peak == 20 * GIB
     machine.use(60)
-    assert machine.memory.lack(("A",)).startswith("20.0 GiB of the card will be left beside its 2")
+    assert machine.memory.lack(("A",)).startswith("20.0 GiB of the card will be left with 2")
 
 
 def test_what_the_user_demands_is_what_each_may_need() -> None:
@@ -206,7 +206,7 @@ def test_what_the_user_demands_is_what_each_may_need() -> None:
     assert machine.memory.lack(("A",)) == ""
     machine.start(1)
     assert machine.memory.lack(("A",)) == (
-        "20.0 GiB of the card will be left beside its 2 running, and each trial may need 30.0 "
+        "20.0 GiB of the card will be left with 2 running, and each trial may need 30.0 "
         "(--min_free_gpu_gb)"
     )
     machine.use(0)
@@ -224,4 +224,4 @@ def test_a_trial_of_an_earlier_life_counts(children: list[subprocess.Popen[bytes
     machine = Machine()
     machine.use(50)
     machine.trials[0, 1] = Trial(("A",))
-    assert machine.memory.lack(("A",)) == ""  # what it holds is not told
+    assert machine.memory.lack(("A",)) == ""  # its use is unknown

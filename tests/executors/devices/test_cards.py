@@ -1,4 +1,4 @@
-"""Asking for the cards, in a real process with a library of our own making."""
+"""Querying the cards, in a real process with a fake library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Make = Callable[[str], CardProbe]
 
 @pytest.fixture
 def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Opens a probe of a driver whose start runs this code."""
+    """Return a function that opens a probe of a driver that runs this code at its start."""
     opened = []
 
     def make(init: str) -> CardProbe:

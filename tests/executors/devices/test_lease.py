@@ -51,7 +51,7 @@ def test_the_processor_needs_no_lease(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EnvironmentProblem, match="cannot be made"):
+    with pytest.raises(EnvironmentProblem, match="cannot be created"):
         Leases(str(tmp_path / "file/leases"))
 
 

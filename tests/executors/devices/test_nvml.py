@@ -1,4 +1,4 @@
-"""Reading the cards, with a library of our own making."""
+"""Reading the cards, with a fake library."""
 
 from __future__ import annotations
 

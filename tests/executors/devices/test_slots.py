@@ -1,4 +1,4 @@
-"""Slots from devices and cores: their names, what a trial sees there, what is refused."""
+"""Slots from devices and cores: their names, their environments, and usage errors."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_remainder_is_refused() -> None:
 
 def test_mig_instances_cannot_be_grouped() -> None:
     assert names(slots("MIG-1,MIG-2")) == ["MIG-1", "MIG-2"]
-    assert "one MIG instance only" in refusal("MIG-1,MIG-2", gpus_per_trial=2)[0]
+    assert "only one MIG instance" in refusal("MIG-1,MIG-2", gpus_per_trial=2)[0]
 
 
 def test_no_more_trials_run_at_once_than_are_wanted() -> None:
@@ -106,7 +106,7 @@ def test_no_more_trials_run_at_once_than_are_wanted() -> None:
 
 
 def threads(found: Slots) -> set[str]:
-    """The number of threads that each process is told, by each variable of each slot."""
+    """Return the values of the thread variables of all slots."""
     return {slot.env.get(name, "") for slot in found.places for name in THREAD_VARIABLES}
 
 
@@ -121,11 +121,11 @@ def test_cores_are_divided_without_overlap() -> None:
 
 def test_more_cores_than_there_are_is_refused() -> None:
     assert refusal("0,1", cores=CORES, cpus_per_trial=5) == (
-        "--cpus_per_trial=5 for 2 slots needs 10 cores, and 8 may be used here",
-        "at most --cpus_per_trial=4 goes with these slots",
+        "--cpus_per_trial=5 for 2 slots needs 10 cores, but only 8 may be used here",
+        "use at most --cpus_per_trial=4 with these slots",
     )
     assert refusal("cpu", cores=(3,), cpus_per_trial=2)[0].startswith(
-        "--cpus_per_trial=2 for 1 slot needs 2 cores, and 1 may"
+        "--cpus_per_trial=2 for 1 slot needs 2 cores, but only 1 may"
     )
     assert refusal("cpu:9", cores=CORES, cpus_per_trial=1)[1] == "use fewer slots"
 
@@ -158,7 +158,7 @@ def test_cpu_slots_divide_the_cores_among_their_threads(
 def test_ids_without_a_driver_are_cpu_slots_and_cards_keep_their_threads() -> None:
     assert threads(slots("0,1", cards=None, cores=CORES)) == {"4"}
     assert threads(slots("0,1", cores=CORES)) == {""}
-    assert threads(slots("cpu:2")) == {""}  # nothing is known of the cores
+    assert threads(slots("cpu:2")) == {""}  # the cores are unknown
 
 
 def test_what_the_user_has_set_stays() -> None:

@@ -1,4 +1,4 @@
-"""What a trial is given besides its command line."""
+"""The environment and files of a trial."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_files_of_an_attempt_are_written(tmp_path: Path) -> None:
 def test_the_wire_of_nni_is_laid_and_may_be_laid_again(tmp_path: Path, is_long: bool) -> None:
     params = {"kernel": "x"}
     attempt = attempt_of(tmp_path, params, nni_wire=True)
-    if is_long:  # it stands in a file then
+    if is_long:  # then it is in a file
         attempt = attempt_of(
             tmp_path, params, nni_wire=True, files={"params.json": json.dumps(params)},
             env={PARAMS_VARIABLE: "", "AUTOFINETUNE_SAVED_PARAMS_DIR": "/model"},

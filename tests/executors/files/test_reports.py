@@ -1,4 +1,4 @@
-"""Reading what a trial reported, whatever stands there."""
+"""Reading what a trial reported, whatever the file contains."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(path: Path, offset: int = 0) -> list[tuple[str, float, int | None]]:
 
 
 def read_all(path: Path) -> list[Report]:
-    """Every report of a file that grows no more, read on until nothing comes."""
+    """Return all reports of a complete file, read until nothing is left."""
     found, offset = read_reports(path, 0)
     while True:
         more, end = read_reports(path, offset)
@@ -71,7 +71,7 @@ def test_a_report(line: str, expected: tuple[str, float, int | None]) -> None:
 
 
 def frame(record: object) -> bytes:
-    """As NNI's trial side writes it: what is said and a line end, after their length."""
+    """Return a line of NNI's trial side: the length, then the text with a line end."""
     said = json.dumps(record).encode() + b"\n"
     return b"ME%06d%b" % (len(said), said)
 
@@ -236,8 +236,8 @@ def damage(chance: random.Random, junk: bytes | None = None, data: bytes = ORIGI
 
 
 def read_each(path: Path, versions: Iterable[bytes]) -> Iterator[set[str]]:
-    """The scores in each version of a file, as text; NaN is no member of a set of floats."""
-    with path.open("wb", buffering=0) as file:  # opened once: that is what takes time
+    """Return the scores in each version of a file, as text because NaN is not equal to itself."""
+    with path.open("wb", buffering=0) as file:  # opened only once, as that is slow
         for data in versions:
             file.seek(0)
             file.truncate(file.write(data))
@@ -290,7 +290,7 @@ def test_damage_in_one_line_leaves_the_others(path: Path) -> None:
         assert len(read(path)) == len(WRITTEN) - 1
 
 
-# --- what is no plain file ----------------------------------------------------------------------
+# --- not a regular file -------------------------------------------------------------------------
 
 
 def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:

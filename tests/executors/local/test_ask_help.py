@@ -1,4 +1,4 @@
-"""A question put to a script ends when everything the script left behind is gone."""
+"""Running `--help` ends only when all processes that the script left behind are gone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autofinetune.runner.processes import start_time
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where temporary directories are made; it is empty again afterwards."""
+    """The directory for temporary directories; it must be empty again afterwards."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -50,7 +50,7 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", ["", "os.kill(os.getppid(), signal.SIGSTOP)\n"])
 def test_the_time_limit_holds(tmp_path: Path, stop: str) -> None:
-    """Also where the script stops the process that looks after it."""
+    """Even if the script stops the process that watches it."""
     found = ask(f"import os, signal, time\n{stop}time.sleep(1000)", tmp_path, timeout_s=0.5)
     assert found.problem == "it was still running after 0.5 s"
 
@@ -65,7 +65,7 @@ def test_an_output_that_is_no_file_is_none(tmp_path: Path, scratch: Path) -> Non
         f"import glob, os\nname, = glob.glob({str(scratch)!r} + '/*/output')\n"
         "os.unlink(name); os.mkdir(name)"
     )
-    assert ask(code, tmp_path).problem == "it named no option (exit code 0)"
+    assert ask(code, tmp_path).problem == "it listed no options (exit code 0)"
 
 
 def test_who_cannot_start_a_process_leaves_nothing_open(

@@ -1,4 +1,4 @@
-"""Process trees on this machine: nothing is left behind, nothing is run twice."""
+"""Process trees on this machine: no process is left behind, and nothing runs twice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCRIPT = "import sys; exec(sys.argv.pop(1))"
 
 @pytest.fixture(params=["ordinary", "forked"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """Makes executors, to be closed, that start runners in the one way or in the other."""
+    """Return a function that makes executors, which start runners with or without forks."""
     (tmp_path / "train.py").write_text(SCRIPT)
     with contextlib.ExitStack() as stack:
 
@@ -56,7 +56,7 @@ def executor(make: Make) -> Iterator[LocalExecutor]:
 
 
 def attempt_of(root: Path, code: str, *words: str, **fields: object) -> Attempt:
-    """An attempt that runs `code` with `words` behind it."""
+    """Return an attempt that runs `code` with the arguments `words`."""
     fields["log"] = str(root / "log")
     attempt = forking.attempt_of(root, code, *words)
     return dataclasses.replace(attempt, **fields)  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def open_files() -> int:
 
 
 def leave_dead_runner(attempt: Attempt) -> None:
-    """The directory as a runner leaves it that was killed in an earlier boot."""
+    """Create the directory of a runner that was killed before a reboot."""
     directory = Path(attempt.directory)
     directory.mkdir()
     (directory / STARTED).write_text(json.dumps(identity(os.getpid()) | {"boot_id": "earlier"}))
@@ -359,7 +359,7 @@ def test_a_runner_that_cannot_start_is_lost(executor: LocalExecutor, tmp_path: P
     attempt = attempt_of(tmp_path, "pass")
     Path(attempt.directory).mkdir()
     executor.submit(attempt_of(tmp_path, "pass", working_dir=str(tmp_path)))
-    until_over(executor)  # this one is fine; now one whose record is damaged
+    until_over(executor)  # this one is valid; next, one with a damaged record
     (Path(attempt.directory) / EXIT).write_text("{torn")
     executor.submit(attempt)
     assert until_over(executor).state is JobState.LOST
@@ -395,7 +395,7 @@ def test_a_record_that_no_runner_writes_is_none(
         {"pid": "1", "start_time": 1, "boot_id": "x"},
         {"pid": 1, "start_time": 1.5, "boot_id": "x"},
         {"pid": 1, "start_time": 1, "boot_id": None},
-        identity(os.getpid()),  # it lives and is no runner of this attempt
+        identity(os.getpid()),  # it lives, but is not the runner of this attempt
     ],
 )
 def test_a_runner_that_cannot_be_one_is_not_watched(
@@ -437,7 +437,7 @@ def test_a_directory_that_cannot_be_opened_at_once_is_opened_later(
 def test_a_link_in_the_place_of_the_directory_is_none(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
-    """Nothing is written where it leads, and the runner finds its place again."""
+    """Nothing is written to the target, and the runner finds its directory again."""
     (tmp_path / "elsewhere").mkdir()
     code = (
         "import os\nhere = os.path.dirname(os.environ['AUTOFINETUNE_REPORT_FILE'])\n"
@@ -515,10 +515,10 @@ def test_a_runner_that_another_tuner_just_started_is_waited_for(
     other.submit(attempt)
     started, hidden = Path(attempt.directory) / STARTED, tmp_path / "hidden"
     wait_until(lambda: started.exists() and b"cgroups" in started.read_bytes())  # the last time
-    started.rename(hidden)  # as before the other one has written it
+    started.rename(hidden)  # as if the other one had not yet written it
     executor.submit(attempt)
     job = executor._jobs[attempt.key]
-    while job.pidfd is not None:  # the second runner sees that it is not wanted
+    while job.pidfd is not None:  # the second runner sees that it is not needed
         assert executor.poll(1.0) == []
     assert executor.poll(0.0) == []
     hidden.rename(started)
@@ -553,13 +553,13 @@ def test_trials_end_with_the_tuner_where_they_are_to(make: Make, tmp_path: Path)
     assert (record["why"], record["returncode"]) == ("tuner_died", -signal.SIGTERM)
 
 
-# --- a machine without room ---------------------------------------------------------------------
+# --- a machine without resources ----------------------------------------------------------------
 
 
 def refuse_at_first(
     monkeypatch: pytest.MonkeyPatch, times: int, code: int, target: object, name: str
 ) -> list[object]:
-    """Let the first calls of a function fail; returns those that were let through."""
+    """Make the first calls of a function fail; return the list of later calls."""
     real = getattr(target, name)
     refused: list[object] = []
     done: list[object] = []
@@ -623,7 +623,7 @@ def test_nothing_is_left_open_of_what_goes_on(
     )
     first.submit(watched)
     wait_until((Path(watched.directory) / STARTED).exists)
-    second.submit(watched)  # attached: not its own child
+    second.submit(watched)  # attached to, so not its own child
     with monkeypatch.context() as patched:
         refuse_at_first(patched, 1, errno.EMFILE, os, "pidfd_open")
         first.submit(unwatched)
@@ -685,7 +685,7 @@ def test_a_report_behind_megabytes_of_junk_is_found(
 
 
 def on_a_card(make: Make, tmp_path: Path, readings: list[int]) -> Observation:
-    """Run a trial on a card whose used memory is read so; the last reading stays."""
+    """Run a trial on a card with these readings of used memory; the last one repeats."""
 
     def look() -> dict[str, Card]:
         used = readings.pop(0) if len(readings) > 1 else readings[0]
@@ -721,7 +721,7 @@ def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
         min_free_gpu_gb=20,
     )
     assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
-    assert executor.obstacle("1") == ""  # nobody knows
+    assert executor.obstacle("1") == ""  # its use is unknown
     used[0] = 60 << 30
     assert executor.obstacle("0") == ""
     executor.close()
@@ -735,7 +735,7 @@ def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(
     assert one.obstacle("0") == one.obstacle("0") == ""
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
     one.submit(attempt_of(tmp_path, wait, slot="0"))
-    one.close()  # as when its tuner is killed
+    one.close()  # as if its tuner was killed
     assert "is held by another run" in two.obstacle("0")
     (tmp_path / "go").touch()
     while two.obstacle("0"):
@@ -751,7 +751,7 @@ GIB = 1 << 30
 
 
 def waiting(root: Path, number: int, slot: str) -> Attempt:
-    """A trial that ends once there is a file of its number."""
+    """Return a trial that ends once a file with its number exists."""
     directory = str(root / f"attempt-{number}")
     return attempt_of(root, WAIT.format(number), trial=number, slot=slot, directory=directory)
 
@@ -783,7 +783,7 @@ def test_a_second_trial_waits_until_the_card_has_room_for_it(make: Make, tmp_pat
         PLACES,
         look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 * GIB)},
     )
-    assert executor.poll(0.0) == []  # nothing runs, and nobody is asked
+    assert executor.poll(0.0) == []  # nothing runs, so no card is queried
     executor.submit(waiting(tmp_path, 0, "0.1"))
     assert executor.obstacle("0.2") == ""
     used[0] = 50 * GIB
@@ -791,8 +791,8 @@ def test_a_second_trial_waits_until_the_card_has_room_for_it(make: Make, tmp_pat
     assert executor.poll(0.0) == []
     used[0] = 40 * GIB  # the peak is remembered
     assert executor.obstacle("0.2") == (
-        "30.0 GiB of the card will be left beside its 1 running, and each trial may need 50.0 "
-        "(as one has used)"
+        "30.0 GiB of the card will be left with 1 running, and each trial may need 50.0 "
+        "(the most one has used)"
     )
     used[0] = 0
     (tmp_path / "go0").touch()
@@ -820,7 +820,7 @@ def test_devices_that_are_divided_otherwise_after_a_resume_wait_for_what_runs_th
     first.close()
     executor = make([Slot(now), Slot("2.1")])
     executor.submit(waiting(tmp_path, 3, before))
-    assert executor.obstacle(now) == f"trial 3 of before `resume` still runs on {before}"
+    assert executor.obstacle(now) == f"trial 3 from before `resume` is still running on {before}"
     assert executor.obstacle("2.1") == ""
     (tmp_path / "go3").touch()
     until_over(executor)

@@ -31,7 +31,7 @@ HOLD = (
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of modules that lie neither beside the script nor in the package folders."""
+    """A directory of modules, neither beside the script nor in the package folders."""
     folder = tmp_path / "library"
     folder.mkdir()
     before = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
@@ -41,7 +41,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The directory of a script that does what its argument says."""
+    """The directory of a script that executes its argument."""
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / SCRIPT).write_text("import sys; exec(sys.argv.pop(1))")
@@ -53,7 +53,7 @@ def log_of(attempt: Attempt) -> str:
 
 
 def was_forked(attempt: Attempt) -> bool:
-    """Whether a finished trial found what the server had imported for it."""
+    """Whether a finished trial found modules imported by the server."""
     return log_of(attempt).strip().endswith("True")
 
 
@@ -70,7 +70,7 @@ def test_the_runner_is_a_fork_and_nothing_of_it_is_left(root: Path) -> None:
             attempt = attempt_of(root, IS_FORK, name=str(number))
             assert run(attempt, made).state is JobState.EXITED
             assert was_forked(attempt)
-        # A zombie has no start time: only the runner in waiting is left.
+        # A zombie has no start time: only the spare runner is left.
         wait_until(lambda: len(children_of(made.pid)) == 1)
 
 
@@ -107,7 +107,7 @@ def test_a_variable_of_its_own_that_is_read_early_starts_it_the_ordinary_way(roo
             run(attempt, made)
             assert not was_forked(attempt)
         assert notices[1:] == [
-            "preload: trials whose own OMP_NUM_THREADS differs import for themselves"
+            "preload: trials with a different OMP_NUM_THREADS do their own imports"
         ]
         attempt = attempt_of(root, IS_FORK, name="common")
         run(attempt, made)
@@ -328,11 +328,11 @@ UNSAFE = {
     "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), name='Helper',"
     " daemon=True).start()": "the imports started a thread (Helper)",
     "import _thread, time\n_thread.start_new_thread(time.sleep, (99,))": (
-        "the imports started threads (1) that do not end for a fork"
+        "the imports started threads (1) that do not stop for a fork"
     ),
     "import ctypes\nlibc = ctypes.CDLL(None)\nthread = ctypes.c_ulong()\n"
     "libc.pthread_create(ctypes.byref(thread), None, libc.pause, None)": (
-        "the imports started threads (1) that do not end for a fork"
+        "the imports started threads (1) that do not stop for a fork"
     ),
     "import socket\nlistener = socket.socket()\nlistener.listen()": "the imports keep socket:",
     "file = open(__file__)": "unsafe.py open",
@@ -348,7 +348,7 @@ UNSAFE = {
     "raise SystemExit(3)": "unsafe cannot be imported (SystemExit: 3)",
     "def f(:": "unsafe cannot be imported (SyntaxError: ",
     "import not_there": "unsafe cannot be imported (ModuleNotFoundError: ",
-    "import os\nos._exit(0)": "the process that imports died without a word",
+    "import os\nos._exit(0)": "the preload process died without output",
 }
 
 
@@ -368,12 +368,12 @@ def test_imports_that_make_forks_unsafe_are_told(root: Path, library: Path, code
     (root / "neighbour.py").write_text("")
     (root / "neighbours").mkdir()
     (root / "neighbours/__init__.py").write_text("")
-    (root / "colorsys.py").write_text("")  # which nobody has loaded yet
+    (root / "colorsys.py").write_text("")  # which is not loaded yet
     (library / "unsafe.py").write_text(code)
     notices: list[str] = []
     with server(root, ["unsafe"], notices=notices) as made:
         assert len(notices) == 1
-        assert notices[0].startswith("preload is off, every trial imports for itself: ")
+        assert notices[0].startswith("preload is off, every trial does its own imports: ")
         assert UNSAFE[code] in notices[0]
         assert made.pid is None
         wait_until(lambda: not list(running_from(library)))
@@ -420,7 +420,7 @@ def test_a_python_that_cannot_begin_is_told(root: Path) -> None:
     with server(root, environ={"PYTHONHOME": "/nowhere"}, notices=notices) as made:
         assert not made.is_ready()
     assert len(notices) == 1
-    assert "the process that imports died (" in notices[0]
+    assert "the preload process died (" in notices[0]
 
 
 def test_a_failing_customization_is_told(root: Path, library: Path) -> None:
@@ -444,7 +444,7 @@ def test_a_broken_answer_is_told(root: Path, library: Path) -> None:
     assert "preload is off" in notices[0]
 
 
-# --- a machine without room ---------------------------------------------------------------------
+# --- a machine without resources ----------------------------------------------------------------
 
 
 def test_a_fork_that_the_machine_refuses_may_be_tried_again(root: Path, library: Path) -> None:
@@ -494,7 +494,7 @@ def test_a_server_that_is_killed_leaves_its_trials_and_ordinary_starts(root: Pat
             until_over(executor)
             assert not was_forked(attempt)
         assert len(notices) == 2
-        assert "preload is off, every trial imports for itself: " in notices[1]
+        assert "preload is off, every trial does its own imports: " in notices[1]
         (root / "go").touch()
         news = until_over(executor)
         assert (news.state, news.exit is not None) == (JobState.EXITED, True)
@@ -502,7 +502,7 @@ def test_a_server_that_is_killed_leaves_its_trials_and_ordinary_starts(root: Pat
 
 
 def running_from(folder: Path) -> Iterator[str]:
-    """Processes that find their modules in this folder, other than we."""
+    """Return other processes that import modules from this folder."""
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if str(folder).encode() in path.read_bytes() and path.parent.name != str(os.getpid()):
@@ -597,7 +597,7 @@ with ready_server(root) as forks:
 
 @pytest.fixture
 def killed_tuner(root: Path) -> Iterator[int]:
-    """A tuner that was killed while a trial of its ran; yields the pid of its server."""
+    """A tuner that was killed while its trial was running; yields the pid of its server."""
     command = [sys.executable, "-c", TUNER, str(root), HOLD]
     tuner = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     assert tuner.stdout is not None

@@ -1,4 +1,4 @@
-"""Runners that are stopped or deaf, as processes without a trial."""
+"""Stopped and unresponsive runners, as processes without a trial."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Look = Callable[[Patience], None]
 
 @pytest.fixture
 def look(clock: Clock, runner: subprocess.Popen[bytes]) -> Iterator[Look]:
-    """Looks at the runner a second later."""
+    """Check the runner a second later."""
     pidfd = os.pidfd_open(runner.pid)
 
     def look_later(waiting: Patience) -> None:
@@ -87,7 +87,7 @@ def test_it_is_looked_at_once_a_second(clock: Clock, runner: subprocess.Popen[by
     waiting = Patience(None, 1.0)
     assert waiting.until_next_look == LOOK_S
     clock.now += LOOK_S / 2
-    waiting.see_to(0, 0)  # or this would be an error
+    waiting.see_to(0, 0)  # otherwise this would be an error
     assert waiting.until_next_look == LOOK_S / 2
     clock.now += LOOK_S
     assert waiting.until_next_look == 0.0
@@ -105,7 +105,7 @@ def test_one_that_works_far_beyond_its_limit_is_killed(
     assert waiting.killed_for == "timeout"
     assert waiting.seconds > 10.0
     assert runner.wait() == -signal.SIGKILL
-    look(waiting)  # it is gone, and that is no error
+    look(waiting)  # it is gone, which is not an error
 
 
 def test_one_that_is_stopped_again_and_again_is_killed(

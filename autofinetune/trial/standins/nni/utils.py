@@ -1,4 +1,4 @@
-"""`nni.utils` as far as training scripts use it."""
+"""A substitute for `nni.utils`, as far as training scripts use it."""
 
 from autofinetune.trial.nni import merge_parameter
 

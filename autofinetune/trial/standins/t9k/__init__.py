@@ -1,1 +1,1 @@
-"""`t9k` in a trial whose Python does not have TensorStack's SDK: only its `tuner`."""
+"""A substitute for `t9k` in a trial whose Python lacks TensorStack's SDK: only its `tuner`."""

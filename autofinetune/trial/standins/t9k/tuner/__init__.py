@@ -1,6 +1,6 @@
-"""The calls of `t9k.tuner` for scripts of AutoTuneExperiments; they have the meaning of NNI's.
+"""The functions of `t9k.tuner` for scripts of AutoTuneExperiments; they work like NNI's.
 
-Their names are those in TensorStack's documentation of its SDK, docs/tool/tensorstack-sdk.
+The names are from TensorStack's SDK documentation, docs/tool/tensorstack-sdk.
 """
 
 from __future__ import annotations
