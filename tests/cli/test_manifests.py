@@ -165,7 +165,7 @@ def test_a_volume_is_a_directory_of_this_machine(workplace: Workplace) -> None:
         "run", "m.yaml", "--gpu=cpu", "--volume=dat=there", "--volume=data=there"
     )
     assert wrong.code == 2
-    assert "--volume=dat=...: there is no volume 'dat'; it has: claim, data" in wrong.err
+    assert "--volume=dat=...: there is no volume 'dat'; there are: claim, data" in wrong.err
     for volume, why in (("data", "is not of the form NAME=DIR"), ("data=no", "no directory")):
         wrong = workplace.run("run", "m.yaml", "--gpu=cpu", f"--volume={volume}")
         assert wrong.code == 2
@@ -247,7 +247,7 @@ def test_that_a_run_has_no_end_is_told_unless_the_command_line_has_one(
     text = swap(nni(f"{sys.executable} tell.py"), "maxTrialNumber: 10\n", "")
     done = run(workplace, text, "--dry-run", *words)
     assert done.code == 0, done.err
-    assert ("it goes on until you stop it" in done.out + done.err) is not bool(words)
+    assert ("the run continues until you stop it" in done.out + done.err) is not bool(words)
 
 
 def test_options_of_the_command_line_go_first(workplace: Workplace) -> None:
@@ -549,7 +549,7 @@ def test_what_is_wrong_in_a_search_is_told_with_its_line(workplace: Workplace) -
     (workplace.root / "sweep.yaml").write_text(swap(SWEEP, "random", "custom"))
     done = workplace.run("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
     assert done.code == 2
-    assert "sweep.yaml:2:9 method custom is a search in code of your own" in done.err
+    assert "sweep.yaml:2:9 method custom is a search by your own code" in done.err
     assert (
         "TIP   to run it anyway: autofinetune train.py --param_file=sweep.yaml --gpu=cpu:1 "
         "--dry_run --tuning_strategy=tpe"

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def build(folder: Path, **changes: Any) -> Config:
-    """A config from the least options, some changed; None leaves one out."""
+    """Build a config from the minimal options with changes; None removes one."""
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
@@ -126,7 +126,7 @@ def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
     assert (given.evaluator, given.nni_wire) == ("populationbased", True)
     assert build(folder, nni_wire=False) == build(folder)
     described = describe(build(folder))
-    del described["nni_wire"]  # as in a run from before there was a choice
+    del described["nni_wire"]  # as in a run recorded before the option existed
     assert not from_description(described).nni_wire
 
 

@@ -1,4 +1,4 @@
-"""What a trial runs: read back as written, and every mistake in it."""
+"""Programs of trials: reading back what was written, and every mistake."""
 
 from __future__ import annotations
 
