@@ -1,7 +1,7 @@
-"""What can go wrong because of the world or the user, each with its exit code.
+"""Expected errors, caused by the user or the environment, each with its exit code.
 
-Every error carries a message of three parts: what is wrong, what is allowed, what to do next.
-`cli.main` is the one place that turns them into text; a bug keeps its traceback.
+Every message has three parts: what is wrong, what is allowed, what to do next. Only `cli.main`
+turns errors into text; a bug keeps its traceback.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class AutofinetuneError(Exception):
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong with an option of a run; whoever shows it knows what the option is called.
+    """A problem with an option of a run, independent of how the option is spelled when shown.
 
     Args:
-        option: its name, such as `popsize`; empty for a mistake about no option.
-        problem: what is wrong, as it follows the option and its value: `must be above 0`.
-        value: what was given; None if the problem says all.
-        part: the part of the value that is wrong, such as `tasks[0]`; it is named instead.
-        is_sentence: whether the problem says all by itself.
+        option: its name, such as `popsize`; empty if the mistake is not about an option.
+        problem: what is wrong, worded to follow the option and its value: `must be above 0`.
+        value: the value that was given; None to leave it out of the message.
+        part: the part of the value that is wrong, such as `tasks[0]`; shown instead of the option.
+        is_sentence: whether the problem is a complete message by itself.
     """
 
     option: str
@@ -42,14 +42,14 @@ class Mistake:
     is_sentence: bool = False
 
     def __str__(self) -> str:
-        """Return it in the words of the command line."""
+        """Return the message as the command line words it."""
         return self.worded("--")
 
     def worded(self, dashes: str = "") -> str:
-        """Return it with the option named as the command line, Python or a file name it.
+        """Return the message with the option spelled for the command line, Python or a file.
 
         Args:
-            dashes: what stands before the name of an option.
+            dashes: the prefix of option names.
         """
         if self.is_sentence or not (self.option or self.part):
             return self.problem
@@ -61,7 +61,7 @@ class Mistake:
 
 
 class UsageError(AutofinetuneError):
-    """The command line, a file or an argument is wrong; nothing was started."""
+    """A wrong command line, file or argument; nothing was started."""
 
     exit_code = 2
 
@@ -72,7 +72,7 @@ class UsageError(AutofinetuneError):
         self.mistake = message
 
     def about(self, option: str) -> None:
-        """Say which option it is about, unless it says that itself."""
+        """Set the option that the mistake is about, unless it already names one."""
         if not self.mistake.option:
             self.mistake = dataclasses.replace(self.mistake, option=option)
 
@@ -80,7 +80,7 @@ class UsageError(AutofinetuneError):
 class ConfigError(UsageError):
     """All mistakes found in one source, reported at once.
 
-    `found` are those mistakes, and `mistakes` the same in words.
+    `found` holds the mistakes, `mistakes` their messages.
     """
 
     def __init__(
@@ -101,28 +101,28 @@ class AllTrialsFailed(AutofinetuneError):
 
 
 class InternalError(AutofinetuneError):
-    """Something that should not happen happened while a run was going on."""
+    """A bug that showed during a run."""
 
     exit_code = 3
 
 
 class EnvironmentProblem(AutofinetuneError):
-    """The machine lacks something: disk, permission, device, journal."""
+    """A problem of the machine: disk space, permission, device or journal."""
 
     exit_code = 4
 
 
 class DiskFull(EnvironmentProblem):
-    """A write that may succeed later: no space, or a read-only file system."""
+    """A failed write that may succeed later: no space, or a read-only file system."""
 
 
 class DirectoryBusy(AutofinetuneError):
-    """Another tuner is at work in the output directory."""
+    """Another tuner is running in the output directory."""
 
     exit_code = 5
 
 
 def did_you_mean(word: str, known: Iterable[str], show: Callable[[str], str] = repr) -> str:
-    """The end of a message about a word that is unknown: what it may have meant, or nothing."""
+    """Return a suggestion to append to a message about an unknown word; empty if none is close."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {show(close[0])}?)" if close else ""

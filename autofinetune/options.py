@@ -1,4 +1,4 @@
-"""The settings of a plug-in: what there is, what is allowed, and how text becomes a value."""
+"""The settings of a plug-in: their names, allowed values and parsing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 @dataclass(frozen=True)
 class Option:
-    """One setting. It has the type of its default: yes or no, a whole number, a number or a word.
+    """One setting, of the type of its default: a bool, a whole number, a number or a word.
 
-    `least` and `most` bound numbers, both included; `words` are all that a word may be, in lower
-    case. `also` are names that other tools give the same setting.
+    `least` and `most` are the inclusive bounds of a number; `words` are the allowed words, in
+    lower case. `also` holds the names of the same setting in other tools.
     """
 
     default: bool | int | float | str
@@ -29,7 +29,7 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What a person may give, in words."""
+        """The allowed values, in words for messages."""
         if isinstance(self.default, bool):
             return "true or false"
         if self.words:
@@ -40,7 +40,11 @@ class Option:
         return f"{kind} of at least {self.least:g}" if math.isfinite(self.least) else kind
 
     def read(self, value: object) -> bool | int | float | str:
-        """The value that text or a number stands for; raises ValueError."""
+        """Parse a value from text or a number.
+
+        Raises:
+            ValueError: it is not allowed.
+        """
         text = str(value).strip().lower()
         if isinstance(self.default, bool):
             if text not in _BOOLS:
@@ -68,11 +72,13 @@ def read_options(
     flag: str = "strategy_options",
     command: str = "strategies",
 ) -> dict[str, Any]:
-    """A value for every known option.
+    """Return a value for every known option.
 
     Args:
-        owner: whose options they are, as messages name it.
-        flag: the option of the command line that gave them.
+        owner: the plug-in that has the options, as named in messages.
+        known: the options that exist, by name.
+        given: the values given, by name.
+        flag: the command-line option that gave them.
         command: the command that lists them.
 
     Raises:

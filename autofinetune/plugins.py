@@ -1,6 +1,6 @@
-"""Implementations by name: those of this package, and those that other packages add.
+"""Implementations by name, from this package and from other packages.
 
-A package adds one by an entry point, for instance in its setup.cfg:
+A package adds one through an entry point, for example in its setup.cfg:
 
     [options.entry_points]
     autofinetune.strategies =
@@ -16,11 +16,11 @@ from typing import Any
 
 
 class PlugIns(Mapping[str, str]):
-    """Name to place, `module:attribute`; an own name is never replaced.
+    """Mapping of names to places, `module:attribute`; other packages cannot replace our names.
 
     Args:
-        group: of the entry points, such as `autofinetune.strategies`.
-        own: the implementations of this package.
+        group: the group of the entry points, such as `autofinetune.strategies`.
+        own: the implementations in this package.
     """
 
     def __init__(self, group: str, own: Mapping[str, str]) -> None:
@@ -29,7 +29,7 @@ class PlugIns(Mapping[str, str]):
 
     @functools.cached_property
     def _added(self) -> Mapping[str, str]:
-        """Those of other packages; looked for when a name is not ours, which takes a while."""
+        """The implementations in other packages; slow, so read only for names not in `own`."""
         from importlib.metadata import entry_points
 
         return {one.name: one.value for one in entry_points(group=self.group)}
@@ -47,7 +47,7 @@ class PlugIns(Mapping[str, str]):
         """Import the implementation called `name`.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such implementation.
         """
         module, _, attribute = self[name].partition(":")
         return getattr(importlib.import_module(module), attribute)

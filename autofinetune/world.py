@@ -1,4 +1,4 @@
-"""What the tuner takes of the world besides processes and files: all of it can be replaced."""
+"""What the tuner uses of its environment besides processes and files; tests replace it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-# What may be over the next time: no space, no memory for a fork, too many open files.
+# Errors that may be gone on a retry: no space, no memory to fork, too many open files.
 TRANSIENT = NO_SPACE | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR}
 
 
@@ -19,11 +19,11 @@ class World:
 
     Args:
         now: the wall clock in seconds since 1970.
-        monotonic: a clock in seconds that nobody sets.
-        free_gb: GiB of free disk where the output lies.
-        notice: takes a sentence for the person at the console.
-        sleep: waits so many seconds.
-        grace_s: how long a trial that was asked to end may take.
+        free_gb: free disk space in GiB in the output directory.
+        notice: shows a sentence at the console.
+        sleep: waits for a number of seconds.
+        grace_s: how many seconds a trial may take to exit after being asked to.
+        monotonic: a clock in seconds that is never set back.
     """
 
     now: Callable[[], float]

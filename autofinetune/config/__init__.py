@@ -1,1 +1,1 @@
-"""The options of a run, checked: what one is to do."""
+"""The options of a run and their checks."""

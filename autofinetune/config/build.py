@@ -1,4 +1,4 @@
-"""From the options of a run, or from their record, to its Config; all mistakes at once."""
+"""Build a Config from the options of a run, or from their record; report all mistakes at once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from autofinetune.space import Document, Space, load_space, read_space
 
 COMMAND_LINE = "the command line"
 DESCRIBED_IN = "the configuration in run.db"
-JOURNAL_TIP = "the journal was changed by something else; bring back a copy of it"
-# The keys of a config.yaml that are no options.
+JOURNAL_TIP = "the journal was modified by another program; restore a copy of it"
+# The keys of a config.yaml that are not options.
 OTHER_KEYS = ("script", "script_args", "script_options", "working_dir", "python", "passing",
               "command", "env", "framework", "tasks", "enqueued", "replayed", "earlier",
               "param_list")  # fmt: skip
@@ -32,9 +32,9 @@ DESCRIBED = frozenset({*KEPT, *OTHER_KEYS})
 
 @dataclass(frozen=True)
 class Names:
-    """The names that the tables of implementations allow; config knows no implementation.
+    """The names of the available implementations; config imports no implementation.
 
-    `strategy` gives the name that the table has for another spelling, or raises UsageError.
+    `strategy` returns the table's name for another spelling of it, or raises UsageError.
     """
 
     strategy: Callable[[str], str]
@@ -50,16 +50,17 @@ def build_config(
     """Check every option and the space at once.
 
     Args:
-        options: `script`, `param_file` (or `param_list` inline) and the options of the command
-            line by their long names with underscores; values may be text. Absent means default.
-        names: what there is to choose from.
-        working_dir: where trials run.
+        options: `script`, `param_file` (or `param_list` inline) and command-line options by their
+            long names with underscores; values may be text. Absent options get their defaults.
+        names: the names of the available implementations.
+        working_dir: the directory in which trials run.
         python: the interpreter of the script.
-        random_seed: for a run without a `seed`.
+        random_seed: the seed of a run without `seed`.
 
     Raises:
         ConfigError: all mistakes in the options, or all mistakes in the hyperparameter file, or
-            entries in the lists `enqueued` and `earlier` of a config.yaml that do not fit.
+            entries in `enqueued`, `earlier` or `replayed` of a config.yaml that do not fit the
+            space.
         UsageError: the hyperparameter file cannot be read.
     """
     mistakes: list[Mistake] = []
@@ -68,7 +69,7 @@ def build_config(
         values["seed"] = random_seed
     nni_wire: bool = values["nni_wire"]
     if nni_wire and options.get("evaluator") is None:
-        values["evaluator"] = "fulltrail"  # NNI's scripts load no model
+        values["evaluator"] = "fulltrail"  # NNI scripts do not load models
     check = _Checker(options, values, working_dir, mistakes)
     check.names(names)
     program = read_program(options, mistakes.append)
@@ -106,7 +107,7 @@ def build_config(
 
 
 class _Checker:
-    """Checks what needs more than one value to be seen, and keeps the mistakes."""
+    """Checks that involve several values; collects the mistakes."""
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class _Checker:
         self.mistakes.append(Mistake(option, sentence, is_sentence=True))
 
     def names(self, names: Names) -> None:
-        """Check the names of implementations, and spell them as their tables do."""
+        """Check the names of implementations and normalize their spelling."""
         tables = {"evaluator": names.evaluators, "schedule": names.schedules,
                   "assessor": names.assessors, "executor": names.executors}  # fmt: skip
         for option, known in tables.items():
@@ -147,27 +148,27 @@ class _Checker:
         if not script and self.options.get("command"):
             self._find_programs(program)
         elif not script:
-            self._sentence("", "the training script is missing; autofinetune train.py ...")
+            self._sentence("", "the training script is missing; run: autofinetune train.py ...")
         elif not Path(self.working_dir, script).is_file():
             self._sentence("script", f"there is no script {script!r} in {self.working_dir}")
 
     def _find_programs(self, program: Program) -> None:
-        """Each command must begin with a program that is there."""
+        """Check that each command begins with an existing program."""
         places = [(found[0], variables(env).get("PATH")) for found, env in program.started]
         for name, path in dict.fromkeys(places):
             inside = Path(self.working_dir, name)
             found = inside if "/" in name else name
             if not name.startswith("${") and shutil.which(found, path=path) is None:
-                why = "cannot be run" if inside.exists() else "is not there"
+                why = "is not executable" if inside.exists() else "was not found"
                 where = f"from {self.working_dir}" if "/" in name else "PATH was searched"
                 self._sentence("command", f"the program {name!r} of the command {why} ({where})")
 
     def direction(self) -> None:
-        """As `--direction` says, or the strategy's option `optimize_mode`, or the default."""
+        """Set the direction from `--direction`, the strategy's `optimize_mode`, or the default."""
         mode = self.values["strategy_options"].get("optimize_mode", "").lower()
         direction = self.values["direction"]
         if mode not in ("maximize", "minimize"):
-            return  # the strategy will say what is allowed
+            return  # the strategy reports what is allowed
         if self.options.get("direction") is None:
             self.values["direction"] = type(direction)(mode)
         elif mode != direction.value:
@@ -175,7 +176,7 @@ class _Checker:
             self.mistakes.append(Mistake("direction", why, direction.value))
 
     def size(self) -> None:
-        """The number of trials; rounds follow from it."""
+        """Check the number of trials and derive the number of rounds."""
         values = self.values
         each = values["popsize"] * values["repeats"]
         trials = values["max_trials"]
@@ -187,12 +188,12 @@ class _Checker:
             self._sentence(option, f"{factors} is above {MOST_TRIALS}")
 
     def ranks(self, program: Program) -> None:
-        """A process for each replica of the tasks."""
+        """Set one process for each replica of the tasks."""
         given, ranks = self.values["ranks_per_trial"], program.ranks
         if ranks is None:
             return
         if given not in (None, ranks):
-            why = f": the tasks of a trial are {ranks} processes; leave it out, or change their "
+            why = f": the tasks of a trial have {ranks} processes; leave it out, or change their "
             self.mistakes.append(Mistake("ranks_per_trial", f"{why}replicas", given))
         self.values["ranks_per_trial"] = ranks
 
@@ -216,12 +217,12 @@ class _Checker:
             self._sentence("script_args", str(error))
             return ()
         if found and any(is_shell_line(command) for command in program.commands):
-            why = "nothing can be added to the command, which is a line for a shell"
+            why = "nothing can be added to the command, which is a shell line"
             self._sentence("script_args", f"{found[0]}: {why}; change that line")
         return found
 
     def space(self) -> Space | None:
-        """The search space; mistakes inside its file are an error of their own."""
+        """Return the search space; mistakes inside its file are raised separately."""
         entries, file = self.options.get("param_list"), self.options.get("param_file")
         if entries is None and not file:
             why = "is missing; give the list of hyperparameters"
@@ -232,25 +233,25 @@ class _Checker:
                 return read_space(Document("param_list", {"param_list": entries}, {}))
             return load_space(Path(self.working_dir, str(file)))
         except ConfigError:
-            self.finish()  # show the command line's mistakes first, then the file's
+            self.finish()  # report the command line's mistakes before the file's
             raise
         except UsageError as error:
             self.mistakes.append(error.mistake)
             return None
 
     def no_masks(self, found: Sequence[str]) -> None:
-        """A config.yaml does not hold the secrets of its run."""
+        """Reject masked values: a config.yaml does not contain the secrets of its run."""
         for word in found:
             if word.endswith(f"={MASK}"):
                 name = option_name(word)
                 self._sentence(
                     "script_args",
-                    f"the value of {name} is not kept in the file; give all options for "
-                    f"train.py again on the command line, as in: {name} <value>",
+                    f"the value of {name} is not stored in the file; give all options for "
+                    f"train.py again on the command line, for example: {name} <value>",
                 )
 
     def knows_all_named(self, space: Space, program: Program) -> None:
-        """Each `${hparam:NAME}` must name a hyperparameter."""
+        """Check that each `${hparam:NAME}` names a hyperparameter."""
         named = (name for line in program.commands for word in line for name in named_in(word))
         for name in dict.fromkeys(named):
             if name not in space.names:
@@ -263,11 +264,11 @@ class _Checker:
             name = option_name(word)
             if name in searched or name in OWN_OPTIONS:
                 who = "searched" if name in searched else "passed by autofinetune"
-                self._sentence(option, f"{word}: {name} is {who} already; leave it out")
+                self._sentence(option, f"{word}: {name} is already {who}; leave it out")
 
 
 def usual_passing(nni_wire: bool) -> str:
-    """Return how a script gets hyperparameters before it has been examined."""
+    """Return the default way of passing hyperparameters, used until the script is examined."""
     return CALLS if nni_wire else OPTIONS
 
 
@@ -303,10 +304,10 @@ def _plain(value: Any) -> Any:
 
 
 def from_description(described: Mapping[str, Any]) -> Config:
-    """Return the Config that `describe` wrote.
+    """Return the Config described by the result of `describe`.
 
     Raises:
-        ConfigError: something in it is damaged.
+        ConfigError: the description is damaged.
     """
     values = described_values(described)
     program = read_program(described, _damaged)
@@ -332,7 +333,7 @@ def described_values(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the options in a description, all keys of which are checked.
 
     Raises:
-        ConfigError: something in it is damaged.
+        ConfigError: the description is damaged.
     """
     mistakes: list[Mistake] = []
     values = read_values(described, mistakes)
@@ -364,7 +365,7 @@ def _are_words(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value)
 
 
-_IS_TEXT = (lambda value: isinstance(value, str), "a text")
+_IS_TEXT = (lambda value: isinstance(value, str), "text")
 _OTHERS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "script": _IS_TEXT,
     "working_dir": _IS_TEXT,

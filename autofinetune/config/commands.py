@@ -1,30 +1,29 @@
 """The command of a trial as a template: a list of words, some of which are macros.
 
-    ${hyperparameters}   --name=value for each, as a train.py gets them
-    ${model_options}     --saved_params_dir=... and --model_path=..., as far as the script has them
-    ${saved_params_dir}  inside any word: the directory for the model of the trial
-    ${model_path}        inside any word: that of the model to continue from; without one the word
-                         is left out
+    ${hyperparameters}   --name=value for each, as for a train.py
+    ${model_options}     --saved_params_dir=... and --model_path=..., if the script has them
+    ${saved_params_dir}  inside any word: the directory for the trial's model
+    ${model_path}        inside any word: the directory of the model to continue; without one,
+                         the word is dropped
+    ${hparam:NAME}       inside any word: the value of a hyperparameter, empty if inactive
 
-    ${hparam:NAME}       inside any word: the value of one, empty where it is not active
-
-The others are those of W&B sweeps, where a value is written as Python's `str` has it, and nested
-hyperparameters are one mapping, except where each is an override of Hydra, `outer.inner=value`:
+The others are the macros of W&B sweeps. They format values with Python's `str` and nested
+hyperparameters as one mapping, except as overrides of Hydra, `outer.inner=value`:
 
     ${env}                      /usr/bin/env
     ${interpreter}              the Python that runs the tuner
     ${args}                     --name=value
     ${args_no_equals}           --name value, in two words
-    ${args_no_hyphens}          name=value, as Hydra has it
-    ${args_no_boolean_flags}    --name for True, nothing for False, else --name=value
+    ${args_no_hyphens}          name=value, as for Hydra
+    ${args_no_boolean_flags}    --name for True, nothing for False, otherwise --name=value
     ${args_append_hydra}        +name=value
     ${args_override_hydra}      ++name=value
     ${args_json}                all of them as one JSON object
-    ${args_json_file}           the name of a file that holds it
-    ${envvar:NAME}              inside any word: a variable of the environment, NAME if it is unset
-    $${                         inside any word: ${ itself
+    ${args_json_file}           the name of a file with that object
+    ${envvar:NAME}              inside any word: an environment variable, or NAME if it is unset
+    $${                         inside any word: a literal ${
 
-All but those that say so count only as a whole word, and no word is ever read by a shell.
+Macros not marked "inside any word" must be a whole word. No word is ever interpreted by a shell.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ from autofinetune.visible import as_text
 
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
 SAVED_DIR_MACRO, MODEL_PATH_MACRO = "${saved_params_dir}", "${model_path}"
-# As the value of a constant: the directory of the model that a trial continues (its own where it
-# continues none), and of its own model.
+# Values of constants: the directory of the model that a trial continues (its own if it continues
+# none), and the directory of its own model.
 CHECKPOINT_TO_LOAD, CHECKPOINT_TO_SAVE = "${load_checkpoint_dir}", "${save_checkpoint_dir}"
 JSON_FILE = "${args_json_file}"
 _ENVVAR = re.compile(r"\$\{envvar:([^}]*)\}")
@@ -55,9 +54,9 @@ _NOT_PLAIN = re.compile(r"[|&;<>()$`\\*?\[\]{}!#~\n]|^\s*\w+=")
 
 @dataclass(frozen=True)
 class Given:
-    """What the macros stand for in one trial.
+    """The values of the macros in one trial.
 
-    `flat` is by the names of options, `nested` as the format of the space hands it to a trial.
+    `flat` maps option names to values; `nested` is what the space's format passes to a trial.
     """
 
     interpreter: str
@@ -71,7 +70,7 @@ class Given:
 
 
 def expand(template: Sequence[str], given: Given) -> tuple[str, ...]:
-    """The words of the command of one trial."""
+    """Return the words of the command of one trial."""
     words: list[str] = []
     saved, path = literal(given.saved_params_dir), literal(given.model_path)
     for word in with_directories(template, saved, path):
@@ -81,7 +80,7 @@ def expand(template: Sequence[str], given: Given) -> tuple[str, ...]:
 
 
 def with_directories(words: Sequence[str], saved_params_dir: str, model_path: str) -> list[str]:
-    """Return the words with the directories of a trial in the place of their macros."""
+    """Return the words with the directories of a trial in place of their macros."""
     return [
         word.replace(SAVED_DIR_MACRO, saved_params_dir).replace(MODEL_PATH_MACRO, model_path)
         for word in words
@@ -90,12 +89,12 @@ def with_directories(words: Sequence[str], saved_params_dir: str, model_path: st
 
 
 def as_json(nested: Mapping[str, Any]) -> str:
-    """The hyperparameters of a trial as one JSON object in ASCII."""
+    """Return the hyperparameters of a trial as one JSON object in ASCII."""
     return json.dumps(nested)
 
 
 def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
-    """The words before the first that depends on the trial: the program, to be asked things."""
+    """Return the leading words that do not depend on the trial, to run as `... --help`."""
     fixed: list[str] = []
     for word in template:
         if is_of_a_trial(word):
@@ -105,26 +104,26 @@ def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
 
 
 def is_of_a_trial(word: str) -> bool:
-    """Whether a word of a template stands for other words in every trial."""
+    """Return whether a word of a template differs between trials."""
     if word in _WHOLE:
         return word not in _OF_EVERY_TRIAL
     return SAVED_DIR_MACRO in word or MODEL_PATH_MACRO in word or bool(named_in(word))
 
 
 def hparam(name: str) -> str:
-    """The macro for the value of one hyperparameter."""
+    """Return the macro for the value of one hyperparameter."""
     return f"${{hparam:{name}}}"
 
 
 def named_in(word: str) -> list[str]:
-    """The hyperparameters whose values stand inside a word of a template."""
+    """Return the names of the hyperparameters used inside a word of a template."""
     if word in _WHOLE:
         return []
     return [found[2] for found in _INSIDE.finditer(word) if found[2] is not None]
 
 
 def unknown_macro(word: str) -> str:
-    """Why a word cannot stand in a template, or nothing."""
+    """Return why a word is not allowed in a template; empty if it is."""
     if not _MACRO.match(word) or word in (*_WHOLE, SAVED_DIR_MACRO, MODEL_PATH_MACRO):
         return ""
     if _ENVVAR.match(word) or _HPARAM.match(word):
@@ -134,18 +133,18 @@ def unknown_macro(word: str) -> str:
 
 
 def literal(word: str) -> str:
-    """The word of a template that stands for this word, whatever is in it."""
+    """Escape a word so that a template reproduces it literally."""
     return word.replace("${", "$${")
 
 
 def of_line(line: str) -> tuple[str, ...]:
-    """The words of a command line of a shell.
+    """Return the words of a shell command line.
 
-    A plain one is divided; one with anything that a shell would treat, or that begins with a word
-    which is no program, is left to bash.
+    A plain line is split; a line with shell syntax, or that begins with a shell builtin, becomes
+    `bash -c LINE`.
 
     Raises:
-        ValueError: a quotation mark has no partner.
+        ValueError: a quotation mark is not closed.
     """
     if _NOT_PLAIN.search(line):
         return ("bash", "-c", line)
@@ -154,12 +153,12 @@ def of_line(line: str) -> tuple[str, ...]:
 
 
 def is_shell_line(words: Sequence[str]) -> bool:
-    """Whether a command is `bash -c LINE` or its like, so that words after it are not its own."""
+    """Return whether a command is `bash -c LINE` or similar, to which no words can be added."""
     return len_of_shell_line(words) > 0
 
 
 def len_of_shell_line(words: Sequence[str]) -> int:
-    """How many words a `bash -c LINE`, `bash -ec LINE` or `bash -e -c LINE` has; else 0."""
+    """Return the length of `bash -c LINE`, `bash -ec LINE` or `bash -e -c LINE`; else 0."""
     if not words or PurePath(words[0]).name not in _SHELLS:
         return 0
     for place, word in enumerate(words[1:-1], start=1):

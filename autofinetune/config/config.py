@@ -1,4 +1,4 @@
-"""Everything that decides what a run does, as one frozen Config; `build` makes it."""
+"""The frozen configuration of a run; `build` makes it."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ def _direction(value: Any) -> Direction:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that decides what a run does, except where its output lies.
+    """Everything that determines what a run does, except its output directory.
 
-    The fields that are options have their text there. Of the others:
+    Fields that are options are documented by their help text. The other fields:
 
     Args:
-        script: the training script; empty where `program` has a command.
-        space: what is searched.
-        working_dir: where trials run.
+        script: the training script; empty if `program` has a command.
+        space: the search space.
+        working_dir: the directory in which trials run.
         python: the interpreter of the script.
-        script_args: options for train.py, `--key=value` each.
-        script_options: what `train.py --help` names; None if nobody asked.
+        script_args: options for train.py, each as `--key=value`.
+        script_options: the options that `train.py --help` lists; None if it was not run.
         enqueued: configurations to try first.
-        earlier: the trials of each earlier run to learn from, as {"params", "merit"}.
-        replayed: if any, nothing is searched: these are trained one after the other, each with the
-            model of the one before.
-        passing: how the script gets its hyperparameters.
+        earlier: for each earlier run to learn from, its trials as {"params", "merit"}.
+        replayed: configurations to train one after the other, each continuing the model of the
+            previous one; if there are any, nothing is searched.
+        passing: how hyperparameters are passed to the script.
         program: what a trial runs instead of a train.py.
         safety, placement, scoring: the options for failures, devices and scores.
     """
@@ -73,7 +73,7 @@ class Config:
     space: Space
     working_dir: str
     python: str
-    popsize: int = option("N", SEARCH, "candidates in a round", _COUNT, 5, is_basic=True)
+    popsize: int = option("N", SEARCH, "candidates per round", _COUNT, 5, is_basic=True)
     round: int = option("N", SEARCH, "number of rounds", _COUNT, 10, is_basic=True)
     max_trials: int | None = option(
         "N", SEARCH, "total number of trials; overrides --round", _COUNT, unset="popsize x round"
@@ -92,13 +92,13 @@ class Config:
     )  # fmt: skip
     schedule: str = option(
         "WORD", SEARCH,
-        "async: a free slot gets a new trial immediately; round: a round waits for the one "
-        "before, and equal seeds give equal searches",
+        "async: a free slot gets a new trial immediately; round: each round waits for the "
+        "previous one, and equal seeds give equal searches",
         text, "async",
     )  # fmt: skip
     seed: int = option(
         "N", SEARCH, "makes the search repeatable, with --schedule=round",
-        whole(0), 0, unset="drawn and recorded", is_basic=True,
+        whole(0), 0, unset="random, and recorded", is_basic=True,
     )  # fmt: skip
     repeats: int = option(
         "N", SEARCH, "train each configuration N times and use the mean, for noisy scores",
@@ -130,8 +130,8 @@ class Config:
     )  # fmt: skip
     exploit: str = option(
         "RULE", TRIALS,
-        "which models populationbased continues: truncation: each member its own, and the worst "
-        "those of the best; better_half: those of the better half",
+        "which models populationbased continues; truncation: each member continues its own, and "
+        "the worst members those of the best; better_half: those of the better half",
         one_of("truncation", "better_half"), "truncation",
     )  # fmt: skip
     warm_args: tuple[str, ...] | None = option(
@@ -140,16 +140,16 @@ class Config:
     )  # fmt: skip
     nni_wire: bool = option(
         "", TRIALS,
-        "for scripts that use NNI: hyperparameters by get_next_parameter and no options",
+        "for scripts that use NNI: pass hyperparameters by get_next_parameter, not as options",
         flag, False,
     )  # fmt: skip
     max_seconds: float | None = option(
-        "SECONDS", TIME, "start no trial after this many seconds of work",
+        "SECONDS", TIME, "start no more trials after this many seconds of running time",
         SECONDS, unset="no limit",
     )  # fmt: skip
     on_timeout: str = option(
         "WHAT", TIME,
-        "at the limit of --max_seconds, drain: let running trials finish; kill: end them",
+        "when --max_seconds is reached, drain: let running trials finish; kill: end them",
         one_of("drain", "kill"), "drain",
     )  # fmt: skip
     trial_timeout: float | None = option(
@@ -166,7 +166,7 @@ class Config:
         pairs, {}, unset="none",
     )  # fmt: skip
     stop_grace: float = option(
-        "SECONDS", TIME, "how long a stopped trial may take to end by itself",
+        "SECONDS", TIME, "how long a stopped trial may take to exit before it is killed",
         number(least=0, what="a number of seconds of at least 0"), 30.0,
     )  # fmt: skip
     name: str = option(
@@ -185,15 +185,15 @@ class Config:
 
     @property
     def members_have_models(self) -> bool:
-        """Whether a member continues its own model where models are continued.
+        """Whether each member of the population continues its own model.
 
-        Several trials of one configuration have no one model to continue.
+        False with repeats: several trials of one configuration leave no single model to continue.
         """
         return self.exploit == "truncation" and self.repeats == 1
 
     @property
     def planned(self) -> int:
-        """How many trials the run is to have."""
+        """The planned number of trials."""
         return self.max_trials or self.popsize * self.round * self.repeats
 
     @property
@@ -202,13 +202,13 @@ class Config:
 
     @property
     def called(self) -> str:
-        """What a trial runs, as a person would call it."""
+        """The name of what a trial runs, for messages."""
         return self.script or shlex.join(self.program.command[:2])
 
     def with_script_options(self, options: Collection[str]) -> Config:
         return dataclasses.replace(self, script_options=tuple(sorted(options)))
 
     def option(self, name: str) -> Any:
-        """Return the value of an option, its own or of one of its parts."""
+        """Return the value of an option of this Config or of one of its parts."""
         parts = (self, self.safety, self.placement, self.scoring)
         return next(getattr(part, name) for part in parts if hasattr(part, name))

@@ -1,4 +1,4 @@
-"""Hides the values of options that look like secrets, wherever people may see them."""
+"""Masking of option values that look like secrets, wherever they may be shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ MASK = "***"
 
 
 def masked(words: Iterable[str]) -> list[str]:
-    """The words of a command with `--api_key=...` as `--api_key=***`.
+    """Return the words of a command with `--api_key=...` as `--api_key=***`.
 
-    Only options that a person gave for train.py are passed here, never hyperparameters: a searched
-    `token_dropout` is no secret.
+    Pass only the user's own options for train.py, never hyperparameters: a searched
+    `token_dropout` is not a secret.
     """
     return [_mask(word) for word in words]
 

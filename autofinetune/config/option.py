@@ -1,9 +1,9 @@
-"""What an option of a run is, and the readers of values.
+"""The declaration of run options, and the readers of their values.
 
-An option is declared as a field of `Config` or of one of its parts. From this one place come the
-parser and its help, the checks of single values, the keys of config.yaml, the arguments of
-`autofinetune.tune`, the completion of shells, and the tables in the documents. `--help` loads all
-of that, so nothing heavy is imported here.
+An option is declared as a field of `Config` or of one of its parts. The parser and its help, the
+checks of single values, the keys of config.yaml, the arguments of `autofinetune.tune`, shell
+completion and the tables in the documents are all derived from that declaration. `--help` loads
+this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Reader = Callable[[Any], Any]
 DEFAULT_RETRIES: Mapping[str, int] = {"runner_lost": 3}
 
 
-# --- readers: the value that a text, or a value of a file, stands for ---------------------------
-# Each raises ValueError with what is wrong, as it follows the option and its value.
+# --- readers: parse text from the command line, or a value from a file --------------------------
+# Each raises ValueError with the problem, worded to follow the option and its value.
 
 
 def whole(least: int, most: int | None = None, note: str = "") -> Reader:
@@ -56,7 +56,7 @@ def whole(least: int, most: int | None = None, note: str = "") -> Reader:
 
 
 def number(*, least: float = -math.inf, is_above: bool = False, what: str = "a number") -> Reader:
-    """Read a finite number of at least `least`, or above it."""
+    """Read a finite number of at least `least`, or above it if `is_above`."""
 
     def read(value: Any) -> float:
         try:
@@ -75,7 +75,7 @@ GIGABYTES = number(least=0, what="a number of GiB of at least 0")
 
 
 def one_of(*words: str) -> Reader:
-    """Read one of some words, in any case."""
+    """Read one of the given words, ignoring case."""
 
     def read(value: Any) -> str:
         name = str(value).lower()
@@ -87,7 +87,7 @@ def one_of(*words: str) -> Reader:
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Return what is wrong with a name that is none of those known."""
+    """Return the message about a name that is not among the known ones."""
     names = sorted(known)
     return f"is unknown; use one of: {', '.join(names)}{did_you_mean(name, names)}"
 
@@ -95,12 +95,12 @@ def unknown(name: str, known: Iterable[str]) -> str:
 def text(value: Any) -> str:
     """Read any text."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise ValueError("must be a text")
+        raise ValueError("must be text")
     return str(value)
 
 
 def label(value: Any) -> str:
-    """Read a text that can be shown in a line."""
+    """Read text that fits on one line."""
     found = text(value)
     if len(found) > MOST_NAME or not found.isprintable():
         raise ValueError(f"must be a name of at most {MOST_NAME} printable characters")
@@ -115,7 +115,7 @@ def flag(value: Any) -> bool:
 
 
 def pairs(value: Any) -> dict[str, str]:
-    """Read `name=value,name=value`, or a mapping as a file may hold it."""
+    """Read `name=value,name=value`, or a mapping from a file."""
     if isinstance(value, Mapping):
         return {str(name): as_text(given) for name, given in value.items()}
     found = {}
@@ -128,7 +128,7 @@ def pairs(value: Any) -> dict[str, str]:
 
 
 def words(value: Any) -> tuple[str, ...]:
-    """Read words for train.py, as a line or a list of them: `--key=value` each."""
+    """Read options for train.py from a line or a list; return each as `--key=value`."""
     if isinstance(value, str):
         found = shlex.split(value)
     elif isinstance(value, (list, tuple)):
@@ -141,7 +141,7 @@ def words(value: Any) -> tuple[str, ...]:
 
 
 def warm_words(value: Any) -> tuple[str, ...]:
-    """Read `words`; what is wrong with them is told after a colon."""
+    """Read `words`; their errors follow the option after a colon."""
     try:
         return words(value)
     except ValueError as error:
@@ -149,9 +149,9 @@ def warm_words(value: Any) -> tuple[str, ...]:
 
 
 def as_options(given: Iterable[str]) -> tuple[str, ...]:
-    """Return `key value` pairs and `--key=value` words as train.py gets them: `--key=value`.
+    """Return `key value` pairs and `--key=value` words, all as `--key=value`.
 
-    A `--key` that no value follows stays a flag. A bare `--` is dropped.
+    A `--key` without a value remains a flag. A bare `--` is dropped.
 
     Raises:
         ValueError: a key without a value, or a short option.
@@ -163,7 +163,7 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
         is_option = word.startswith("--")
         if word.startswith("-") and not is_option:
             raise ValueError(
-                f"{word!r} cannot go on to train.py; write its long name: max_seq_len 128"
+                f"{word!r} cannot be passed to train.py; use its long name: max_seq_len 128"
             )
         if "=" in word:
             found.append(word if is_option else f"--{word}")
@@ -173,14 +173,14 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
             found.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
         else:
             raise ValueError(
-                f"{word!r} after the options has no value; options for train.py come as pairs: "
+                f"{word!r} after the options has no value; give options for train.py as pairs: "
                 "max_seq_len 128"
             )
     return tuple(found)
 
 
 def retries(value: Any) -> dict[str, int]:
-    """Read `2` for every reason, or `oom:1,timeout:2`; a lost runner is tried again 3 times."""
+    """Read `2` for every reason, or `oom:1,timeout:2`; `runner_lost` defaults to 3."""
     given = str(value)
     if isinstance(value, Mapping):
         given = ",".join(f"{kind}:{count}" for kind, count in value.items())
@@ -218,14 +218,14 @@ def pattern(value: Any) -> str:
         raise ValueError(f"is not a regular expression: {error}") from None
     if found and groups != 1:
         raise ValueError(
-            f"must have one group for the value, found {groups}; for instance "
-            r"'acc=([0-9.]+)', with (?:...) around what is not the value"
+            f"must have one group for the value, found {groups}; for example "
+            r"'acc=([0-9.]+)'; write other groups as (?:...)"
         )
     return found
 
 
 def preloaded(value: Any) -> str:
-    """Read `auto`, `none`, or names of modules."""
+    """Read `auto`, `none` or module names."""
     found = text(value)
     return found.lower() if found.lower() in ("auto", "none") else found
 
@@ -235,16 +235,16 @@ class RunOption:
     """One option of a run.
 
     Args:
-        metavar: what stands for its value in the help; nothing for a flag.
-        group: under which heading the help has it.
-        text: what it does, in a line.
-        read: gives the value that a text stands for, or raises ValueError.
-        default: its value where it is not given.
-        unset: what its absence means, where the default is None.
-        is_kept: whether it is a part of the run, and so stands in config.yaml.
-        is_basic: whether the short help has it.
+        metavar: the placeholder of its value in the help; empty for a flag.
+        group: the heading under which the help lists it.
+        text: its description, one line.
+        read: parses a value, or raises ValueError.
+        default: its value if it is not given.
+        unset: what it means not to give it; shown in place of the default.
+        is_kept: whether it is part of the run's configuration, and thus in config.yaml.
+        is_basic: whether the short help lists it.
         may_repeat: whether it may be given several times; its value is then a list.
-        name: on the command line, in config.yaml and in Python.
+        name: its name on the command line, in config.yaml and in Python.
     """
 
     metavar: str
@@ -260,7 +260,7 @@ class RunOption:
 
     @property
     def shown_default(self) -> str:
-        """The default as a person would type it, or what absence means."""
+        """The default as it would be typed, or the meaning of leaving it out."""
         if self.default is None or self.unset:
             return self.unset
         if isinstance(self.default, Mapping):
@@ -270,7 +270,7 @@ class RunOption:
 
     @property
     def help(self) -> str:
-        """What `--help` says."""
+        """The text in `--help`."""
         default = "" if self.default is False else self.shown_default
         if default == "required":
             return f"{self.text} (required)"
@@ -280,7 +280,7 @@ class RunOption:
 def option(
     metavar: str, group: str, text: str, read: Reader, default: Any = None, **more: Any
 ) -> Any:
-    """Return a field of a dataclass that is an option of a run; see `RunOption`."""
+    """Return a dataclass field that declares an option of a run; see `RunOption`."""
     declared = RunOption(metavar, group, text, read, default, **more)
     if declared.unset == "required":
         return dataclasses.field(metadata={"option": declared})

@@ -1,4 +1,4 @@
-"""The table of all options of a run, and how their values are read."""
+"""The table of all options of a run, and the reading of their values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from autofinetune.errors import Mistake
 
 GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
 PARTS = {"safety": Safety, "placement": Placement, "scoring": Scoring}
-# What only the start of a run is about, and no part of its configuration.
+# Options that matter only when a run starts, and are not part of its configuration.
 _AT_START = (
     RunOption(
         "FILE", SEARCH,
-        "list of hyperparameters with their ranges: hparam.yaml, a search space of NNI, or a "
-        "sweep of W&B",
+        "list of hyperparameters with their ranges: hparam.yaml, an NNI search space, or a W&B "
+        "sweep",
         text, unset="required", is_basic=True, name="param_file",
     ),
     RunOption(
@@ -50,34 +50,34 @@ _AT_START = (
     ),
     RunOption(
         "DIR", PLACES, "where trials run", text,
-        unset="the current directory, or where a manifest says", name="working_dir",
+        unset="the current directory, or as set by a manifest", name="working_dir",
     ),
     RunOption(
         "NAME=DIR,...", PLACES,
         "directory to use for a volume or claim of an AutoTuneExperiment; may be repeated",
         list, unset="none", may_repeat=True, name="volume",
     ),
-    RunOption("", START, "do not ask train.py --help for its options", flag, False,
+    RunOption("", START, "do not run train.py --help to learn its options", flag, False,
               name="skip_preflight"),
-    RunOption("", START, "show the space, the slots and the first commands, and run nothing",
+    RunOption("", START, "show the space, the slots and the first commands without running them",
               flag, False, is_basic=True, name="dry_run"),
 )  # fmt: skip
 KEPT = {o.name: o for part in (Config, *PARTS.values()) for o in options_of(part)}
-"""The options that are parts of a configuration, by name."""
+"""The options that are part of a configuration, by name."""
 OPTIONS: Mapping[str, RunOption] = {
     one.name: one for group in GROUPS for one in (*_AT_START, *KEPT.values()) if one.group == group
 }
-"""All options by name, in the order in which people see them."""
+"""All options by name, in display order."""
 
 
 def read_values(
     given: Mapping[str, Any], mistakes: list[Mistake], names: Iterable[str] = KEPT
 ) -> dict[str, Any]:
-    """Return the values of options; absent and wrong ones have their defaults.
+    """Return the values of options; absent and wrong ones get their defaults.
 
     Args:
-        given: values or texts by name; None is as good as absent.
-        mistakes: gets one for every value that is wrong.
+        given: values or text by name; None counts as absent.
+        mistakes: receives a mistake for every wrong value.
         names: the options to read.
     """
     values = {}
@@ -94,7 +94,7 @@ def read_values(
 
 
 def parts_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as arguments of Config, with those of its parts inside of them."""
+    """Return the values as arguments of Config, with those of its parts nested."""
     inner = {}
     for field, part in PARTS.items():
         inner[field] = part(**{o.name: values[o.name] for o in options_of(part)})

@@ -1,4 +1,4 @@
-"""How hyperparameters reach a script: as options, as overrides, or by calls. Pure."""
+"""The ways of passing hyperparameters to a script: options, overrides or calls. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from autofinetune.visible import as_text
 
 OPTIONS = "options"  # --name=value for each
-HYDRA = "hydra"  # name=value for each, as Hydra overrides its configuration
-CALLS = "calls"  # the script asks for them; --name=value for those that it declares
+HYDRA = "hydra"  # name=value for each, which are overrides of Hydra
+CALLS = "calls"  # the script requests them; --name=value for those that it declares
 PASSING = (OPTIONS, HYDRA, CALLS)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./@%:+-]*[A-Za-z_./@%:+-][A-Za-z0-9_./@%:+-]*\Z")
@@ -20,7 +20,7 @@ _TYPED = frozenset({"true", "false", "null", "none", "nan", "inf", "-inf", "+inf
 
 
 def overrides(nested: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return `name=value` for each hyperparameter, `outer.inner=value` for those inside others."""
+    """Return `name=value` for each hyperparameter, `outer.inner=value` for nested ones."""
     words: list[str] = []
     for name, value in nested.items():
         if isinstance(value, Mapping):
@@ -31,10 +31,10 @@ def overrides(nested: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def hydra_value(value: Any) -> str:
-    """Return a value in Hydra's grammar of overrides, of the type that it has here.
+    """Return a value in Hydra's override grammar such that Hydra reads the same type.
 
-    https://hydra.cc/docs/advanced/override_grammar/basic: a text that could be taken for
-    something else stands in quotes, with a backslash before quotes inside.
+    See https://hydra.cc/docs/advanced/override_grammar/basic: text that could be read as another
+    type is quoted, and quotes inside it are escaped with a backslash.
     """
     if value is None:
         return "null"
@@ -60,7 +60,7 @@ def _as_float(text: str) -> float | None:
 
 
 def as_overrides(script_args: Sequence[str]) -> list[str]:
-    """Return options for train.py (`--name=value`) as Hydra takes them; its own flags stay."""
+    """Return options for train.py (`--name=value`) as overrides; Hydra's own flags stay."""
     return [
         word if word.removeprefix("--").partition("=")[0] in _FLAGS else _as_override(word)
         for word in script_args

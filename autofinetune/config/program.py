@@ -1,4 +1,4 @@
-"""What a trial runs where that is no train.py: its command, and the tasks of a distributed one."""
+"""What a trial runs instead of a train.py: a command, or the tasks of a distributed trial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autofinetune.errors import Mistake
 from autofinetune.visible import as_text
 
 FRAMEWORKS = ("pytorch", "tensorflow", "xgboost")
-SERVICES = ("ps", "evaluator")  # they serve the others and are ended with them
+SERVICES = ("ps", "evaluator")  # they serve the other tasks and end with them
 MOST_REPLICAS = 1024
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _RESERVED = re.compile(r"(AUTOFINETUNE_|CUDA_VISIBLE_DEVICES=)")
@@ -20,10 +20,10 @@ _RESERVED = re.compile(r"(AUTOFINETUNE_|CUDA_VISIBLE_DEVICES=)")
 
 @dataclass(frozen=True)
 class Task:
-    """Processes of a trial that do the same: `replicas` times `command`, a template.
+    """Identical processes of a trial: `replicas` times the template `command`.
 
-    `env` holds `NAME=value` each; `script_options` are those that the command declares, None when
-    nobody asked.
+    `env` holds words `NAME=value`; `script_options` are the options that the command declares,
+    None if unknown.
     """
 
     type: str
@@ -35,10 +35,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Program:
-    """The command of every trial, a template as in `commands`; empty where a script is tuned.
+    """The command of every trial, a template as in `commands`; empty if a script is tuned.
 
-    `env` holds `NAME=value` each, for every process of a trial. A trial of several `tasks` runs
-    theirs instead, in their order, with what tells them apart in the way of `framework`.
+    `env` holds words `NAME=value` for every process of a trial. A trial with `tasks` runs their
+    commands instead, in their order, with ranks and addresses in the environment as `framework`
+    expects them.
     """
 
     command: tuple[str, ...] = ()
@@ -48,12 +49,12 @@ class Program:
 
     @property
     def ranks(self) -> int | None:
-        """How many processes a trial is, None where that is not said here."""
+        """The number of processes of a trial, or None if there are no tasks."""
         return sum(task.replicas for task in self.tasks) or None
 
     @property
     def started(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-        """The template of every process with all its `NAME=value`, each pair once."""
+        """The distinct pairs of a process's template and all its words `NAME=value`."""
         found = [(task.command, (*self.env, *task.env)) for task in self.tasks]
         return tuple(
             dict.fromkeys(pair for pair in found or [(self.command, self.env)] if pair[0])
@@ -61,17 +62,17 @@ class Program:
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
-        """The template of every process, each once."""
+        """The distinct templates of the processes."""
         return tuple(dict.fromkeys(command for command, _ in self.started))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All words in which a secret may stand."""
+        """All words that may contain a secret."""
         inner = (word for task in self.tasks for word in (*task.command, *task.env))
         return (*self.command, *self.env, *inner)
 
     def describe(self) -> dict[str, Any]:
-        """The options that `read_program` reads back; none for a script."""
+        """Return options that `read_program` reads back; empty for a script."""
         if not self.command:
             return {}
         tasks = [
@@ -85,18 +86,18 @@ class Program:
 
 
 def variables(env: Sequence[str]) -> dict[str, str]:
-    """Name to value of a list of `NAME=value`."""
+    """Return a mapping of name to value from words `NAME=value`."""
     return {name: value for name, _, value in (word.partition("=") for word in env)}
 
 
 def described_words(described: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Where in a described program lists of words stand: a mapping, and a key in it."""
+    """Yield the place of each list of words in a described program: a mapping and a key in it."""
     for part in (described, *described.get("tasks", ())):
         yield from ((part, key) for key in ("command", "env") if part.get(key))
 
 
 def read_program(options: Mapping[str, Any], mistake: Callable[[Mistake], None]) -> Program:
-    """The Program that options give; mistakes are told one by one."""
+    """Return the Program given by options; call `mistake` with each mistake."""
     reader = _Reader(mistake)
     framework = str(options.get("framework") or FRAMEWORKS[0])
     if framework not in FRAMEWORKS:
@@ -128,7 +129,7 @@ class _Reader:
             return ()
         words = tuple(as_text(word) for word in value)
         if any("\0" in word for word in words):
-            self._mistake(what, "a word holds the character NUL, which no command can")
+            self._mistake(what, "a word contains the character NUL, which a command cannot")
         return words
 
     def command(self, what: str, value: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reads the configurations and trials in a config.yaml, which a person may have edited."""
+"""Readers of the configurations and trials in a config.yaml, which may have been edited."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from autofinetune.errors import ConfigError, Mistake
 from autofinetune.space import Space, Value
 
 MOST_SHOWN = 5  # of the mistakes in one list
-_TIP = "write values that the search space allows, or take the entry out"
+_TIP = "write values that the search space allows, or remove the entry"
 T = TypeVar("T")
 
 
 def recorded_configurations(
     value: object, space: Space, name: str = "enqueued"
 ) -> tuple[Mapping[str, Value], ...]:
-    """The list called `name`: each entry has a value for every active hyperparameter.
+    """Read a list of configurations, each with a value for every active hyperparameter.
+
+    Args:
+        value: the list.
+        space: the search space.
+        name: the key of the list in config.yaml.
 
     Raises:
-        ConfigError: it is no list, or entries in it do not fit the space.
+        ConfigError: `value` is not a list, or entries in it do not fit the space.
     """
     return _each(name, value, lambda entry: _configuration(entry, space))
 
 
 def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any], ...], ...]:
-    """The list `earlier`: for each earlier run the list of its trials, as {"params", "merit"}.
+    """Read the list `earlier`: for each earlier run, its trials as {"params", "merit"}.
 
-    A merit is a finite number, higher is better, or None for a failed trial.
+    A merit is a finite number, where higher is better, or None for a failed trial.
 
     Raises:
-        ConfigError: it is no list of lists, or entries in one of them do not fit the space.
+        ConfigError: `value` is not a list of lists, or entries in one do not fit the space.
     """
     runs = _each("earlier", value, lambda run: run)
     return tuple(
@@ -41,7 +46,7 @@ def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any
 
 
 def _each(where: str, value: object, read: Callable[[Any], T]) -> tuple[T, ...]:
-    """What `read` makes of each entry; it raises ValueError for one that cannot be."""
+    """Apply `read`, which raises ValueError for a wrong entry, to each entry of a list."""
     if not isinstance(value, (list, tuple)):
         raise ConfigError(where, [_about(where, f"must be a list, found {value!r:.200}")], _TIP)
     found, mistakes = [], []
@@ -77,7 +82,7 @@ def _trial(entry: object, space: Space) -> Mapping[str, Any]:
 
 
 def _configuration(entry: object, space: Space) -> Mapping[str, Value]:
-    """In the order of the space, and with whole numbers for ints, as a strategy chooses them."""
+    """Return a configuration in the order of the space, with values of its types."""
     found: dict[str, Value] = {}
     if isinstance(entry, Mapping):
         for parameter in space:

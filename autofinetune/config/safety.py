@@ -1,4 +1,4 @@
-"""Budgets and breakers: what may go wrong how often, and what happens then. Pure."""
+"""Budgets and breakers: how many failures are tolerated, and what happens then. Pure."""
 
 from __future__ import annotations
 
@@ -26,31 +26,32 @@ if TYPE_CHECKING:
     from autofinetune.core.state import State
     from autofinetune.core.trials import Trial
 
-LATER_FACTOR = 3  # once a trial has completed, this many times more failures stop the run
+LATER_FACTOR = 3  # once a trial has completed, this many times `max_failures` stop the run
 
 
 @dataclass(frozen=True)
 class Safety:
-    """How a run meets failures.
+    """How a run handles failures.
 
-    `max_retries` maps the kind of a reason (`exit` for `exit:3`) to how often a trial that ends so
-    is tried again. `max_failures` fast failures in a row stop the run, 0 never does. Below
-    `min_free_gb` GiB of free disk no trial is started, nor on a card with less than
-    `min_free_gpu_gb` GiB. Runs that share a `lease_dir` take turns on each card. With
-    `strict_exit` a result counts only if the script then exits with 0. `keep_models` is `all`,
-    `best` or `top:K`. `on_tuner_death` is `adopt` (trials go on and are taken over) or `kill`.
+    `max_retries` maps the kind of a reason (`exit` for `exit:3`) to the number of retries of a
+    trial that fails for it. `max_failures` fast failures in a row stop the run; 0 means never. No
+    trial is started with less than `min_free_gb` GiB of free disk space, nor on a card with less
+    than `min_free_gpu_gb` GiB of free memory. Runs that share a `lease_dir` take turns on each
+    card. With `strict_exit` a result counts only if the script then exits with 0. `keep_models` is
+    `all`, `best` or `top:K`. `on_tuner_death` is `adopt` (trials continue and `resume` adopts
+    them) or `kill`.
     """
 
     max_retries: Mapping[str, int] = option(
         "N|PAIRS", FAILURES,
-        "how often a failed trial is tried again, for every reason or by reason, such as "
-        "oom:1,timeout:2",
+        "how many times to retry a failed trial: a number for every reason, or a number per "
+        "reason such as oom:1,timeout:2",
         retries, DEFAULT_RETRIES,
     )  # fmt: skip
     max_failures: int = option(
         "N", FAILURES,
-        "stop the run after N failures in a row within 10 s of starting, three times as many once "
-        "a trial has completed; 0: never",
+        "stop the run after N trials in a row failed within 10 s of starting; three times as many "
+        "once a trial has completed; 0: never",
         whole(0, note=" (0: never stop)"), 3,
     )  # fmt: skip
     strict_exit: bool = option(
@@ -64,12 +65,12 @@ class Safety:
     )
     lease_dir: str = option(
         "DIR", PLACES, "runs that name the same directory take turns on each card",
-        text, "", unset="they do not wait",
+        text, "", unset="no waiting",
     )  # fmt: skip
     keep_models: str = option(
         "WHICH", TRIALS,
-        "which models stay on disk: all; best or top:K remove models that can no longer be "
-        "continued either",
+        "which models stay on disk: all, best or top:K; best and top:K also keep models that may "
+        "still be continued",
         kept_models, "all",
     )  # fmt: skip
     on_tuner_death: str = option(
@@ -81,24 +82,24 @@ class Safety:
 
     @property
     def kept_models(self) -> int | None:
-        """How many of the best models are kept at least; None for all."""
+        """The number of best models that are kept at least; None for all."""
         if self.keep_models == "all":
             return None
         return int(self.keep_models.partition(":")[2] or 1)
 
     def may_retry(self, trial: Trial, reason: str) -> bool:
-        """Whether a trial that ended with `reason` is tried again."""
+        """Return whether a trial that failed with `reason` is retried."""
         kind = kind_of(reason)
         tried = sum(kind_of(earlier) == kind for earlier in trial.lost)
         return tried < self.max_retries.get(kind, 0)
 
     def is_broken(self, state: State) -> bool:
-        """Whether so many trials failed fast in a row that going on would burn the search."""
+        """Return whether too many trials in a row failed fast to continue the search."""
         has_result = state.counts[Status.COMPLETED] + state.counts[Status.STOPPED] > 0
         limit: int = self.max_failures * (LATER_FACTOR if has_result else 1)
         return 0 < limit <= state.fast_failures
 
 
 def kind_of(reason: str) -> str:
-    """`exit` of `exit:3`."""
+    """Return the kind of a reason: `exit` for `exit:3`."""
     return reason.partition(":")[0]

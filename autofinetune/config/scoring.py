@@ -1,4 +1,4 @@
-"""Where the score of a trial comes from when train.py does not report it itself. Pure."""
+"""The score of a trial whose train.py does not report it itself. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from autofinetune.config.option import SCORE, label, one_of, option, pattern
 if TYPE_CHECKING:
     from autofinetune.core.direction import Direction
 
-NO_METRIC = "no_metric"  # why a trial failed that ended well and logged no value
+NO_METRIC = "no_metric"  # the reason of a trial that exited with 0 and logged no value
 
 
 @dataclass(frozen=True)
 class Scoring:
     """How logged values become the score of a trial.
 
-    `metric` is the name under which a library that train.py uses logs the value (W&B, Lightning,
-    Keras, ...), empty if none is looked for. `metric_pattern` is a regular expression with one
-    group that finds the value in what train.py prints, empty if the output is not read. `final`
-    says which of the values is the score: `last` or `best`.
+    `metric` is the name under which a library used by train.py (W&B, Lightning, Keras, ...) logs
+    the value; empty to ignore logged values. `metric_pattern` is a regular expression with one
+    group, which matches the value in the output of train.py; empty to ignore the output. `final`
+    selects the value that becomes the score: `last` or `best`.
     """
 
     metric: str = option(
@@ -36,7 +36,7 @@ class Scoring:
     )  # fmt: skip
     metric_pattern: str = option(
         "REGEX", SCORE,
-        "find the score in the output of train.py, as the one group of this regular expression, "
+        "read the score from the output of train.py: the one group of this regular expression, "
         "such as 'acc=([0-9.]+)'",
         pattern, "", unset="the output is not read",
     )  # fmt: skip
@@ -49,9 +49,9 @@ class Scoring:
 
 @dataclass
 class Values:
-    """The values that one attempt has reported so far.
+    """The values reported so far by one attempt.
 
-    `finals` are its final reports in order, non-finite ones included; of the intermediate ones
+    `finals` are its final reports in order, including non-finite ones; of the intermediate values
     only the last and the best are kept.
     """
 
@@ -60,7 +60,7 @@ class Values:
     best: float | None = None
 
     def add(self, value: float, direction: Direction) -> None:
-        """Take an intermediate value."""
+        """Add an intermediate value."""
         self.last = value
         if math.isfinite(value) and (
             self.best is None or direction.merit(value) > direction.merit(self.best)
@@ -68,9 +68,9 @@ class Values:
             self.best = value
 
     def scores(self, scoring: Scoring, *, is_success: bool) -> list[float]:
-        """Return the final reports, or the logged value that stands in for them.
+        """Return the final reports or, if there are none, the logged value.
 
-        Only an attempt that ended with exit code 0 has such a value: a crash half-way must not
+        Logged values count only if the attempt exited with 0: those of a crashed attempt must not
         become a score.
         """
         if self.finals or not (scoring.is_logged and is_success):

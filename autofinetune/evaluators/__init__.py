@@ -1,4 +1,4 @@
-"""How candidates become commands: a new way is a file here and a line in `EVALUATORS`."""
+"""Evaluators turn candidates into commands; add one as a file here and a line in `EVALUATORS`."""
 
 from __future__ import annotations
 

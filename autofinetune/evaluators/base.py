@@ -1,4 +1,4 @@
-"""How a candidate becomes a command: from scratch, or from the saved model of an earlier trial."""
+"""The base of evaluators, which turn a candidate into the command line of a trial."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from autofinetune.strategies.base import Candidate
 from autofinetune.trial.logged import METRIC_VARIABLE
 from autofinetune.trial.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
 
-WHOLE_SETS = "combine_params"  # what the parameter is called
+WHOLE_SETS = "combine_params"  # the name of the parameter
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
 
 
@@ -45,10 +45,10 @@ class Evaluator(ABC):
 
     @abstractmethod
     def parent(self, candidate: Candidate, state: State) -> int | None:
-        """The trial whose saved model a new candidate continues, or None."""
+        """Return the id of the trial whose model a new candidate continues, or None."""
 
     def command(self, trial: Trial, parent: Trial | None) -> tuple[str, ...]:
-        """The words of the command that runs `trial`; never a shell string."""
+        """Return the words of the command that runs `trial`; never a shell string."""
         config = self.config
         given = self._given(trial, parent, config.script_options)
         typed = self._typed(config.script_args, given)
@@ -63,18 +63,18 @@ class Evaluator(ABC):
         return (*start, *words, *saved, *typed, *path, *warm_args)
 
     def _typed(self, words: Sequence[str], given: Given) -> list[str]:
-        """The words from the command line, with the directories of the trial for their macros."""
+        """Return words from the command line with the trial's directories in place of macros."""
         return with_directories(words, given.saved_params_dir, given.model_path)
 
     def _overrides(self, given: Given) -> list[str]:
-        """The hyperparameters for Hydra, and its directory, if the user has not named another."""
+        """Return the overrides for Hydra, with its run directory unless the user gave one."""
         key = "hydra.run.dir="
         is_named = any(word.removeprefix("--").startswith(key) for word in self.config.script_args)
         place = [] if is_named else [f"{key}{hydra_value(given.saved_params_dir)}"]
         return [*overrides(given.nested), *place]
 
     def processes(self, trial: Trial, parent: Trial | None) -> tuple[Process, ...]:
-        """Those of a trial with several tasks, in the order of their ranks; none for others."""
+        """Return the processes of a trial with tasks, in the order of their ranks; else none."""
         config = self.config
         found: list[Process] = []
         for task in config.program.tasks:
@@ -86,7 +86,7 @@ class Evaluator(ABC):
         return tuple(found)
 
     def environment(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
-        """What the processes of `trial` find in their environment."""
+        """Return the environment variables for the processes of `trial`."""
         text = as_json(self._nested(trial, parent))
         is_in_file = PARAMS in self.files(trial, parent)
         return {
@@ -99,13 +99,13 @@ class Evaluator(ABC):
         }
 
     def files(self, trial: Trial, parent: Trial | None) -> dict[str, str]:
-        """Texts by name, for the directory of the attempt."""
+        """Return the files to write to the directory of the attempt, as name to text."""
         text = as_json(self._nested(trial, parent))
         asked = any(JSON_FILE in command for command in self.config.program.commands)
         return {PARAMS: text} if asked or len(text) > MOST_JSON_BYTES else {}
 
     def warm_args(self) -> tuple[str, ...]:
-        """What a continued trial gets besides: as configured, or one epoch where there is one."""
+        """Return the extra options of a continued trial; by default `--epochs=1`, if known."""
         config = self.config
         if config.warm_args is not None:
             return config.warm_args
@@ -114,14 +114,14 @@ class Evaluator(ABC):
         return ()
 
     def _nested(self, trial: Trial, parent: Trial | None) -> Mapping[str, Any]:
-        """The hyperparameters as the format of the space hands them to a trial."""
+        """Return the hyperparameters in the form in which the space's format passes them."""
         nested = self.config.space.nest(trial.params)
         return nested[WHOLE_SETS] if self._gets_whole_sets else self._filled(nested, trial, parent)
 
     def _filled(
         self, params: Mapping[str, Any], trial: Trial, parent: Trial | None
     ) -> dict[str, Any]:
-        """The parameters with the directories that constants among them stand for."""
+        """Return the parameters with directories in place of the constants that name them."""
         directories = {
             CHECKPOINT_TO_LOAD: self._model(parent or trial),
             CHECKPOINT_TO_SAVE: self._model(trial),
@@ -155,10 +155,10 @@ class Evaluator(ABC):
     def _model_options(
         self, trial: Trial, parent: Trial | None, known: Sequence[str] | None
     ) -> tuple[Sequence[str], Sequence[str]]:
-        """`--saved_params_dir=...` and `--model_path=...`, each if there is use for it.
+        """Return `--saved_params_dir=...` and `--model_path=...`, each only where it is used.
 
-        A train.py that nobody asked for its options gets them; any other command and a script of
-        NNI's do not.
+        A train.py whose options are unknown gets both; any other command or an NNI script with
+        unknown options gets neither.
         """
         config = self.config
         saved, path = OWN_OPTIONS
@@ -177,9 +177,9 @@ class Evaluator(ABC):
 
 
 def whole_sets(config: Config) -> Sequence[Mapping[str, Any]]:
-    """The sets that the batch tuner goes through as NNI writes them: mappings in one choice.
+    """Return the hyperparameter sets of NNI's batch tuner, which are mappings in one choice.
 
-    Each is all that a trial gets, without the name of the choice.
+    A trial gets one of these sets and nothing else, not even the name of the choice.
     """
     if config.tuning_strategy != "batch" or list(config.space.names) != [WHOLE_SETS]:
         return ()
@@ -189,15 +189,16 @@ def whole_sets(config: Config) -> Sequence[Mapping[str, Any]]:
 
 
 def option_names(config: Config) -> Sequence[str]:
-    """The options by which trials get hyperparameters, as far as it is by options."""
+    """Return the names of the options that pass hyperparameters to trials."""
     sets = whole_sets(config)
     return list(dict.fromkeys(n for one in sets for n in one)) or list(config.space.names)
 
 
 def start_of_command(config: Config, command: Sequence[str] = ()) -> tuple[str, ...]:
-    """How the script itself is started: by this Python, or by itself when it is executable.
+    """Return the words that start every trial's command.
 
-    Of another `command` these are the words that all trials have in common at its beginning.
+    A script is run with the configured Python, or directly if it is executable and not a `.py`
+    file. Of another `command` these are the leading words that do not depend on the trial.
     """
     if command := command or config.program.command:
         nothing = Given(config.python, {}, {}, "", (), os.environ)

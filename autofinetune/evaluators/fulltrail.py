@@ -9,7 +9,7 @@ from .base import Evaluator
 
 
 class FullTrail(Evaluator):
-    """No trial has a parent."""
+    """Evaluator in which no trial has a parent."""
 
     def parent(self, candidate: Candidate, state: State) -> int | None:
         return None

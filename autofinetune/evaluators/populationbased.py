@@ -1,4 +1,4 @@
-"""Population-Based: trials continue good models that were saved before."""
+"""Population-Based: trials continue good models saved by earlier trials."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from .base import Evaluator
 
 
 class PopulationBased(Evaluator):
-    """The parent is the one that the strategy named, or is found by the rule of the better half.
+    """Evaluator in which trials continue the model of a parent.
 
-    That rule goes with any strategy: parents are the better half of everything completed in
-    earlier rounds that saved a model. Within a round every parent gets equally many children (they
-    differ by one at most), the best parents first, so that parents beyond the first `popsize` get
-    none. Failed trials and trials that saved nothing are never parents.
+    With `--exploit=truncation` and without repeats the strategy names the parent. Otherwise, with
+    any strategy, parents are the better half of all trials completed in earlier rounds that saved
+    a model. Within a round the numbers of children of any two parents differ by at most one; the
+    best parents come first, so parents beyond the first `popsize` get none. Failed trials and
+    trials that saved no model are never parents.
     """
 
     continues_models = True

@@ -1,6 +1,6 @@
-"""Manifests of other tools, each read into the options of a run of ours.
+"""Readers that turn the manifests of other tools into the options of a run.
 
-A new format is a file in this folder with a function `read`, and a line in `FORMATS`.
+Add a format as a file in this folder with a function `read`, and a line in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .reader import CONSTANTS, File, label_of
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest as it is understood.
+    """A manifest that was read.
 
-    `options` are those of a run, by their long names, with the space as `param_list`; `notes` say
-    with file and line what of the manifest has no effect, or another than one might think;
-    `origins` are the places of options whose values only show later whether they can be.
+    `options` are the options of a run by their long names, with the space as `param_list`. `notes`
+    name, with file and line, the fields that have no effect or an unexpected one. `origins` are
+    the places of options whose values are checked later.
     """
 
     format: str
@@ -58,7 +58,7 @@ FORMATS = (
     ),
     _Format(hydra.KIND, hydra.is_configuration, hydra.read, False),
 )
-# Files for --param_file that say more about the search than its space.
+# Files for --param_file that describe the search, not only its space.
 SEARCHES = (
     _Format(katib.KIND, katib.is_experiment, katib.read_search, False),
     _Format("W&B sweep", wandb.is_search, wandb.read_search),
@@ -69,12 +69,15 @@ SEARCHES = (
 def read_manifest(
     path: Path, *, check_files: bool = True, given: Mapping[str, Any] | None = None
 ) -> Manifest | None:
-    """The manifest in a file; None for one that is none, such as a config.yaml of ours.
+    """Read the manifest in a file.
 
     Args:
-        path: of the file.
-        check_files: whether the programs and directories that it names must be there.
-        given: options of the command line, which replace what the file says.
+        path: the path of the file.
+        check_files: whether the programs and directories that it names must exist.
+        given: options of the command line, which override those of the file.
+
+    Returns:
+        The manifest, or None if the file is not one, such as our own config.yaml.
 
     Raises:
         UsageError: the file cannot be read.
@@ -86,17 +89,20 @@ def read_manifest(
         return None
     options = _read(file, format_)
     if not file.given.keys() & {"round", *BOUNDS} and not options.keys() & BOUNDS:
-        file.note((), "no number of trials and no time is given: it goes on until you stop it; "
-                      "--max_trials=50 ends it")  # fmt: skip
+        file.note((), "no number of trials and no time limit is given: the run continues until "
+                      "you stop it; --max_trials=50 limits it")  # fmt: skip
     return _manifest(file, format_, {"max_trials": MOST_TRIALS} | options)
 
 
 def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manifest | None:
-    """What a file says about the search for a script that it does not name; None if it is ours.
+    """Read the search for a script that the file itself does not name.
 
     Args:
-        path: of the file.
-        given: options of the command line, which replace what the file says.
+        path: the path of the file.
+        given: options of the command line, which override those of the file.
+
+    Returns:
+        The search, or None if the file is in our own format.
 
     Raises:
         UsageError: the file cannot be read.
@@ -127,23 +133,23 @@ def _manifest(file: File, format_: _Format, options: Mapping[str, Any]) -> Manif
 
 
 def _add_constants(file: File, found: dict[str, Any]) -> None:
-    """Put what trials get besides hyperparameters into the search space, as constants."""
+    """Add what trials get besides hyperparameters to the search space, as constants."""
     constants = found.pop(CONSTANTS, {})
     if "param_list" not in found:  # it has mistakes
         return
     for name, value in constants.items():
         if any(entry["name"] == name for entry in found["param_list"]):
-            file.mistake((), f"the search space must not have {name}, which the tuner sets")
+            file.mistake((), f"the search space must not contain {name}, which the tuner sets")
         found["param_list"].append({"name": name, "type": "constant", "value": value})
 
 
 def _remedy(file: File) -> str | None:
-    """The command that runs the file after all, if options can replace all that is wrong."""
+    """Return a tip with a command that runs the file, if options can replace all wrong parts."""
     if not file.remedies or len(file.remedies) < len(file.mistakes):
         return None
     typed = dict(file.given)
     rest = typed.pop("script_args", ())
-    script = typed.pop("script", None)  # for which the file is the --param_file
+    script = typed.pop("script", None)  # then the file is its --param_file
     words = ["autofinetune", script or "run", *([] if script else [file.document.source])]
     for name, value in typed.items():
         each = value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The `classArgs` of a tuner, an assessor or an advisor, in the spelling of NNI."""
+"""The `classArgs` of NNI's tuners, assessors and advisors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECTIONS = {"maximize": "maximize", "minimize": "minimize"}
 
 
 class Arguments:
-    """The arguments of a section, flat: NNI keeps those of TPE in a mapping of their own."""
+    """The arguments of a section, flattened: NNI nests those of TPE in a mapping."""
 
     def __init__(self, section: Section, document: Document | None) -> None:
         self._label = section.label("classArgs")
@@ -43,7 +43,7 @@ class Arguments:
         return path, f"{label} {why}"
 
     def mode(self) -> str | None:
-        """Whether higher scores are better, if it is specified."""
+        """Take `optimize_mode`; return maximize or minimize, or None if it is not given."""
         mode = self.values.pop("optimize_mode", None)
         if mode is None:
             return None
@@ -53,22 +53,27 @@ class Arguments:
         return None
 
     def no_effect(self, name: str, why: str = NO_EFFECT) -> None:
-        """Drop an argument that is known and changes nothing; a note says so."""
+        """Drop a known argument that changes nothing, and add a note."""
         if self.values.pop(name, None) is not None:
             self.note(name, why)
 
     def checked(self, owner: str, options: Mapping[str, Option] | None) -> dict[str, str]:
-        """The arguments as options, by the names they were given; None allows any."""
+        """Return the arguments as options, by their given names.
+
+        Args:
+            owner: the name of the plug-in, for messages.
+            options: its options; None allows any argument.
+        """
         known = {}
         for name, option in (options or {}).items():
             known.update(dict.fromkeys((name, *option.also), option))
         found = {}
         for name, value in self.values.items():
             if value is None and name != "constant_liar_type":
-                continue  # as if it were not there
+                continue  # as if it were absent
             if options is not None and name not in known:
                 guess = did_you_mean(name[:60], known)
-                self.note(name, f"is no argument of {owner} and not read{guess}")
+                self.note(name, f"is not an argument of {owner} and not read{guess}")
                 continue
             try:
                 if options is not None:

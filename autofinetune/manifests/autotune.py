@@ -1,9 +1,9 @@
 """`kind: AutoTuneExperiment`, a manifest for a cluster, run on this machine.
 
-A trial is the command of the first container with `--name=value` for each hyperparameter that it
-declares, and with `--saved_params_dir` and `--model_path` where it declares them. Tasks with
-several replicas in all are the processes of one trial, in the environment of the framework, the
-chief first. A path of the container below a mounted volume is one below a directory given by
+A trial runs the command of the first container with `--name=value` for each hyperparameter that
+it declares, and with `--saved_params_dir` and `--model_path` if it declares them. If the tasks
+have several replicas in total, these are the processes of one trial, with the environment of the
+framework, the chief first. Paths below a mounted volume become paths below the directory given by
 `--volume`.
 """
 
@@ -32,7 +32,7 @@ from .volumes import Mounts, check_names, read_mounts, read_volumes
 
 KIND = "AutoTuneExperiment"
 FRAMEWORKS = {name: name for name in ("tensorflow", "pytorch", "xgboost")}
-# In the order of their ranks.
+# In rank order.
 TASKS = {
     "tensorflow": ("chief", "master", "worker", "ps", "evaluator"),
     "pytorch": ("master", "worker", "node"),
@@ -41,7 +41,7 @@ TASKS = {
 
 
 def read(file: File) -> dict[str, Any]:
-    """The options of a run; what is wrong or without effect is told to `file`."""
+    """Return the options of a run; add mistakes and notes to `file`."""
     top = Section(file, file.document.value, ())
     top.no_effect("apiVersion") if _is_other_version(top) else top.take("apiVersion")
     top.take("kind")
@@ -102,11 +102,11 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
     if replicas > 1:
         for name in VARIABLES[framework]:
             if any(name in variables(task["env"]) for task in tasks):
-                training.note("tasks", f"{name} tells their processes apart: it is set by "
-                                       "autofinetune, and not by env")  # fmt: skip
+                training.note("tasks", f"{name} tells their processes apart; autofinetune "
+                                       "sets it and ignores env")  # fmt: skip
         options |= {"env": [], "tasks": tasks, "ranks_per_trial": replicas}
     if cards:
-        # Without a card they are as many slots on the CPU.
+        # Without cards this gives the same number of CPU slots.
         options |= {"gpu": f"auto:{options['max_parallel'] * cards}", "gpus_per_trial": cards}
 
 
@@ -115,7 +115,7 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
     kind = task.one_of("type", allowed) if framework else task.take("type")
     kind = kind or "worker"
     replicas = task.whole("replicas", 1, MOST_REPLICAS)
-    task.no_effect("restartPolicy", why=f"{NO_EFFECT}; --max_retries says what is tried again")
+    task.no_effect("restartPolicy", why=f"{NO_EFFECT}; --max_retries says what is retried")
     template = task.section("template", needed="it holds the container with the command")
     task.rest()
     template.no_effect("metadata")
@@ -144,7 +144,9 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
     container.no_effect("envFrom", why=LATER)
     container.rest()
     if "command" not in container:
-        container.mistake("command", "is missing; what its image would run is not known here")
+        container.mistake(
+            "command", "is missing; the default command of its image is not known here"
+        )
         return None
     if not words or not words[0].strip():
         container.mistake("command", "must begin with the name of a program")
@@ -153,14 +155,14 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
     if is_shell_line(words):
         container.note(
             "command",
-            'is a line for a shell, which finds the hyperparameters in "$@", and in the variable '
-            "AUTOFINETUNE_PARAMS as JSON; t9k.tuner gives them to its programs",
+            'is a shell line: the hyperparameters are in "$@" and, as JSON, in the variable '
+            "AUTOFINETUNE_PARAMS; its programs get them through t9k.tuner",
         )
         if (place := mounts.unquotable()) and words != [with_references(w, env) for w in written]:
-            container.mistake("command", f"is a line for a shell, in which {place} would need "
-                                         "quotes; give --volume a link to it")  # fmt: skip
+            container.mistake("command", f"is a shell line, in which {place} would need quotes; "
+                                         "give --volume a link to it")  # fmt: skip
         if len(words) == len_of_shell_line(words):
-            words.append(words[0])  # what the line knows as $0
+            words.append(words[0])  # $0 of the line
     return {
         "command": [*map(literal, words), HYPERPARAMETERS, MODEL_OPTIONS],
         "env": env,
@@ -170,9 +172,10 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
 
 
 def _folder(container: Section, mounts: Mounts, words: Sequence[str]) -> Path:
-    """Where a trial runs: as said, if that is on this machine; else near the manifest.
+    """Return the directory in which a trial runs.
 
-    That is its directory, or the first one above it, or the current one, in which the script is.
+    That is `workingDir` if it exists on this machine; otherwise the first of the manifest's
+    directory, those above it and the current one that contains the script.
     """
     file = container.file
     value = container.text("workingDir")
@@ -192,15 +195,15 @@ def _folder(container: Section, mounts: Mounts, words: Sequence[str]) -> Path:
         option = mounts.option_for(script) or options
         container.mistake(
             "workingDir" if is_gone else "command",
-            f"{gone and f'{gone}, and '}{why}; {option} says where it is",
+            f"{gone and f'{gone}, and '}{why}; set it with {option}",
         )
     elif is_gone:
-        container.note("workingDir", f"{gone}: trials run in {folder}; {options} names another")
+        container.note("workingDir", f"{gone}: trials run in {folder}; {options} selects another")
     return folder
 
 
 def _script(words: Sequence[str]) -> str | None:
-    """The Python script that a command runs, as far as can be seen."""
+    """Return the Python script that a command runs, or None if it is not evident."""
     if is_shell_line(words) or "-m" in words[:2] or "-c" in words[:2]:
         return None
     return next((word for word in words if re.fullmatch(r"[^-=][^=]*\.py", word)), None)

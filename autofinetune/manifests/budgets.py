@@ -1,6 +1,6 @@
 """Hyperband and BOHB, which in NNI are a tuner and an assessor in one.
 
-Their trials read `TRIAL_BUDGET` among their parameters and train for so long. In NNI a
+Their trials train for the budget that they read from the parameter `TRIAL_BUDGET`. In NNI a
 configuration is trained with a small budget first and, if it is among the best, again from scratch
 with a larger one. Here every trial gets the whole budget once, and the assessor `hyperband` stops
 it at the same rungs by its intermediate reports.
@@ -23,7 +23,7 @@ BUDGET = "TRIAL_BUDGET"
 
 @dataclass(frozen=True)
 class Budgets:
-    """One of them: the strategy behind it, and its arguments by the names of our options."""
+    """An advisor: its strategy, its largest budget, and its arguments by our option names."""
 
     name: str
     strategy: str
@@ -42,7 +42,7 @@ ADVISORS = {
 def read_budgets(
     section: Section, name_field: str, budgets: Budgets, args: Arguments
 ) -> dict[str, Any]:
-    """The options of a run that searches as the advisor does, except for the strategy."""
+    """Return the options of a run that searches like the advisor, except the strategy."""
     args.no_effect("exec_mode", f"{NO_EFFECT}: no bracket waits for another one")
     known = assessor_class("hyperband").OPTIONS
     options = {
@@ -73,6 +73,6 @@ def _difference(budgets: Budgets, strategy: str, longest: int) -> str:
         f"{budgets.name} is the strategy {strategy} with the assessor hyperband: every "
         f"trial gets {BUDGET}={longest}, and the assessor stops it early at the budgets at which "
         f"{budgets.name} of NNI would compare it. It counts one intermediate report per unit of "
-        "budget; --assessor_options=max_steps=N is for a script with N reports in all. Trials of "
-        "a script without intermediate reports use the whole budget"
+        "budget; use --assessor_options=max_steps=N for a script with N reports in total. Trials "
+        "of a script without intermediate reports use the whole budget"
     )

@@ -1,7 +1,7 @@
-"""The sweeper in a configuration of Hydra: the search for a script that Hydra configures.
+"""The sweeper in a Hydra configuration: the search for a script that Hydra configures.
 
-Such a file names no script, so it stands behind `--param_file`. The Optuna sweeper and Hydra's own
-are read; what the application itself is configured with is none of the search.
+Such a file names no script, so it is given with `--param_file`. Hydra's Optuna and basic sweepers
+are supported; the configuration of the application itself is ignored.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ SAMPLERS = {
 
 
 def read(file: File) -> dict[str, Any]:
-    """Tell how such a file is used."""
-    file.mistake((), "a configuration of Hydra names no script")
+    """Report how such a file is used."""
+    file.mistake((), "a Hydra configuration names no script")
     file.tip = f"give the script first: autofinetune train.py --param_file={file.path} --gpu=auto"
     return {}
 
 
 def read_search(file: File) -> dict[str, Any]:
-    """The options of a run, as far as the sweeper gives them."""
+    """Return the options of a run that the sweeper gives."""
     value = file.document.value
     found = sweeper_of(value)
     assert found is not None
     sweeper = Section(file, *found)
     kind = kind_of(value, found[0])
     if kind not in (OPTUNA, BASIC):
-        sweeper.file.mistake(found[1], f"the sweeper {short(kind)} is not known here; of Hydra's "
-                             "sweepers optuna and basic are")  # fmt: skip
+        sweeper.file.mistake(found[1], f"the sweeper {short(kind)} is not supported; use Hydra's "
+                             "optuna or basic sweeper")  # fmt: skip
         return {}
     sweeper.take("_target_")
     sweeper.take("params")
@@ -77,12 +77,12 @@ def _read_optuna(
 
 
 def _whole(section: Section, name: str, least: int = 1) -> int | None:
-    """A whole number; one that Hydra puts in from elsewhere is told and left out."""
+    """Return a whole number; skip one that Hydra interpolates, and add a note."""
     value = section.value.get(name)
     if isinstance(value, str) and "${" in value:
         section.take(name)
-        section.note(name, f"{short(value)} is known only where the application is configured, "
-                           f"and not read; --{_OPTIONS[name]} says it")  # fmt: skip
+        section.note(name, f"{short(value)} is known only when the application is configured, "
+                           f"and not read; set it with --{_OPTIONS[name]}")  # fmt: skip
         return None
     return section.whole(name, least, 2**53)
 
@@ -98,11 +98,11 @@ def _read_direction(sweeper: Section, options: dict[str, Any]) -> None:
         sweeper.take("direction")
     elif isinstance(given, list):
         sweeper.take("direction")
-        why = f"names {len(given)} objectives, and one score is searched for"
+        why = f"names {len(given)} objectives, but only one score can be searched for"
         sweeper.refuse("direction", why, "--direction=minimize")
     elif isinstance(given, str) and "${" in given:
         sweeper.take("direction")
-        why = f"{short(given)} is known only where the application is configured"
+        why = f"{short(given)} is known only when the application is configured"
         sweeper.refuse("direction", why, "--direction=minimize")
     elif given is None or str(given).lower() in DIRECTIONS:
         sweeper.take("direction")
@@ -129,13 +129,13 @@ def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> Non
     name = (class_.removesuffix("Sampler") or str(chosen or "tpe")).lower()
     if name not in SAMPLERS:
         where = (*sampler.path, "_target_") if target else sampler.path
-        why = f"the sampler {short(class_ or name)} is not known here; tpe takes its place"
+        why = f"the sampler {short(class_ or name)} is not supported; tpe is used instead"
         sweeper.file.note(where, why)
     strategy = SAMPLERS.get(name, "tpe")
     options["tuning_strategy"] = strategy
     if name != strategy:
-        optuna = f"optuna:{class_}" if class_ else "optuna:TPESampler or its like"
-        why = f"{strategy} takes the place of the sampler {name[:60]}; where optuna is installed, "
+        optuna = f"optuna:{class_}" if class_ else "optuna:TPESampler or similar"
+        why = f"{strategy} is used instead of the sampler {name[:60]}; if optuna is installed, "
         sweeper.file.note(sampler.path, f"{why}--tuning_strategy={optuna} is the same")
     known = {also: option for option in strategy_class(strategy).OPTIONS.values()
              for also in option.also} | dict(strategy_class(strategy).OPTIONS)  # fmt: skip

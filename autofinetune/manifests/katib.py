@@ -1,8 +1,8 @@
-"""Experiments of Katib (kubeflow.org), run on this machine instead of a cluster.
+"""Katib experiments (kubeflow.org), run on this machine instead of a cluster.
 
-A trial is the command of the primary container, with `${trialParameters.NAME}` replaced in its
+A trial runs the command of the primary container, with `${trialParameters.NAME}` replaced in its
 words. The score is what the metrics collector would find: a line `name=value` of the output, or a
-value in TensorFlow's events.
+value in TensorFlow events.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ ALGORITHMS = {
     "pbt": "pbt", "skopt-bayesian-optimization": "gp",
 }  # fmt: skip
 _INSTEAD = {
-    "multivariate-tpe": "tpe takes its place; where optuna is installed, "
+    "multivariate-tpe": "tpe is used instead; if optuna is installed, "
                         "--tuning_strategy=optuna:TPESampler --strategy_options=multivariate=true "
                         "is the same",
-    "sobol": "random takes its place; where optuna is installed, "
+    "sobol": "random is used instead; if optuna is installed, "
              "--tuning_strategy=optuna:QMCSampler is the same",
-    "pbt": "hands no checkpoints on here: every trial is trained from scratch; "
-           "--evaluator=populationbased hands models on by its own rule",
+    "pbt": "passes no checkpoints on here: every trial is trained from scratch; "
+           "--evaluator=populationbased passes models on by its own rule",
 }  # fmt: skip
 _ARCHITECTURES = ("enas", "darts")
-# Where the replicas of a job stand, and the framework whose environment they get.
+# The field with the replicas of a job, and the framework whose environment they get.
 JOBS = {
     "Job": ("", ""),
     "PyTorchJob": ("pytorchReplicaSpecs", "pytorch"),
@@ -55,7 +55,7 @@ JOBS = {
     "TrainJob": ("", "pytorch"),
 }
 _RANKS = ("chief", "master", "launcher", "worker", "ps", "evaluator")
-_AT_ONCE = 3  # Katib's parallelTrialCount where none is given
+_AT_ONCE = 3  # Katib's default parallelTrialCount
 _MACRO = re.compile(r"\$\{trialParameters\.([^}]*)\}")
 _OF_THE_TRIAL = re.compile(r"\$\{trialSpec\.(\w+)(?:\[([^\]]*)\])?\}\Z")
 _OF_A_JOB = (
@@ -66,7 +66,7 @@ _OF_A_JOB = (
 
 
 def read(file: File) -> dict[str, Any]:
-    """The options of a run; what is wrong or without effect is told to `file`."""
+    """Return the options of a run; add mistakes and notes to `file`."""
     options, spec = _read_search(file)
     if file.mistakes and "nasConfig" in spec:
         return options
@@ -79,7 +79,7 @@ def read(file: File) -> dict[str, Any]:
 
 
 def read_search(file: File) -> dict[str, Any]:
-    """The options of a run of another script, as far as they are about its search."""
+    """Return the options of a run of another script that concern its search."""
     options, spec = _read_search(file)
     spec.take("parallelTrialCount")
     spec.no_effect("trialTemplate", why=f"{NO_EFFECT}: the script of the command line is run")
@@ -95,11 +95,11 @@ def _read_search(file: File) -> tuple[dict[str, Any], Section]:
     top.rest()
     options: dict[str, Any] = {"evaluator": "fulltrail", "max_trials": spec.whole("maxTrialCount")}
     spec.no_effect("maxFailedTrialCount", why=f"{NO_EFFECT}: --max_failures counts failures in a "
-                                              "row soon after the start")  # fmt: skip
+                                              "row soon after starting")  # fmt: skip
     spec.no_effect("resumePolicy", why=f"{NO_EFFECT}: autofinetune resume continues any run")
     if "nasConfig" in spec:
-        spec.mistake("nasConfig", "is a search of architectures by Katib's own images, which is "
-                                  "not done here; give parameters")  # fmt: skip
+        spec.mistake("nasConfig", "is an architecture search with Katib's own images, which is "
+                                  "not supported; give parameters")  # fmt: skip
         for name in spec.value:
             spec.take(name)
         return options, spec
@@ -126,7 +126,7 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
     objective.gives("metric", "objectiveMetricName")
     objective.no_effect("additionalMetricNames")
     best = {"minimize": "min", "maximize": "max"}.get(direction or "", "")
-    options["final"] = "best"  # as Katib has it where nothing is said
+    options["final"] = "best"  # Katib's default
     for index, strategy in enumerate(objective.sections("metricStrategies")):
         named, value = strategy.text("name"), strategy.text("value")
         strategy.rest()
@@ -136,7 +136,7 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
         if value == "latest":
             options["final"] = "last"
         elif value != best and "final" not in objective.file.given:
-            why = f"{short(value)} is not {best}, which {direction} goes with, or latest"
+            why = f"{short(value)} does not fit {direction}; use {best} or latest"
             strategy.refuse("value", why, "--final=best")
     objective.rest()
 
@@ -163,22 +163,22 @@ def _read_collector(spec: Section, options: dict[str, Any]) -> None:
     if kind in ("StdOut", "File") and is_json != "JSON":
         options["metric_pattern"] = _pattern(filters, formats, name)
         if kind == "StdOut":
-            options["metric"] = None  # what a library logs does not count besides
+            options["metric"] = None  # what a library logs does not count
             return
     told = {
         "File": f"{short(folder)} is not read: the score is what the script prints in this "
-                "format, logs by a library, or reports by autofinetune.report_final_result",
-        "TensorFlowEvent": f"{short(folder)} is not read: the score is what the script hands to "
+                "format, logs with a library, or reports by autofinetune.report_final_result",
+        "TensorFlowEvent": f"{short(folder)} is not read: the score is what the script passes to "
                            "SummaryWriter.add_scalar, or reports by "
                            "autofinetune.report_final_result",
     }  # fmt: skip
-    other = (f"kind {kind} collects nothing here: the score is what the script logs by a library, "
-             "or reports by autofinetune.report_final_result")  # fmt: skip
+    other = (f"kind {kind} collects nothing here: the score is what the script logs with a "
+             "library, or reports by autofinetune.report_final_result")  # fmt: skip
     spec.file.note(collector.path, f"{collector.label()} {told.get(kind, other)}")
 
 
 def _pattern(filters: Section, formats: Any, name: str) -> str | None:
-    """The pattern of Katib's first format for the metric of this name."""
+    """Return the pattern of the first metricsFormat for the metric of this name."""
     if formats is None:
         return line_pattern(name)
     if not (isinstance(formats, list) and formats and all(isinstance(f, str) for f in formats)):
@@ -190,7 +190,7 @@ def _pattern(filters: Section, formats: Any, name: str) -> str | None:
         found = pattern_of(formats[0], name)
     except ValueError as error:
         if "metric_pattern" not in filters.file.given:
-            why = f"{short(formats[0])} {error}; --metric_pattern takes its place"
+            why = f"{short(formats[0])} {error}; give --metric_pattern instead"
             filters.mistake("metricsFormat", why)
         return None
     filters.gives("metric_pattern", "metricsFormat")
@@ -207,7 +207,7 @@ def _read_algorithm(algorithm: Section, options: dict[str, Any]) -> None:
     if name is None or "tuning_strategy" in algorithm.file.given:
         return
     if name not in ALGORITHMS:
-        what = "searches architectures by Katib's own images, which is not done here"
+        what = "searches architectures with Katib's own images, which is not supported"
         why = what if name in _ARCHITECTURES else "is unknown"
         why = f"{short(name)} {why}; use one of: {', '.join(ALGORITHMS)}"
         why += did_you_mean(name[:60], ALGORITHMS)
@@ -226,22 +226,25 @@ def _read_algorithm(algorithm: Section, options: dict[str, Any]) -> None:
         _read_hyperband(algorithm, settings, options)
     options["strategy_options"] = settings.checked(strategy_class(strategy).OPTIONS, name)
     if name == "grid" and options["max_trials"] is None:
-        algorithm.note("algorithmName", "grid ends when the space is used up")
+        algorithm.note("algorithmName", "the grid ends when the space is exhausted")
 
 
 def _read_hyperband(algorithm: Section, settings: _Settings, options: dict[str, Any]) -> None:
-    """Katib trains for few epochs first and for more later; here all begin, and few finish."""
+    """Read Katib's hyperband, which trains for few epochs first and for more later.
+
+    Here every trial gets the largest number of epochs, and the assessor stops most of them early.
+    """
     resource = settings.text("resource_name")
     most, eta = settings.number("r_l"), settings.number("eta")
     if resource is None or most is None:
-        algorithm.mistake("algorithmSettings", "of hyperband must have resource_name and r_l")
+        algorithm.mistake("algorithmSettings", "of hyperband must contain resource_name and r_l")
         return
     entries = options.get("param_list", [])
     names = [entry["name"] for entry in entries]
     resource = resource.lstrip("-")
     if names and resource not in names:
-        algorithm.mistake("algorithmSettings", f"resource_name {short(resource)} is no parameter"
-                                               f"{did_you_mean(resource, names)}")  # fmt: skip
+        why = f"resource_name {short(resource)} is not a parameter{did_you_mean(resource, names)}"
+        algorithm.mistake("algorithmSettings", why)
         return
     whole = max(1, int(most))
     for index, entry in enumerate(entries):
@@ -250,7 +253,7 @@ def _read_hyperband(algorithm: Section, settings: _Settings, options: dict[str, 
     options["assessor"] = "hyperband"
     options["assessor_options"] = {"max_steps": str(whole), "eta": f"{eta or 3:g}"}
     algorithm.note("algorithmSettings", f"{resource} is {whole} in every trial, and the assessor "
-                   "hyperband ends hopeless ones earlier, by the values on the way")  # fmt: skip
+                   "hyperband stops hopeless ones early by their intermediate values")  # fmt: skip
 
 
 def _read_early_stopping(early: Section, options: dict[str, Any]) -> None:
@@ -274,7 +277,7 @@ def _read_early_stopping(early: Section, options: dict[str, Any]) -> None:
 
 
 class _Settings:
-    """The `algorithmSettings` of a section by their names."""
+    """The `algorithmSettings` of a section by name."""
 
     def __init__(self, section: Section) -> None:
         self._section = section
@@ -303,7 +306,7 @@ class _Settings:
             return None
 
     def checked(self, options: Mapping[str, Option], owner: str) -> dict[str, str]:
-        """Those that the plug-in has, by their names; the others are told."""
+        """Return the settings that the plug-in has, by name; add a note for every other one."""
         known = dict(options)
         known |= {also: option for option in options.values() for also in option.also}
         found = {}
@@ -324,7 +327,7 @@ class _Settings:
 
 
 class _Template:
-    """What a trial runs: `trialSpec` with `trialParameters` put in."""
+    """What a trial runs: `trialSpec` with `trialParameters` filled in."""
 
     def __init__(self, file: File, section: Section) -> None:
         self._file = file
@@ -338,11 +341,11 @@ class _Template:
         self._parameters = self._read_parameters()
 
     def read(self, options: dict[str, Any]) -> None:
-        """Add what says what a trial runs."""
+        """Add the options that define what a trial runs."""
         options["working_dir"] = str(self._file.folder)
         for name in ("configMap", "goTemplate"):
             if name in self._section:
-                what = "lies in a cluster" if name == "configMap" else "is a template of Go"
+                what = "lies in a cluster" if name == "configMap" else "is a Go template"
                 self._section.mistake(name, f"{what} and is not read here; write it as trialSpec")
                 self._file.tip = f"give the script first: {self._line}"
             self._section.take(name)
@@ -356,14 +359,14 @@ class _Template:
         kind = self._job.text("kind", needed=f"use one of: {', '.join(JOBS)}")
         self._job.take("apiVersion")
         if kind is not None and kind not in JOBS:
-            why = f"{short(kind)} is not run here; use one of: {', '.join(JOBS)}"
+            why = f"{short(kind)} is not supported; use one of: {', '.join(JOBS)}"
             self._job.mistake("kind", why + did_you_mean(kind[:60], JOBS))
             self._file.tip = f"give the script first: {self._line}"
         elif kind is not None:
             self._take(kind, self._replicas(kind), options)
 
     def _read_parameters(self) -> dict[str, str]:
-        """The text for each macro by its name."""
+        """Return the text for each macro by name."""
         found: dict[str, str] = {}
         for one in self._section.sections("trialParameters"):
             name = one.text("name", needed="name the parameter")
@@ -376,7 +379,7 @@ class _Template:
         return found
 
     def _about(self, section: Section, asked: re.Match[str]) -> str:
-        """What is asked about the trial itself."""
+        """Return the text for a reference to the trial itself, such as `${trialSpec.Name}`."""
         own = self._job.value.get("metadata")
         own = own if isinstance(own, Mapping) else {}
         key, within = asked[1], asked[2]
@@ -393,7 +396,7 @@ class _Template:
     # --- the containers -------------------------------------------------------------------------
 
     def _replicas(self, kind: str) -> list[tuple[str, int, Container]]:
-        """Every kind of replica with its number and its container, in the order of their ranks."""
+        """Return each kind of replica with its number and its container, in rank order."""
         job = self._job
         spec = job.section("spec", needed="it holds the container with the command")
         job.take("metadata")
@@ -455,7 +458,7 @@ class _Template:
         return read_container((named or containers)[0], self._word, self._value)
 
     def _word(self, text: str) -> str:
-        """The word of a template for a word of the command."""
+        """Return the word of a template for a word of the command."""
         parts = _MACRO.split(text)
         words = [literal(part) for part in parts]
         for index in range(1, len(parts), 2):
@@ -463,13 +466,13 @@ class _Template:
         return "".join(words)
 
     def _value(self, text: str) -> str:
-        """The value of a variable, in which no hyperparameter can stand."""
+        """Return the value of a variable, which must not contain a hyperparameter."""
 
         def what(found: re.Match[str]) -> str:
             given = self._given(found[1])
             if given.startswith("${hparam:"):
-                raise ValueError(f"{found[0]} is a hyperparameter, which can stand in the command "
-                                 "only; all of them are in AUTOFINETUNE_PARAMS, too")  # fmt: skip
+                raise ValueError(f"{found[0]} is a hyperparameter, which can be used only in the "
+                                 "command; AUTOFINETUNE_PARAMS contains all of them")  # fmt: skip
             return given
 
         return _MACRO.sub(what, text)
@@ -492,10 +495,10 @@ class _Template:
             return
         framework, count = JOBS[kind][1], sum(one[1] for one in replicas)
         if count > 1 and not framework:
-            self._job.mistake("spec", f"{kind} with several replicas is not run here")
+            self._job.mistake("spec", f"{kind} with several replicas is not supported")
         container = replicas[0][2]
         image, folder = container.image[:200], self._file.folder
-        why = f"runs on this machine and not in the image {image}, with the working directory"
+        why = f"runs on this machine, not in the image {image}, with the working directory"
         self._job.note("spec", f"{why} {folder}")
         tasks = [
             {"type": name, "replicas": number, "command": self._found(one), "env": list(one.env)}
@@ -512,24 +515,24 @@ class _Template:
             options |= {"gpu": f"auto:{at_once * cards}", "gpus_per_trial": cards}
 
     def _found(self, container: Container) -> list[str]:
-        """The words of the command, with its script where it lies on this machine."""
+        """Return the words of the command, with the path of its script on this machine."""
         words, folder, section = list(container.words), self._file.folder, container.section
         place = next((i for i, word in enumerate(words) if word.endswith((".py", ".sh"))), None)
         if place is None or (folder / words[place]).is_file():
             return words
         script, beside = words[place], Path(words[place]).name
         if (folder / beside).is_file():
-            why = f"{short(script)} is not on this machine; {beside} beside this file is run"
+            why = f"{short(script)} is not on this machine; {beside} next to this file is used"
             section.note("command", why)
             words[place] = beside
             return words
         if not self._file.check_files:
             return words
-        section.mistake("command", f"{short(script)} is not on this machine: it lies in the image "
-                                   f"{container.image[:200]}; nor is there {beside} beside this "
+        section.mistake("command", f"{short(script)} of the image {container.image[:200]} is not "
+                                   f"on this machine, and there is no {beside} next to this "
                                    "file")  # fmt: skip
         self._file.tip = (
-            f"put {beside} beside this file, or give the script where it lies: autofinetune "
+            f"put {beside} next to this file, or give the path of the script: autofinetune "
             f"<directory>/{beside} --param_file={self._file.path} --gpu=auto"
         )
         return words

@@ -1,7 +1,7 @@
-"""Experiment configurations of NNI: version 1 (`trial: {command: ...}`) and 2 (`trialCommand`).
+"""NNI experiment configurations: version 1 (`trial: {command: ...}`) and 2 (`trialCommand`).
 
-A trial is the command as it stands, without options; its hyperparameters are in the environment.
-Upper case and underscores make no difference in the names of fields.
+A trial runs the command as written, without options; it finds its hyperparameters in the
+environment. Field names are compared without case and underscores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OF_NNI = (
     "versionCheck", "logCollection", "tunerGpuIndices", "multiThread", "sharedStorage",
 )  # fmt: skip
 _NOT_HERE = {
-    "useAnnotation": "is not supported: give a search space in the place of annotations",
+    "useAnnotation": "is not supported: give a search space instead of annotations",
     "multiPhase": "is not supported: a trial asks for its parameters once",
 }
 _OTHER_PLATFORMS = (
@@ -31,12 +31,12 @@ _OTHER_PLATFORMS = (
     "amlConfig", "adlConfig", "dlcConfig", "frameworkcontrollerConfig", "hybridConfig",
 )  # fmt: skip
 _OF_A_CLUSTER = ("cpuNum", "memoryMB", "image", "virtualCluster", "shmMB", "namespace")
-_NO = ("no", "off", "false")  # words to the reader of YAML 1.2, booleans in the files of old
+_NO = ("no", "off", "false")  # words in YAML 1.2, booleans in YAML 1.1
 _WHERE = f"{NO_EFFECT}; --output_dir says where results go"
 
 
 def read(file: File) -> dict[str, Any]:
-    """The options of a run; what is wrong or without effect is told to `file`."""
+    """Return the options of a run; add mistakes and notes to `file`."""
     top = Section(file, file.document.value, (), is_loose=True)
     is_first = "trial" in top or (
         "trialCommand" not in top and ("searchSpacePath" in top or "maxTrialNum" in top)
@@ -58,7 +58,7 @@ def read(file: File) -> dict[str, Any]:
     else:
         _read_second(top, service, options, at_once)
     if "assessor" in options:
-        options["stop_grace"] = 0.0  # NNI does not ask a trial to stop, it ends it
+        options["stop_grace"] = 0.0  # NNI kills a trial without asking it to stop
     top.no_effect(*_OF_NNI)
     top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
     top.rest()
@@ -68,9 +68,9 @@ def read(file: File) -> dict[str, Any]:
 
 
 def _drop_others(file: File, blockers: int, *, is_remedied: bool) -> None:
-    """Keep only the first mistakes: the rest of such a file is written for what is not here.
+    """Keep only the first mistakes: the rest of the file is meant for an unsupported platform.
 
-    The command that runs the file anyway is offered only if nothing else is wrong with it.
+    Offer the command that runs the file anyway only if nothing else is wrong with it.
     """
     if not is_remedied or len(file.remedies) < len(file.mistakes):
         file.remedies.clear()
@@ -120,7 +120,7 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
 
 
 def _read_search(top: Section, field: str, options: dict[str, Any]) -> None:
-    """The tuner and the assessor, or the advisor, which is both; `field` holds their names."""
+    """Read the tuner and the assessor, or the advisor, which is both; `field` has their names."""
     kind = "Advisor" if "advisor" in top else "Tuner"
     needed = "" if "tuning_strategy" in top.file.given else "name a strategy"
     options |= read_tuner(top.section(kind.lower(), needed=needed), field.format(kind))
@@ -134,10 +134,10 @@ def _read_search(top: Section, field: str, options: dict[str, Any]) -> None:
 
 
 def _local_service(top: Section, is_first: bool) -> Section:
-    """The section of the platform `local`; another one is a mistake unless --gpu is given.
+    """Return the section of the platform `local`; another is a mistake unless --gpu is given.
 
-    A trial of another platform may need what only its containers have, so it is run here only
-    where the command line names places for it.
+    A trial of another platform may depend on its container, so it is run here only if the command
+    line selects devices for it.
     """
     if is_first:
         _check_platform(top, "trainingServicePlatform")
@@ -188,7 +188,7 @@ def _read_space_file(top: Section, name: str, options: dict[str, Any]) -> None:
 
 def _space_of(top: Section, name: str, document: Document) -> Mapping[str, Any]:
     if document.value in ({}, None):
-        top.mistake(name, "holds no hyperparameters; give at least one")
+        top.mistake(name, "contains no hyperparameters; give at least one")
         return {}
     space = top.file.space(document)
     return space.describe() if space else {}
@@ -202,29 +202,29 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
     try:
         words = of_line(line)
     except ValueError as error:
-        section.mistake(name, f"cannot be divided into words: {error}")
+        section.mistake(name, f"cannot be split into words: {error}")
         return
     if words[:2] == ("bash", "-c"):
-        section.note(name, "is a line for a shell and runs as one: bash -c ...")
+        section.note(name, "is a shell line and runs as one: bash -c ...")
     section.gives("command", name)
     options |= {"command": [*map(literal, words)], "nni_wire": True}
 
 
 def _read_busy_cards(section: Section) -> None:
     if str(section.take("useActiveGpu")).lower() in _NO:
-        section.note("useActiveGpu", f"{NO_EFFECT}: cards with processes of others are used, too; "
-                                     "--gpu=0,1 or gpuIndices name those to use, and "
+        section.note("useActiveGpu", f"{NO_EFFECT}: cards that other processes use are used, "
+                                     "too; --gpu=0,1 or gpuIndices select cards, and "
                                      "--min_free_gpu_gb=8 waits for free memory")  # fmt: skip
 
 
 def _read_cards(
     section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
 ) -> None:
-    """Which slots there are. A trial is one process, whatever the number of its cards.
+    """Read the slots. A trial is one process, whatever its number of cards.
 
     Args:
-        cards: of a trial; None where that is not said.
-        per_card: the field for how many trials share a card.
+        cards: the number of cards of a trial, None if it is not given.
+        per_card: the field with the number of trials that share a card.
     """
     each = section.whole(per_card, 1, 1024)
     value = section.take("gpuIndices")
@@ -241,8 +241,8 @@ def _read_cards(
         return
     if cards is None:
         section.file.note(
-            (), "no number of cards is given: a trial gets a card of its own where there are "
-            "cards, and NNI would show it all of them"
+            (), "no number of cards is given: each trial gets one card if there are any; NNI "
+            "would show it all of them"
         )  # fmt: skip
     options["gpu"] = ",".join(indices) or f"auto:{at_once * (cards or 1)}"
     options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}

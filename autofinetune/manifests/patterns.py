@@ -1,26 +1,26 @@
-"""Patterns for the lines of a metric: from those of Katib, which find a name and a value."""
+"""Patterns for the lines of a metric, made from Katib's, which match a name and a value."""
 
 from __future__ import annotations
 
 import re
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[Ee][+-]?\d+)?"
-_BEFORE = r"(?<![\w|-])"  # no letter of a longer name
+_BEFORE = r"(?<![\w|-])"  # not inside a longer name
 
 
 def line_pattern(name: str) -> str:
-    """The pattern for `name=value`, by which Katib finds metrics unless another one is given."""
+    """Return the pattern for `name=value`, by which Katib finds metrics by default."""
     return rf"{_BEFORE}{re.escape(name)}\s*=\s*({_NUMBER})"
 
 
 def pattern_of(format_: str, name: str) -> str:
-    """A pattern whose first group is a name and whose second is a value, for one name.
+    """Specialize a pattern with one group for a name and a second for its value to one name.
 
     Returns:
         A pattern with one group, for the value.
 
     Raises:
-        ValueError: it is no such pattern.
+        ValueError: `format_` is not such a pattern, or too complex.
     """
     try:
         groups = re.compile(format_).groups
@@ -31,7 +31,7 @@ def pattern_of(format_: str, name: str) -> str:
     opened = _groups(format_)
     (start, end), (value, _), *others = opened
     if value < end:
-        raise ValueError("has its second group inside of the first, which is for the name")
+        raise ValueError("has its second group inside the first, which is for the name")
     parts, at = [format_[:start], f"{_BEFORE}{re.escape(name)}"], end
     for where, _ in ((value, 0), *others):
         capturing = "(" if where == value else "(?:"
@@ -44,14 +44,16 @@ def pattern_of(format_: str, name: str) -> str:
             return found
     except re.error:
         pass
-    raise ValueError("names a group by its number, or is too involved to be read for one metric")
+    raise ValueError(
+        "refers to a group by its number, or is too complex to be read for one metric"
+    )
 
 
 _OPENING = re.compile(r"\((?:\?P<\w+>)?")
 
 
 def _groups(pattern: str) -> list[tuple[int, int]]:
-    """Where each capturing group begins and ends, in the order of their beginnings."""
+    """Return the start and end of each capturing group, in the order of their starts."""
     found: list[tuple[int, int]] = []
     opened: list[int | None] = []
     index, in_class = 0, False

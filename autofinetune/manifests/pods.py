@@ -1,4 +1,4 @@
-"""Containers of Kubernetes, read as what this machine can run of them: words, variables, cards."""
+"""Kubernetes containers, read for what this machine can run: words, variables, cards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OF_A_CONTAINER = (
 
 @dataclass(frozen=True)
 class Container:
-    """What a container runs; `image` is where its files would be, `cards` what it asks for."""
+    """What a container runs; `image` is its image, `cards` the number of cards it requests."""
 
     section: Section
     words: tuple[str, ...]
@@ -39,11 +39,15 @@ class Container:
 def read_container(
     section: Section, word_of: Callable[[str], str], value_of: Callable[[str], str]
 ) -> Container | None:
-    """The container of a section; None if it names no command.
+    """Read the container of a section.
 
     Args:
-        word_of: the word of a template that a word of the command is; raises ValueError.
-        value_of: the value that a variable has; raises ValueError.
+        section: the container.
+        word_of: converts a word of the command to one of a template; raises ValueError.
+        value_of: converts the value of a variable; raises ValueError.
+
+    Returns:
+        The container, or None if it has no usable command.
     """
     env = read_env(section, value_of)
     words = [*(section.words("command") or ()), *(section.words("args") or ())]
@@ -56,7 +60,9 @@ def read_container(
     section.no_effect("envFrom", why=LATER)
     section.rest()
     if "command" not in section:
-        section.mistake("command", "is missing; what its image would run is not known here")
+        section.mistake(
+            "command", "is missing; the default command of its image is not known here"
+        )
         return None
     if not words or not words[0].strip():
         section.mistake("command", "must begin with the name of a program")
@@ -70,16 +76,17 @@ def read_container(
 
 
 def with_references(text: str, env: Sequence[str]) -> str:
-    """`$(NAME)` of a variable of the container is its value, `$$` is `$`, as in Kubernetes."""
+    """Replace `$(NAME)` by the value of a variable and `$$` by `$`, as Kubernetes does."""
     given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
     return _REFERENCE.sub(lambda found: given.get(found[0], found[0]), text)
 
 
 def read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
-    """The variables of a container as `NAME=value`; a value may name those before it.
+    """Return a container's variables as `NAME=value`; a value may refer to earlier variables.
 
     Args:
-        value_of: the value that a variable has here; raises ValueError.
+        section: the container.
+        value_of: converts the value of a variable; raises ValueError.
     """
     words: list[str] = []
     for variable in section.sections("env"):
@@ -90,11 +97,11 @@ def read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
         if name is None or (value is None and "valueFrom" in variable):
             continue
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            variable.mistake("name", f"{short(name)} cannot be a variable")
+            variable.mistake("name", f"{short(name)} cannot be the name of a variable")
         elif isinstance(value, (list, Mapping)) or "\0" in str(value):
-            variable.mistake("value", f"must be a text, found {short(value)}")
+            variable.mistake("value", f"must be text, found {short(value)}")
         elif name == "CUDA_VISIBLE_DEVICES" or name.startswith("AUTOFINETUNE_"):
-            variable.note("name", f"{name} is set by autofinetune, and not by this")
+            variable.note("name", f"{name} is set by autofinetune; this has no effect")
         else:
             text = "" if value is None else variable.written(value, "value")
             try:
@@ -105,7 +112,7 @@ def read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
 
 
 def read_cards(section: Section) -> int:
-    """How many cards a replica asks for."""
+    """Return the number of cards that a replica requests."""
     resources = section.section("resources")
     most = 0
     for kind in ("limits", "requests"):

@@ -1,7 +1,7 @@
-"""Reads a manifest field by field; what nobody asked for is told, so that nothing gets lost.
+"""A reader of manifests, field by field, that reports every field that is not used.
 
-A field that cannot be used becomes a mistake, one that changes nothing a note, each with file,
-line, column and its whole name.
+A field that cannot be used becomes a mistake, and one that changes nothing a note, each with
+file, line, column and full name.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"
 LATER = "is not available yet, and not read"
-CONSTANTS = "constants"  # among the options read: what trials get besides hyperparameters
+CONSTANTS = "constants"  # an entry of the options: what trials get besides hyperparameters
 
 
 class File(Findings):
     """One manifest.
 
     Args:
-        path: of the file.
-        check_files: whether the programs and directories that it names must be there.
-        given: options from elsewhere by name, which replace what the file says.
+        path: the path of the file.
+        check_files: whether the programs and directories that it names must exist.
+        given: options from elsewhere by name, which override those of the file.
 
     Raises:
         UsageError: the file cannot be read.
@@ -44,7 +44,7 @@ class File(Findings):
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             why = getattr(error, "strerror", None) or error
             raise UsageError(f"cannot read {path}: {why}") from None
         super().__init__(parse_yaml(data, str(path)))
@@ -52,16 +52,16 @@ class File(Findings):
         self.given: Mapping[str, Any] = given or {}
         self.path = path
         self.tip: str | None = None
-        """What to type instead, where there is something."""
+        """A tip on what to type instead, if there is one."""
         self.remedies: list[str] = []
-        """Options of the command line, each of which replaces a part that is a mistake."""
+        """Command-line options, each of which replaces a wrong part of the file."""
         self.origins: dict[str, Path_] = {}
-        """Where options come from whose values are checked later."""
+        """The places of options whose values are checked later."""
         self.folder = path.absolute().parent
         self._lines = _LINE_END.split(data.decode("utf-8-sig"))
 
     def inner(self, path: Path_, text: str) -> Document:
-        """The document that stands as a text at `path`, with its places in the file.
+        """Parse the document that is text at `path`, with its places in the file.
 
         Raises:
             ConfigError: it is not JSON.
@@ -76,18 +76,18 @@ class File(Findings):
             before = line - 1, column - 1 + first.index(text)
 
         def at(place: Place) -> Place:
-            if before is None:  # its line ends and quotes are not those of the file
+            if before is None:  # its line breaks and quotes differ from those in the file
                 return line, column
             return before[0] + place[0], before[1] + place[1]
 
         return parse_yaml(text.encode(), self.document.source, at=at, language="JSON")
 
     def as_yaml_1_1(self) -> None:
-        """Read values as the tools do that have PyYAML."""
+        """Read values as tools that use PyYAML do."""
         self.document = as_yaml_1_1(self.document, self.note)
 
     def part(self, path: Path_, value: Any) -> Document:
-        """What stands at `path`, as a document of its own."""
+        """Return the value at `path` as a separate document."""
         places = {
             place[len(path) :]: at
             for place, at in self.document.places.items()
@@ -96,7 +96,7 @@ class File(Findings):
         return Document(self.document.source, value, places)
 
     def space(self, document: Document) -> Space | None:
-        """The search space of a document; None if it has mistakes, which are noted."""
+        """Return the search space of a document, or None after recording its mistakes."""
         try:
             space = read_space(document)
         except ConfigError as error:
@@ -107,14 +107,14 @@ class File(Findings):
 
 
 class Section:
-    """One mapping of a manifest, whose fields are taken one after the other.
+    """One mapping of a manifest, whose fields are taken one by one.
 
     Args:
-        file: in which it stands.
-        value: what should be a mapping; None where it is missing, which is told already, so that
-            what would stand in it is not.
-        path: where.
-        is_loose: whether upper case and underscores make no difference in names.
+        file: the manifest.
+        value: what should be a mapping; None if it is missing, which has been reported, so its
+            fields are not reported as missing.
+        path: its place in the manifest.
+        is_loose: whether to ignore case and underscores in field names.
     """
 
     def __init__(self, file: File, value: Any, path: Path_, *, is_loose: bool = False) -> None:
@@ -145,11 +145,11 @@ class Section:
         return plain in self._spelt and self.value[self._spelt[plain]] is not None
 
     def place(self, name: str) -> Path_:
-        """Where a field stands."""
+        """Return the place of a field."""
         return (*self.path, self._spelt.get(self._plain(name), name))
 
     def label(self, name: str = "") -> str:
-        """What a field is called in messages."""
+        """Return the name of a field for messages."""
         return label_of(self.place(name) if name else self.path)
 
     def mistake(self, name: str, why: str) -> None:
@@ -159,24 +159,24 @@ class Section:
         self.file.note(self.place(name), f"{self.label(name)} {why}")
 
     def refuse(self, name: str, why: str, remedy: str) -> None:
-        """A mistake in a part of the file that an option, the `remedy`, can replace."""
+        """Record a mistake in a part of the file that an option, the `remedy`, can replace."""
         self.mistake(name, why)
         self.file.remedies.append(remedy)
 
     def gives(self, option: str, name: str) -> None:
-        """An option of the run is from this field."""
+        """Record that an option of the run comes from this field."""
         if name in self:
             self.file.origins[option] = self.place(name)
 
     # --- fields ---------------------------------------------------------------------------------
 
     def take(self, name: str) -> Any:
-        """The value of a field, None if there is none."""
+        """Return the value of a field, or None if it is absent."""
         self._known.append(name)
         return self.value[str(self.place(name)[-1])] if name in self else None
 
     def text(self, name: str, *, needed: str = "") -> str | None:
-        """A word or sentence, not empty; `needed` says why there must be one."""
+        """Return non-empty text; `needed` is the advice shown if it is missing."""
         value = self.take(name)
         if value is None:
             self._is_needed(name, needed)
@@ -205,7 +205,7 @@ class Section:
         return None
 
     def words(self, name: str) -> list[str] | None:
-        """A list of words; numbers and truth values become words."""
+        """Return a list of words; numbers and booleans become words."""
         value = self.take(name)
         if value is None:
             return None
@@ -217,12 +217,12 @@ class Section:
         return None
 
     def written(self, value: Any, *place: str | int) -> str:
-        """A word or number inside as it stands in the file: `010` and `1e3` stay so."""
+        """Return a word or number as written in the file, such as `010` or `1e3`."""
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return self.file.document.written.get((*self.path, *place), text)
 
     def one_of(self, name: str, allowed: Mapping[str, str], needed: str = "") -> str | None:
-        """What one of the words of `allowed`, in any case, stands for."""
+        """Return the value in `allowed` for the word in a field, ignoring case."""
         word = self.text(name, needed=needed)
         if word is None or word.lower() in allowed:
             return None if word is None else allowed[word.lower()]
@@ -234,7 +234,7 @@ class Section:
         return None
 
     def section(self, name: str, *, needed: str = "") -> Section:
-        """A mapping inside; an empty one if there is none."""
+        """Return the mapping in a field, or an empty one if it is absent."""
         value = self.take(name)
         if value is None or value == {}:
             self._is_needed(name, needed)
@@ -242,7 +242,7 @@ class Section:
         return Section(self.file, value, self.place(name), is_loose=self._is_loose)
 
     def sections(self, name: str, *, needed: str = "") -> Iterator[Section]:
-        """The mappings of a list inside."""
+        """Yield the mappings of a list in a field."""
         value = self.take(name)
         if isinstance(value, list) and (value or not needed):
             for index, one in enumerate(value):
@@ -257,7 +257,7 @@ class Section:
             self.mistake(name, f"is missing; {why}")
 
     def data(self, name: str) -> Document | None:
-        """A mapping, or the JSON text of one."""
+        """Return the document in a field: a mapping, or a mapping as JSON text."""
         value = self.take(name)
         if value is None:
             return None
@@ -272,11 +272,11 @@ class Section:
             return None
         if isinstance(document.value, Mapping):
             return document
-        self.mistake(name, f"must be a mapping, or JSON of one, found {short(value)}")
+        self.mistake(name, f"must be a mapping, or one as JSON, found {short(value)}")
         return None
 
     def folder(self, name: str, around: Path) -> Path:
-        """A directory, `around` without one; relative names begin there."""
+        """Return the directory in a field, relative to `around`, or `around` if it is absent."""
         value = self.text(name)
         found = around / Path(value).expanduser() if value else around
         if value and self.file.check_files and not found.is_dir():
@@ -286,14 +286,14 @@ class Section:
     # --- what is left ---------------------------------------------------------------------------
 
     def no_effect(self, *names: str, why: str = NO_EFFECT) -> None:
-        """Tell of fields that are known and change nothing."""
+        """Add notes for known fields that change nothing."""
         for name in names:
             self._known.append(name)
             if name in self:
                 self.note(name, why)
 
     def rest(self) -> None:
-        """Tell of the fields that nobody knows."""
+        """Add notes for unknown fields."""
         known = {self._plain(name) for name in self._known}
         for plain, key in self._spelt.items():
             if plain not in known:
@@ -302,20 +302,20 @@ class Section:
 
 
 def label_of(path: Path_) -> str:
-    """What a field is called in messages: `spec.tasks[0].replicas`."""
+    """Return the name of a field for messages, such as `spec.tasks[0].replicas`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.lstrip(".")[:200]
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a value is a number that a float can be."""
+    """Return whether a value is a number that fits a finite float."""
     if type(value) is int:
         return abs(value) <= sys.float_info.max
     return type(value) is float and math.isfinite(value)
 
 
 def seconds_of(section: Section, name: str) -> float | None:
-    """A length of time in seconds: `90`, `1.5h`, `30m`."""
+    """Return a duration such as `90`, `1.5h` or `30m` in seconds, or None if it is absent."""
     value = section.take(name)
     if value is None:
         return None
@@ -325,7 +325,7 @@ def seconds_of(section: Section, name: str) -> float | None:
     if length > 0 and not isinstance(value, bool):
         return length
     section.mistake(
-        name, f"must be a length of time such as 7200, 90s, 30m, 2h or 1.5d, found {short(value)}"
+        name, f"must be a duration such as 7200, 90s, 30m, 2h or 1.5d, found {short(value)}"
     )
     return None
 

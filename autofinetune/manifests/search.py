@@ -1,4 +1,4 @@
-"""The tuner and the assessor of a manifest, in the spelling of NNI."""
+"""The tuner and the assessor of a manifest, as NNI writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .arguments import Arguments
 from .budgets import ADVISORS, read_budgets
 from .reader import CONSTANTS, NO_EFFECT, Section
 
-_MINIMIZE = ("tpe", "anneal")  # what these do in NNI unless they are told otherwise
+_MINIMIZE = ("tpe", "anneal")  # these minimize by default in NNI
 _OWN_CODE = ("className", "codeDir", "classFileName", "codeDirectory")
 _ABSENT = ("smac", "dngo", "networkmorphism", "regularizedevolution")
 _REMEDIES = {"strategy": "--tuning_strategy=tpe", "assessor": "--assessor=none"}
@@ -25,10 +25,10 @@ _CHECKPOINTS = {
 
 
 def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
-    """The options of a tuner or an advisor, as far as they are said.
+    """Return the options given by a tuner or an advisor.
 
-    With `--tuning_strategy` on the command line its name and arguments are not looked at, except
-    for what scripts written for it need, and the direction.
+    With `--tuning_strategy` on the command line its name and arguments are ignored, except for the
+    direction and what scripts written for it need.
     """
     is_replaced = "tuning_strategy" in section.file.given
     if not section.value and not is_replaced:
@@ -57,14 +57,14 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
         found["tuning_strategy"] = strategy
         found["seed"] = _seed(args)
         options = strategy_class(strategy).OPTIONS
-        is_foreign = ":" in strategy  # such a class knows its own arguments
+        is_foreign = ":" in strategy  # such a class checks its own arguments
         own = args.checked(strategy, None if is_foreign else options) if not advisor else {}
         found["strategy_options"] = own
     return found
 
 
 def _known(section: Section, field: str, name: str, is_replaced: bool) -> str | None:
-    """What a tuner is called here; None for one that is not here."""
+    """Return our name for a tuner, or None if there is no such strategy."""
     try:
         return known_name(name)
     except UsageError:
@@ -73,7 +73,7 @@ def _known(section: Section, field: str, name: str, is_replaced: bool) -> str | 
     known = ", ".join(STRATEGIES)
     guess = did_you_mean(name.lower()[:60], STRATEGIES)
     if name.lower().removesuffix("tuner") in _ABSENT:
-        why = f"{short(name)} is a tuner of NNI that does not exist here; the strategies: {known}"
+        why = f"{short(name)} is an NNI tuner that is not supported; the strategies are: {known}"
     else:
         why = f"{short(name)} is not among the strategies: {known}{guess}"
     if guess:
@@ -100,7 +100,7 @@ def _seed(args: Arguments) -> int | None:
 
 
 def _read_pbt(section: Section, field: str, args: Arguments, is_replaced: bool) -> dict[str, Any]:
-    """Its trials continue models, whose directories are among their parameters."""
+    """Read pbt, whose trials get the directories of models among their parameters."""
     found: dict[str, Any] = {CONSTANTS: dict(_CHECKPOINTS)}
     args.no_effect(
         "all_checkpoint_dir", f"{NO_EFFECT}: models are kept in the output directory of the run"
@@ -110,14 +110,14 @@ def _read_pbt(section: Section, field: str, args: Arguments, is_replaced: bool) 
     section.note(
         field,
         "continues models: a trial gets load_checkpoint_dir, the directory of the model that it "
-        "continues, and save_checkpoint_dir, that of its own; a member goes on as soon as its "
-        "trial has finished, where NNI waits for all of them",
+        "continues, and save_checkpoint_dir, the directory of its own model; a member continues "
+        "as soon as its trial has finished, whereas NNI waits for all members",
     )
     return found | {"evaluator": "populationbased", "warm_args": []}
 
 
 def read_assessor(section: Section, name_field: str, direction: str | None) -> dict[str, Any]:
-    """`assessor` and `assessor_options`, if one is named and the command line names none."""
+    """Return `assessor` and `assessor_options`, unless the command line names an assessor."""
     if not section.value:
         return {}
     is_replaced = "assessor" in section.file.given
@@ -140,14 +140,14 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
     args = Arguments(section, document)
     mode = args.mode()
     if mode and direction and mode != direction:
-        why = f"{mode} contradicts the tuner's, which is {direction} and goes for both"
+        why = f"{mode} contradicts the tuner's, which is {direction} and applies to both"
         args.note("optimize_mode", why)
     options = args.checked(plain, assessor_class(plain).OPTIONS)
     return {"assessor": plain, "assessor_options": options}
 
 
 def _name(section: Section, field: str, kind: str, is_replaced: bool) -> str | None:
-    """The name of a built-in one; None where there is none, or where it is code of the user."""
+    """Return the name of a built-in plug-in; None if there is none, or for the user's code."""
     own = [name for name in _OWN_CODE if name in section]
     for name in _OWN_CODE:
         section.take(name)
@@ -155,7 +155,7 @@ def _name(section: Section, field: str, kind: str, is_replaced: bool) -> str | N
         section.take(field)
         if not is_replaced:
             code = short(section.take(own[0]))
-            why = f"{code}: your own code is not run as {_ARTICLES[kind]}; name one of ours"
+            why = f"{code}: your own code cannot be {_ARTICLES[kind]}; name a built-in one"
             section.refuse(own[0], why, _REMEDIES[kind])
         return None
     for name in own:
@@ -168,8 +168,8 @@ _ARTICLES = {"strategy": "a strategy", "assessor": "an assessor"}
 
 def _usual_mode(section: Section, strategy: str | None) -> str:
     usual = "minimize" if strategy in _MINIMIZE else "maximize"
-    why = f"names no optimize_mode: the score is to {usual}"
+    why = f"names no optimize_mode, so it is {usual}"
     if strategy:
-        why += f", as {strategy} has it in NNI"
-    section.file.note(section.path, f"{section.label()} {why}; --direction says otherwise")
+        why += f", the default of {strategy} in NNI"
+    section.file.note(section.path, f"{section.label()} {why}; --direction overrides it")
     return usual

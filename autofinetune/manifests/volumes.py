@@ -1,4 +1,4 @@
-"""The volumes of a container as directories of this machine, named by `--volume NAME=DIR`."""
+"""The volumes of a container, mapped to directories of this machine by `--volume NAME=DIR`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from autofinetune.space.fields import short
 
 from .reader import Section
 
-# What may stand right before and after a path, so that it is not a part of a longer name.
+# What may come directly before and after a path, so that it is not part of a longer name.
 _BEFORE = r"(?:(?<=\bfile://)|(?<![\w./~@%+*?\])}-]))"
 _AFTER = r"(?=/|\Z|[\s\"'`:;,|&()<>=\]}])"
 
 
 @dataclass(frozen=True)
 class Mounts:
-    """Where the mount paths of a container are on this machine, and the volumes of the others."""
+    """The directories of a container's mount paths, and the volumes of paths without one."""
 
     places: Mapping[str, Path]
     missing: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, text: str) -> str:
-        """The text with each path below a mount path as the path below its directory."""
+        """Replace each mount path in a text by its directory."""
         if not self.places:
             return text
         longest_first = sorted(self.places, key=len, reverse=True)
@@ -36,27 +36,27 @@ class Mounts:
         def replaced(found: re.Match[str]) -> str:
             before = text[: found.start()]
             if before[-1:] in ("'", '"') and before.count(before[-1]) % 2 == 0:
-                return found[0]  # the quote ends a word, of which this is the rest
+                return found[0]  # the quote ends a word that the path continues
             return str(self.places[found[1]])
 
         return re.sub(pattern, replaced, text)
 
     def option_for(self, text: str) -> str:
-        """The option that would say where a path is, if it is in a volume without a directory."""
+        """Return the option that would map a path, if its volume has no directory; else empty."""
         inside = (name for path, name in self.missing.items() if f"{text}/".startswith(f"{path}/"))
         return next((f"--volume={shlex.quote(name)}=DIR" for name in inside), "")
 
     def unquotable(self) -> Path | None:
-        """A directory that cannot stand in a line for a shell without quotes."""
+        """Return a directory that would need quotes in a shell line, or None."""
         found = (place for place in self.places.values() if shlex.quote(str(place)) != str(place))
         return next(found, None)
 
 
 def directories(given: Mapping[str, Any]) -> dict[str, Path]:
-    """What `--volume` says: the directory of each volume or claim.
+    """Return the directory of each volume or claim given by `--volume`.
 
     Raises:
-        UsageError: it is not of the form NAME=DIR, or there is no such directory.
+        UsageError: a value is not of the form NAME=DIR, or the directory does not exist.
     """
     found: dict[str, Path] = {}
     for part in ",".join(given.get("volume") or ()).split(","):
@@ -73,7 +73,7 @@ def directories(given: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def read_volumes(pod: Section) -> dict[str, str]:
-    """Each volume of a pod by name, with its claim, or its own name where it has none."""
+    """Return the claim of each volume of a pod by name; a volume without one has its name."""
     claims: dict[str, str] = {}
     for volume in pod.sections("volumes"):
         name = volume.text("name", needed="name the volume")
@@ -84,7 +84,7 @@ def read_volumes(pod: Section) -> dict[str, str]:
 
 
 def read_mounts(container: Section, claims: Mapping[str, str]) -> Mounts:
-    """The mounts of a container; each for which there is no directory is a note."""
+    """Read the mounts of a container; add a note for each without a directory."""
     named = directories(container.file.given)
     places: dict[str, Path] = {}
     missing: dict[str, str] = {}
@@ -102,7 +102,7 @@ def read_mounts(container: Section, claims: Mapping[str, str]) -> Mounts:
             missing[plain] = name
             mount.note(
                 "mountPath",
-                f"{short(path)}: nothing is mounted here; --volume={shlex.quote(name)}=DIR names "
+                f"{short(path)}: nothing is mounted here; --volume={shlex.quote(name)}=DIR sets "
                 "the directory to use instead",
             )
         elif plain:
@@ -111,9 +111,9 @@ def read_mounts(container: Section, claims: Mapping[str, str]) -> Mounts:
 
 
 def check_names(top: Section, claims: Sequence[Mapping[str, str]]) -> None:
-    """Every name given by `--volume` must be one of a volume or claim."""
+    """Check that every name given by `--volume` is a volume or claim."""
     known = sorted({name for one in claims for pair in one.items() for name in pair})
     for name in directories(top.file.given):
         if name not in known:
-            there = f"it has: {', '.join(known)}" if known else "it has none"
+            there = f"there are: {', '.join(known)}" if known else "there are none"
             top.file.mistake((), f"--volume={name}=...: there is no volume {short(name)}; {there}")

@@ -1,6 +1,6 @@
-"""Sweeps of Weights & Biases, run without a server: `program` or `command`, `method`, ...
+"""Weights & Biases sweeps, run without a server: `program` or `command`, `method`, ...
 
-A trial is the command with its macros, which `commands` lists; it gets nothing besides.
+A trial runs the command with its macros, which `config.commands` lists, and nothing added.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .search import DIRECTIONS
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 METHODS = {"grid": "grid", "random": "random", "bayes": "gp"}
-_OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's own search
+_OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's search
 _MOST_VALUES = 10_000
 _GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
 _OF_THE_SERVER = (
@@ -36,7 +36,7 @@ _HERE = f"{NO_EFFECT}: the search runs on this machine"
 
 
 def is_sweep(top: Mapping[str, Any]) -> bool:
-    """Whether it is a sweep with more than parameters."""
+    """Return whether a mapping is a sweep with more than parameters."""
     is_ours = "param_list" in top
     has_parameters = "parameters" in top or ("method" in top and "scheduler" in top)
     return has_parameters and not is_ours and not _OF_A_SWEEP.isdisjoint(top)
@@ -46,7 +46,7 @@ is_search = is_sweep
 
 
 def read(file: File) -> dict[str, Any]:
-    """The options of a run; what is wrong or without effect is told to `file`."""
+    """Return the options of a run; add mistakes and notes to `file`."""
     top = Section(file, file.document.value, ())
     options: dict[str, Any] = {"gpu": "auto", "direction": "minimize"}
     options |= _read_search(top, needs_method=True)
@@ -56,7 +56,7 @@ def read(file: File) -> dict[str, Any]:
 
 
 def read_search(file: File) -> dict[str, Any]:
-    """The options of a run of another script, as far as they are about its search."""
+    """Return the options of a run of another script that concern its search."""
     top = Section(file, file.document.value, ())
     options = _read_search(top, needs_method=False)
     top.no_effect("program", "command", why=f"{NO_EFFECT}: the script of the command line is run")
@@ -67,7 +67,7 @@ def read_search(file: File) -> dict[str, Any]:
 def _read_rest(top: Section) -> None:
     top.no_effect(*_OF_THE_SERVER)
     top.no_effect("controller", "scheduler", why=_HERE)
-    top.no_effect("prior_runs", why=f"{NO_EFFECT}: --warm_start and --enqueue bring in others")
+    top.no_effect("prior_runs", why=f"{NO_EFFECT}: use --warm_start or --enqueue for earlier runs")
     top.rest()
 
 
@@ -91,7 +91,7 @@ def _read_method(top: Section, is_needed: bool) -> str | None:
         return None
     if str(top.value.get("method")).lower() == "custom":
         top.take("method")
-        why = "custom is a search in code of your own, which is not run here"
+        why = "custom is a search by your own code, which is not supported"
         top.refuse("method", f"{why}; use one of: {', '.join(METHODS)}", "--tuning_strategy=tpe")
         return None
     needed = f"use one of: {', '.join(METHODS)}" if is_needed else ""
@@ -125,11 +125,11 @@ def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> d
 
 
 def _metric_of(top: Section) -> Section:
-    """The metric; of several the first."""
+    """Return the metric, or the first of several."""
     several = list(top.sections("metrics"))
     for other in several[1:]:
-        other.file.note(other.path, f"{other.label()} {NO_EFFECT}: one score is searched for, "
-                                    "that of the first metric")  # fmt: skip
+        other.file.note(other.path, f"{other.label()} {NO_EFFECT}: the first metric is the "
+                                    "score")  # fmt: skip
     if several and "metric" in top:
         top.note("metrics", f"{NO_EFFECT} beside metric")
     metric = top.section("metric")
@@ -178,26 +178,26 @@ def _read_command(top: Section, options: dict[str, Any]) -> None:
         top.note("program", "is not in the command, so it is not run")
     options["working_dir"] = str(folder)
     top.gives("command", "command")
-    words = [word.replace("$${", "$$${") for word in words]  # which is nothing special there
+    words = [word.replace("$${", "$$${") for word in words]  # W&B does not treat it specially
     options["command"] = [program or "" if word == "${program}" else word for word in words]
     if not any(map(is_of_a_trial, words)):
-        top.note("command", "hands no hyperparameters over: the script finds them in wandb.config "
-                            "or, as JSON, in the variable AUTOFINETUNE_PARAMS")  # fmt: skip
+        top.note("command", "passes no hyperparameters: the script finds them in wandb.config or, "
+                            "as JSON, in the variable AUTOFINETUNE_PARAMS")  # fmt: skip
 
 
 def _is_elsewhere(program: str, words: Sequence[str]) -> bool:
-    """Whether `program` is a module for `python -m`, or a program such as torchrun."""
+    """Return whether `program` is a module for `python -m`, or a program such as torchrun."""
     before = dict(zip(words[1:], words, strict=False)).get("${program}")
     return before == "-m" or (shutil.which(program) is not None and not Path(program).is_file())
 
 
 def _folder_of(top: Section, program: str) -> Path:
-    """Where a trial runs: here, or beside the sweep if only there is such a program."""
+    """Return where a trial runs: here, or next to the sweep if the program is only there."""
     here, beside = Path.cwd(), top.file.folder
     if (here / program).is_file():
         return here
     if (beside / program).is_file():
-        top.note("program", f"lies beside this file, so trials run in {beside}")
+        top.note("program", f"is next to this file, so trials run in {beside}")
         return beside
     if top.file.check_files:
         places = list(map(str, dict.fromkeys((here, beside))))
@@ -206,14 +206,14 @@ def _folder_of(top: Section, program: str) -> Path:
         top.mistake("program", f"{why} or {places[-1]}" if places[1:] else f"{why}{places[-1]}")
         found = _below(here, Path(program).name) or f"<directory>/{Path(program).name}"
         top.file.tip = (
-            "run it in the directory of its program, or give the script where it lies: "
+            "run it in the directory of its program, or give the path of the script: "
             f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
         )
     return here
 
 
 def _below(folder: Path, name: str) -> str:
-    """Where a file of this name lies not far below a directory, as it is typed; or nothing."""
+    """Return the path of a file by this name up to two levels below a directory, or nothing."""
     if not re.fullmatch(r"[\w.-]+", name):
         return ""
     found = (path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{name}"))
@@ -224,7 +224,7 @@ def _below(folder: Path, name: str) -> str:
 
 
 def _read_early_end(section: Section, options: dict[str, Any]) -> None:
-    """Bands at min_iter * eta^k are the rungs of asha, those below max_iter one of hyperband."""
+    """Read `early_terminate`: bands from min_iter are asha, those below max_iter hyperband."""
     if not section.value or "assessor" in section.file.given:
         return
     if str(section.take("type")).lower() != "hyperband":
@@ -240,7 +240,7 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     least, most = section.whole("min_iter"), section.whole("max_iter")
     rungs = section.whole("s", 1, 100)
     if section.take("strict") is False:
-        section.note("strict", "is not false here: a trial is judged by its value at the band")
+        section.note("strict", "is always true here: a trial is judged by its value at the band")
     if rungs is not None and most is not None:
         options["assessor"] = "hyperband"
         found |= {"max_steps": str(most), "s": str(rungs)}
@@ -255,7 +255,7 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     elif not any(name in section for name in ("min_iter", "max_iter", "s")):
         section.refuse("min_iter", "is missing; give min_iter, or max_iter and s", _NO_ASSESSOR)
     elif not (most is None and "max_iter" in section):
-        section.refuse("max_iter", "and s go together; or give min_iter", _NO_ASSESSOR)
+        section.refuse("max_iter", "and s must be given together; or give min_iter", _NO_ASSESSOR)
     options["assessor_options"] = found
     section.rest()
 
@@ -264,7 +264,7 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
 
 
 def _as_grid(file: File, level: Any, path: Path_) -> Any:
-    """The parameters as W&B makes a grid of them: sorted by name, q_uniform from min in steps."""
+    """Return the parameters as W&B grids them: sorted by name, q_uniform in steps from min."""
     if not isinstance(level, Mapping):
         return level
     found: dict[str, Any] = {}
@@ -292,7 +292,7 @@ def _grid_values(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[st
 
 
 def _steps(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
-    """min, min + q, ... below max; a spec with mistakes stays, for them to be told."""
+    """Return the values min, min + q, ... below max; leave a wrong spec for later checks."""
     low, high, q = (spec.get(key, 1.0 if key == "q" else None) for key in ("min", "max", "q"))
     if not (is_finite(low) and is_finite(high) and is_finite(q) and low < high and q > 0):
         return spec

@@ -165,7 +165,7 @@ def test_a_volume_is_a_directory_of_this_machine(workplace: Workplace) -> None:
         "run", "m.yaml", "--gpu=cpu", "--volume=dat=there", "--volume=data=there"
     )
     assert wrong.code == 2
-    assert "--volume=dat=...: there is no volume 'dat'; it has: claim, data" in wrong.err
+    assert "--volume=dat=...: there is no volume 'dat'; there are: claim, data" in wrong.err
     for volume, why in (("data", "is not of the form NAME=DIR"), ("data=no", "no directory")):
         wrong = workplace.run("run", "m.yaml", "--gpu=cpu", f"--volume={volume}")
         assert wrong.code == 2
@@ -247,7 +247,7 @@ def test_that_a_run_has_no_end_is_told_unless_the_command_line_has_one(
     text = swap(nni(f"{sys.executable} tell.py"), "maxTrialNumber: 10\n", "")
     done = run(workplace, text, "--dry-run", *words)
     assert done.code == 0, done.err
-    assert ("it goes on until you stop it" in done.out + done.err) is not bool(words)
+    assert ("the run continues until you stop it" in done.out + done.err) is not bool(words)
 
 
 def test_options_of_the_command_line_go_first(workplace: Workplace) -> None:
@@ -302,7 +302,7 @@ def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     done = run(workplace, swap(autotune(), sys.executable, "no-such-python"))
     assert done.code == 2
     told = (
-        r"m.yaml:\d+:19 spec.*command: the program 'no-such-python' of the command is not there "
+        r"m.yaml:\d+:19 spec.*command: the program 'no-such-python' of the command was not found "
     )
     told += r"\(PATH was searched\)"
     assert re.search(told, done.err)
@@ -439,7 +439,7 @@ def test_replicas_of_other_frameworks(workplace: Workplace, framework: str, vari
     assert [one["OWN"] for one in each] == ["master", "worker"]
     refused = workplace.run("run", "m.yaml", "--gpu=cpu:2", "--ranks_per_trial=3")
     assert refused.code == 2
-    assert "--ranks_per_trial=3: the tasks of a trial are 2 processes" in refused.err
+    assert "--ranks_per_trial=3: the tasks of a trial have 2 processes" in refused.err
 
 
 # --- NNI ----------------------------------------------------------------------------------------
@@ -467,7 +467,7 @@ def test_a_line_for_a_shell_is_run_by_bash(workplace: Workplace) -> None:
     assert found["cwd"] == str(workplace.root / "sub")
     refused = workplace.run("run", "m.yaml", "--output_dir=other", "--", "--epochs=3")
     assert refused.code == 2
-    assert "nothing can be added to the command, which is a line for a shell" in refused.err
+    assert "nothing can be added to the command, which is a shell line" in refused.err
 
 
 def test_it_goes_on_with_the_same_command(workplace: Workplace) -> None:
@@ -549,7 +549,7 @@ def test_what_is_wrong_in_a_search_is_told_with_its_line(workplace: Workplace) -
     (workplace.root / "sweep.yaml").write_text(swap(SWEEP, "random", "custom"))
     done = workplace.run("train.py", "--param_file=sweep.yaml", "--gpu=cpu:1", "--dry-run")
     assert done.code == 2
-    assert "sweep.yaml:2:9 method custom is a search in code of your own" in done.err
+    assert "sweep.yaml:2:9 method custom is a search by your own code" in done.err
     assert (
         "TIP   to run it anyway: autofinetune train.py --param_file=sweep.yaml --gpu=cpu:1 "
         "--dry_run --tuning_strategy=tpe"
@@ -643,7 +643,7 @@ def test_secrets_of_a_manifest_are_not_kept(workplace: Workplace) -> None:
     assert "API_KEY=***" in config
     refused = workplace.run("run", "result/config.yaml", "--output_dir=again")
     assert refused.code == 2
-    assert "the value of API_KEY is not kept in the file" in refused.err
+    assert "the value of API_KEY is not stored in the file" in refused.err
     assert (workplace.root / "result/run.db").stat().st_mode & 0o77 == 0
 
 

@@ -146,7 +146,7 @@ def test_a_tuner_that_is_not_here_is_replaced_by_an_option(workplace: Workplace)
     done = run(workplace, BUDGETED, tuner, "--dry-run")
     assert done.code == 2
     assert len(done.err.splitlines()) == 3, done.err
-    assert "'SMAC' is a tuner of NNI that does not exist here" in done.err
+    assert "'SMAC' is an NNI tuner that is not supported" in done.err
     tip = done.err.splitlines()[-1]
     words = tip.split("autofinetune ")[1].split()
     assert words[-1] == "--tuning_strategy=tpe"

@@ -229,7 +229,7 @@ def test_help_names_every_option_in_both_spellings() -> None:
 
 def test_help_tells_the_documented_defaults() -> None:
     text = " ".join(long_help().split())
-    assert "candidates in a round (default: 5)" in text
+    assert "candidates per round (default: 5)" in text
     assert "number of rounds (default: 10)" in text
     assert "(default: populationbased)" in text
     assert "`autofinetune strategies` describes them (default: pshe2)" in text

@@ -134,7 +134,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         ("env: {A: b}", "own.yaml:1:6 env: must be a list of words"),
         ("framework: mx", "own.yaml:1:12 framework: 'mx' is unknown"),
         ("script_args: 3", "own.yaml:1:14 script_args must be words"),
-        ("script_args: [--lr=1]", "own.yaml:1:14 script_args: --lr=1: lr is searched already"),
+        ("script_args: [--lr=1]", "own.yaml:1:14 script_args: --lr=1: lr is already searched"),
         ('script_args: "\'open"', "own.yaml:1:14 script_args: No closing quotation"),
         ("script: x.py", "own.yaml:1:9 script: there is no script 'x.py'"),
         ('"a\\e[31m\\n": 3', r"own.yaml:1:14 a\x1b[31m\n is unknown"),

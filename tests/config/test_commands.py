@@ -1,4 +1,4 @@
-"""Command templates: every macro, and lines of a shell."""
+"""Command templates: every macro, and shell lines."""
 
 from __future__ import annotations
 

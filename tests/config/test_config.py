@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def build(folder: Path, **changes: Any) -> Config:
-    """A config from the least options, some changed; None leaves one out."""
+    """Build a config from the minimal options with changes; None removes one."""
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
@@ -127,7 +127,7 @@ def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
     assert (given.evaluator, given.nni_wire) == ("populationbased", True)
     assert build(folder, nni_wire=False) == build(folder)
     described = describe(build(folder))
-    del described["nni_wire"]  # as in a run from before there was a choice
+    del described["nni_wire"]  # as in a run recorded before the option existed
     assert not from_description(described).nni_wire
 
 
@@ -178,7 +178,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "mistake"),
     [
-        ("script", None, "the training script is missing; autofinetune train.py ..."),
+        ("script", None, "the training script is missing; run: autofinetune train.py ..."),
         ("script", "trian.py", "there is no script 'trian.py' in "),
         ("script", ".", "there is no script '.' in "),
         ("script", "a\0b", r"there is no script 'a\x00b' in "),
@@ -229,15 +229,15 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
-        ("script_args", ("-v", "3"), "'-v' cannot go on to train.py; write its long name"),
+        ("script_args", ("-v", "3"), "'-v' cannot be passed to train.py; use its long name"),
         ("script_args", 5, "options for train.py must be words or a list of words, found 5"),
         ("script_args", "'open", "No closing quotation"),
-        ("script_args", ("lr", "3"), "--lr=3: lr is searched already; leave it out"),
-        ("script_args", ("--units=3",), "--units=3: units is searched already; leave it out"),
-        ("script_args", ("--model_path=x",), "--model_path=x: model_path is passed by autofine"),
-        ("script_args", ("saved_params_dir", "x"), "saved_params_dir is passed by autofinetune"),
-        ("warm_args", "--lr=3", "--lr=3: lr is searched already; leave it out"),
-        ("warm_args", "--model_path=x", "--model_path=x: model_path is passed by"),
+        ("script_args", ("lr", "3"), "--lr=3: lr is already searched; leave it out"),
+        ("script_args", ("--units=3",), "--units=3: units is already searched; leave it out"),
+        ("script_args", ("--model_path=x",), "--model_path=x: model_path is already passed by"),
+        ("script_args", ("saved_params_dir", "x"), "saved_params_dir is already passed by"),
+        ("warm_args", "--lr=3", "--lr=3: lr is already searched; leave it out"),
+        ("warm_args", "--model_path=x", "--model_path=x: model_path is already passed by"),
         ("warm_args", "epochs", "--warm_args=epochs: 'epochs' after the options has no value"),
         ("warm_args", "'open", "--warm_args='open: No closing quotation"),
         ("warm_args", 3, "--warm_args=3: options for train.py must be words or a list of"),
@@ -311,23 +311,23 @@ def test_replicas_are_ranks(folder: Path) -> None:
     [
         (
             {"command": ["no-such-program"]},
-            "the program 'no-such-program' of the command is not there (PATH ",
+            "the program 'no-such-program' of the command was not found (PATH ",
         ),
         (
             {"command": ["./train.py"]},
-            "the program './train.py' of the command cannot be run (from ",
+            "the program './train.py' of the command is not executable (from ",
         ),
         ({"command": []}, "the training script is missing"),
         (
             {"tasks": [{"command": ["no-such"]}]},
-            "the program 'no-such' of the command is not there (PATH ",
+            "the program 'no-such' of the command was not found (PATH ",
         ),
         (
             {"tasks": TASKS, "ranks_per_trial": 3},
-            "--ranks_per_trial=3: the tasks of a trial are 2",
+            "--ranks_per_trial=3: the tasks of a trial have 2",
         ),
         ({"command": ["sh", "-c", "x"], "script_args": ("a", "1")}, "nothing can be added to the"),
-        ({"env": ["API_KEY=***"]}, "the value of API_KEY is not kept in the file"),
+        ({"env": ["API_KEY=***"]}, "the value of API_KEY is not stored in the file"),
     ],
 )
 def test_a_mistake_in_a_command(folder: Path, changes: dict[str, Any], mistake: str) -> None:
@@ -450,13 +450,13 @@ def test_words_become_options(words: tuple[str, ...], options: tuple[str, ...]) 
 
 @pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("--amp", "x", "y"), ("a", "--")])
 def test_a_key_needs_a_value(words: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="has no value; options for train"):
+    with pytest.raises(ValueError, match="has no value; give options for train"):
         as_options(words)
 
 
 @pytest.mark.parametrize("words", [("-v",), ("-v", "3"), ("a", "1", "-vvv"), ("-1e-3", "a")])
 def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"'-\S+' cannot go on to train"):
+    with pytest.raises(ValueError, match=r"'-\S+' cannot be passed to train"):
         as_options(words)
 
 

@@ -48,7 +48,7 @@ def test_a_secret_reaches_the_trial_and_no_file_for_people(workplace: Workplace)
     assert (out.stat().st_mode & 0o077, (out / "trials").stat().st_mode & 0o077) == (0, 0)
     again = workplace.run("run", "result/config.yaml", "--output_dir=two")
     assert again.code == 2
-    assert "api_key is not kept in the file" in again.err
+    assert "api_key is not stored in the file" in again.err
     again = workplace.run(
         "run", "result/config.yaml", "--output_dir=two", "api_key", "canary-4711"
     )

@@ -1,4 +1,4 @@
-"""Overrides of Hydra: names, values of every type, and its own flags among the words."""
+"""Hydra overrides: names, values of every type, and Hydra's own flags among the words."""
 
 from __future__ import annotations
 

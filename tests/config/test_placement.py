@@ -1,4 +1,4 @@
-"""What trials get of the machine: how it is read."""
+"""The reading of placement options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial runs: read back as written, and every mistake in it."""
+"""Programs of trials: reading back what was written, and every mistake."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_what_is_described_is_read_back() -> None:
     ("options", "mistake"),
     [
         ({"command": "train.py"}, "command: must be a list of words, found 'train.py'"),
-        ({"command": ["x", "a\0"]}, "command: a word holds the character NUL"),
+        ({"command": ["x", "a\0"]}, "command: a word contains the character NUL"),
         ({"command": ["x", "${argz}"]}, "command: macro ${argz} is unknown; use one of: "),
         ({"env": ["A"]}, "env: 'A' is not of the form NAME=value"),
         ({"env": ["AUTOFINETUNE_RUN=1"]}, "env: AUTOFINETUNE_RUN is set by autofinetune"),

@@ -1,4 +1,4 @@
-"""The lists in a config.yaml that a person may have edited."""
+"""The lists in a config.yaml, which may have been edited."""
 
 from __future__ import annotations
 

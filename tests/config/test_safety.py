@@ -1,4 +1,4 @@
-"""Budgets and breakers: how they are read, and what the tuner does with them."""
+"""Budgets and breakers: their reading, and what the tuner does with them."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_of_a_crowded_card_only_the_place_too_many_is_quarantined(tmp_path: Path
 
 
 def test_a_trial_that_completes_beside_where_it_failed_blames_nobody(tmp_path: Path) -> None:
-    """The other card has no place any more, so the trial goes back to the one it avoids."""
+    """The other card has no free slot left, so the trial returns to the one it avoids."""
 
     class Leased(MemoryExecutor):
         def obstacle(self, slot: str) -> str:
@@ -279,7 +279,7 @@ def test_without_space_nothing_is_started_until_there_is_some(tmp_path: Path) ->
 
 
 class FullJournal(MemoryJournal):
-    """Refuses some writes, as a full disk does."""
+    """A journal that fails some writes, as on a full disk."""
 
     def __init__(self, outcomes: Iterator[bool]) -> None:
         super().__init__()

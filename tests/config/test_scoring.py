@@ -1,4 +1,4 @@
-"""The options of the metric, and which logged value becomes the score."""
+"""The options of the metric, and the choice of the logged value that becomes the score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How candidates become commands, for every evaluator and for parents in particular."""
+"""Commands of candidates for every evaluator, and the choice of parents."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_command_has_constants_and_only_what_is_active(name: str) -> None:
     evaluator = evaluator_of(name, space=space, script_options=("epochs", *OWN_OPTIONS))
     words = evaluator.command(trial_of({"x": 0.5}), None)[2:]
     assert words[:3] == ("--x=0.5", "--epochs=4", "--opt.lr=[1, 'a']")
-    assert evaluator.warm_args() == ()  # a constant is not overruled
+    assert evaluator.warm_args() == ()  # a constant is not overridden
 
 
 @pytest.mark.parametrize("name", sorted(EVALUATORS))
@@ -112,7 +112,7 @@ def finished(
 
 
 def parents(state: State, count: int) -> list[int | None]:
-    """The parents of the next round, recorded one after the other as in a run."""
+    """Return the parents of the next round, recorded one by one as in a run."""
     evaluator = evaluator_of("populationbased", popsize=count, exploit="better_half")
     chosen = []
     for member in range(count):

@@ -1,4 +1,4 @@
-"""Manifests of every format, and what becomes of a changed one."""
+"""Manifests of every format, and the results of reading changed ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def read(
 
 
 def mistakes(folder: Path, text: str, *, check_files: bool = False) -> list[str]:
-    """The mistakes of a manifest, without the directory that it lies in."""
+    """Return the mistakes of a manifest, without the path of its directory."""
     with pytest.raises(ConfigError) as caught:
         read(folder, text, check_files=check_files)
     assert caught.value.exit_code == 2

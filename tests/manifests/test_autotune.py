@@ -1,4 +1,4 @@
-"""AutoTuneExperiment manifests: every field, and what is told of it."""
+"""AutoTuneExperiment manifests: every field, and the notes about it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SPEC = "m.yaml:{} spec.trainingConfig.tasks[0].template.spec"
 
 
 def container(more: str) -> str:
-    """The manifest with more fields in its container."""
+    """Return the manifest with more fields in its container."""
     indented = "".join(f"                {line}\n" for line in more.splitlines())
     return swap(AUTOTUNE, CONTAINER, CONTAINER + indented)
 
 
 def with_tasks(framework: str, *tasks: tuple[str, int, str]) -> str:
-    """The manifest with other tasks: (type, replicas, script)."""
+    """Return the manifest with other tasks: (type, replicas, script)."""
     head, tail = AUTOTUNE.split("    type: tensorflow\n")
     tail = "  tuner:" + tail.split("  tuner:")[1]
     lines = [f"    type: {framework}", "    tasks:"]
@@ -137,7 +137,7 @@ def test_a_map_is_as_good_as_json(tmp_path: Path) -> None:
         ("maxTrialNum: 50", "maxTrialNum: many", "9:16",
          "spec.maxTrialNum must be a whole number from 1 to 1000000, found 'many'"),
         ("maxTrialNum: 50", "maxTrialNum: 0", "9:16", "spec.maxTrialNum must be a whole number"),
-        ("maxExecSeconds: 7200", "maxExecSeconds: -1", "8:19", "must be a length of time"),
+        ("maxExecSeconds: 7200", "maxExecSeconds: -1", "8:19", "must be a duration"),
         ("trialConcurrency: 3", "trialConcurrency: true", "10:21", "must be a whole number"),
         ('"choice", "_value": [512', '"choise", "_value": [512', "13:31",
          "batch_size: _type 'choise' is unknown"),
@@ -153,7 +153,7 @@ def test_a_map_is_as_good_as_json(tmp_path: Path) -> None:
         ('"constant_liar_type": "min"', '"constant_liar_type": "big"', "38:31",
          "spec.tuner.classArgs.constant_liar_type must be best or worst or mean or min or max"),
         (COMMAND, "", "26:25",
-         "command is missing; what its image would run is not known here"),
+         "command is missing; the default command of its image is not known here"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(
@@ -178,12 +178,12 @@ def test_a_working_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "m.yaml:29:29 " in found
     assert "containers[0].workingDir '/mnt/mnist-distributed' is not on this machine, and" in found
     assert f"there is no 'dist_mnist.py' in {tmp_path}"[:25] in found
-    assert found.endswith("; --working_dir=DIR says where it is")
+    assert found.endswith("; set it with --working_dir=DIR")
     assert read(tmp_path, text).options["working_dir"] == "/mnt/mnist-distributed"
     (tmp_path / "dist_mnist.py").touch()
     manifest = read(tmp_path, text, check_files=True)
     assert manifest.options["working_dir"] == str(tmp_path)
-    told = f"is not on this machine: trials run in {tmp_path}; --working_dir=DIR names another"
+    told = f"is not on this machine: trials run in {tmp_path}; --working_dir=DIR selects another"
     assert any(note.endswith(told) for note in manifest.notes)
 
 
@@ -223,7 +223,7 @@ def test_variables_of_the_container(tmp_path: Path) -> None:
     ]  # fmt: skip
     told = "\n".join(manifest.notes)
     assert "env[3].valueFrom is not available yet, and not read" in told
-    assert "env[4].name CUDA_VISIBLE_DEVICES is set by autofinetune, and not by this" in told
+    assert "env[4].name CUDA_VISIBLE_DEVICES is set by autofinetune; this has no effect" in told
 
 
 @pytest.mark.parametrize("option", ["-c", "-ec"])
@@ -236,7 +236,7 @@ def test_a_line_for_a_shell_gets_the_hyperparameters_as_arguments(
     assert manifest.options["command"] == [
         "bash", option, 'x "$@"', "bash", "${hyperparameters}", "${model_options}"
     ]  # fmt: skip
-    assert any("is a line for a shell" in note for note in manifest.notes)
+    assert any("is a shell line" in note for note in manifest.notes)
 
 
 def test_variables_that_tell_replicas_apart_are_not_those_of_the_container(
@@ -304,7 +304,7 @@ def test_a_trial_has_one_working_directory(tmp_path: Path) -> None:
 
 
 def mounted(more: str = "") -> str:
-    """The manifest with a volume `data` of a claim, and one without."""
+    """Return the manifest with a volume `data` of a claim, and a volume without one."""
     claim = "{name: data, persistentVolumeClaim: {claimName: claim}}"
     volumes = f"volumes: [{claim}, {{name: shm, emptyDir: {{}}}}]"
     text = swap(AUTOTUNE, "containers:", f"{volumes}\n            containers:")
@@ -361,7 +361,7 @@ def test_paths_of_a_volume_are_those_of_its_directory(
 
 
 def test_a_variable_is_replaced_once(tmp_path: Path) -> None:
-    """Though the directory lies below the mount path itself."""
+    """Even if the directory is itself below the mount path."""
     (tmp_path / "mnt").mkdir()
     text = swap(mounted("args: [$(A)/x]\nenv: [{name: A, value: /t/a}]\n"), "/mnt/}", "/t}")
     place = tmp_path / "mnt"
@@ -378,7 +378,7 @@ def test_a_working_directory_may_lie_in_a_volume(tmp_path: Path) -> None:
     options = read(tmp_path, text, check_files=True, given=given).options
     assert options["working_dir"] == f"{tmp_path}/D/sub"
     (found,) = mistakes(tmp_path, text, check_files=True)
-    assert found.endswith("; --working_dir=DIR or --volume=data=DIR says where it is")
+    assert found.endswith("; set it with --working_dir=DIR or --volume=data=DIR")
 
 
 def test_a_part_of_a_volume_is_mounted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sweepers of Hydra: what they say of the search."""
+"""Hydra sweepers: the search that they describe."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_what_is_not_said_is_as_the_sweeper_has_it(tmp_path: Path) -> None:
     [
         ("_target_: optuna.samplers.TPESampler", "tpe", ""),
         ("_target_: optuna.samplers.CmaEsSampler", "hazero", "optuna:CmaEsSampler is the same"),
-        ("_target_: my.Own", "tpe", "the sampler 'Own' is not known here; tpe takes its place"),
+        ("_target_: my.Own", "tpe", "the sampler 'Own' is not supported; tpe is used instead"),
         ("n_ei_candidates: 30, x: 1, multivariate: null", "tpe", "sampler.x has no effect here"),
     ],
 )
@@ -79,10 +79,10 @@ def test_the_basic_sweeper_goes_through_all(tmp_path: Path) -> None:
     ("old", "new", "why", "option"),
     [
         ("minimize", "[minimize, maximize]", "direction names 2 objectives", "direction"),
-        ("minimize", "${mode}", "'${mode}' is known only where the application", "direction"),
+        ("minimize", "${mode}", "'${mode}' is known only when the application", "direction"),
         ("minimize", "lower", "direction 'lower' is unknown", "direction"),
         ("n_jobs: 2", "custom_search_space: m.f", "custom_search_space is code that draws", ""),
-        ("hydra/sweeper: optuna", "hydra/sweeper: ax", "the sweeper 'ax' is not known here", ""),
+        ("hydra/sweeper: optuna", "hydra/sweeper: ax", "the sweeper 'ax' is not supported", ""),
         ("n_trials: 12", "n_trials: many", "n_trials must be a whole number", ""),
     ],
 )
@@ -101,14 +101,14 @@ def test_what_is_put_in_from_elsewhere_is_told(tmp_path: Path) -> None:
     found = search(tmp_path, swap(HYDRA, "seed: 123", "seed: ${seed}"))
     assert "seed" not in found.options
     (note,) = found.notes
-    assert "'${seed}' is known only where the application is configured" in note
+    assert "'${seed}' is known only when the application is configured" in note
     one = search(tmp_path, swap(HYDRA, "minimize", "[maximize]"))
     assert one.options["direction"] == "maximize"
 
 
 def test_it_names_no_script(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(HYDRA)
-    with pytest.raises(ConfigError, match="a configuration of Hydra names no script") as caught:
+    with pytest.raises(ConfigError, match="a Hydra configuration names no script") as caught:
         read_manifest(tmp_path / "config.yaml")
     assert caught.value.tip == (
         f"give the script first: autofinetune train.py --param_file={tmp_path}/config.yaml "

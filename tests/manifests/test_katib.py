@@ -1,4 +1,4 @@
-"""Experiments of Katib: every field, what is run, and what is told of it."""
+"""Katib experiments: every field, what is run, and the notes about it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_experiment(tmp_path: Path) -> None:
 
 def test_what_is_told(tmp_path: Path) -> None:
     told = notes(tmp_path, KATIB)
-    assert any("trialSpec.spec runs on this machine and not in the image example.org/momentum:lat"
+    assert any("trialSpec.spec runs on this machine, not in the image example.org/momentum:lat"
                in note for note in told)  # fmt: skip
     assert any("maxFailedTrialCount has no effect here: --max_failures" in note for note in told)
     assert len(told) == 2
@@ -65,7 +65,7 @@ def test_the_strategy_of_the_metric(tmp_path: Path, strategy: str, final: str | 
         assert options_of(tmp_path, text)["final"] == final
         return
     (mistake,) = mistakes(tmp_path, text)
-    assert "metricStrategies[1].value 'max' is not min, which minimize goes with" in mistake
+    assert "metricStrategies[1].value 'max' does not fit minimize; use min" in mistake
     assert read_manifest(tmp_path / "m.yaml", check_files=False, given={"final": "best"})
 
 
@@ -109,7 +109,7 @@ def by(algorithm: str, *settings: str) -> str:
         ("cmaes", "hazero", ""),
         ("sobol", "random", "optuna:QMCSampler"),
         ("multivariate-tpe", "tpe", "optuna:TPESampler --strategy_options=multivariate=true"),
-        ("pbt", "pbt", "pbt: hands no checkpoints on here"),
+        ("pbt", "pbt", "pbt: passes no checkpoints on here"),
     ],
 )
 def test_algorithms(tmp_path: Path, algorithm: str, strategy: str, told: str) -> None:
@@ -136,16 +136,16 @@ def test_hyperband_trains_all_and_stops_most(tmp_path: Path) -> None:
     } in options["param_list"]  # fmt: skip
     assert options["assessor_options"] == {"max_steps": "9", "eta": "3"}
     (mistake,) = mistakes(tmp_path, by("hyperband"))
-    assert "of hyperband must have resource_name and r_l" in mistake
+    assert "of hyperband must contain resource_name and r_l" in mistake
     wrong = by("hyperband", "name: resource_name, value: layer", "name: r_l, value: '9'")
     (mistake,) = mistakes(tmp_path, wrong)
-    assert "resource_name 'layer' is no parameter (did you mean 'layers'?)" in mistake
+    assert "resource_name 'layer' is not a parameter (did you mean 'layers'?)" in mistake
 
 
 def test_an_option_takes_the_place_of_an_algorithm(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, by("darts"))
-    assert "'darts' searches architectures by Katib's own images" in caught.value.mistakes[0]
+    assert "'darts' searches architectures with Katib's own images" in caught.value.mistakes[0]
     assert caught.value.tip == (
         f"to run it anyway: autofinetune run {tmp_path}/m.yaml --tuning_strategy=tpe"
     )
@@ -186,9 +186,9 @@ def test_other_jobs(tmp_path: Path) -> None:
     assert options_of(tmp_path, job("TrainJob", train))["ranks_per_trial"] == 2
     paddle = f"{{paddleReplicaSpecs: {{Worker: {{replicas: 2, {POD}}}}}}}"
     (mistake,) = mistakes(tmp_path, job("PaddleJob", paddle))
-    assert "PaddleJob with several replicas is not run here" in mistake
+    assert "PaddleJob with several replicas is not supported" in mistake
     (mistake,) = mistakes(tmp_path, job("Workflow", "{}"))
-    assert "trialSpec.kind 'Workflow' is not run here; use one of: Job, PyTorchJob" in mistake
+    assert "trialSpec.kind 'Workflow' is not supported; use one of: Job, PyTorchJob" in mistake
 
 
 def with_env(value: str) -> str:
@@ -207,7 +207,7 @@ def test_words_and_variables(tmp_path: Path) -> None:
     assert options["env"] == ["A=Job-x"]
     assert options["command"][2] == "--who=momentum:Job-x:$${args}:${hparam:lr}"
     (mistake,) = mistakes(tmp_path, with_env("${trialParameters.optimizer}"))
-    assert "is a hyperparameter, which can stand in the command only" in mistake
+    assert "is a hyperparameter, which can be used only in the command" in mistake
     (mistake,) = mistakes(tmp_path, swap(KATIB, "Parameters.optimizer}", "Parameters.optimiser}"))
     assert "is not among trialParameters (did you mean 'optimizer'?)" in mistake
 
@@ -216,15 +216,15 @@ def test_where_the_script_lies(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, KATIB, check_files=True)
     (mistake,) = caught.value.mistakes
-    assert "'/opt/momentum/train.py' is not on this machine: it lies in the image exam" in mistake
+    assert "'/opt/momentum/train.py' of the image exam" in mistake
     assert caught.value.tip == (
-        "put train.py beside this file, or give the script where it lies: autofinetune "
+        "put train.py next to this file, or give the path of the script: autofinetune "
         f"<directory>/train.py --param_file={tmp_path}/m.yaml --gpu=auto"
     )
     (tmp_path / "train.py").touch()
     manifest = read(tmp_path, KATIB, check_files=True)
     assert manifest.options["command"][1] == "train.py"
-    assert any("train.py beside this file is run" in note for note in manifest.notes)
+    assert any("train.py next to this file is used" in note for note in manifest.notes)
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_where_the_script_lies(tmp_path: Path) -> None:
         ("    trialSpec:\n" + JOB, "    configMap: {configMapName: x}\n",
          "trialTemplate.configMap lies in a cluster and is not read here; write it as trialSpec"),
         ("    trialSpec:\n" + JOB, "    goTemplate: {rawTemplate: x}\n",
-         "trialTemplate.goTemplate is a template of Go and is not read here"),
+         "trialTemplate.goTemplate is a Go template and is not read here"),
         ("    trialSpec:\n" + JOB, "", "trialTemplate.trialSpec is missing; it holds the command"),
         ("    type: minimize", "    type: less", "objective.type 'less' is unknown; use one of"),
         ("    objectiveMetricName: loss\n", "", "objective.objectiveMetricName is missing; name"),
-        ("  algorithm:", "  nasConfig: {}\n  algorithm:", "nasConfig is a search of architecture"),
+        ("  algorithm:", "  nasConfig: {}\n  algorithm:", "nasConfig is an architecture search"),
         ("    algorithmName: medianstop", "    algorithmName: median", "'median' is unknown; "),
         ("parameterType: int", "parameterType: float", "parameterType 'float' is unknown"),
         ("                  - python3\n", "                  - ''\n", "must begin with the name"),

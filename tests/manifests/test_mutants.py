@@ -1,4 +1,4 @@
-"""A thousand damaged manifests of each kind: each is read, or refused with file and line."""
+"""A thousand damaged manifests of each kind: each is read, or rejected with file and line."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PLACE = re.compile(r".*\.(?:yaml|json):([0-9]+):[0-9]+ .", re.DOTALL)
 
 
 def changed(data: bytes, seed: int) -> bytes:
-    """Damaged as a search space is, or with a word of a manifest in the place of another."""
+    """Damage a manifest like a search space, or replace one of its words by another."""
     chance = random.Random(seed)
     if seed % 2:
         return mutant(data, seed)
@@ -66,7 +66,7 @@ def changed(data: bytes, seed: int) -> bytes:
 
 
 def check(folder: Path, data: bytes) -> str:
-    """What became of a manifest: read, refused, or none; asserts that everything has a place."""
+    """Return read, refused or none for a manifest; assert that every message has a place."""
     file = folder / "m.yaml"
     file.write_bytes(data)
     try:
@@ -126,7 +126,7 @@ def test_a_mutant_for_another_script_is_read_or_names_its_mistakes(
 
 
 def replaced(text: str, value: bytes) -> list[bytes]:
-    """The text once for each of its words and numbers, with `value` in the place of that one."""
+    """Return the text once for each of its words and numbers, with `value` in its place."""
     parts = re.split(rb"([\s:,{}\[\]\"']+)", text.encode())
     places = [index for index in range(0, len(parts), 2) if parts[index]]
     return [b"".join([*parts[:i], value, *parts[i + 1 :]]) for i in places]
@@ -137,7 +137,7 @@ def replaced(text: str, value: bytes) -> list[bytes]:
 def test_a_list_or_mapping_may_stand_anywhere(
     kind: str, value: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a word or number is expected, most of all."""
+    """Especially where a word or number is expected."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
     outcomes = {check(tmp_path, data) for data in replaced(MORE_FILES[kind], value)}
@@ -151,7 +151,7 @@ NAMES = Names(
 
 @pytest.mark.parametrize("kind", FILES)
 def test_what_is_read_is_a_run_or_a_mistake_in_it(kind: str, tmp_path: Path) -> None:
-    """The options of a manifest pass the checks of the command line, or are refused by them."""
+    """The options of a manifest pass the command line's checks, or are rejected by them."""
     (tmp_path / "space.json").write_text('{"lr": {"_type": "uniform", "_value": [0, 1]}}')
     built = 0
     for seed in range(0, 400, 2):

@@ -1,4 +1,4 @@
-"""Configurations of NNI, versions 1 and 2: every field, and what is told of it."""
+"""NNI configurations, versions 1 and 2: every field, and the notes about it."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_line_for_a_shell_runs_as_one(tmp_path: Path) -> None:
     text = swap(NNI_2, "python3 mnist.py", "cd sub && python3 mnist.py > log")
     manifest = read(tmp_path, text)
     assert manifest.options["command"] == ["bash", "-c", "cd sub && python3 mnist.py > log"]
-    assert any("trialCommand is a line for a shell and runs as one" in n for n in manifest.notes)
+    assert any("trialCommand is a shell line and runs as one" in n for n in manifest.notes)
 
 
 def test_fields_without_effect_are_named(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_fields_without_effect_are_named(tmp_path: Path) -> None:
 def test_what_has_no_end_is_told(tmp_path: Path) -> None:
     text = "trialGpuNumber: 0\n" + swap(NNI_2, "maxTrialNumber: 10\n", "")
     assert notes(tmp_path, text) == [
-        "m.yaml:1:1 no number of trials and no time is given: it goes on until you stop it; "
-        "--max_trials=50 ends it"
+        "m.yaml:1:1 no number of trials and no time limit is given: the run continues until you "
+        "stop it; --max_trials=50 limits it"
     ]
     assert read(tmp_path, text).options["max_trials"] == 1_000_000
     assert notes(tmp_path, "maxExperimentDuration: 2h\n" + text) == []
@@ -157,14 +157,14 @@ def test_what_has_no_end_is_told(tmp_path: Path) -> None:
         (NNI_2, "platform: local", "platform: remote",
          "trainingService.platform 'remote' is not supported"),
         (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 2 hours",
-         "m.yaml:3:18 maxExecDuration must be a length of time such as 7200, 90s, 30m, 2h"),
-        (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 0", "must be a length of time"),
+         "m.yaml:3:18 maxExecDuration must be a duration such as 7200, 90s, 30m, 2h"),
+        (NNI_1, "maxExecDuration: 2h", "maxExecDuration: 0", "must be a duration"),
         (NNI_1, "gpuNum: 1", "gpuNum: -1", "trial.gpuNum must be a whole number from 0"),
         (NNI_1, "trialConcurrency: 4\n", "", "trialConcurrency is missing; say how many trials"),
         (NNI_1, "  command: python3 mnist.py\n", "", "trial.command is missing; say how a trial"),
-        (NNI_2, "python3 mnist.py", "python3 'x", "trialCommand cannot be divided into words: "),
+        (NNI_2, "python3 mnist.py", "python3 'x", "trialCommand cannot be split into words: "),
         (NNI_2, "maxTrialNumber", "useAnnotation: true\nmaxTrialNumber",
-         "useAnnotation is not supported: give a search space in the place of"),
+         "useAnnotation is not supported: give a search space instead of"),
         (NNI_2, "maxTrialNumber", "multiPhase: true\nmaxTrialNumber",
          "multiPhase is not supported: a trial asks for its parameters once"),
         (NNI_2, "name: GridSearch", "nam: GridSearch", "tuner.name is missing; name a strategy"),
@@ -192,7 +192,7 @@ def test_what_is_said_of_cards_without_effect_is_told(tmp_path: Path) -> None:
     told = "\n".join(notes(tmp_path, text))
     for name in ("gpuIndices", "maxTrialNumPerGpu"):
         assert f"localConfig.{name} has no effect here: trials get no card" in told
-    assert "localConfig.useActiveGpu has no effect here: cards with processes of others" in told
+    assert "localConfig.useActiveGpu has no effect here: cards that other processes use" in told
     assert "useActiveGpu" not in "".join(notes(tmp_path, NNI_1))
 
 
@@ -250,7 +250,7 @@ def test_bohb_is_tpe_with_the_assessor_of_hyperband(tmp_path: Path) -> None:
     assert options["param_list"][-1] == {**BUDGET, "value": 27}
     told = "\n".join(manifest.notes)
     assert "BOHB is the strategy tpe with the assessor hyperband" in told
-    assert "advisor.classArgs.num_samples is no argument of BOHB and not read" in told
+    assert "advisor.classArgs.num_samples is not an argument of BOHB and not read" in told
 
 
 def test_the_arguments_of_an_advisor_have_the_defaults_of_nni(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_what_stands_beside_an_advisor_has_no_effect(tmp_path: Path) -> None:
         ("advisor: {name: Hyperband, classArgs: {R: [1]}}\n", "classArgs.R must be a whole"),
         ("advisor: {name: BOHB, classArgs: {min_budget: 9, max_budget: 3}}\n",
          "classArgs.min_budget must not be above max_budget, which is 3"),
-        ("advisor: {className: Mine}\n", "advisor.className 'Mine': your own code is not run"),
+        ("advisor: {className: Mine}\n", "advisor.className 'Mine': your own code cannot be"),
         ("advisor: {name: Hyperbandd}\n", "'Hyperbandd' is not among the strategies"),
     ],
 )  # fmt: skip
@@ -291,7 +291,7 @@ def test_a_mistake_in_an_advisor_is_told(tmp_path: Path, text: str, why: str) ->
 def test_a_hyperparameter_called_like_the_budget_is_a_mistake(tmp_path: Path) -> None:
     text = swap(advised("advisor: {name: Hyperband}\n"), "  lr:", "  TRIAL_BUDGET:")
     (found,) = mistakes(tmp_path, text)
-    assert "the search space must not have TRIAL_BUDGET, which the tuner sets" in found
+    assert "the search space must not contain TRIAL_BUDGET, which the tuner sets" in found
 
 
 def test_pbt_continues_models(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_with_places_on_the_command_line_the_platform_does_not_matter(
 def test_only_a_command_that_works_is_offered(
     tmp_path: Path, old: str, new: str, tip: str
 ) -> None:
-    """And nothing is told of the rest of a file for another platform."""
+    """And the rest of a file for another platform is not reported."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, swap(REMOTE[1][0], old, new))
     assert all("is not supported" in mistake for mistake in caught.value.mistakes)
@@ -424,6 +424,6 @@ def test_an_empty_search_space_is_told(tmp_path: Path) -> None:
     space = "searchSpace:\n  lr: {_type: loguniform, _value: [0.001, 0.1]}\n"
     (tmp_path / "none.json").write_text("{}")
     (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpaceFile: none.json\n"))
-    assert "searchSpaceFile holds no hyperparameters; give at least one" in found
+    assert "searchSpaceFile contains no hyperparameters; give at least one" in found
     (found,) = mistakes(tmp_path, swap(NNI_2, space, "searchSpace: {}\n"))
-    assert "searchSpace holds no hyperparameters; give at least one" in found
+    assert "searchSpace contains no hyperparameters; give at least one" in found

@@ -43,9 +43,9 @@ def test_a_pattern_for_one_metric(format_: str, name: str, text: str, found: lis
     [
         ("(", "is not a regular expression"),
         (r"(\w+)", "must have two groups, for the name and the value, found 1"),
-        (r"((\w)+)=\d", "has its second group inside of the first"),
+        (r"((\w)+)=\d", "has its second group inside the first"),
         (r"(a)=(\d)(\3x)?", "is not a regular expression"),
-        (r"(a)=(\d)\2", "names a group by its number"),
+        (r"(a)=(\d)\2", "refers to a group by its number"),
     ],
 )
 def test_no_such_pattern(format_: str, why: str) -> None:

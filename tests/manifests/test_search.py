@@ -40,7 +40,7 @@ DOCUMENTED: dict[str, dict[str, object]] = {
 
 
 def told(manifest: Manifest) -> str:
-    """The only note that is not of the rest of the manifest."""
+    """Return the only note that is not about the rest of the manifest."""
     (note,) = (note for note in manifest.notes if "has no effect here" not in note)
     return note
 
@@ -75,7 +75,8 @@ def test_the_documented_batch_takes_arguments_of_another_tuner(tmp_path: Path) -
     assert manifest.options["tuning_strategy"] == "batch"
     assert manifest.options["strategy_options"] == {}
     assert told(manifest).endswith(
-        "m.yaml:35:66 spec.tuner.classArgs.population_size is no argument of batch and not read"
+        "m.yaml:35:66 spec.tuner.classArgs.population_size is not an argument of batch "
+        "and not read"
     )
 
 
@@ -89,7 +90,7 @@ def test_the_documented_assessor_goes_with_the_tuner(tmp_path: Path) -> None:
     assert manifest.options["assessor_options"] == {"start_step": "0"}
     assert told(manifest).endswith(
         "m.yaml:40:26 spec.assessor.classArgs.optimize_mode maximize contradicts the tuner's, "
-        "which is minimize and goes for both"
+        "which is minimize and applies to both"
     )
 
 
@@ -108,7 +109,7 @@ def test_a_direction_that_is_not_said_is_told(tmp_path: Path) -> None:
     for name, usual in (("TPE", "minimize"), ("GPTuner", "maximize")):
         manifest = read(tmp_path, with_tuner(name, None))
         assert manifest.options["direction"] == usual
-        assert f"names no optimize_mode: the score is to {usual}" in told(manifest)
+        assert f"names no optimize_mode, so it is {usual}" in told(manifest)
 
 
 def test_arguments_of_nni_have_their_places(tmp_path: Path) -> None:
@@ -118,7 +119,9 @@ def test_arguments_of_nni_have_their_places(tmp_path: Path) -> None:
     manifest = read(tmp_path, text)
     assert manifest.options["seed"] == 7
     assert manifest.options["strategy_options"] == {"gamma": "0.5", "constant_liar_type": "None"}
-    assert any("tuner.classArgs.tpe_args.no is no argument of tpe" in n for n in manifest.notes)
+    assert any(
+        "tuner.classArgs.tpe_args.no is not an argument of tpe" in n for n in manifest.notes
+    )
     (found,) = mistakes(tmp_path, swap(text, "gamma: 0.5", "gamma: fast"))
     column = args.index("0.5") + 14
     assert found.startswith(f"m.yaml:8:{column} tuner.classArgs.tpe_args.gamma must be a number")
@@ -127,9 +130,9 @@ def test_arguments_of_nni_have_their_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("name: GridSearch", "name: SMAC", "'SMAC' is a tuner of NNI that does not exist"),
-        ("name: GridSearch", "className: my.Tuner", "your own code is not run as a strategy"),
-        ("classArgs: {optimize_mode: minimize}", "classArgs: [1]", "must be a mapping, or JSON"),
+        ("name: GridSearch", "name: SMAC", "'SMAC' is an NNI tuner that is not supported"),
+        ("name: GridSearch", "className: my.Tuner", "your own code cannot be a strategy"),
+        ("classArgs: {optimize_mode: minimize}", "classArgs: [1]", "must be a mapping, or one"),
         ("classArgs: {optimize_mode: minimize}", "classArgs: '{'", "not valid JSON"),
         ("{optimize_mode: minimize}", "{tpe_args: 3}", "tpe_args must be a mapping, found 3"),
         ("{optimize_mode: minimize}", "{optimize_mode: [1]}", "must be maximize or minimize"),
@@ -137,7 +140,7 @@ def test_arguments_of_nni_have_their_places(tmp_path: Path) -> None:
         ("trainingService", "assessor: {name: Median}\ntrainingService",
          "assessor.name 'Median' is not among the assessors"),
         ("trainingService", "assessor: {className: A}\ntrainingService",
-         "your own code is not run as an assessor"),
+         "your own code cannot be an assessor"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told(tmp_path: Path, old: str, new: str, why: str) -> None:
