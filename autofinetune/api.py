@@ -1,4 +1,4 @@
-"""The Python way in: `tune` a script, or `open_run` to look at a run.
+"""The Python API: `tune` tunes a script, and `open_run` opens the result of a run.
 
 import autofinetune as aft
 
@@ -52,28 +52,28 @@ def tune(
 ) -> Result:
     """Tune the hyperparameters of a script, as the command `autofinetune` does.
 
-    In the main thread Ctrl-C stops the run as on the command line: once, no more trials are
-    started; twice, running ones are asked to end; a third time, everything is killed.
+    In the main thread Ctrl-C stops the run as on the command line: the first time, no more trials
+    are started; the second time, running trials are asked to end; the third time, they are killed.
 
     Args:
-        script: the training script, or a file that holds a run: a manifest or a config.yaml.
+        script: the training script, or a file that describes a run: a manifest or a config.yaml.
         param_file: the file with the hyperparameters, or its content as a mapping.
         script_args: options for the script, as pairs or `--key=value`, or as a mapping.
-        on_trial: called with each trial that has ended, in the order of their ends.
-        progress: whether a line is printed for each trial; else it goes to the logger
+        on_trial: called with each finished trial, in the order in which they finish.
+        progress: whether to print a line for each trial; if false, messages go to the logger
             `autofinetune`.
-        **options: the options of the command line by their names, with the same defaults, such as
+        **options: the options of the command line by name, with the same defaults, such as
             `gpu="0,1"`, `popsize=5`, `round=10`, `output_dir="result"`.
 
     Returns:
-        The run: `best`, `trials`, `output_dir`, `state`. A run that was interrupted or ran out of
-        time has what it has come to.
+        The result with `best`, `trials`, `output_dir` and `state`. If the run was interrupted or
+        reached its time limit, it contains the results so far.
 
     Raises:
-        TypeError: there is no such option.
+        TypeError: an option does not exist.
         UsageError: an option, a file or the script cannot be used; nothing was started.
-        EnvironmentProblem: the machine lacks something.
-        DirectoryBusy: another tuner is at work in the output directory.
+        EnvironmentProblem: something on this machine is missing or failed.
+        DirectoryBusy: another tuner is using the output directory.
         AllTrialsFailed: no trial has a score.
     """
     given = _given(script, param_file, script_args, options)
@@ -100,16 +100,16 @@ def tune(
 
 
 def open_run(output_dir: str | os.PathLike[str]) -> Result:
-    """Return how the run in a directory stands; it may still be running.
+    """Return the result of the run in a directory, which may still be running.
 
     Raises:
-        UsageError: there is no run.
-        EnvironmentProblem: its journal cannot be read.
+        UsageError: the directory holds no run.
+        EnvironmentProblem: the journal cannot be read.
     """
     with opened_run(Path(output_dir)) as paths:
         if not holds_run(paths, read_only=True):
             raise UsageError(f"{output_dir} holds no run", "give the output directory of a run")
-        is_alive = is_tuner_alive(paths.lock)  # before the journal, which says what ended since
+        is_alive = is_tuner_alive(paths.lock)  # before reading the journal
         return Result(paths, read_run(paths), is_alive=is_alive)
 
 
@@ -151,7 +151,7 @@ def _given(
 
 
 def _plain(value: Any) -> Any:
-    """Return paths as texts, and lists as the command line has them."""
+    """Return paths as strings, and lists as comma-separated strings."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, (list, tuple)):
@@ -161,7 +161,7 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _in_python() -> Any:
-    """Name options in mistakes as Python does: `popsize=0 must be ...`."""
+    """Name options in errors as Python does: `popsize=0 must be ...`."""
     try:
         yield
     except ConfigError as error:
@@ -177,7 +177,7 @@ def _print(sentence: str) -> None:
 
 
 class _Callback(Sink):
-    """Calls a function of the user's with each trial that has ended."""
+    """Calls a function of the user with each finished trial."""
 
     is_view = False
 

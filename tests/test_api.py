@@ -1,4 +1,4 @@
-"""The Python way in, tried from scripts of their own and from here."""
+"""The Python API, tested in separate scripts and in this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ import autofinetune as aft
 result = aft.tune("train.py", "hparam.yaml", gpu="0,1", popsize=2, round=3, output_dir="result",
                   script_args={"hold": "go"})
 print("STATE", result.state.value, len([t for t in result.trials if t.status.is_final]))
-raise KeyboardInterrupt  # as it would be without us again
+raise KeyboardInterrupt  # as it would be without autofinetune
 """
 
 

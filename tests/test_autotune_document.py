@@ -1,7 +1,7 @@
-"""What the manual of AutoTuneExperiment documents, line by line, and the test that exercises it.
+"""The features in the AutoTuneExperiment manual, line by line, and the tests that cover them.
 
-The arguments and spaces are those of its examples. Each thing is shown to be taken by the command
-line, and the test named beside it shows what it does.
+The arguments and spaces are those of its examples. These tests show that the command line accepts
+each item; the test named beside it shows what the item does.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def space_of(*kinds: str) -> dict[str, Any]:
 
 
 class Algorithm(NamedTuple):
-    """A tuner or assessor: its space, its example of `classArgs`, and tests."""
+    """A tuner or assessor: its space, its example of `classArgs`, and its tests."""
 
     space: Mapping[str, Any]
     arguments: Mapping[str, Any]
@@ -133,7 +133,7 @@ TUNERS: Mapping[str, Algorithm] = {
                 "test_a_child_differs_from_the_winner_in_one_parameter",
         },
     ),
-    "Batch": Algorithm(  # which needs no arguments; those of its example are Evolution's
+    "Batch": Algorithm(  # needs no arguments; its example has those of Evolution
         {"learning_rate": {"_type": "choice", "_value": [0.0001, 0.001, 0.01, 0.1]}},
         {"optimize_mode": "minimize"},
         "tests/strategies/test_batch.py::test_the_values_of_a_single_choice_come_in_their_order",
@@ -351,7 +351,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "spec.aistore": (ALSO_NAMED,),
 }  # fmt: skip
 
-# --- every line has a test, and every thing is taken --------------------------------------------
+# --- every line has a test and is accepted ------------------------------------------------------
 
 
 @functools.cache
@@ -361,7 +361,7 @@ def functions(path: str) -> frozenset[str]:
 
 
 def lines() -> list[tuple[str, str]]:
-    """Each documented thing with each of its tests."""
+    """Return each documented item with each of its tests."""
     found = [(f"_type {name}", test) for name, (_, tests) in TYPES.items() for test in tests]
     found += [(f"field {name}", test) for name, tests in FIELDS.items() for test in tests]
     found += [(f"state {name}", test) for name, tests in STATES.items() for test in tests]
@@ -396,7 +396,7 @@ def as_words(arguments: Mapping[str, Any]) -> str:
 
 
 def separately(algorithms: Mapping[str, Algorithm]) -> list[Any]:
-    """Each with all arguments of its example, with each of them alone, and with none."""
+    """Each with all arguments of its example, with each one alone, and with none."""
     found = []
     for name, algorithm in algorithms.items():
         chosen = [{arg: value} for arg, value in algorithm.arguments.items()]
@@ -442,7 +442,7 @@ def test_an_assessor_takes_its_arguments(
 
 
 def test_an_argument_that_is_not_documented_is_refused(folder: Path) -> None:
-    """So being taken says something."""
+    """So acceptance is meaningful."""
     for name, algorithm in TUNERS.items():
         words = (f"--tuning_strategy={name}", "--strategy_options=no_such=1")
         assert plan(folder, algorithm.space, *words) == 2

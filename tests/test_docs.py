@@ -1,4 +1,4 @@
-"""What the documents show is true."""
+"""The examples in the documentation are correct."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_guides_table_of_strategies_has_their_options() -> None:
         options = {**strategy_class(name).OPTIONS}
         del options["optimize_mode"]
         if name == "random":
-            del options["constant_liar_type"]  # which changes nothing
+            del options["constant_liar_type"]  # it has no effect
         assert shown[name].keys() == options.keys()
         for option, text in shown[name].items():
             assert options[option].read(text) == options[option].default

@@ -1,4 +1,4 @@
-"""Messages and exit codes."""
+"""Error messages and exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file in hparam_examples/ loads, explains itself and shows what its name says."""
+"""Every file in hparam_examples/ loads, has comments and shows what its name says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers import from_init
 
 FOLDER = Path(__file__).parent.parent / "hparam_examples"
 FILES = sorted(path for path in FOLDER.iterdir() if path.is_file() and path.suffix != ".py")
-SPACES = [path for path in FILES if path.name != "wandb_sweep.yaml"]  # which is a whole run
+SPACES = [path for path in FILES if path.name != "wandb_sweep.yaml"]  # a whole run
 
 
 def load(name: str) -> Space:
@@ -44,7 +44,7 @@ def test_the_features_have_a_file_each() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_loads_and_begins_with_a_comment(path: Path) -> None:
-    if path.suffix != ".json":  # which has no comments
+    if path.suffix != ".json":  # JSON has no comments
         assert path.read_text(encoding="utf-8").startswith("# ")
     assert load_space(path).dim >= 1
 

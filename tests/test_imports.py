@@ -1,4 +1,4 @@
-"""The rooms: an import goes down only, and heavy packages have one place."""
+"""The layers: imports only go down, and heavy packages are imported in one place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autofinetune.executors import EXECUTORS
 from autofinetune.strategies import FAMILIES, STRATEGIES
 
 ROOT = Path(autofinetune.__file__).parent
-# The rooms from the ground up: a folder of the package, or what lies beside the folders.
+# The layers from the bottom up: a folder of the package, or the modules beside the folders.
 ROOMS = {
     "root": 0,
     "trial": 1,
@@ -90,7 +90,7 @@ def own_imports(name: str) -> list[str]:
     found = []
     for target in imports(MODULES[name]):
         if not name and target == "autofinetune.api":
-            continue  # for type checkers: it is imported when it is used
+            continue  # for type checkers only; imported on use
         if target == "autofinetune" or target.startswith("autofinetune."):
             found.append(target.removeprefix("autofinetune").lstrip("."))
     return found
@@ -105,9 +105,9 @@ def test_imports_point_down(name: str) -> None:
 
 
 def test_imports_go_in_no_circle() -> None:
-    # A package runs its own file before those in it, which is no circle.
+    # A package runs its __init__ before its modules, which is not a cycle.
     graph = {name: {t for t in own_imports(name) if t != name} for name in MODULES}
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the way around
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the cycle
 
 
 PLUG_INS = {
@@ -121,7 +121,7 @@ PLUG_INS = {
 @pytest.mark.parametrize("folder", sorted(PLUG_INS))
 def test_plug_ins_do_not_import_each_other(folder: str) -> None:
     names = {name.removeprefix("autofinetune.") for name in PLUG_INS[folder]}
-    names -= {"assessors.halving"}  # of which Hyperband has one a bracket
+    names -= {"assessors.halving"}  # Hyperband has one per bracket
     assert [name for name in names if (names - {name}).intersection(own_imports(name))] == []
 
 

@@ -1,4 +1,4 @@
-"""What packages of others add."""
+"""Plug-ins from other packages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LoudEngine(LocalEngine):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a package of somebody else's is installed."""
+    """A directory with an installed third-party package."""
     source = tmp_path_factory.mktemp("source")
     (source / "setup.cfg").write_text(SETUP)
     (source / "setup.py").write_text("import setuptools; setuptools.setup()")

@@ -1,4 +1,4 @@
-"""Outputs that are gone, full, or cannot show a character."""
+"""Output streams that are closed, full, or cannot encode a character."""
 
 from __future__ import annotations
 

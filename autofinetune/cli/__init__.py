@@ -1,4 +1,4 @@
-"""The command `autofinetune`: finds the sub-command and turns errors into text."""
+"""The command `autofinetune`: dispatch to the subcommands and print errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
 from autofinetune.visible import visible_lines
 
-# Named, not imported: `--help` and `report-final` must not load what only a run needs.
+# Names, imported on use: `--help` and `report-final` must not load what only a run needs.
 COMMANDS: Mapping[str, str] = {
     "run": "autofinetune.cli.run:run_command",
     "resume": "autofinetune.cli.run:resume_command",
@@ -34,7 +34,7 @@ _TIPS = {errno.EMFILE: "allow this process more open files, for instance: ulimit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     terminal.prepare()
     _activate()
@@ -48,16 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        _complain(str(error), _TIPS.get(error.errno or 0, "fix the cause, then try again"))
+        _complain(str(error), _TIPS.get(error.errno or 0, "fix the cause and try again"))
         return EnvironmentProblem.exit_code
     finally:
         terminal.let_go()
 
 
 def _activate() -> None:
-    """Let `python3` in a trial's command be ours, where our virtual environment is not activated.
+    """Put our virtual environment first on PATH, so that trials find its `python3`.
 
-    A virtual environment that is anywhere on PATH was put there by the user, and stays there.
+    If it is already on PATH, the user chose its position, so PATH is left alone.
     """
     own = f"{sys.prefix}/bin"
     path = os.environ.get("PATH", os.defpath)
@@ -94,7 +94,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _asks_for(words: Sequence[str], *options: str) -> bool:
-    """Whether one of `options` is among our own words: those before the words for train.py."""
+    """Return whether one of `options` comes before the arguments for train.py."""
     from autofinetune.cli.options import divide, run_parser
 
     return any(option in divide(run_parser(), words).options for option in options)

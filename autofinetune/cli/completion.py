@@ -1,4 +1,4 @@
-"""`autofinetune completion`: the script by which a shell completes our commands and options."""
+"""`autofinetune completion`: print a script that completes commands and options in a shell."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ compdef _autofinetune autofinetune
 
 
 def completion_command(argv: Sequence[str]) -> int:
-    """Print the completion for a shell; returns the exit code."""
+    """Print the completion script for a shell and return the exit code."""
     parser = Parser(
         prog="autofinetune completion",
-        description="Print the completion for a shell. For bash: "
+        description="Print the completion script for a shell. For bash: "
         'eval "$(autofinetune completion bash)"',
         allow_abbrev=False,
     )
@@ -54,7 +54,7 @@ def completion_command(argv: Sequence[str]) -> int:
 
 
 def script_for(shell: str) -> str:
-    """Return the completion for `bash`, `zsh` or `fish`."""
+    """Return the completion script for `bash`, `zsh` or `fish`."""
     from autofinetune.cli import COMMANDS
 
     if shell == "fish":

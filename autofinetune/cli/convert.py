@@ -1,4 +1,4 @@
-"""`autofinetune convert`: search spaces and manifests of other tools, in our own words."""
+"""`autofinetune convert`: convert search spaces and manifests of other tools to our formats."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from autofinetune.errors import UsageError
 from autofinetune.space import dump_yaml, load_space, read_yaml
 from autofinetune.store.directory import write_atomically
 
-_PROGRAMS = {"program", "command"}  # without one a sweep of W&B is a search space
+_PROGRAMS = {"program", "command"}  # without one of these a W&B sweep is a search space
 
 
 def convert_command(argv: Sequence[str]) -> int:
-    """Print what the file says, or write it to a file; returns the exit code."""
+    """Print the converted file, or write it to `--out`, and return the exit code."""
     parser = Parser(
         prog="autofinetune convert",
-        description="Write a search space as hparam.yaml for --param_file, or a manifest as "
-        "config.yaml for `autofinetune run`.",
+        description="Convert a search space to an hparam.yaml for --param_file, or a manifest to "
+        "a config.yaml for `autofinetune run`.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "file",
-        help="a search space of NNI or an hparam.yaml; a sweep of W&B, a configuration of NNI or "
-        "an AutoTuneExperiment",
+        help="an NNI search space or an hparam.yaml; a W&B sweep, an NNI configuration or an "
+        "AutoTuneExperiment",
     )
-    parser.add_argument("--out", metavar="FILE", help="where to write it (default: print it)")
-    parser.add_argument("--space", action="store_true", help="only the search space of a manifest")
+    parser.add_argument("--out", metavar="FILE", help="output file (default: print the result)")
+    parser.add_argument(
+        "--space", action="store_true", help="convert only the search space of a manifest"
+    )
     options = parser.parse_args(list(argv))
     out = Path(options.out) if options.out else None
     if out is not None and out.exists():
-        raise UsageError(f"--out={out} exists already", "give another name, or remove it")
+        raise UsageError(f"--out={out} already exists", "give another name, or remove the file")
     described, notes = _described(Path(options.file), only_space=options.space)
     for sentence in notes:
         note(sentence)
     comments = [f"Converted from {Path(options.file).name}.", *notes]
     text = "".join(f"# {line}\n" for line in comments) + dump_yaml(described)
     if out is None:
-        sys.stdout.buffer.write(text.encode())  # as the file would be, whatever the locale
+        sys.stdout.buffer.write(text.encode())  # the same bytes as in a file, whatever the locale
         sys.stdout.flush()
     else:
         write_atomically(out, text.encode())
@@ -49,7 +51,7 @@ def convert_command(argv: Sequence[str]) -> int:
 
 
 def _described(file: Path, *, only_space: bool) -> tuple[Mapping[str, Any], Sequence[str]]:
-    # Loaded late: a search space needs none of the strategies that a manifest may name.
+    # Imported late: a search space does not need the strategies that a manifest may name.
     from autofinetune.manifests import read_manifest
 
     top = read_yaml(file).value

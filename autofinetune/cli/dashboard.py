@@ -1,4 +1,4 @@
-"""`autofinetune dashboard result/`: the pages of a run in the browser, for this machine only."""
+"""`autofinetune dashboard result/`: show a run in the browser, for this machine only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autofinetune.store.paths import RunPaths, opened_run
 
 
 def dashboard_command(argv: Sequence[str]) -> int:
-    """Serve until Ctrl-C; returns the exit code."""
+    """Serve the pages until Ctrl-C and return the exit code."""
     parser = Parser(prog="autofinetune dashboard", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of a run")
     parser.add_argument(
@@ -23,23 +23,23 @@ def dashboard_command(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--no-token", action="store_true",
-        help="answer whoever can connect, every user of this machine included",
+        help="answer anyone who can connect, including every user of this machine",
     )  # fmt: skip
     options = parser.parse_args(list(argv))
     if not 0 <= options.port <= 65535:
-        raise UsageError(f"--port {options.port} is no port", "use a number from 0 to 65535")
+        raise UsageError(f"--port {options.port} is not a port", "use a number from 0 to 65535")
     paths = RunPaths(Path(options.output_dir))
     if not paths.visualization.is_dir():
         raise UsageError(
             f"{options.output_dir} has no {paths.visualization.name} directory",
-            "give the output directory of a run; it is written once the first trial has ended",
+            "give the output directory of a run; the pages are written once a trial has finished",
         )
     with opened_run(paths.root) as checked:
         if not checked.place_of(checked.visualization).is_there():
             raise UsageError(
                 f"{paths.visualization.name} in {options.output_dir} is a link, which is not "
                 "followed",
-                "give the output directory in which the pages really lie",
+                "give the output directory that contains the pages themselves",
             )
     from autofinetune.sinks.board import listen, serve
 
@@ -50,4 +50,4 @@ def dashboard_command(argv: Sequence[str]) -> int:
 
 
 def _say(address: str) -> None:
-    print(f"{address}  (Ctrl-C ends it)", flush=True)
+    print(f"{address}  (press Ctrl-C to stop)", flush=True)

@@ -1,4 +1,4 @@
-"""`autofinetune lineage` and `replay`: what led to a model, and to train that once more."""
+"""`autofinetune lineage` and `replay`: show the trials that led to a model, or repeat them."""
 
 from __future__ import annotations
 
@@ -24,34 +24,36 @@ from autofinetune.visible import visible
 
 
 def lineage_command(argv: Sequence[str]) -> int:
-    """Print the schedule of hyperparameters that led to a model; returns the exit code."""
+    """Print the schedule of hyperparameters that led to a model and return the exit code."""
     parser = Parser(
         prog="autofinetune lineage",
-        description="Print the trials that led to the best model, with what changed on the way.",
+        description="Print the trials that led to the best model and what changed between them.",
         allow_abbrev=False,
     )
     _add_run_and_trial(parser)
     options = parser.parse_args(list(argv))
     state = read_state(options.run)
     chain = chain_of(state, _chosen(state, options.trial))
-    say(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch to it")
+    say(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch")
     say_all(table_of(chain))
     _tell_ancestors(state)
     return 0
 
 
 def replay_command(argv: Sequence[str]) -> int:
-    """Train the schedule that led to a model from scratch; returns the exit code."""
+    """Train the schedule that led to a model from scratch and return the exit code."""
     parser = Parser(
         prog="autofinetune replay",
-        description="Train the trials that led to the best model once more, one after the other, "
-        "the first one from scratch, and compare the scores.",
+        description="Train the trials that led to the best model again, one after another, "
+        "starting from scratch, and compare the scores.",
         allow_abbrev=False,
     )
     _add_run_and_trial(parser)
     parser.add_argument("--output_dir", "--output-dir", dest="to", metavar="DIR",
                         help="where results go (default output_<time>)")  # fmt: skip
-    parser.add_argument("--gpu", metavar="IDS", help="another slot than the first of the run")
+    parser.add_argument(
+        "--gpu", metavar="IDS", help="slot to use (default: the first slot of the run)"
+    )
     options = parser.parse_args(list(argv))
     state = read_state(options.run)
     chain = chain_of(state, _chosen(state, options.trial))
@@ -73,11 +75,11 @@ def _add_run_and_trial(parser: Parser) -> None:
 
 
 def read_state(directory: str) -> State:
-    """What happened so far in the run that lies in `directory`; it may still be going on.
+    """Return the state of the run in `directory`, which may still be running.
 
     Raises:
-        UsageError: there is no run.
-        EnvironmentProblem: its journal cannot be read.
+        UsageError: the directory holds no run.
+        EnvironmentProblem: the journal cannot be read.
     """
     with opened_run(Path(directory)) as paths:
         if not holds_run(paths, read_only=True):
@@ -89,11 +91,11 @@ def read_state(directory: str) -> State:
 
 
 def _chosen(state: State, number: str | None) -> Trial:
-    """The trial of this number, or the best one."""
+    """Return the trial with this number, or the best one."""
     if number is None:
         if state.best is None:
             raise UsageError(
-                "no trial of this run has completed, so nothing led to a best model",
+                "no trial of this run has completed, so there is no best model",
                 "name a trial by its number in trials.csv",
             )
         return state.best
@@ -104,13 +106,13 @@ def _chosen(state: State, number: str | None) -> Trial:
             f"this run has no trial {number[:60]!r}",
             f"give a number from 0 to {len(state.trials) - 1}, as in trials.csv"
             if state.trials
-            else "it has begun no trial yet",
+            else "it has not started any trial yet",
         )
     return trial
 
 
 def table_of(chain: Sequence[Trial]) -> list[str]:
-    """A line for each trial: where it stands, its score, and what changed; with a heading."""
+    """Return a heading and a line for each trial: its place, its score, and what changed."""
     rows = [("round", "member", "trial", "score", "hyperparameters that changed")]
     before: Mapping[str, Value] = {}
     for trial in chain:
@@ -140,17 +142,17 @@ def _tell_ancestors(state: State) -> None:
         return
     number = effective_number(shares)
     beginnings = f"{len(shares)} trial{'s' if len(shares) != 1 else ''}"
-    say(f"the {members} members descend from {beginnings} from scratch "
-        f"(effectively {number:.1f})")  # fmt: skip
+    say(f"the {members} members descend from {beginnings} trained from scratch "
+        f"(effective number {number:.1f})")  # fmt: skip
     if len(shares) == 1:
         warn(
-            "the whole population descends from one trial, so that other beginnings were given "
-            "up; a larger --popsize, or more training for each trial (--warm_args), keeps more"
+            "the whole population descends from one trial; to keep more starting points, use a "
+            "larger --popsize or longer training per trial (--warm_args)"
         )
 
 
 def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
-    """The run that trains this chain once more and nothing else."""
+    """Return the configuration of a run that trains only this chain again."""
     return dataclasses.replace(
         config,
         popsize=1,
@@ -167,11 +169,11 @@ def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
 
 
 def _compare(chain: Sequence[Trial], paths: RunPaths) -> int:
-    """Tell the score of the last replayed trial beside the recorded one; returns the exit code."""
+    """Print the replayed and the recorded score and return the exit code."""
     trials = read_state(str(paths.root)).trials
     last = trials[max(trials)]
     if len(trials) < len(chain) or last.status is not Status.COMPLETED:
-        why = last.reason or "it saved no model to go on with"
+        why = last.reason or "it saved no model to continue from"
         raise AllTrialsFailed(
             f"the replay ended at trial {last.id + 1} of {len(chain)}: {why}",
             f"see {paths.trial_log(last.round, last.member)}",

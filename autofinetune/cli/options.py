@@ -1,7 +1,8 @@
-"""The words of the command line: our options, the script, and what goes on to train.py.
+"""The command line: our options, the script, and the arguments that are passed to train.py.
 
-A script and `nargs=REMAINDER` in one parser swallow every option after the script, so the words
-are divided first: options before and after the script are ours until the first word that is none.
+With `nargs=REMAINDER`, argparse would pass every option after the script to train.py. So the
+command line is split first: options before and after the script are ours, up to the first word
+that is not an option.
 """
 
 from __future__ import annotations
@@ -17,37 +18,37 @@ from autofinetune.config.options import GROUPS, OPTIONS
 from autofinetune.errors import UsageError, did_you_mean
 
 USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"
-# The commands that people see, in groups, each with its arguments and what it does.
+# The commands that the help lists, in groups, each with its arguments and what it does.
 COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
     "start and continue a run": (
         ("run train.py ...", "the same as without `run`"),
         ("run experiment.yaml", "a manifest of TensorStack, NNI, W&B, Katib or Hydra"),
         ("run result/config.yaml", "the same run again"),
-        ("resume result/", "continue after Ctrl-C, a kill or a reboot"),
+        ("resume result/", "continue a run after Ctrl-C, a kill or a reboot"),
         ("replay result/", "train the schedule of the best model from scratch"),
     ),
     "look at a run": (
-        ("status result/", "how a run stands, also while it is running"),
+        ("status result/", "show the state of a run, even while it is running"),
         ("dashboard result/", "show it in the browser"),
-        ("lineage result/", "the hyperparameters that led to the best model"),
-        ("rebuild result/", "write all tables and pages again from the journal"),
+        ("lineage result/", "show the hyperparameters that led to the best model"),
+        ("rebuild result/", "rewrite all tables and pages from the journal"),
     ),
     "other": (
-        ("strategies", "the search algorithms and their options"),
-        ("assessors", "what stops hopeless trials early"),
-        ("convert sweep.yaml", "a search space or a manifest of another tool as ours"),
+        ("strategies", "list the search algorithms and their options"),
+        ("assessors", "list the assessors, which stop hopeless trials early"),
+        ("convert sweep.yaml", "convert a search space or manifest of another tool"),
         ("report-final 0.93", "report a score from a script in any language"),
-        ("completion bash", "the completion of a shell: bash, zsh or fish"),
+        ("completion bash", "print shell completion for bash, zsh or fish"),
     ),
 }  # fmt: skip
 EXAMPLES = """\
 examples:
   autofinetune train.py --param_file=hparam.yaml --gpu=0,1 --popsize=5 --round=10
-      50 trials, five a round, on cards 0 and 1, into output_<time>/
+      50 trials, five per round, on cards 0 and 1, into output_<time>/
   autofinetune train.py --param_file=hparam.yaml --gpu=cpu:4 --evaluator=fulltrail \\
       --tuning_strategy=hazero --output_dir=result/ --seed=1 max_seq_len 128
-      from scratch every time, four trials at once without a card; train.py also
-      gets --max_seq_len=128
+      every trial from scratch, four at a time on the CPU; train.py also gets
+      --max_seq_len=128
   autofinetune train.py --param_file=hparam.yaml --gpu=auto --dry-run -- --amp --lr_decay=0.5
       show what would be run; everything after -- goes to train.py
 
@@ -56,7 +57,7 @@ lacks something, 5 the directory is in use, 6 time limit reached, 130 interrupte
 """
 _WIDTH = 79
 _INDENT = 27
-# Options of PaddleHub 1.2 under their later names.
+# Options of PaddleHub 1.2 that were renamed later.
 _SUCCESSORS = {
     "--cuda": "now --gpu (such as --gpu=0,1)",
     "--evaluate_choice": "now --evaluator (fulltrail or populationbased)",
@@ -64,7 +65,7 @@ _SUCCESSORS = {
 
 
 class Words(NamedTuple):
-    """A command line, divided."""
+    """A command line, split into its parts."""
 
     options: tuple[str, ...]
     script: str | None
@@ -72,7 +73,7 @@ class Words(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError instead of ending the process, and knows near misses."""
+    """A parser that raises UsageError instead of exiting and suggests similar options."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}{self._guess(message)}", f"see {self.prog} --help")
@@ -83,13 +84,13 @@ class Parser(argparse.ArgumentParser):
         words = [word.partition("=")[0] for word in message.split()[2:]]
         old = [f"{word} is {_SUCCESSORS[word]}" for word in words if word in _SUCCESSORS]
         if old:
-            return f"; of the options of PaddleHub 1.2 {', '.join(old)}"
+            return f"; options of PaddleHub 1.2: {', '.join(old)}"
         word = words[0]
         return did_you_mean(word, self._option_string_actions, str)
 
 
 def run_parser() -> Parser:
-    """Return the parser of `autofinetune run`, without script and rest."""
+    """Return the parser for the options of `autofinetune run`."""
     parser = Parser(prog="autofinetune", usage=USAGE, add_help=False, allow_abbrev=False)
     for option in OPTIONS.values():
         add_option(parser, option)
@@ -112,11 +113,11 @@ def add_option(parser: argparse.ArgumentParser, option: RunOption, text: str = "
 
 
 def short_help() -> str:
-    """Return the help that fits on a screen: the commands and the options most people need."""
+    """Return help that fits on a screen: the commands and the options that most runs need."""
     basic = [_short_row(option) for option in OPTIONS.values() if option.is_basic]
     parts = [
         f"usage: {USAGE}",
-        "Tune the hyperparameters of train.py over the cards of this machine.",
+        "Tune the hyperparameters of train.py on the cards of this machine.",
         _section("options that most runs need", basic),
         *(_section(title, rows) for title, rows in COMMANDS.items()),
         "all options: autofinetune run --help",
@@ -139,7 +140,7 @@ def _row(option: RunOption) -> tuple[str, str]:
 
 
 def _short_row(option: RunOption) -> tuple[str, str]:
-    """The option with the first thing that its text says."""
+    """Return the option with the first clause of its text."""
     text = re.split("[;:(]", option.text)[0].strip()
     return _row(option)[0], text + (" (required)" if option.unset == "required" else "")
 
@@ -158,10 +159,10 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
 
 
 def parse_run(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a run by name, with `script`, `script_args`; absent ones are left out.
+    """Return the given options of a run by name, including `script` and `script_args`.
 
     Raises:
-        UsageError: an unknown option, or one of ours among the words for train.py.
+        UsageError: an option is unknown, or one of ours is among the arguments for train.py.
     """
     parser = run_parser()
     words = divide(parser, argv)
@@ -180,7 +181,7 @@ def parse_run(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def divide(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Words:
-    """Which words are our options, the script, and the rest for train.py."""
+    """Split a command line into our options, the script, and the rest for train.py."""
     takes_value = {
         spelling
         for spelling, action in parser._option_string_actions.items()
@@ -212,6 +213,6 @@ def _check_rest(parser: argparse.ArgumentParser, rest: Sequence[str]) -> None:
             return
         if word.startswith("--") and f"--{option_name(word)}" in parser._option_string_actions:
             raise UsageError(
-                f"{word} stands after {rest[0]!r}, where everything goes to train.py",
-                f"put it before {rest[0]!r}; if train.py is to get it, put it after a bare --",
+                f"{word} comes after {rest[0]!r}, where everything is passed to train.py",
+                f"put it before {rest[0]!r}; to pass it to train.py, put it after a bare --",
             )

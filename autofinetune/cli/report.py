@@ -1,4 +1,4 @@
-"""`autofinetune report-final 0.93`: how a script in any language reports from inside a trial."""
+"""`autofinetune report-final 0.93`: report a score from a trial in any language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autofinetune.trial.report import report_final_result, report_intermediate_r
 
 
 def report_final_command(argv: Sequence[str]) -> int:
-    """Report the final score; returns the exit code."""
+    """Report the final score and return the exit code."""
     parser = Parser(prog="autofinetune report-final", allow_abbrev=False)
     parser.add_argument("score", type=float, help="the score of this trial")
     report_final_result(parser.parse_args(list(argv)).score)
@@ -17,7 +17,7 @@ def report_final_command(argv: Sequence[str]) -> int:
 
 
 def report_intermediate_command(argv: Sequence[str]) -> int:
-    """Report a score on the way; returns the exit code."""
+    """Report an intermediate score and return the exit code."""
     parser = Parser(prog="autofinetune report-intermediate", allow_abbrev=False)
     parser.add_argument("score", type=float, help="the score so far")
     parser.add_argument("--step", type=int, help="the epoch or step")

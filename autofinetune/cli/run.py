@@ -1,4 +1,4 @@
-"""`autofinetune run`, `resume` and `rebuild`: the words of a person to a session and back."""
+"""`autofinetune run`, `resume` and `rebuild`: start a run, resume it, or rebuild its files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from autofinetune.store.paths import RunPaths, opened_run
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """Start a new run; returns the exit code."""
+    """Start a new run and return the exit code."""
     source = source_of_run(parse_run(argv), note)
     with engine_for(source.options) as engine:
         return _start(source, engine)
@@ -66,13 +66,13 @@ def _start(source: Source, engine: Engine) -> int:
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
-    """Of what was typed and is for the continuing of models only."""
+    """Print a note for each option that matters only when trials continue models."""
     if EVALUATORS[config.evaluator].continues_models:
         return
     for name in ("warm_args", "exploit"):
         if name in source.options and name not in source.origins:
             say_all([f"note: --{name} has no effect with --evaluator={config.evaluator}, which "
-                     "continues no models"])  # fmt: skip
+                     "does not continue models"])  # fmt: skip
 
 
 def start_config(
@@ -83,7 +83,7 @@ def start_config(
     dry_run: bool = False,
     preflight: bool = True,
 ) -> int:
-    """Begin the run of a checked configuration; returns the exit code."""
+    """Start the run of a checked configuration and return the exit code."""
     parts = make_parts(config, engine)
     if dry_run:
         show_plan(config, paths, parts.slots, parts.strategy, described_steps(config))
@@ -93,11 +93,11 @@ def start_config(
 
 
 def resume_command(argv: Sequence[str]) -> int:
-    """Go on with the run in a directory; returns the exit code."""
+    """Resume the run in a directory and return the exit code."""
     parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
-        add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as the run began)")
+        add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
     options = parser.parse_args(list(argv))
     directory = Path(options.output_dir).absolute()
     with opened_run(directory) as paths:
@@ -118,7 +118,7 @@ def resume_command(argv: Sequence[str]) -> int:
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
-    """Write everything that follows from the journal anew; returns the exit code."""
+    """Rewrite everything that is derived from the journal and return the exit code."""
     parser = Parser(prog="autofinetune rebuild", allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of a run")
     directory = Path(parser.parse_args(list(argv)).output_dir).absolute()
@@ -140,11 +140,11 @@ def rebuild_command(argv: Sequence[str]) -> int:
 
 
 def _changed(config: Config, options: Mapping[str, Any]) -> Config:
-    """Return the config of a resumed run with what it is given otherwise than it began.
+    """Return the config of a resumed run with the options that are given for it.
 
     Raises:
-        ConfigError: a value is wrong.
-        UsageError: the script is gone.
+        ConfigError: a value is invalid.
+        UsageError: the script no longer exists.
     """
     given = {name: value for name, value in options.items() if value is not None}
     mistakes: list[Mistake] = []
@@ -161,12 +161,12 @@ def _console(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
 
 
 def _work(session: Session) -> int:
-    """Run a session that signals of the terminal stop; returns the exit code."""
+    """Run a session until it ends or a signal stops it, and return the exit code."""
     with signals_to(session.interrupt, session.kill_all) as arrived:
         if session.is_new:
             announce(session.config, session.paths, session.slots)
         state = session.run().history
-    # A signal that came when the last trial was over has stopped nothing.
+    # A signal that arrived after the last trial ended did not stop the run.
     is_stopped = session.is_interrupted and state.end_reason in (INTERRUPTED, None)
     stopped = SIGNALS[signal.Signals(arrived[-1])] if is_stopped else 0
     return conclude(state, session.paths, stopped)

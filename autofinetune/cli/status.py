@@ -1,4 +1,4 @@
-"""`autofinetune status`: how a run stands, also while a tuner is at work on it."""
+"""`autofinetune status`: show the state of a run, even while it is running."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from autofinetune.visible import visible
 
 
 def status_command(argv: Sequence[str]) -> int:
-    """Print how a run stands; returns the exit code."""
+    """Print the state of a run and return the exit code."""
     parser = Parser(prog="autofinetune status", description=__doc__, allow_abbrev=False)
     parser.add_argument("output_dir", help="the directory of the run")
-    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     options = parser.parse_args(list(argv))
     with opened_run(Path(options.output_dir)) as paths:
         if not holds_run(paths, read_only=True):
@@ -34,7 +34,7 @@ def status_command(argv: Sequence[str]) -> int:
                 "events)",
                 "give the output directory of a run",
             )
-        # Before the journal: what ends meanwhile has said so there.
+        # Before the journal: a tuner that ends in between has recorded its end there.
         is_alive = is_tuner_alive(paths.lock)
         journal = SqliteJournal(paths.journal, read_only=True)
         with contextlib.closing(journal), of_the_journal(paths):

@@ -1,4 +1,4 @@
-"""`autofinetune strategies`, `autofinetune assessors`: what there is, with its options."""
+"""`autofinetune strategies` and `autofinetune assessors`: list them with their options."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from autofinetune.strategies import STRATEGIES, strategy_class
 
 
 def strategies_command(argv: Sequence[str]) -> int:
-    """Print every strategy; returns the exit code."""
+    """Print every strategy and return the exit code."""
     _parse("strategies", argv)
     for name in sorted(STRATEGIES):
         _show(name, strategy_class(name), strategy_class(name).OPTIONS)
     print("optuna:TPESampler")
     print("  and all other samplers of Optuna, with pip install 'autofinetune[optuna]'")
     print("    the arguments of the sampler's constructor\n")
-    print("use them as in: --tuning_strategy=hazero --strategy_options sigma=0.3,design=15")
+    print("example: --tuning_strategy=hazero --strategy_options sigma=0.3,design=15")
     return 0
 
 
 def assessors_command(argv: Sequence[str]) -> int:
-    """Print every assessor; returns the exit code."""
+    """Print every assessor and return the exit code."""
     _parse("assessors", argv)
     for name in sorted(ASSESSORS):
         _show(name, assessor_class(name), assessor_class(name).OPTIONS)
-    print("use them as in: --assessor=medianstop --assessor_options start_step=3")
+    print("example: --assessor=medianstop --assessor_options start_step=3")
     return 0
 
 

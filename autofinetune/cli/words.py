@@ -1,4 +1,4 @@
-"""What a run says at the console: its plan, its beginning, its end, and why it stopped."""
+"""Console messages of a run: its plan, its start, and its outcome."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ EXIT_TIMEOUT = 6
 
 
 def announce(config: Config, paths: RunPaths, slots: int) -> None:
-    """What is about to be done, on how many slots."""
+    """Print what the run is about to do, and on how many slots."""
     many = config.repeats > 1
     each = f"{config.popsize} configurations, each {config.repeats} times," if many else ""
     whole = f"{config.round} rounds of {each or f'{config.popsize} trials'}"
     if config.max_trials is not None:
         whole = f"{config.max_trials} trial{'s' if config.max_trials != 1 else ''}"
         if config.max_trials == MOST_TRIALS:
-            whole = "trials without end"
+            whole = "an unlimited number of trials"
     if config.name:
         say(f"run {config.name}")
     say(
@@ -48,7 +48,7 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
         say(
             f"note: {trials} trials on {slots} slots leave {idle} "
             f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
-            "choose --popsize as a multiple of the slots"
+            "choose a --popsize that is a multiple of the slots"
         )
 
 
@@ -58,30 +58,30 @@ def say(line: str) -> None:
 
 
 def tell(sentence: str) -> None:
-    """Print what a session has to say."""
+    """Print a message of a session."""
     terminal.out(visible_lines(sentence))
 
 
 def warn(sentence: str) -> None:
-    """Print a sentence as a warning."""
+    """Print a warning."""
     terminal.out(f"WARNING: {sentence}")
 
 
 def say_all(lines: Sequence[str]) -> None:
-    """Print lines."""
+    """Print several lines."""
     for line in lines:
         terminal.out(visible_lines(line))
 
 
 def note(sentence: str) -> None:
-    """Print what a reader of files wants to be known, on standard error."""
+    """Print a note about an input file to standard error."""
     terminal.err(f"note: {visible_lines(sentence)}")
 
 
 def show_plan(
     config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
 ) -> None:
-    """What `--dry_run` prints: the space, the slots and the commands of the first round."""
+    """Print the search space, the slots and the first commands, for `--dry_run`."""
     say("search space:")
     for part in (*config.space, *config.space.constants):
         entry = config.space.describe_one(part)
@@ -102,18 +102,18 @@ def show_plan(
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
         say(f"  {command}")
     if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
-        say("note: of these options a trial gets those that --help of its command names")
+        say("note: a trial gets only those of these options that --help of its command lists")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
-    """Tell what came of the run; returns the exit code.
+    """Print the outcome of the run and return the exit code.
 
     Args:
         stopped: the exit code for the signal that stopped the run, or 0.
 
     Raises:
-        AllTrialsFailed: there is no score, or too many trials failed at once.
-        EnvironmentProblem: no slot is left.
+        AllTrialsFailed: there is no score, or too many trials in a row failed quickly.
+        EnvironmentProblem: no usable slot is left.
     """
     directory = paths.shown
     if state.best is not None:
@@ -122,7 +122,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             say(f"{name}={visible(as_text(value))}")
         say(f"The final best eval score is {state.best.score!r}.")
         if state.best.has_model and not paths.best_model.is_dir():
-            say("The model of the best trial could not be copied to best_model, see above.")
+            say("The model of the best trial could not be copied to best_model; see above.")
         elif state.best.has_model:
             say(f"The final best model parameters are saved as {directory}/best_model .")
         else:
@@ -130,13 +130,13 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
         _tell_schedule(len(chain_of(state, state.best)), directory)
         say(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
-        say(f"Stopped. To go on: autofinetune resume {directory}")
+        say(f"Stopped. To continue: autofinetune resume {directory}")
         return stopped
     if state.end_reason == TIMEOUT:
         say(
-            f"The time is over after {state.active_seconds:.0f} s; {state.ended} of "
-            f"{planned(described_values(state.config))} trials are done. "
-            f"To go on: autofinetune resume {directory} --max_seconds=<more>"
+            f"Time limit reached after {state.active_seconds:.0f} s; {state.ended} of "
+            f"{planned(described_values(state.config))} trials finished. "
+            f"To continue: autofinetune resume {directory} --max_seconds=<more>"
         )
         return EXIT_TIMEOUT
     if error := problem_of(state, paths):
@@ -145,10 +145,10 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
 
 
 def _tell_schedule(trials: int, directory: str) -> None:
-    """Say how to get a model again to which its last hyperparameters alone do not lead."""
+    """Print how to reproduce a model that several trials trained one after another."""
     if trials > 1:
         say(
-            f"Its model comes from {trials} trials in a row with changing hyperparameters: "
+            f"Its model was trained by {trials} successive trials with different hyperparameters: "
             f"autofinetune lineage {directory}"
         )
         say(f"To train them again from scratch: autofinetune replay {directory}")

@@ -1,1 +1,1 @@
-"""One run, from a Config to its end."""
+"""Everything that runs one Config from start to finish."""

@@ -1,4 +1,4 @@
-"""How an attempt at a trial is handed to the executor."""
+"""Prepare attempts at trials for the executor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_attempt(
     trial: Trial,
     grace_s: float,
 ) -> Attempt:
-    """The current attempt at `trial`: its command, its environment, and where its files go."""
+    """Return the current attempt at `trial`: its command, environment and files."""
     parent = None if trial.parent is None else state.trials[trial.parent]
     directory = paths.attempt_dir(trial.id, trial.attempt)
     return Attempt(
@@ -53,13 +53,13 @@ def make_attempt(
 
 
 def make_empty(paths: RunPaths, round_: int, member: int) -> None:
-    """Empty the directory of a model, so that files of a lost attempt are not taken for it.
+    """Empty the model directory, so that files of a lost attempt are not taken for this one's.
 
-    A link or a pipe makes room for the log beside it.
+    Also create the log beside it; a link or a pipe in its place is replaced.
     """
     model, log = paths.model(round_, member), paths.trial_log(round_, member)
     with paths.place_of(model.parent).opened(create=True) as here:
         remove_tree(here / model.name)
         (here / model.name).mkdir()
-        with contextlib.suppress(IsADirectoryError):  # then the trial goes on without a log
+        with contextlib.suppress(IsADirectoryError):  # then the trial runs without a log
             appended(here / log.name, 0o644).close()

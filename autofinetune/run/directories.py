@@ -1,4 +1,4 @@
-"""Output directories at the command line: whether one holds a run, and who is at work there."""
+"""Output directories: check whether one holds a run, read the run, and lock the directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOCK_TRIES = 10
 
 
 def refuse_used_directory(paths: RunPaths) -> None:
-    """Raise UsageError where a new run cannot begin."""
+    """Raise UsageError if a new run cannot use the directory."""
     root = paths.root
     if root.exists() and not root.is_dir():
         raise UsageError(Mistake("output_dir", f"{root} is a file; name a directory"))
@@ -49,12 +49,12 @@ def refuse_used_directory(paths: RunPaths) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """A directory without content: what a run that never began leaves."""
+    """Return whether a path is an empty directory, as a run that never started leaves it."""
     return path.is_dir() and not any(path.iterdir())
 
 
 def holds_run(paths: RunPaths, *, read_only: bool = False) -> bool:
-    """Whether a journal with at least one event is there."""
+    """Return whether the directory has a journal with at least one event."""
     if not os.path.lexists(paths.journal) or paths.journal.lstat().st_size == 0:
         return False
     with contextlib.closing(SqliteJournal(paths.journal, read_only=read_only)) as journal:
@@ -62,11 +62,10 @@ def holds_run(paths: RunPaths, *, read_only: bool = False) -> bool:
 
 
 def recorded_config(paths: RunPaths) -> Config:
-    """With which the run there began.
+    """Return the configuration with which the run was started.
 
     Raises:
-        EnvironmentProblem: the journal cannot be read.
-        ConfigError: what it says of the configuration is none.
+        EnvironmentProblem: the journal cannot be read, or its configuration is invalid.
     """
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
@@ -79,7 +78,7 @@ def known_config(paths: RunPaths) -> Config:
     """Return the recorded config for continuing the run.
 
     Raises:
-        EnvironmentProblem: the journal cannot be read, or names parts that there are not.
+        EnvironmentProblem: the journal cannot be read, or names unknown parts.
     """
     config = recorded_config(paths)
     with of_the_journal(paths):
@@ -96,10 +95,10 @@ def known_config(paths: RunPaths) -> Config:
 
 
 def read_run(paths: RunPaths) -> State:
-    """What happened so far in the run that lies there; it may still be going on.
+    """Return the state of the run in the directory, which may still be running.
 
     Raises:
-        EnvironmentProblem: its journal cannot be read.
+        EnvironmentProblem: the journal cannot be read.
     """
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
@@ -112,7 +111,7 @@ def read_run(paths: RunPaths) -> State:
 
 @contextlib.contextmanager
 def of_the_journal(paths: RunPaths) -> Iterator[None]:
-    """A mistake in a configuration is none of the user's, but damage to the journal."""
+    """Report an invalid configuration as damage to the journal, not as a mistake of the user."""
     try:
         yield
     except ConfigError as error:
@@ -121,11 +120,13 @@ def of_the_journal(paths: RunPaths) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[RunPaths]:
-    """Its files, for one tuner; the kernel drops the lock with the process that holds it.
+    """Lock a directory for one tuner and yield its files.
+
+    The kernel releases the lock when the process ends.
 
     Raises:
-        DirectoryBusy: another tuner is at work there.
-        EnvironmentProblem: it cannot be used, or other users can change what lies there.
+        DirectoryBusy: another tuner is using the directory.
+        EnvironmentProblem: it cannot be used, or other users can change its contents.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -136,11 +137,11 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         except OSError as error:
             raise EnvironmentProblem(
                 f"{directory} cannot be used: {error.strerror or error}",
-                "choose another --output_dir, on a disk that can be written and has locks",
+                "choose another --output_dir, on a writable disk that supports file locks",
             ) from None
         if lock is None:
             raise DirectoryBusy(
-                f"another tuner is at work in {directory}: {holder}",
+                f"another tuner is using {directory}: {holder}",
                 "wait for it, stop it with Ctrl-C, or choose another --output_dir",
             )
         stack.callback(os.close, lock)
@@ -149,14 +150,14 @@ def locked(directory: Path) -> Iterator[RunPaths]:
 
 
 def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
-    """The lock of the directory, or None and who holds it."""
+    """Return the lock of the directory, or None and a description of its holder."""
     with paths.place.opened() as here:
         lock = _lock(here / paths.lock.name)
         return lock, "" if lock is not None else noted_tuner(here / paths.lock.name)
 
 
 def _lock(path: Path) -> int | None:
-    """The lock; it is tried again, because `status` holds it for a moment to see if it is free."""
+    """Return the lock, or None; retry, because `status` holds the lock briefly to test it."""
     for _ in range(_LOCK_TRIES):
         lock = try_lock(str(path))
         if lock is not None:

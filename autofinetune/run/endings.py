@@ -1,4 +1,4 @@
-"""What becomes of an attempt that is over: its trial ends, or the attempt does not count."""
+"""Decide what follows from a finished attempt: its trial ends, or the attempt does not count."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from autofinetune.store.paths import RunPaths
 
 
 class Endings:
-    """Makes the events of ends; it only looks at what it is given.
+    """Turns finished attempts into events, without changing anything itself.
 
     Args:
-        safety: what counts as an end, and how often an attempt is repeated.
-        scoring: where a score comes from that the script does not report.
-        paths: where models lie.
-        state: that of the run.
-        slots: gives all of them.
-        stopping: what stopped trials would have come to.
+        safety: what counts as a success, and how often an attempt is repeated.
+        scoring: where the score comes from if the script does not report one.
+        paths: where models are saved.
+        state: the state of the run.
+        slots: returns all slots.
+        stopping: estimates the final scores of stopped trials.
         now: the wall clock.
     """
 
@@ -50,20 +50,20 @@ class Endings:
     def of(
         self, observation: Observation, values: Values, *, was_moved: bool = False
     ) -> Iterator[Event]:
-        """Yield what follows when an attempt is over that reported `values`.
+        """Yield the events that follow from a finished attempt that reported `values`.
 
-        With `was_moved` its directory was moved meanwhile, so that a failure does not count.
+        With `was_moved` the directory was moved during the attempt, so a failure does not count.
         """
         trial = self._state.trials[observation.key[0]]
         verdict = self._verdict(observation.exit, values)
         estimate = None
-        if trial.stop_reason:  # however it ended: a result would be one of half a training
+        if trial.stop_reason:  # a result would come from an incomplete training
             verdict = Verdict(Status.STOPPED, trial.stop_reason, self._stopping.score(trial))
             estimate = self._stopping.estimate(trial)
         seconds = self._seconds(trial, observation.exit)
         trouble = _slot_trouble(trial, observation)
         if trouble:
-            # Memory belongs to the card; a process that stays takes one place there.
+            # Memory that is not released affects the whole card; a leftover process only its slot.
             for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
                 yield SlotQuarantined(self._now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
@@ -98,7 +98,7 @@ class Endings:
         )
 
     def _has_model(self, trial: Trial) -> bool:
-        """Whether it has put something there; what a link leads to is not the trial's."""
+        """Return whether the trial saved a model; the target of a link is not the trial's."""
         place = self._paths.place_of(self._paths.model(trial.round, trial.member))
         try:
             with place.opened() as here, os.scandir(here) as entries:
@@ -107,10 +107,10 @@ class Endings:
             return False
 
     def _blame(self, trial: Trial) -> Iterator[SlotQuarantined]:
-        """A trial completed that had failed elsewhere: on that device nothing more is started.
+        """Quarantine the slot on which a trial failed that has now completed on another device.
 
-        Beside the slot where it failed this means those whose own last trial failed at once; one
-        whose trials complete shows that the card works and is only crowded.
+        This includes other slots of that device whose last trial failed quickly. A slot whose
+        trials complete is kept: it shows that the card works and is only crowded.
         """
         if device_of(trial.slot) == device_of(trial.avoid):
             return
@@ -118,11 +118,11 @@ class Endings:
             is_failing = slot == trial.avoid or self._state.slot_failures.get(slot, 0) > 0
             if is_failing and slot not in self._state.quarantined:
                 where = "there" if slot == trial.avoid else f"on {trial.avoid}"
-                reason = f"trial {trial.id} failed {where} at once and completed on {trial.slot}"
+                reason = f"trial {trial.id} failed {where} quickly and completed on {trial.slot}"
                 yield SlotQuarantined(self._now(), slot, reason)
 
     def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
-        """Why this attempt does not count, or nothing."""
+        """Return why this attempt does not count, or an empty string."""
         if verdict.status is None:
             return verdict.reason
         if verdict.status is not Status.FAILED:
@@ -145,16 +145,16 @@ class Endings:
         return max(0.0, self._now() - (trial.started_at or 0.0))
 
     def _beside(self, slot: str) -> list[str]:
-        """The slots of the same device, this one included."""
+        """Return the slots of the same device, including this one."""
         return [s for s in self._slots() if device_of(s) == device_of(slot)]
 
 
 def _slot_trouble(trial: Trial, observation: Observation) -> str:
-    """Why the slot of a trial that ended cannot be used again, or nothing."""
+    """Return why the slot of a finished trial cannot be used again, or an empty string."""
     if observation.exit is not None and observation.exit.survivors:
         pids = ", ".join(map(str, observation.exit.survivors))
-        return f"processes of trial {trial.id} cannot be ended: {pids}"
+        return f"processes of trial {trial.id} cannot be killed: {pids}"
     if observation.held_bytes:
         held = observation.held_bytes / 2**30
-        return f"{held:.1f} GiB of the card's memory did not come back after trial {trial.id}"
+        return f"{held:.1f} GiB of the card's memory were not released after trial {trial.id}"
     return ""

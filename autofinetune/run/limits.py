@@ -1,4 +1,4 @@
-"""What makes a run start no more trials before all of them were tried."""
+"""Limits that make a run stop starting trials early."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from autofinetune.core.state import State
 
 
 class Limits:
-    """The bounds that a configuration sets to its run.
+    """The limits that a configuration sets for its run.
 
     Args:
         config: of the run.
-        state: of the run, as it goes on.
-        monotonic: seconds by a clock that is never set back.
+        state: of the run, updated while it runs.
+        monotonic: returns the seconds of a clock that never goes back.
     """
 
     def __init__(self, config: Config, state: State, monotonic: Callable[[], float]) -> None:
@@ -25,15 +25,15 @@ class Limits:
         self._began = monotonic()
 
     def begin(self) -> None:
-        """This life of the run begins; the state knows for how long the earlier ones worked."""
+        """Start the clock of this session; the state has the seconds of earlier sessions."""
         self._began = self._monotonic() - self._state.active_seconds
 
     def reached(self, slots: Collection[str], *, exhausted: bool) -> str | None:
-        """Why no trial is started any more, as in `run_state.REASONS`, or None.
+        """Return the reason for starting no further trials, or None; see `run_state.REASONS`.
 
         Args:
-            slots: all there are.
-            exhausted: whether the strategy has nothing to propose any more.
+            slots: all slots.
+            exhausted: whether the strategy has nothing left to propose.
         """
         state = self._state
         if state.quarantined.keys() >= set(slots):
@@ -53,6 +53,6 @@ class Limits:
         return self._state.merit(best) >= self._config.direction.merit(target)
 
     def is_out_of_time(self) -> bool:
-        """Whether the run has worked for all the seconds that it may, in all its lives."""
+        """Return whether the run has reached its time limit, counting all its sessions."""
         limit = self._config.max_seconds
         return limit is not None and self._monotonic() - self._began >= limit

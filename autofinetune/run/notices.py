@@ -1,4 +1,4 @@
-"""What is in the way of a run is said once, not every time it is looked at."""
+"""Report an obstacle once, not at every check."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class Notices:
-    """Tells of hindrances by subject: when one begins, and when it is over.
+    """Reports obstacles by subject: when one appears, and when it is gone.
 
     Args:
-        tell: takes a sentence for the person at the console.
+        tell: receives messages for the console.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -17,13 +17,13 @@ class Notices:
         self._hindered: set[str] = set()
 
     def begin(self, subject: str, sentence: str) -> None:
-        """Say it, unless `subject` is hindered already."""
+        """Report an obstacle, unless one is already known for `subject`."""
         if subject not in self._hindered:
             self._hindered.add(subject)
             self._tell(sentence)
 
     def end(self, subject: str, sentence: str = "") -> None:
-        """Say it, if anything, where `subject` was hindered until now."""
+        """Clear the obstacle of `subject`; if there was one, report `sentence` if given."""
         if subject in self._hindered:
             self._hindered.remove(subject)
             if sentence:

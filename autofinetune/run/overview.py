@@ -1,7 +1,6 @@
-"""How a run stands, read from its journal beside a tuner at work, without folding every event.
+"""The state of a run, read from its journal while a tuner may be running.
 
-The questions are put to the database, which answers them for a hundred thousand trials in less
-than a second.
+The events are not folded one by one: SQL queries answer for 100,000 trials in less than a second.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Ended: TypeAlias = "tuple[Any, ...]"  # (trial, status, score)
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial at work: since when (seconds since 1970), and its last report if there is one."""
+    """A running trial, its start (seconds since 1970), and its last report if there is one."""
 
     trial: int
     attempt: int
@@ -37,7 +36,7 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The best trial of a run; with repeats one of the configuration with the best mean."""
+    """The best trial; with repeats, the best one of the configuration with the best mean."""
 
     trial: int
     score: float
@@ -62,11 +61,11 @@ class Overview:
 
 
 def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
-    """The run in a journal with at least its first event.
+    """Return an overview of the run in a journal, which has at least one event.
 
     Args:
-        is_tuner_alive: whether a tuner is seen at work on it.
-        host: the machine on which one may be that is not seen, or nothing.
+        is_tuner_alive: whether a running tuner was found.
+        host: another machine on which a tuner may be running, or an empty string.
 
     Raises:
         EnvironmentProblem: the journal cannot be read.
@@ -89,7 +88,7 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     by_status[Status.QUEUED.value] = len(unfinished) - len(running)
     state, reason = run_state(end_reason, has_begun=bool(ended or running))
     if end_reason is None and not is_tuner_alive and host:
-        reason = f"as of its last event; whether its tuner on {host} lives is not seen from here"
+        reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
     elif end_reason is None and not is_tuner_alive:
         state = RunState.ERROR
         reason = "its tuner is gone: it was killed, or the machine went down"
@@ -110,9 +109,10 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
 
 
 def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[str, str]]:
-    """The ended trials; and since the run was taken up last, why it ended and its lost slots.
+    """Return the finished trials, the reason why the run ended, and its quarantined slots.
 
-    One pass over the journal, which takes most of the time, answers all three.
+    The last two count from the latest resume on. One pass over the journal, which takes most of
+    the time, answers all three.
     """
     ended: list[Ended] = []
     end_reason: str | None = None
@@ -137,7 +137,7 @@ def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[str, str]]:
 
 
 def _created(ask: Ask) -> int:
-    """How many trials there are: their numbers count from 0, in the order of their creation."""
+    """Return the number of trials; they are numbered from 0 in the order of their creation."""
     rows = ask(
         "SELECT json_extract(body, '$.trial') FROM events WHERE kind = 'TrialCreated'"
         " ORDER BY seq DESC LIMIT 1"
@@ -154,7 +154,7 @@ def _decoded(kind: str, body: str) -> Any:
 
 
 def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
-    """Those of the unfinished trials whose last attempt was neither lost nor is to be planned."""
+    """Return the unfinished trials that have a current attempt."""
     if not unfinished:
         return []
     found: dict[int, RunningTrial] = {}
@@ -181,7 +181,7 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
 
 
 def _place(ask: Ask, trial: int) -> int:
-    """Where the creation of a trial stands in the journal, by halving: numbers grow with it."""
+    """Return the `seq` of the creation of a trial, found by binary search."""
     ((low, high),) = ask("SELECT min(seq), max(seq) FROM events")
     while low < high:
         middle = (low + high + 1) // 2
@@ -200,7 +200,7 @@ def _place(ask: Ask, trial: int) -> int:
 def _best(
     ask: Ask, ended: Sequence[Ended], direction: Direction, repeats: int
 ) -> BestTrial | None:
-    """As `State.best`: of the configuration with the best mean, once all of it is over."""
+    """Return the same trial as `State.best`; with repeats, only finished configurations count."""
     completed = Status.COMPLETED.value
     sign = direction.merit(1.0)
     done = [(trial, score) for trial, status, score in ended if status == completed]
@@ -220,7 +220,7 @@ def _best(
     (row,) = ask("SELECT kind, body FROM events WHERE seq = ?", _place(ask, -negative))
     created = _decoded(*row)
     if not isinstance(created, TrialCreated):
-        raise ValueError(f"trial {-negative} ended and was never created")
+        raise ValueError(f"trial {-negative} ended but was never created")
     return BestTrial(-negative, sign * merit, created.params)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a run that its configuration names, made as a run needs them."""
+"""Create the parts of a run that its configuration names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofinetune.strategies import Strategy
 
 @dataclass(frozen=True)
 class Parts:
-    """What a configuration asks for, made and checked before anything is written."""
+    """The parts of a run, created and checked before anything is written."""
 
     config: Config
     engine: Engine
@@ -30,7 +30,7 @@ def make_parts(config: Config, engine: Engine) -> Parts:
     """Make the parts that a configuration names.
 
     Raises:
-        UsageError: an option of a part is wrong, or there is no such device.
+        UsageError: an option of a part is invalid, or a device does not exist.
         EnvironmentProblem: a package that a part needs is not installed.
     """
     strategy, assessor = make_strategy(config), make_assessor(config)
@@ -40,11 +40,11 @@ def make_parts(config: Config, engine: Engine) -> Parts:
 
 
 def make_strategy(config: Config) -> Strategy:
-    """Make the search; its linear algebra leaves the other cores to the trials.
+    """Make the search; its linear algebra uses one core and leaves the others to the trials.
 
     Raises:
         UsageError: an option of the strategy is unknown or out of range.
-        InternalError: the strategy cannot begin.
+        InternalError: the strategy failed to start.
     """
     try:
         with one_thread(), _about("tuning_strategy"):
@@ -53,20 +53,21 @@ def make_strategy(config: Config) -> Strategy:
         raise
     except Exception as error:
         raise InternalError(
-            f"the strategy {config.tuning_strategy} cannot begin: {type(error).__name__}: {error}",
-            "nothing was started; mend the strategy, or choose another --tuning_strategy",
+            f"the strategy {config.tuning_strategy} failed to start: "
+            f"{type(error).__name__}: {error}",
+            "no trial was started; fix the strategy, or choose another --tuning_strategy",
         ) from error
 
 
 def make_assessor(config: Config) -> Assessor | None:
-    """Make the assessor; None for a run in which nothing is stopped early."""
+    """Make the assessor; None if no trial is to be stopped early."""
     with one_thread(), _about("assessor"):
         return create_assessor(config.assessor, config.direction.value, config.assessor_options)
 
 
 @contextlib.contextmanager
 def _about(option: str) -> Iterator[None]:
-    """Name the option that a mistake found inside is about, unless it names another."""
+    """Attribute a UsageError raised inside to an option, unless it already names one."""
     try:
         yield
     except UsageError as error:
@@ -76,9 +77,10 @@ def _about(option: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let linear algebra that is loaded inside use one core: it is small.
+    """Limit linear algebra libraries that are loaded inside to one core; more are not needed.
 
-    The libraries look at the environment when they are loaded; the trials get it as it was.
+    The libraries read the environment when they are loaded. Afterwards it is restored, so trials
+    are not affected.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))

@@ -1,4 +1,4 @@
-"""Says before any trial which of the options it will get train.py lacks."""
+"""Check, before any trial, that train.py has the options that trials will pass to it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from autofinetune.space.fields import one_line
 
 Tell = Callable[[str], None]
 TIMEOUT_S = 120.0
-_HYDRA_MARK = "Powered by Hydra"  # in what its --help prints
+_HYDRA_MARK = "Powered by Hydra"  # in the output of its --help
 _UNKNOWN_KEY = ("Could not override", "is not in struct", "Could not append")
 
 
 def check_is_there(config: Config) -> None:
-    """Raise UsageError when the script of a recorded run is gone."""
+    """Raise UsageError if the script of a recorded run no longer exists."""
     if not config.program.command and not config.script_path.is_file():
         raise UsageError(f"the script of this run is gone: {config.script_path}")
 
@@ -43,23 +43,23 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
     """Return the config with the options that `train.py --help` names.
 
     Args:
-        config: as recognized.
-        env: of a trial.
-        tell: takes notes about the script.
+        config: the result of `recognized`.
+        env: the environment of a trial.
+        tell: receives notes about the script.
 
     Raises:
-        UsageError: the script could not be asked, or it lacks options.
+        UsageError: `--help` of the script failed, or the script lacks options.
     """
     if config.program.command:
         return _with_options_of_commands(config, env, tell)
     if config.passing == CALLS and config.script_options is not None:
-        return config  # it was read, and has no parser
+        return config  # known from its source; it has no parser
     source = source_of(start_of_command(config), config.working_dir, env)
     is_asking = source is not None and source.asks_for_parameters
     if config.passing == HYDRA:
         return _with_checked_overrides(config, env, tell, is_asking=is_asking)
     if source is not None and source.is_readable and not (source.has_parser or source.reads_argv):
-        raise _without_options(config)  # asked for --help, it would begin to train
+        raise _without_options(config)  # with --help, it would start to train
     found = _ask(config, start_of_command(config), env)
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)
@@ -78,9 +78,9 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
     is_named = any(SAVED_DIR_MACRO in word for word in config.script_args)
     if SAVED_PARAMS_DIR not in found.options and not is_named:
         tell(
-            f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it does not get it; the "
+            f"note: {config.called} has no --{SAVED_PARAMS_DIR}, so it is not passed; the "
             "directory for its model is in the variable AUTOFINETUNE_SAVED_PARAMS_DIR, and "
-            "OPTION=${saved_params_dir} at the end of the line gives it to another option"
+            "OPTION=${saved_params_dir} at the end of the command line passes it to another option"
         )
     return config.with_script_options(found.options)
 
@@ -91,8 +91,8 @@ def _with_checked_overrides(
     """Let Hydra compose the configuration of a first trial, without running it.
 
     Returns:
-        The config; where keys are unknown to Hydra and the script `is_asking` another tool for
-        its hyperparameters, one by which it gets them so.
+        The config. If Hydra does not know the keys and the script `is_asking` another tool for
+        its hyperparameters, the script gets them by calls instead.
 
     Raises:
         UsageError: the configuration cannot be composed.
@@ -105,29 +105,29 @@ def _with_checked_overrides(
         return config
     is_unknown = any(mark in found.output for mark in _UNKNOWN_KEY)
     if is_asking and is_unknown:
-        tell(f"note: {config.called} gets no overrides of Hydra, which does not know these keys; "
-            f"{_BY_OTHER_MEANS}")  # fmt: skip
+        tell(f"note: {config.called} gets no Hydra overrides, since its configuration lacks these "
+            f"keys; {_BY_OTHER_MEANS}")  # fmt: skip
         return dataclasses.replace(config, passing=CALLS, script_options=())
     why = "does not take" if is_unknown else "cannot compose its configuration with"
-    # The cause stands between warnings and a list of what there is instead.
+    # The cause is between warnings and a list of the available choices.
     told = [f"  | {line}" for line in found.output.strip().splitlines()[-24:]]
     if found.returncode is None or found.returncode < 0:
         told.append(f"  {found.problem}")
-    tip = "fix what it says, or pass --skip-preflight"
+    tip = "fix the error above, or pass --skip-preflight"
     if is_unknown:
         tip = (
-            "name each hyperparameter as its configuration does, such as optimizer.lr; a plus "
-            "adds a key that is not there: +lr"
+            "name each hyperparameter as the configuration does, such as optimizer.lr; a plus "
+            "sign adds a new key: +lr"
         )
     head = f"{config.called} {why}: {one_line(shlex.join(words))}"
     raise UsageError("\n".join([head, *told]), tip)
 
 
 def _with_options_of_commands(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
-    """A command that is no train.py of ours gets the options that it declares, each task its own.
+    """Return the config with the options that each command declares in its `--help`.
 
-    It need not answer. A line for a shell is not asked: it would run, and `--help` may mean
-    nothing in it; nor is what has no parser of options.
+    A command may fail to answer. Shell lines are not run with `--help`, because they might ignore
+    it and start to work; neither are programs without an option parser.
     """
     program = config.program
     answers = {
@@ -146,16 +146,16 @@ def _with_options_of_commands(config: Config, env: Mapping[str, str], tell: Tell
 def _declared(
     config: Config, command: Sequence[str], env: Mapping[str, str], tell: Tell
 ) -> tuple[str, ...] | None:
-    """The options that the command names when it is asked; None where that is of no use.
+    """Return the options that `--help` of a command lists, or None if they are not needed.
 
     Raises:
-        UsageError: it names options and lacks some that were given for it.
+        UsageError: the command lists options but lacks some that were given for it.
     """
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None
     words = start_of_command(config, command)
     called = one_line(shlex.join(masked(words)))
-    why = "has no parser of options, as far as can be seen, so it is not asked for them"
+    why = "appears to have no option parser, so it is not run with --help"
     source = source_of(words, config.working_dir, env)
     if source is not None and source.has_parser:
         found = _ask(config, words, env)
@@ -163,14 +163,14 @@ def _declared(
             _check_missing(called, _given_options(config), found)
             _note_missing(called, option_names(config), found, tell)
             return tuple(sorted(found.options))
-        why = f"--help does not tell its options: {found.problem}"
-    tell(f"note: {called} {why}, and gets none; {_BY_OTHER_MEANS}")
+        why = f"--help does not list its options: {found.problem}"
+    tell(f"note: {called} {why}, and gets no options; {_BY_OTHER_MEANS}")
     return ()
 
 
 _BY_OTHER_MEANS = (
-    "hyperparameters are what wandb.config, t9k.tuner and nni give, and in the variable "
-    "AUTOFINETUNE_PARAMS; --skip_preflight passes them as options all the same"
+    "it can read its hyperparameters from wandb.config, t9k.tuner, nni or the variable "
+    "AUTOFINETUNE_PARAMS; --skip_preflight passes them as options anyway"
 )
 
 
@@ -186,7 +186,7 @@ def _ask(
     env: Mapping[str, str],
     question: Sequence[str] = ("--help",),
 ) -> HelpText:
-    """Ask as a trial would be started, with modules that stand in for others."""
+    """Run a command as a trial would, including the stand-in modules, and read its options."""
     env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
     with _signals_as_exits():
         return ask_for_options(
@@ -200,14 +200,14 @@ def _ask(
 
 @contextlib.contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """SIGTERM and SIGHUP end this process with their codes, after what it has started."""
+    """Exit with the usual codes on SIGTERM and SIGHUP, so that child processes are cleaned up."""
 
     def leave(number: int, frame: object) -> None:
         sys.exit(128 + number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
-        if handler is signal.SIG_DFL:  # nohup has it ignored
+        if handler is signal.SIG_DFL:  # nohup ignores SIGHUP
             signal.signal(number, leave)
     try:
         yield
@@ -217,7 +217,7 @@ def _signals_as_exits() -> Iterator[None]:
 
 
 def needed_options(config: Config) -> dict[str, str]:
-    """The options that trials will get, each with what it is."""
+    """Return the options that trials will pass, each with its purpose."""
     needed = {}
     if config.passing != CALLS:
         needed = dict.fromkeys(option_names(config), "a hyperparameter")
@@ -233,7 +233,7 @@ def needed_options(config: Config) -> dict[str, str]:
 
 
 def _given_options(config: Config) -> dict[str, str]:
-    """The options that were given for the script, each with where."""
+    """Return the options that were given for the script, each with its origin."""
     return {
         **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
         **dict.fromkeys(map(option_name, config.script_args), "given on the command line"),
@@ -243,19 +243,19 @@ def _given_options(config: Config) -> dict[str, str]:
 def _cannot_ask(config: Config, found: HelpText) -> UsageError:
     tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
     return UsageError(
-        "\n".join([f"{config.called} --help does not tell its options: {found.problem}", *tail]),
-        "the script must read its options with argparse; if it reads them in another way, "
+        "\n".join([f"{config.called} --help does not list its options: {found.problem}", *tail]),
+        "the script must read its options with argparse; if it reads them another way, "
         "pass --skip-preflight",
     )
 
 
 def _without_options(config: Config) -> UsageError:
     return UsageError(
-        f"{config.called} reads no options, as far as can be seen, and asks no tool for its "
-        "hyperparameters, so they cannot reach it",
-        "read them by argparse, or from the variable AUTOFINETUNE_PARAMS (JSON); a script that "
-        "takes them by position runs by a config.yaml with command: [python3, train.py, "
-        "'${hparam:lr}'] in the place of script; --skip-preflight passes --name=value anyway",
+        f"{config.called} appears to read no options and to ask no tool for its hyperparameters, "
+        "so it cannot receive them",
+        "read them with argparse, or from the variable AUTOFINETUNE_PARAMS (JSON); for a script "
+        "with positional arguments, write a config.yaml with command: [python3, train.py, "
+        "'${hparam:lr}'] instead of script; --skip-preflight passes --name=value anyway",
     )
 
 
@@ -268,9 +268,9 @@ def _check_missing(called: str, needed: Mapping[str, str], found: HelpText) -> N
 def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
     lines = [f"  --{name}  ({why}){_near(name, found)}" for name, why in missing.items()]
     count = len(lines)
-    head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will get:"
+    head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will pass:"
     name = next(iter(missing))
-    tip = f'add for instance parser.add_argument("--{name}"), or pass --skip-preflight'
+    tip = f'add, for instance, parser.add_argument("--{name}"), or pass --skip-preflight'
     if missing.keys() <= {SAVED_PARAMS_DIR, MODEL_PATH}:
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
@@ -278,9 +278,9 @@ def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageE
 
 
 def _near(name: str, found: HelpText) -> str:
-    """A hint at an option that is called almost the same."""
+    """Return a hint about an option with almost the same name, or an empty string."""
     near = [option for option in found.options if _plain(option) == _plain(name)]
-    return f"; it has --{near[0]}, the names must be equal" if near else ""
+    return f"; it has --{near[0]}, the names must match" if near else ""
 
 
 def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:
@@ -289,11 +289,14 @@ def _omitting(config: Config, omitted: Sequence[str]) -> UsageError:
         f"  --{name}" + ("  (there is no model to continue from)" if name == MODEL_PATH else "")
         for name in omitted
     ]
-    head = f"{config.called} requires {count} option{'s' if count != 1 else ''} that trials lack:"
+    head = (
+        f"{config.called} requires {count} option{'s' if count != 1 else ''} that trials do not "
+        "pass:"
+    )
     return UsageError(
         "\n".join([head, *lines]),
-        f"give it at the end of the line, as in `{omitted[0]} VALUE`, or a default in the script; "
-        "or pass --skip-preflight",
+        f"give a value at the end of the command line, as in `{omitted[0]} VALUE`, set a default "
+        "in the script, or pass --skip-preflight",
     )
 
 

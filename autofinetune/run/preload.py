@@ -1,4 +1,4 @@
-"""What `--preload` of a run imports once for all its trials."""
+"""The imports that `--preload` does once for all trials of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autofinetune.preload.steps import NONE, steps_of
 
 
 def imports_of(config: Config) -> tuple[Imports | None, str]:
-    """Return what is imported once, or None, and what of it is left out and why."""
+    """Return what is imported once, or None, and a note about what is left out and why."""
     steps, note = _steps(config)
     if not steps:
         return None, note
@@ -17,7 +17,7 @@ def imports_of(config: Config) -> tuple[Imports | None, str]:
 
 
 def described_steps(config: Config) -> str:
-    """Return the steps and the note about them as text; nothing without `--preload`."""
+    """Return the steps and the note about them as text; empty without `--preload`."""
     steps, note = _steps(config)
     return "; ".join(filter(None, [", ".join(steps), note]))
 
@@ -26,6 +26,6 @@ def _steps(config: Config) -> tuple[tuple[str, ...], str]:
     if config.preload == NONE:
         return (), ""
     if start_of_command(config) != (config.python, config.script):
-        kind = "no Python script" if config.script else "a command of its own"
-        return (), f"{config.called} is {kind}; its trials start as they are"
+        kind = "not a Python script" if config.script else "a custom command"
+        return (), f"{config.called} is {kind}; its trials start without preloading"
     return steps_of(config.preload, config.script_path)

@@ -1,4 +1,4 @@
-"""Whether a tuner is at work in an output directory, as far as this machine can tell."""
+"""Find out whether a tuner is running in an output directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTE = re.compile(r"pid \d+ on (\S+) since \S+\nboot (\S+)\n")
 
 
 def note_tuner(lock: int) -> None:
-    """Write into the open lock file who holds it."""
+    """Record the owner of the lock in its open file."""
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     who = f"pid {os.getpid()} on {os.uname().nodename} since {since}"
     os.ftruncate(lock, 0)
@@ -25,16 +25,16 @@ def note_tuner(lock: int) -> None:
 
 
 def noted_tuner(lock: Path) -> str:
-    """Who holds the lock, for people."""
+    """Return a readable description of the lock holder."""
     lines = _read(lock).splitlines()
     return visible(lines[0]) if lines else "unknown process"
 
 
 def is_tuner_alive(lock: Path) -> bool:
-    """Whether a tuner holds this lock file.
+    """Return whether a tuner holds this lock file.
 
-    The lock is tried, for a moment and shared: /proc/locks names only those of processes that can
-    be seen, and files of some file systems by other numbers than `stat`.
+    The check briefly takes a shared lock. /proc/locks is not enough: it lists only the locks of
+    visible processes, and on some file systems its device numbers differ from those of `stat`.
     """
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -52,9 +52,9 @@ def is_tuner_alive(lock: Path) -> bool:
 
 
 def host_out_of_sight(lock: Path) -> str:
-    """The other machine on which the last tuner was started, or nothing.
+    """Return the host name of the last tuner if it is another machine, else an empty string.
 
-    Its lock need not be seen here: not every network file system forwards locks.
+    Its lock may be invisible here, because not every network file system forwards locks.
     """
     found = _NOTE.fullmatch(_read(lock))
     if found is None or found[2] == boot_id() or found[1] == os.uname().nodename:

@@ -1,4 +1,4 @@
-"""What a run knows before it begins: configurations to try first, and trials of earlier runs."""
+"""Prior knowledge of a run: configurations to try first, and trials of earlier runs."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ _MOST_BYTES = 64 << 20
 
 
 def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
-    """The configurations in a CSV file with the names of hyperparameters in its first line.
+    """Read configurations from a CSV file whose first line names hyperparameters.
 
-    A hyperparameter without a column, or with an empty cell, has its initial value, unless the
-    choices before it leave it out. Columns of `trials.csv` that are no hyperparameters are passed
-    over.
+    A hyperparameter without a column, or with an empty cell, gets its initial value, unless
+    earlier choices make it inactive. Columns that are not hyperparameters are ignored.
 
     Raises:
-        UsageError: the file cannot be read, has no column of this space, or a value is not in it.
+        UsageError: the file cannot be read, has no column of this space, or has an invalid value.
     """
     try:
-        with file.open("rb") as stream:  # it may be a pipe of the shell
+        with file.open("rb") as stream:  # it may be a pipe from the shell
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise UsageError(
@@ -72,7 +71,7 @@ def _configuration(
                     Mistake(
                         "enqueue",
                         f", line {line}: {parameter.name} has a value, but the choice "
-                        "that it depends on is another one",
+                        "that it depends on was not made",
                         file,
                     ),
                     "leave the cell empty",
@@ -85,19 +84,19 @@ def _configuration(
                 Mistake(
                     "enqueue", f", line {line}: {text!r} is not a value of {parameter.name}", file
                 ),
-                f"what is allowed: {dict(parameter.describe())}",
+                f"allowed values: {dict(parameter.describe())}",
             ) from None
     return params
 
 
 def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Known]:
-    """The finished trials of the run in `directory` that have a place in `space`.
+    """Return the finished trials of the run in `directory` that fit `space`.
 
-    A hyperparameter that the earlier run did not search had no value that we know: such trials
-    count with its initial value. Trials with values outside the space are left out.
+    Hyperparameters that the earlier run did not search get their initial values. Trials with
+    values outside the space are left out.
 
     Raises:
-        UsageError: there is no run, it went in the other direction, or nothing of it fits.
+        UsageError: there is no run, its direction differs, or none of its trials fits.
     """
     state = State(direction)
     try:
@@ -125,7 +124,7 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
         raise UsageError(
             Mistake(
                 "warm_start",
-                f": that run did {theirs.value} its score, this one would {direction.value} it",
+                f": that run {theirs.value}d its score; this one {direction.value}s it",
                 directory,
             ),
             f"give --direction={theirs.value}, or another run",
@@ -143,7 +142,7 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
                 f": none of its {len(ended)} finished trials fits this space",
                 directory,
             ),
-            "the hyperparameters must have the same names and common ranges",
+            "at least one hyperparameter must have the same name, and its values must be in range",
         )
     return found
 
@@ -163,10 +162,10 @@ def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | 
 
 
 def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str], None]) -> Config:
-    """Return the config with what `enqueue` and `warm_start` name as a part of it.
+    """Return the config with the contents of the files and runs in `enqueue` and `warm_start`.
 
     Raises:
-        UsageError: a file or a run that they name cannot be read, or does not fit the space.
+        UsageError: a file or run cannot be read, or does not fit the space.
     """
     if options.get("enqueue"):
         file = Path(config.working_dir, str(options["enqueue"]))

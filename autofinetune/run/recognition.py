@@ -1,4 +1,4 @@
-"""How a script gets its hyperparameters and its models, from what stands in it."""
+"""Find out from the source of a script how it gets its hyperparameters and models."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def recognized(
     *,
     may_change_evaluator: bool,
 ) -> Config:
-    """Return the config as its script wants it, which is read here and not run.
+    """Return the config adapted to its script, which is read and not run.
 
     Args:
-        config: as typed.
-        env: of the tuner.
-        tell: takes a sentence about what was found.
-        may_change_evaluator: whether `--evaluator` was not typed, so that a script that cannot
-            continue models may get every trial from scratch.
+        config: as given by the user.
+        env: the environment of the tuner.
+        tell: receives messages about the findings.
+        may_change_evaluator: true if `--evaluator` was not given; then `fulltrail` is used for a
+            script that cannot continue models.
     """
     commands = config.program.commands or (start_of_command(config),)
     sources = [
@@ -52,7 +52,7 @@ def recognized(
 
 
 def _can_continue(config: Config, source: Source) -> bool:
-    """Whether trials may continue models; a script that was written for us is asked for that."""
+    """Return whether trials may continue models; scripts written for us are checked later."""
     is_foreign = (
         config.passing != OPTIONS or config.scoring.is_logged or source.asks_for_parameters
     )
@@ -64,14 +64,14 @@ def _can_continue(config: Config, source: Source) -> bool:
 
 
 _SILENT = (
-    "WARNING: {} neither reports a score nor imports a library that logs one, as far as can be "
-    "seen. Call autofinetune.report_final_result(score) in it, or find the score in what it "
-    "prints: --metric_pattern='acc=([0-9.]+)'"
+    "WARNING: {} appears neither to report a score nor to import a library that logs one. Call "
+    "autofinetune.report_final_result(score) in it, or extract the score from its output: "
+    "--metric_pattern='acc=([0-9.]+)'"
 )
 
 
 def _is_silent(config: Config, sources: Sequence[Source | None]) -> bool:
-    """Whether no trial will have a score, as far as can be seen."""
+    """Return whether trials will probably have no score."""
     known = [source for source in sources if source is not None]
     return (
         not config.scoring.metric_pattern
@@ -81,9 +81,9 @@ def _is_silent(config: Config, sources: Sequence[Source | None]) -> bool:
 
 
 def without_asking(config: Config, env: Mapping[str, str]) -> Config:
-    """Return the config of a script that is not asked for its options.
+    """Return the config of a script that is not run with `--help`.
 
-    One that continues no model gets `--saved_params_dir` only if that is mentioned in it.
+    If trials do not continue models, a script gets `--saved_params_dir` only if it mentions it.
     """
     if EVALUATORS[config.evaluator].continues_models or config.program.command:
         return config
@@ -92,10 +92,10 @@ def without_asking(config: Config, env: Mapping[str, str]) -> Config:
 
 
 def with_declared_options(config: Config) -> Config:
-    """The config with those of our own options that stand in the script as words in quotes.
+    """Return the config with those of our own options that the script contains in quotes.
 
-    A script that gets its hyperparameters by a call may have no options, and `--help` would then
-    begin a training, so it is read instead of asked.
+    A script that gets its hyperparameters by a call may have no options, and with `--help` it
+    would start to train. So the script is read and not run.
 
     Raises:
         UsageError: the script cannot be read.

@@ -1,4 +1,4 @@
-"""What a run has come to, and what is wrong where it came to nothing."""
+"""The result of a run, and the error to report if it has none."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Result:
 
     Args:
         paths: its files.
-        history: what its events come to.
-        is_alive: whether a tuner is at work on it.
+        history: the state folded from its events.
+        is_alive: whether its tuner is running.
     """
 
     def __init__(self, paths: RunPaths, history: State, *, is_alive: bool = False) -> None:
@@ -39,12 +39,12 @@ class Result:
 
     @property
     def state(self) -> RunState:
-        """Whether it is running, done, stopped, out of time, or failed."""
+        """The state of the run: running, done, stopped, out of time, or failed."""
         return self._state_and_reason[0]
 
     @property
     def reason(self) -> str:
-        """Why it is in this state, as a sentence for people."""
+        """The reason for this state, as readable text."""
         return self._state_and_reason[1]
 
     @property
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best score; None if none has completed."""
+        """The trial with the best score, or None if none has completed."""
         return self.history.best
 
     @property
@@ -66,7 +66,7 @@ class Result:
 
     @property
     def best_model(self) -> Path | None:
-        """The directory with the best model; None if the best trial saved none."""
+        """The directory of the best model, or None if the best trial saved none."""
         path = self.output_dir / "best_model"
         return path if path.is_dir() else None
 
@@ -79,19 +79,19 @@ class Result:
 
 
 def problem_of(state: State, paths: RunPaths) -> AutofinetuneError | None:
-    """Return the error that a run ended with, or None if its search went as asked."""
+    """Return the error with which a run ended, or None if it succeeded."""
     if state.end_reason == NO_SLOT:
         reasons = "; ".join(f"slot {slot}: {why}" for slot, why in state.quarantined.items())
         return EnvironmentProblem(
-            f"no slot is left that can be used: {reasons}",
-            f"mend the devices, then: autofinetune resume {paths.shown}",
+            f"no usable slot is left: {reasons}",
+            f"fix the devices, then run: autofinetune resume {paths.shown}",
         )
     if state.end_reason == BROKEN:
         return _too_many_failures(state, paths)
     if state.best is None:
         stopped_early = state.counts[Status.STOPPED]
         return AllTrialsFailed(
-            f"no trial completed; {stopped_early} were stopped by the assessor, the others failed"
+            f"no trial completed: {stopped_early} were stopped by the assessor, the others failed"
             if stopped_early
             else f"every trial failed; the logs are in {paths.shown}/round0/",
             _tip_for_failures(state),
@@ -113,22 +113,23 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
     log = paths.trial_log(last.round, last.member)
     lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
     head = (
-        f"{state.fast_failures} trials in a row failed at once, the last one with {last.reason}:"
+        f"{state.fast_failures} trials in a row failed within 10 s of starting, "
+        f"the last one with {last.reason}:"
     )
     return AllTrialsFailed(
         "\n".join([head, *lines, f"  full log: {log}"]),
-        f"mend it, then: autofinetune resume {paths.shown}      "
+        f"fix the cause, then run: autofinetune resume {paths.shown}      "
         "(a run with --max_failures=0 never stops for this)",
     )
 
 
 def broken_inside(error: Exception, paths: RunPaths) -> InternalError:
-    """A bug of ours or of a strategy: the trace goes to a file, the run can be resumed."""
+    """Return the error for a bug; write its traceback to a file. The run can be resumed."""
     trace = paths.root / "error.log"
     text = "".join(traceback.format_exception(error)).encode(errors="replace")
     with contextlib.suppress(OSError), paths.place.opened() as here:
         write_atomically(here / trace.name, text)
     return InternalError(
         f"the run stopped: {type(error).__name__}: {error}; running trials continue",
-        f"the trace is in {trace}; once it is mended: autofinetune resume {paths.shown}",
+        f"the traceback is in {trace}; after fixing it, run: autofinetune resume {paths.shown}",
     )

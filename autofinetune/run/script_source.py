@@ -1,6 +1,7 @@
-"""What a Python script does with options, hyperparameters and scores, read and not run.
+"""Find out how a Python script uses options, hyperparameters and scores, without running it.
 
-`--help` begins a training where nothing looks at it, so only a script with a parser is asked.
+A script without an option parser ignores `--help` and starts to train, so only scripts with a
+parser are run with `--help`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ _PARSERS = frozenset({
 })  # fmt: skip
 _PARSER_NAMES = frozenset({"ArgumentParser", "HfArgumentParser", "LightningCLI"})
 _PARSER_CALLS = frozenset({"parse_args", "parse_known_args", "parse_args_into_dataclasses"})
-# The calls by which a script gets hyperparameters of NNI and TensorStack.
+# The calls with which scripts for NNI and TensorStack get their hyperparameters.
 _ASKING = (b"get_next_parameter", b"get_current_parameter", b"AUTOFINETUNE_PARAMS")
-# Libraries through which a score can come.
+# Libraries that can report a score.
 _REPORTING = frozenset({
     "accelerate", "autofinetune", "hydra", "keras", "lightgbm", "lightning", "mlflow", "nni",
     "paddle", "paddlehub", "pytorch_lightning", "t9k", "tensorboard", "tensorboardX",
@@ -35,11 +36,11 @@ _MOST_FILES = 1000
 
 @dataclass
 class Source:
-    """What stands in a script and in the modules that lie with it.
+    """The findings about a script and the local modules that it imports.
 
-    `packages` are those that are imported, by their top-level names, and `names` what is imported
-    out of them. `own_options` are the options of ours that are mentioned. `is_readable` is false
-    for a script that is no Python.
+    `packages` has the top-level names of imported packages, and `names` what is imported from
+    them. `own_options` has those of our options that are mentioned. `is_readable` is false for a
+    script that is not valid Python.
     """
 
     packages: set[str] = field(default_factory=set)
@@ -54,12 +55,12 @@ class Source:
 
     @property
     def has_parser(self) -> bool:
-        """Whether it reads options."""
+        """Whether it has an option parser."""
         return self._has_other_parser or "hydra" in self.packages
 
     @property
     def is_hydra(self) -> bool:
-        """Whether its options are overrides of Hydra."""
+        """Whether its options are Hydra overrides."""
         return "hydra" in self.packages and not self._has_other_parser
 
     @property
@@ -69,16 +70,16 @@ class Source:
 
     @property
     def asks_for_parameters(self) -> bool:
-        """Whether it gets hyperparameters by the calls of another tool."""
+        """Whether it gets hyperparameters by calls to another tool."""
         return self.reads_wandb_config or self.asks_by_calls
 
     @property
     def may_report(self) -> bool:
-        """Whether it reports a score or uses a library that logs some."""
+        """Whether it reports a score or uses a library that logs scores."""
         return self.has_reports or bool(_REPORTING & self.packages)
 
     def add(self, text: bytes, tree: ast.AST) -> None:
-        """Take what stands in one file, its imports excepted."""
+        """Add the findings about one file, except its imports."""
         nodes = list(ast.walk(tree))
         self.has_parser_calls |= any(_is_flags(node) or _is_parsing(node) for node in nodes)
         self.reads_argv |= any(getattr(node, "attr", "") == "argv" for node in nodes)
@@ -89,12 +90,12 @@ class Source:
 
 
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
-    """Return what stands in the Python script among the words of a command; None without one.
+    """Return the findings about the Python script in a command, or None if there is none.
 
     Args:
-        words: the program and what follows it, up to what differs between trials.
+        words: the program and its arguments, up to those that differ between trials.
         folder: the working directory.
-        env: in which it would run: PATH and PYTHONPATH say where things are found.
+        env: the environment of the command; PATH and PYTHONPATH are used.
     """
     place = _script(words, folder, env)
     if place is None:
@@ -111,7 +112,7 @@ def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Sour
         try:
             text = path.read_bytes()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of escapes in the user's texts
+                warnings.simplefilter("ignore")  # about escapes in the user's strings
                 tree = ast.parse(text)
         except (OSError, SyntaxError, ValueError, RecursionError):
             found.is_readable &= path != script
@@ -130,7 +131,7 @@ def _is_parsing(node: ast.AST) -> bool:
 
 
 def _reads_wandb_config(nodes: Sequence[ast.AST]) -> bool:
-    """Whether `config` of W&B or of one of its runs is read, under any name of the run."""
+    """Return whether the `config` of wandb, or of a run under any name, is read."""
     runs = {"wandb", "wandb.run", "wandb.init"}
     for node in nodes:
         if isinstance(node, (ast.Assign, ast.NamedExpr)) and _is_init(node.value):
@@ -151,9 +152,9 @@ def _is_init(node: ast.AST) -> bool:
 
 
 def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[Path, Path] | None:
-    """The script, and where its own modules lie.
+    """Return the script and the directory of its local modules.
 
-    It is a .py, a module after -m, or a program that is written in Python.
+    The script is a .py file, a module after -m, or a program written in Python.
     """
     for word in words:
         if word.endswith(".py"):
@@ -179,7 +180,7 @@ def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[
 def _imports(
     tree: ast.AST, path: Path, roots: Sequence[Path]
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Each module that is imported, by its whole name, and the names out of it."""
+    """Yield the full name of each imported module and the names imported from it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
@@ -192,7 +193,7 @@ def _imports(
 
 
 def _package(path: Path, roots: Sequence[Path]) -> tuple[str, ...]:
-    """The names of the packages that a file is in, from where modules are looked for."""
+    """Return the names of the packages that contain a file, relative to an import root."""
     for root in roots:
         if path.is_relative_to(root):
             return path.relative_to(root).parts[:-1]
@@ -200,7 +201,7 @@ def _package(path: Path, roots: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _local_files(module: str, names: Sequence[str], roots: Sequence[Path]) -> Iterator[Path]:
-    """What of it lies with the script; a name may be a module inside."""
+    """Yield the local files of a module; imported names may be submodules."""
     parts = [part for part in module.split(".") if part]
     for root in roots:
         for place in (root.joinpath(*parts), *(root.joinpath(*parts, name) for name in names)):
@@ -210,7 +211,7 @@ def _local_files(module: str, names: Sequence[str], roots: Sequence[Path]) -> It
 
 
 def _is_flags(node: ast.AST) -> bool:
-    """`tf.app.flags`, which is no module of its own."""
+    """Return whether a node is `tf.app.flags`, which is not a module."""
     return (
         isinstance(node, ast.Attribute)
         and node.attr == "flags"

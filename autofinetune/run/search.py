@@ -1,7 +1,7 @@
-"""The search of a run: the strategy that its configuration asks for, with what is wrapped around.
+"""The search of a run: the configured strategy and its wrappers.
 
-Who proposes candidates depends on three options: `--tuning_strategy` itself, `--repeats`, and
-`--exploit` where the evaluator continues models.
+Three options determine it: `--tuning_strategy`, `--repeats`, and, if the evaluator continues
+models, `--exploit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autofinetune.strategies import (
 
 
 def make_search(config: Config) -> Strategy:
-    """New, knowing what the run knows before it begins.
+    """Return a new search that includes the prior knowledge of the run.
 
     Raises:
         UsageError: an option of the strategy is unknown or out of range.
@@ -34,16 +34,16 @@ def make_search(config: Config) -> Strategy:
     continues = EVALUATORS[config.evaluator].continues_models
     is_training = continues and config.members_have_models
     if is_training and kind.names_parents:
-        is_training = False  # it is such a training itself
+        is_training = False  # the strategy already trains a population
         if config.safety.kept_models is not None:
             raise UsageError(
                 Mistake(
                     "keep_models",
-                    "does not go with the strategy "
+                    "cannot be used with the strategy "
                     f"{config.tuning_strategy}, which may continue any model",
                     config.safety.keep_models,
                 ),
-                "keep them all: --keep_models=all",
+                "keep all models: --keep_models=all",
             )
     strategy = create_strategy(
         config.tuning_strategy,
@@ -59,7 +59,7 @@ def make_search(config: Config) -> Strategy:
     for run in config.earlier:
         strategy.remember([Known(known["params"], known["merit"]) for known in run])
     if is_training:
-        # Loaded late: it needs numpy, and a command line with a mistake in it does not.
+        # Imported late: it needs numpy, which a command with a mistake never uses.
         from autofinetune.strategies.training import PopulationTraining
 
         return PopulationTraining(strategy, config.popsize, config.schedule, config.round)

@@ -1,4 +1,4 @@
-"""A run from its configuration to its result. Nothing here prints, handles signals or exits."""
+"""A run from its configuration to its result, without printing, signal handling or exits."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ MakeSinks = Callable[[Config, RunPaths, int], Sequence[Sink]]
 
 
 def no_sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-    """Return no sinks besides those that belong to every run."""
+    """Return no sinks beyond those of every run."""
     return ()
 
 
 class Session:
-    """A run that is ready to go: its directory is locked and its script is checked.
+    """A run that is ready to start: its directory is locked and its script is checked.
 
-    `begin` and `resumed` make one.
+    `begin` and `resumed` create one.
 
     Args:
-        parts: its configuration, and what that names.
+        parts: its configuration and the parts that it names.
         paths: its files, which no other tuner writes.
-        executor: where its trials run.
-        sinks: those that are told first, before the tables, models and pages of every run.
-        tell: takes sentences for people.
+        executor: runs its trials.
+        sinks: makes the sinks that come before the tables, models and pages of every run.
+        tell: receives messages for the user.
         is_new: whether its journal is still empty.
     """
 
@@ -100,8 +100,8 @@ class Session:
         """Work until the run is done, out of time, or interrupted.
 
         Raises:
-            EnvironmentProblem: the machine does not allow it to continue; it can be resumed.
-            InternalError: a part of it failed; the trace is in the output directory.
+            EnvironmentProblem: the machine prevents the run from continuing; it can be resumed.
+            InternalError: a part of it failed; the traceback is in the output directory.
         """
         tuner, paths = self._tuner, self.paths
         try:
@@ -119,16 +119,16 @@ class Session:
                 raise deleted(paths.at) from None
             raise EnvironmentProblem(
                 f"the run stopped: {error}; running trials continue",
-                f"mend it, then: autofinetune resume {paths.shown}",
+                f"fix the cause, then run: autofinetune resume {paths.shown}",
             ) from error
         except Exception as error:
             tuner.fail(f"{type(error).__name__}: {error}")
             raise broken_inside(error, paths) from error
 
     def interrupt(self) -> None:
-        """Once: start no more trials. Twice: ask running ones to end. Again: kill them.
+        """First call: start no more trials. Second: ask running ones to end. Third: kill them.
 
-        It may be called by a signal handler or another thread.
+        Safe to call from a signal handler or another thread.
         """
         self._tuner.interrupt()
 
@@ -137,19 +137,19 @@ class Session:
         return self._tuner.interrupted
 
     def kill_all(self) -> None:
-        """Kill what runs at once, without recording it; another thread may call it."""
+        """Kill all running trials immediately, unrecorded; safe to call from another thread."""
         self._executor.kill_all()
 
     def close(self) -> None:
-        """Close the journal and the views; trials that run go on running."""
+        """Close the journal and the sinks; running trials continue."""
         self._guard.close()
         self._journal.close()
 
 
 def views(config: Config, paths: RunPaths) -> list[Sink]:
-    """Return the sinks of every run, which follow from its journal.
+    """Return the sinks of every run, which are derived from its journal.
 
-    Old models go after best_model is safe.
+    Old models are removed only after best_model is complete.
     """
     return [
         BestModel(paths),
@@ -163,11 +163,11 @@ def configured(options: Mapping[str, Any]) -> Config:
     """Check the options of a new run.
 
     Args:
-        options: by their names on the command line; absent ones have their defaults.
+        options: the options by name; absent ones get their defaults.
 
     Raises:
-        ConfigError: all mistakes in the options, or in the search space.
-        UsageError: a file that they name cannot be read.
+        ConfigError: the options or the search space have mistakes; it lists all of them.
+        UsageError: a file named by an option cannot be read.
     """
     return build_config(
         options,
@@ -179,19 +179,19 @@ def configured(options: Mapping[str, Any]) -> Config:
 
 
 def engine_for(options: Mapping[str, Any]) -> Engine:
-    """Return the engine that options ask for, before they are checked.
+    """Return the engine for options that are not checked yet.
 
-    It may ask its devices already, which takes a while.
+    It may already start to query its devices, which takes a while.
     """
     name = str(options.get("executor") or "local").lower()
     return make_engine(name if name in EXECUTORS else "local", str(options.get("gpu") or ""))
 
 
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:
-    """Return the config as its script, read and not run, wants it, with what the run knows.
+    """Return the config adapted to its script, which is read and not run, with prior knowledge.
 
     Raises:
-        UsageError: the script, or what `enqueue` and `warm_start` name, cannot be used.
+        UsageError: the script, or a file or run in `enqueue` or `warm_start`, cannot be used.
     """
     may_change = options.get("evaluator") is None
     config = recognized(config, os.environ, tell, may_change_evaluator=may_change)
@@ -202,7 +202,7 @@ def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:
 
 
 def new_paths(output_dir: str | os.PathLike[str] | None) -> RunPaths:
-    """Return where a new run lies: by default in a directory named after the time."""
+    """Return the paths of a new run, by default in a directory named after the time."""
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
     return RunPaths(Path(output_dir or f"output_{stamp}").absolute())
 
@@ -219,15 +219,15 @@ def begin(
     """Prepare a new run; the session that is yielded has not started it yet.
 
     Args:
-        parts: of `make_parts`.
-        paths: its files, see `new_paths`.
-        sinks: makes those that are told besides the ones of every run.
-        tell: takes sentences for people.
-        preflight: whether the script is asked for its options first.
+        parts: the result of `make_parts`.
+        paths: its files; see `new_paths`.
+        sinks: makes sinks in addition to those of every run.
+        tell: receives messages for the user.
+        preflight: whether to check the options of the script with `--help` first.
 
     Raises:
         UsageError: the directory holds a run, or the script lacks options.
-        DirectoryBusy: another tuner is at work there.
+        DirectoryBusy: another tuner is using the directory.
         EnvironmentProblem: the directory cannot be used.
     """
     config, engine, slots = parts.config, parts.engine, parts.slots
@@ -235,14 +235,14 @@ def begin(
         refuse_used_directory(found)
     for note in slots.notes:
         tell(note)
-    with _executor(config, parts, tell) as executor:  # it imports while the script is asked
+    with _executor(config, parts, tell) as executor:  # it preloads during the preflight
         if preflight and not config.nni_wire:
             config = check_script(config, {**os.environ, **slots.places[0].env}, tell)
         elif config.script_options is None:
             config = without_asking(config, os.environ)
         ready = Parts(config, engine, slots, parts.strategy, parts.assessor)
         with locked(paths.at) as found:
-            refuse_used_directory(found)  # again: another run may have been faster
+            refuse_used_directory(found)  # again: another run may have started meanwhile
             session = Session(ready, found, executor, sinks, tell, is_new=True)
             with contextlib.closing(session):
                 yield session
@@ -257,12 +257,12 @@ def resumed(
     sinks: MakeSinks = no_sinks,
     tell: Tell,
 ) -> Iterator[Session]:
-    """Prepare to continue a run whose directory is locked already.
+    """Prepare to continue a run whose directory is already locked.
 
     Args:
-        config: as recorded, with what is different from here on.
-        paths: its files, of `locked`.
-        engine: where its trials run.
+        config: the recorded config with the changes for this resume.
+        paths: its files; see `locked`.
+        engine: runs its trials.
         sinks, tell: as for `begin`.
     """
     parts = make_parts(config, engine)

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do to a run: drain, end, kill; the third always works."""
+"""Stop a run on SIGINT, SIGTERM and SIGHUP: first drain, then end, then kill trials."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from autofinetune import terminal
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 _START_TRIES, _START_PAUSE_S = 20, 0.5
-LAST_S = 0.7  # from the third signal to the end, whatever this process is doing
+LAST_S = 0.7  # from the third signal to a forced exit
 _WORDS = (
-    "no new trials are started; running ones finish. Again: they are ended",
-    "running trials are asked to end. Again: they are killed",
+    "no new trials are started; running ones finish. A second signal ends them",
+    "running trials are asked to end; after a third signal they are killed",
     "running trials are killed",
 )
 
@@ -26,25 +26,25 @@ _WORDS = (
 def signals_to(
     interrupt: Callable[[], None], kill_all: Callable[[], None], *, is_last: bool = True
 ) -> Iterator[list[int]]:
-    """Forward signals to a run; yields the list of those that arrived.
+    """Forward SIGINT, SIGTERM and SIGHUP to a run; yield the list of signals that arrived.
 
-    A signal that is ignored, as `nohup` and a shell in the background have it, stays ignored.
-    Where this is the last that the process does, the exit code is decided afterwards, and all of
-    them are ignored; else they do again what they did before.
+    Signals that are ignored, as under `nohup` or in a background shell, stay ignored. Afterwards
+    the signals are ignored if the process is about to exit, so that its exit code stays the same;
+    otherwise their previous handlers are restored.
 
-    Python calls a handler only between two steps of its own, so a thread watches too: if the
-    process still works `LAST_S` after the third signal, perhaps because it copies or waits for a
-    disk, everything is killed and it exits. The journal survives that as it survives any kill.
+    Python runs a handler only between two bytecode instructions, so a thread watches as well: if
+    the process is still running `LAST_S` after the third signal, perhaps because it is copying or
+    waiting for a disk, the thread kills all trials and exits. The journal survives any kill.
 
     Args:
-        interrupt: told of each signal.
-        kill_all: kills what runs; called by another thread.
-        is_last: whether the process ends after this.
+        interrupt: called for each signal.
+        kill_all: kills all running trials; called from another thread.
+        is_last: whether the process exits after this.
     """
     arrived: list[int] = []
 
     def handle(signum: int, frame: object) -> None:
-        arrived.append(signum)  # first of all: the next signal may come in the middle of this
+        arrived.append(signum)  # first: the next signal may interrupt this handler
         interrupt()
         terminal.err_in_handler(f"stopping: {_WORDS[min(len(arrived), 3) - 1]}")
 
@@ -56,7 +56,7 @@ def signals_to(
         try:
             yield arrived
         finally:
-            # Until the process is gone: Python gives back handlers of its own long before.
+            # Ignored until the process exits: Python restores its own handlers long before that.
             for signum in heard:
                 signal.signal(signum, signal.SIG_IGN if is_last else before[signum])
 
@@ -80,15 +80,15 @@ def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
 
 
 def _start(thread: threading.Thread) -> None:
-    """Start a thread; a machine without room for one gets some time to find it.
+    """Start a thread, and retry for a while if the machine has no room for one.
 
     Raises:
-        OSError: it found none.
+        OSError: the thread could not be started.
     """
     for _ in range(_START_TRIES):
         try:
             return thread.start()
-        except RuntimeError:  # what Python makes of the error, without its number
+        except RuntimeError:  # Python raises this without the errno
             time.sleep(_START_PAUSE_S)
     raise OSError(errno.EAGAIN, "no thread can be started")
 
@@ -103,6 +103,6 @@ def _watch(reader: int, over: threading.Event, kill_all: Callable[[], None]) -> 
     if not over.wait(LAST_S):
         try:
             kill_all()
-            terminal.err_in_handler("stopped at once; `autofinetune resume` continues the run")
+            terminal.err_in_handler("stopped immediately; `autofinetune resume` continues the run")
         finally:
             os._exit(SIGNALS[signal.Signals(heard[-1])])

@@ -1,4 +1,4 @@
-"""Where the options of a run come from: the command line, and a file that it names."""
+"""Collect the options of a run from the command line and from the file that it names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from autofinetune.space.yaml_file import Path_
 
 Note = Callable[[str], None]
 FILES = (".yaml", ".yml", ".json")
-# What an option of the command line takes the place of in the file.
+# Options of the command line, and what they replace in the file.
 _INSTEAD_OF = {
     "param_file": "param_list",
     "enqueue": "enqueued",
@@ -42,18 +42,18 @@ _INSTEAD_OF = {
 
 @dataclass(frozen=True)
 class Source:
-    """The options of a new run, and the file from which they are, if they are not typed."""
+    """The options of a new run, and the file that some of them come from, if any."""
 
     options: Mapping[str, Any]
     file: Document | None = None
     origins: Mapping[str, Path_] = field(default_factory=dict)
-    """Where in the file those are that it gives."""
+    """The path in the file of each option that it sets."""
     is_told: bool = False
-    """Whether the notes of the search space were told."""
+    """Whether the notes about the search space were already printed."""
 
     @contextlib.contextmanager
     def mistakes(self) -> Iterator[None]:
-        """Tell what is wrong with options of the file with their place in it."""
+        """Add the place in the file to mistakes in options that come from it."""
         try:
             yield
         except UsageError as error:
@@ -78,21 +78,21 @@ class Source:
 
 
 def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
-    """Return the options of a new run; those that are given override those of a file.
+    """Return the options of a new run; the given ones override those of the file.
 
     Args:
-        given: by their names; `script` may be a file that holds a run.
-        note: takes what a reader of files wants to be known.
+        given: options by name; `script` may be a file that describes a run.
+        note: receives notes about the file.
 
     Raises:
-        UsageError: the file cannot be read, or the words contradict each other.
-        ConfigError: it holds no run.
+        UsageError: the file cannot be read, or the options contradict each other.
+        ConfigError: the file does not describe a run.
     """
     if given.get("round") and given.get("max_trials"):
         raise UsageError(
             Mistake(
                 "round",
-                f"and --max_trials={given['max_trials']} both say how long the run is",
+                f"and --max_trials={given['max_trials']} both set the length of the run",
                 given["round"],
             ),
             "give one of them",
@@ -105,7 +105,7 @@ def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
         return _with_search(given, note)
     given = {key: value for key, value in given.items() if key != "script" and value}
     for name in ("param_file", "enqueue"):
-        if name in given:  # as typed, not from where the run works
+        if name in given:  # relative to the current directory, not to working_dir
             given[name] = str(Path(given[name]).absolute())
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
     manifest = _manifest(Path(script), given, note)
@@ -126,7 +126,7 @@ def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
         _refuse_volumes(given)
     kept = {key: value for key, value in found.items() if key not in replaced}
     for key in ("strategy_options", "assessor_options"):
-        with contextlib.suppress(ValueError):  # it is told when all options are checked
+        with contextlib.suppress(ValueError):  # reported when all options are checked
             if key in kept and key in given:
                 given[key] = {**pairs(kept[key]), **pairs(given[key])}
     return Source(
@@ -138,12 +138,12 @@ def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
 
 
 def _with_search(given: Mapping[str, Any], note: Note) -> Source:
-    """The options of a run of a script, with those that --param_file has besides the space."""
+    """Return the options for a script, including those in --param_file besides the space."""
     file = Path(str(given.get("param_file") or ""))
     try:
         read_yaml(file)
     except UsageError:
-        return Source(given)  # it is told when all options are checked
+        return Source(given)  # reported when all options are checked
     with one_thread():
         search = read_search(file, given={k: v for k, v in given.items() if v})
     if search is None:
@@ -157,13 +157,13 @@ def _with_search(given: Mapping[str, Any], note: Note) -> Source:
 
 
 def _given_by(file: Path, options: Mapping[str, Any]) -> Sequence[str]:
-    """What a file sets besides the space, as the options that would."""
+    """Return a note that lists what a file sets besides the space, as command line options."""
     words = [
         f"--{name}={shlex.quote(_shown(value))}"
         for name, value in options.items()
         if name != "param_list" and value != {}
     ]
-    said = f"{file.name} gives {' '.join(words)}; options of the command line go before"
+    said = f"{file.name} gives {' '.join(words)}; options of the command line take precedence"
     return [one_line(said)] if words else []
 
 
@@ -174,7 +174,7 @@ def _shown(value: Any) -> str:
 
 
 def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with `--working_dir` checked, and files named as they were typed: from here."""
+    """Check `--working_dir` and make file names absolute, relative to the current directory."""
     folder = Path(given["working_dir"]).expanduser().absolute()
     if not folder.is_dir():
         raise UsageError(
@@ -195,7 +195,7 @@ def _refuse_volumes(given: Mapping[str, Any]) -> None:
     if given.get("volume"):
         raise UsageError(
             Mistake("volume", f"is for the volumes of an {AUTOTUNE}", given["volume"][0]),
-            "leave it out, or give the manifest: autofinetune run experiment.yaml --volume=...",
+            "leave it out, or run the manifest: autofinetune run experiment.yaml --volume=...",
         )
 
 
@@ -209,7 +209,7 @@ def _manifest(path: Path, given: Mapping[str, Any], note: Note) -> Manifest | No
 
 def _of_manifest(manifest: Manifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
     options = dict(manifest.options)
-    if "gpu" in given:  # the slots are said, then
+    if "gpu" in given:  # then the slots are given
         options.pop("max_parallel", None)
         if str(given["gpu"]).startswith("cpu"):
             options.pop("gpus_per_trial", None)
@@ -224,7 +224,7 @@ def _of_config(
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
         known = ", ".join(format_.name for format_ in FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
-        is_katib = kind == "Experiment"  # and not what else ends so
+        is_katib = kind == "Experiment"  # and not another kind with a similar name
         hint = "" if is_katib else did_you_mean(kind, [format_.name for format_ in FORMATS])
         raise ConfigError(
             document.source,
@@ -232,7 +232,7 @@ def _of_config(
                 f"{document.where(())} not the config.yaml of a run: it names no script; nor is "
                 f"it one of: {known}{hint}"
             ],
-            "to tune a script give it first: autofinetune train.py --param_file="
+            "to tune a script, put it first: autofinetune train.py --param_file="
             + document.source,
         )
     findings = Findings(document)
@@ -245,7 +245,7 @@ def _of_config(
     if findings.mistakes:
         raise ConfigError(document.source, findings.mistakes)
     if described.get("python") not in (None, sys.executable):
-        findings.note(("python",), "python has no effect: trials run with that of the tuner")
+        findings.note(("python",), "python has no effect: trials run with the tuner's Python")
         for sentence in findings.notes:
             note(sentence)
     if has_space and "param_list" in described:

@@ -1,7 +1,8 @@
-"""Which trials are hopeless, and what those that were stopped would have come to.
+"""Early stopping: which trials are hopeless, and which final scores they would have reached.
 
-A fold of events beside the state: a resumed run decides as if it had never been away. Trials that
-continue a saved model begin where others end, so that they are compared among themselves only.
+The learning curves are folded from the events, so a resumed run decides as if it had never
+stopped. Trials that continue a saved model start where others end, so they are compared only
+with each other.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ DIVERGED = "diverged"
 
 
 class Stopping:
-    """The learning curves of a run, and the assessor that looks at them.
+    """The learning curves of a run and the assessor that judges them.
 
     Args:
-        assessor: None stops nothing, and nothing is kept.
-        direction: what a better score is.
+        assessor: decides which trials to stop; with None no curves are kept.
+        direction: whether higher or lower scores are better.
     """
 
     def __init__(self, assessor: Assessor | None, direction: Direction) -> None:
         self._assessor = assessor
         self._direction = direction
-        self._kinds: defaultdict[bool, Curves] = defaultdict(Curves)  # by whether it continues
+        self._kinds: defaultdict[bool, Curves] = defaultdict(Curves)  # by `continues`
         self._continues: dict[int, bool] = {}
-        self._offsets: dict[int, int] = {}  # behind the last report that was taken
+        self._offsets: dict[int, int] = {}  # the end of the last report that was folded
 
     def apply(self, event: Event) -> None:
-        """Fold one event; a report that was folded already is passed over."""
+        """Fold one event; reports that were already folded are ignored."""
         if self._assessor is None:
             return
         if isinstance(event, TrialCreated):
@@ -72,9 +73,9 @@ class Stopping:
             curves.fail(event.trial)
 
     def reason_to_stop(self, event: Reported) -> str:
-        """Why a trial is to be stopped after this report, or nothing.
+        """Return why to stop a trial after this report, or an empty string.
 
-        A finite one was folded before; NaN and infinity never are, and stop a trial by themselves.
+        Finite reports are folded before. NaN and infinity never are; they always stop the trial.
         """
         if self._assessor is None:
             return ""
@@ -82,17 +83,17 @@ class Stopping:
             return f"{DIVERGED}: the score at step {event.step} is not a finite number"
         curves, curve = self._curves(event.trial), self._curve(event.trial)
         if 0 < curves.furthest <= curve.position:
-            return ""  # it is as good as over
+            return ""  # it has almost finished
         why = self._assessor.assess(curve, curves)
         return f"assessor: {why} at step {event.step}" if why else ""
 
     def score(self, trial: Trial) -> float | None:
-        """The last score on the way of a trial that runs."""
+        """Return the last intermediate score of a running trial, or None."""
         merits = self._curve(trial.id).merits
         return self._direction.merit(merits[-1]) if merits else None
 
     def estimate(self, trial: Trial) -> float | None:
-        """The score to which a trial that was stopped would have come; None if it diverged."""
+        """Return the expected final score of a stopped trial, or None if it diverged."""
         curve = self._curve(trial.id)
         if not curve.merits or kind_of(trial.stop_reason) == DIVERGED:
             return None

@@ -1,9 +1,9 @@
-"""The loop of a run: ask the scheduler what is due, do it, and record what happened.
+"""The main loop of a run: ask the scheduler what is due, do it, and record what happened.
 
-Every change goes through `_record`: first the journal (durable), then the state; but what was
-observed and chosen is recorded with the attempts that follow. The sinks hear of it in `_show`,
-once everything that is due was started.
-Resuming is folding the journal and letting the strategy live through its asks and tells again.
+Every change goes through `_record`: first the journal (durable), then the state. Observations and
+new candidates are held back and recorded with the attempts that follow. `_show` passes events to
+the sinks after everything that is due has been started.
+To resume, the journal is folded and the strategy repeats its asks and tells.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ from autofinetune.strategies import Candidate, Exhausted, Strategy
 from autofinetune.version import __version__
 from autofinetune.world import TRANSIENT, World
 
-POLL_S = 1.0  # how often reports and free space are looked at while nothing ends
-SLOW_S = 0.1  # of choosing, in which what was observed is not kept from the disk
-AHEAD = 0.01  # of a trial: where choosing takes longer the next one is chosen before it is due
-RETRY_S = 1.0  # how long to wait before a write is tried again
+POLL_S = 1.0  # interval of checks for reports and free space while no trial ends
+SLOW_S = 0.1  # if asking takes longer, observations are recorded first
+AHEAD = 0.01  # of a trial's time: if asking takes longer, the next candidate is asked ahead
+RETRY_S = 1.0  # pause before a failed write is retried
 T = TypeVar("T")
 
 
@@ -61,15 +61,15 @@ class Tuner:
     """Runs the trials of one run to the end.
 
     Args:
-        config: the run as configured.
-        paths: where its files lie.
-        journal: empty for a new run; with events for one to be resumed.
-        strategy: new; it is brought to where the journal ends.
-        evaluator: how candidates become commands.
-        executor: where they run.
-        sinks: who is told.
+        config: the configuration of the run.
+        paths: its files.
+        journal: empty for a new run; with events for a run to be resumed.
+        strategy: a new one; on resume the journal is replayed into it.
+        evaluator: turns candidates into commands.
+        executor: runs the commands.
+        sinks: receive every event.
         world: clock, disk and console.
-        assessor: stops hopeless trials; None lets all go on.
+        assessor: stops hopeless trials; with None all trials finish.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Tuner:
         self._is_begun = False
         self._candidates: dict[int, Candidate] = {}
         self._values: dict[int, Values] = {}
-        self._held: list[Event] = []  # folded, and to be recorded with what comes next
+        self._held: list[Event] = []  # folded, to be recorded with the next events
         self._unshown: list[Event] = []
         self._to_submit: list[int] = []
         self._can_ask = True
         self._exhausted = False
-        self._choosing_s = 0.0  # a candidate, the last time
+        self._choosing_s = 0.0  # seconds per candidate in the last ask
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
@@ -129,7 +129,7 @@ class Tuner:
         return self._interrupts > 0
 
     def interrupt(self) -> None:
-        """Once: no new trials. Twice: running ones are asked to end. Again: they are killed.
+        """First call: start no more trials. Second: ask running ones to end. Third: kill them.
 
         Safe to call from a signal handler.
         """
@@ -137,17 +137,17 @@ class Tuner:
         self._executor.wake()
 
     def start(self, run: str) -> None:
-        """Begin a new run under the name `run`."""
+        """Start a new run with the name `run`."""
         described, where = describe(self.config), self.paths.where
         created = RunCreated(self._now(), run, __version__, described, where)
         self._record([created])
         self._begin()
 
     def resume(self, own_name: Callable[[State], str] = lambda state: state.run) -> None:
-        """Bring state, strategy and views to where the journal ends; `run` attaches to what runs.
+        """Replay the journal into state, strategy and views; `run` attaches to running trials.
 
         Args:
-            own_name: gives the name of the run from here on, which is another one in a copy.
+            own_name: returns the name of the run from here on; a copy gets a new one.
 
         Raises:
             EnvironmentProblem: the journal does not fit this version of the strategy.
@@ -161,7 +161,7 @@ class Tuner:
         if name == self.state.run:
             self._whereabouts.began_at(before)
         self._record([RunResumed(self._now(), __version__, name, self.paths.where)])
-        self._show()  # before anything new begins, which is told apart from what was there
+        self._show()  # before anything new starts, so that sinks can tell old from new
         self._to_submit = sorted(self.state.running)
         self._begin()
 
@@ -170,7 +170,7 @@ class Tuner:
         self._is_begun = True
 
     def fail(self, reason: str) -> None:
-        """Note that an error ended the run, as far as that can be noted."""
+        """Record that an error ended the run, if it can be recorded."""
         if self._is_begun and self.state.end_reason is None:
             with contextlib.suppress(AutofinetuneError, OSError):
                 ended = RunEnded(self._now(), f"{ERROR}: {reason}")
@@ -187,14 +187,14 @@ class Tuner:
                 raise EnvironmentProblem(
                     f"trial {event.trial} of the journal does not fit the strategy "
                     f"{self.config.tuning_strategy}: {error}",
-                    "resume with the version of autofinetune that began the run",
+                    "resume with the version of autofinetune that started the run",
                 ) from None
             self._candidates[event.trial] = candidate
         elif isinstance(event, TrialEnded):
             self._tell(self.state.trials[event.trial])
 
     def run(self) -> State:
-        """Work until the budget or the space is used up, or the user stopped it."""
+        """Run trials until the budget or the space is used up, or the user stops the run."""
         while True:
             self._submit_due()
             due = self._due()
@@ -204,7 +204,7 @@ class Tuner:
             if due:
                 self._perform(due)
             else:
-                self._show()  # slots are busy again by now, so slow sinks keep none waiting
+                self._show()  # slots are busy again, so a slow sink delays none
                 self._end_what_does_not_stop()
                 self._stop_running_where_asked()
                 if self._is_worth_asking_ahead():
@@ -216,7 +216,7 @@ class Tuner:
             reason = EXHAUSTED
         try:
             self._record([RunEnded(self._now(), reason)])
-        except DiskFull:  # whoever stops it does not wait for space to write that down
+        except DiskFull:  # a user who stops the run does not wait for disk space
             if self._held or not self.interrupted:
                 raise
         self._whereabouts.look(self._running())
@@ -231,7 +231,7 @@ class Tuner:
         return [(trial, self.state.trials[trial].attempt) for trial in self.state.running]
 
     def _is_used_up(self) -> bool:
-        """Whether nothing was left to try when the time was over; what it chooses is dropped."""
+        """Return whether nothing was left to try at the time limit; the candidate is dropped."""
         if self.state.queued or not self._can_ask:
             return False
         try:
@@ -255,10 +255,10 @@ class Tuner:
         )
 
     def _is_worth_asking_ahead(self) -> bool:
-        """Whether a slot that falls free would wait long for the choice of its next trial.
+        """Return whether the next free slot would wait long for its candidate.
 
-        What is chosen now does not know the results of the trials that run, so where choosing is
-        quick beside training it is left to the last moment.
+        A candidate that is asked now ignores the results of running trials. So if asking is fast
+        compared with training, it is done at the last moment.
         """
         state = self.state
         is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
@@ -271,7 +271,7 @@ class Tuner:
         )
 
     def _clear(self, free: Sequence[str]) -> list[str]:
-        """Usable slots, one a device: whether another trial fits is seen once that one runs."""
+        """Return usable slots, one per device: only a running trial shows whether another fits."""
         clear: dict[str, str] = {}
         for slot in free:
             if device_of(slot) not in clear and self._is_clear(slot):
@@ -279,23 +279,23 @@ class Tuner:
         return list(clear.values())
 
     def _why_no_more(self) -> str | None:
-        """Why no trial is started any more, or None."""
+        """Return the reason for starting no further trials, or None."""
         if self.interrupted:
             return INTERRUPTED
         return self._limits.reached(self._slots(), exhausted=self._exhausted)
 
     def _has_space(self) -> bool:
-        """Whether new trials may be started; says once when that changes."""
+        """Return whether there is disk space for new trials; report a change once."""
         wanted, free = self.config.safety.min_free_gb, self._world.free_gb()
         if free >= wanted:
-            self._notices.end("disk", "there is space again: going on")
+            self._notices.end("disk", "disk space is available again; continuing")
             return True
-        reason = f"{free:.1f} GiB of disk are free, --min_free_gb={wanted:g}"
-        self._notices.begin("disk", f"paused: {reason}; it goes on by itself once there is space")
+        reason = f"{free:.1f} GiB of disk space is free, --min_free_gb={wanted:g}"
+        self._notices.begin("disk", f"paused: {reason}; the run continues once there is space")
         return False
 
     def _is_clear(self, slot: str) -> bool:
-        """Whether a free slot can be used; says once what is in the way."""
+        """Return whether a free slot can be used; report an obstacle once."""
         if self.interrupted:
             return False
         obstacle = self._executor.obstacle(slot)
@@ -306,7 +306,7 @@ class Tuner:
         return not obstacle
 
     def _insist(self, action: Callable[[], T]) -> T:
-        """Do it again until the disk or the machine has room for it, or the user stops."""
+        """Retry an action until the disk or the machine has room for it, or the user stops."""
         is_told = False
         while True:
             try:
@@ -317,7 +317,7 @@ class Tuner:
                     raise
                 if not is_told:
                     is_told = True
-                    self._world.notice(f"paused: {error}; it goes on by itself once that is over")
+                    self._world.notice(f"paused: {error}; the run continues once this is resolved")
                 self._world.sleep(RETRY_S)
 
     # --- doing ----------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ class Tuner:
         planned = []
         for launch in launches:
             trial = self.state.trials[launch.trial]
-            # Before the plan is recorded: from then on the attempt may be alive.
+            # Before the plan is recorded: afterwards the attempt may already be running.
             self._insist(functools.partial(make_empty, self.paths, trial.round, trial.member))
             planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
         self._record(planned)
@@ -369,7 +369,7 @@ class Tuner:
         self._submit_due()
 
     def _submit_due(self) -> None:
-        """Start what is planned, as far as the machine has room; the rest waits its turn."""
+        """Start planned attempts as long as the machine has room; the others wait."""
         events: list[Event] = []
         while self._to_submit:
             trial = self.state.trials[self._to_submit[0]]
@@ -382,7 +382,7 @@ class Tuner:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
                 else:
                     self._notices.begin(
-                        "room", f"paused: {error}; it goes on by itself once that is over"
+                        "room", f"paused: {error}; the run continues once this is resolved"
                     )
                     break
             self._to_submit.pop(0)
@@ -392,7 +392,7 @@ class Tuner:
             self._record(events)
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
-        """Hand the current attempt to the executor, which attaches if it is alive already."""
+        """Hand the current attempt to the executor, which attaches if it is already running."""
         self._values[trial.id] = Values()
         attempt = make_attempt(
             self.config, self.paths, self._evaluator, self.state, trial, self._world.grace_s
@@ -443,7 +443,7 @@ class Tuner:
     def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
         trial = self.state.trials[observation.key[0]]
         values, count = self._values[trial.id], trial.reports
-        # Who is over, or has its result, needs no stop any more.
+        # A trial that has ended, or has its result, needs no stop.
         may_stop = observation.state is JobState.RUNNING and not trial.stop_reason
         for report in observation.reports:
             if report.kind == "final":
@@ -456,8 +456,8 @@ class Tuner:
                     count += 1
                     if count == MOST_REPORTS:
                         self._world.notice(
-                            f"trial {trial.id} reported {count} scores on the way; more are not "
-                            "recorded, its final one is"
+                            f"trial {trial.id} reported {count} intermediate scores; further "
+                            "ones are not recorded, but its final score is"
                         )
                     self._stopping.apply(event)
                     yield event
@@ -474,23 +474,23 @@ class Tuner:
 
     def _tell(self, trial: Trial) -> None:
         candidate = self._candidates.pop(trial.id)
-        if trial.has_model and trial.status is Status.COMPLETED:  # a stopped one is half a model
+        if trial.has_model and trial.status is Status.COMPLETED:  # else it is incomplete
             self._strategy.model_saved(candidate)
         self._strategy.tell(candidate, self.state.told(trial))
         self._can_ask = True
 
     def _hold(self, events: Sequence[Event]) -> None:
-        """Fold events of which nothing follows outside yet; `_record` makes them durable.
+        """Fold events that have no external effect yet; `_record` makes them durable later.
 
-        It does so before the loop waits for other trials. A kill before that takes back a choice
-        that nobody has seen, or an end that is observed again, and a slot that falls free waits
-        for the disk once.
+        That happens before the loop waits for trials. A kill before then loses only candidates
+        that were not started and ends that will be observed again. So a free slot waits for the
+        disk only once.
         """
         self._fold(events)
         self._held += events
 
     def _record(self, events: Sequence[Event] = ()) -> None:
-        """Make events durable, with those held, and fold them."""
+        """Make the held events and `events` durable, and fold the latter."""
         batch = [*self._held, *events]
         if not batch:
             return

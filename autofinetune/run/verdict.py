@@ -1,8 +1,8 @@
-"""What an attempt came to, from how it exited and what it reported.
+"""The outcome of an attempt, from its exit status and its reports.
 
                      exit code 0      any other end
     finite result    COMPLETED        COMPLETED, reason exit_after_result:<end>
-    no result        FAILED no_result FAILED <end>        (no_metric where a metric was looked for)
+    no result        FAILED no_result FAILED <end>        (no_metric if a metric was expected)
     NaN or infinite  FAILED nan       FAILED nan
 
 With --strict_exit a finite result needs exit code 0; any other end is FAILED <end>.
@@ -26,7 +26,7 @@ SUCCESS = "exit:0"
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a trial ends; `status` None sends it back to the queue."""
+    """The outcome of a trial; `status` None puts it back into the queue."""
 
     status: Status | None
     reason: str
@@ -40,13 +40,13 @@ def judge(
     strict_exit: bool = False,
     missing: str = "no_result",
 ) -> Verdict:
-    """The verdict on an attempt that is over.
+    """Return the verdict on a finished attempt.
 
     Args:
-        record: how the command ended; None when that was lost together with its runner.
-        finals: its final reports in order, non-finite ones included.
+        record: how the command ended; None if the runner was lost.
+        finals: its final reports in order, including non-finite ones.
         strict_exit: whether a result counts only with exit code 0.
-        missing: the reason of a failure with exit code 0 and no result.
+        missing: the reason for a failure with exit code 0 and no result.
     """
     end = how_it_ended(record)
     finite = [score for score in finals if math.isfinite(score)]

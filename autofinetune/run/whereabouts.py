@@ -1,4 +1,4 @@
-"""Where an output directory lies: moved, it is the same run; a copy of it is another one."""
+"""Detect whether an output directory was moved (the same run) or copied (another run)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from autofinetune.runner.files import LOCK, try_lock
 from autofinetune.runner.processes import of_run
 from autofinetune.store.paths import RunPaths
 
-MOVED = "moved"  # why an attempt that failed does not count: its files were taken from under it
+MOVED = "moved"  # why a failed attempt does not count: its files were moved away
 _IDENTITY = ("device", "inode")
 
 
 def own_name(paths: RunPaths, state: State) -> str:
-    """The name of the run in this directory: a new one where it is a copy of another.
+    """Return the name of the run in this directory; a copy of a run gets a new name.
 
-    Processes are found by the name of their run, and those of the original are not the copy's.
+    Processes are found by the name of their run, and a copy must not find those of the original.
 
     Raises:
-        DirectoryBusy: it came from another disk, and trials that it began there still run.
+        DirectoryBusy: it came from another disk, and trials started there are still running.
     """
     recorded, here = state.where, paths.where
-    if not recorded:  # by an earlier version
+    if not recorded:  # recorded by an earlier version
         return state.run if _is_held(paths, state) else new_name()
     if all(recorded.get(key) == here.get(key) for key in _IDENTITY):
         return state.run
@@ -37,20 +37,20 @@ def own_name(paths: RunPaths, state: State) -> str:
     if pids:
         numbers = " ".join(map(str, pids))
         raise DirectoryBusy(
-            f"{paths.root} was brought from elsewhere, and trials that the run began there go on "
-            f"(processes {numbers})",
-            f"wait for their end, or end them: kill {numbers}",
+            f"{paths.root} was moved or copied from elsewhere, and trials that were started there "
+            f"are still running (processes {numbers})",
+            f"wait until they finish, or stop them: kill {numbers}",
         )
     return new_name()
 
 
 def new_name() -> str:
-    """A name that no other run has."""
+    """Return a name that no other run has."""
     return secrets.token_hex(8)
 
 
 def _is_held(paths: RunPaths, state: State) -> bool:
-    """Whether something holds the lock of an attempt here, as a copy's are held by nobody."""
+    """Return whether the lock of an attempt is held here; in a copy none is."""
     for trial in sorted(state.running):
         directory = paths.attempt_dir(trial, state.trials[trial].attempt)
         with contextlib.suppress(OSError), paths.place_of(directory).opened() as there:
@@ -63,7 +63,7 @@ def _is_held(paths: RunPaths, state: State) -> bool:
 
 
 def _lies_at(recorded: Any) -> bool:
-    """Whether the directory that was recorded lies where it was."""
+    """Return whether the recorded directory is still in its place."""
     try:
         found = Path(str(recorded.get("path"))).lstat()
     except (OSError, ValueError):
@@ -72,14 +72,14 @@ def _lies_at(recorded: Any) -> bool:
 
 
 class Whereabouts:
-    """Sees that the directory was moved, and leads trials that run there from where it was.
+    """Notices that the directory was moved, and keeps the old path working for running trials.
 
-    They write to their files by the names with which they were started, so that a link from the
-    old name to the new one is left until they are over.
+    Trials write to the paths with which they were started, so a link from the old path to the new
+    one stays until they finish.
 
     Args:
-        paths: of the open directory.
-        notice: takes a sentence for the person at the console.
+        paths: the paths of the open directory.
+        notice: receives messages for the console.
     """
 
     def __init__(self, paths: RunPaths, notice: Callable[[str], None]) -> None:
@@ -90,15 +90,15 @@ class Whereabouts:
         self.moved: set[Key] = set()  # attempts that were started elsewhere
 
     def began_at(self, path: object) -> None:
-        """It lay there when it was looked at last."""
+        """Set the path at which the directory was last seen."""
         if isinstance(path, str) and path.startswith("/"):
             self._at = path
 
     def look(self, running: Collection[Key]) -> None:
-        """Look whether it was moved meanwhile; `running` are the attempts that go on."""
+        """Check whether the directory was moved; `running` are the running attempts."""
         now = str(self._paths.root.absolute())
         if now != self._at and self._paths.place.is_there() and os.path.lexists(now):
-            self._notice(f"the output directory was moved from {self._at}: going on in {now}")
+            self._notice(f"the output directory was moved from {self._at}; continuing in {now}")
             self.moved.update(running)
             if running:
                 self._lead(Path(self._at), now, running)
@@ -110,6 +110,6 @@ class Whereabouts:
                     link.unlink()
 
     def _lead(self, link: Path, now: str, running: Collection[Key]) -> None:
-        with contextlib.suppress(OSError):  # something else lies there by now
+        with contextlib.suppress(OSError):  # something else is there by now
             link.symlink_to(now)
             self._led[link] = set(running)

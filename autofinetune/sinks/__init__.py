@@ -1,4 +1,4 @@
-"""Who is told how a run goes. A new sink is a file in this folder and a line in `SINKS`."""
+"""Outputs of a run. A new sink is a file in this folder and a line in `SINKS`."""
 
 from __future__ import annotations
 

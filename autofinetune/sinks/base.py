@@ -1,4 +1,4 @@
-"""The seam of everything that shows a run. A sink cannot fail it."""
+"""The interface of everything that shows a run. A failing sink does not fail the run."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from autofinetune.core.state import State
 
 
 class Sink(ABC):
-    """Takes every event after it is durable and folded into the state."""
+    """Receives every event after it is durable and folded into the state."""
 
     is_view = True
     """A view is derived from the journal alone: on resume it gets every earlier event again."""
 
     is_behind = False
-    """Whether `flush` has left something for a later one."""
+    """Whether `flush` left work for a later call."""
 
     @abstractmethod
     def handle(self, event: Event, state: State) -> None:
-        """Take one event; `state` has it folded in, and maybe events that came right after it."""
+        """Handle one event; `state` includes it, and possibly the events right after it."""
 
-    def flush(self, state: State) -> None:  # noqa: B027  nothing to do is a fine default
+    def flush(self, state: State) -> None:  # noqa: B027  doing nothing is a valid default
         """Bring the output up to date; called after each batch of events."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for work in the background, at most so long.
+        """Wait for background work, at most this many seconds.
 
         Returns:
             Whether there was any.
@@ -33,4 +33,4 @@ class Sink(ABC):
         return False
 
     def close(self) -> None:  # noqa: B027
-        """Finish what is under way, and let go of files and threads."""
+        """Finish pending work, and release files and threads."""

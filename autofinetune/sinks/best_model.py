@@ -1,4 +1,4 @@
-"""Keeps best_model/ equal to what the best trial saved: complete, or absent."""
+"""Keep best_model/ equal to the model of the best trial: complete, or absent."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _OLD = ".best_model.old"
 class BestModel(Sink):
     """Copies the model of a new best trial beside the old one and swaps the two by rename.
 
-    best_model.json tells whose model it is, with size and SHA-256 of every file; it is written
-    before the swap, so a copy that was interrupted is noticed and made again. When the best trial
-    saved nothing there is no best_model: it never belongs to another trial. A link in the place of
-    the model, or on the way to it, is followed nowhere.
+    best_model.json records the trial and the size and SHA-256 of every file. It is written before
+    the swap, so an interrupted copy is detected and repeated. If the best trial saved no model,
+    there is no best_model: it never belongs to another trial. Symbolic links to the model, or on
+    the path to it, are not followed.
 
-    A model may have gigabytes, so a thread copies it while the next trial is training already.
+    A model may take gigabytes, so a thread copies it while the next trial is already training.
     """
 
     def __init__(self, paths: RunPaths) -> None:
@@ -60,7 +60,7 @@ class BestModel(Sink):
         thread = threading.Thread(target=self._work, args=(best,), name="best_model")
         try:
             thread.start()
-        except RuntimeError:  # there is no room for one
+        except RuntimeError:  # the machine has no room for a thread
             self._bring_up_to_date(best)
         else:
             self._thread = thread
@@ -90,7 +90,7 @@ class BestModel(Sink):
     def _put(self, best: Trial, here: Path) -> None:
         if not self._is_checked:
             self._is_checked = True
-            remove_tree(here / _OLD)  # of a life that was killed in the middle of a swap
+            remove_tree(here / _OLD)  # left by a session that was killed during the swap
             if self._is_in_place(best, here):
                 return
         if best.has_model:
@@ -99,7 +99,7 @@ class BestModel(Sink):
             self._remove(here)
 
     def _is_in_place(self, best: Trial, here: Path) -> bool:
-        """Whether an earlier life of the run has kept this model already."""
+        """Return whether an earlier session of the run has already copied this model."""
         kept = here / self._paths.best_model.name
         return bool(
             kept_trial(self._paths, here) == best.id
@@ -111,10 +111,10 @@ class BestModel(Sink):
         remove_tree(fresh)
         model = self._paths.model(best.round, best.member)
         try:
-            with self._paths.place_of(model).opened():  # no link on the way to it
+            with self._paths.place_of(model).opened():  # raises if the path contains a link
                 copy_model(model, fresh)
         except Exception:
-            self._remove(here)  # rather none than that of another trial
+            self._remove(here)  # better no model than that of another trial
             raise
         manifest = {
             "trial": best.id,
@@ -142,7 +142,7 @@ class BestModel(Sink):
 
 
 def manifest_of(paths: RunPaths, here: Path) -> Mapping[str, Any]:
-    """What best_model.json says in the open directory `here`; nothing where it cannot be read."""
+    """Return the content of best_model.json in `here`, or {} if it cannot be read."""
     try:
         found = json.loads(read_file(here / paths.best_model_manifest.name))
     except (OSError, ValueError, RecursionError):
@@ -151,14 +151,14 @@ def manifest_of(paths: RunPaths, here: Path) -> Mapping[str, Any]:
 
 
 def kept_trial(paths: RunPaths, here: Path) -> object:
-    """The trial whose model is kept in the open directory `here`, None without a model."""
+    """Return the trial whose model is in best_model in `here`, or None without a model."""
     kept = here / paths.best_model.name
     is_there = kept.is_dir() and not kept.is_symlink()
     return manifest_of(paths, here).get("trial") if is_there else None
 
 
 def describe_files(root: Path) -> dict[str, Any]:
-    """Relative path to size and SHA-256 of every regular file, in order of their paths."""
+    """Return size and SHA-256 of every regular file by relative path, in sorted order."""
     found: dict[str, Any] = {}
     for folder, _, names in os.walk(root):
         for path in (Path(folder, name) for name in names):

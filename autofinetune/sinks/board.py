@@ -1,10 +1,10 @@
-"""Serves the VisualDL pages of a run, without what stock VisualDL 2.5.3 does to its users.
+"""Serve the VisualDL pages of a run, without the problems of stock VisualDL 2.5.3.
 
-Its server tells the internet about itself and replaces one of its own files by a download unless
-telemetry is off; it serves one connection at a time, so a connection that a browser opens in
-advance stops the page; each part of a page walks and reopens every log file, which takes minutes
-from a few hundred trials on; trials are named by their whole path, in the order of the file
-system; and the plots show a trial without a score above the best one.
+Unless telemetry is off, its server contacts the internet and replaces one of its own files with a
+download. It serves one connection at a time, so a connection that a browser opens in advance
+blocks the page. Each part of a page walks and reopens every log file, which takes minutes from a
+few hundred trials on. Trials are named by their full path, in file system order. The plots show a
+trial without a score above the best one.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ TABS = ("scalar", "hyper_parameters", "text")
 
 _GRAPHS = "_dist_/components/HyperParameterPage/"
 CORRECTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    # A value that is absent is drawn at 0, the upper edge: the line ends before it instead.
+    # A missing value is drawn at 0, the upper edge. End the line before it instead.
     f"{_GRAPHS}ParallelCoordinatesView/ParallelCoordinatesGraph/ParallelCoordinatesGraph.js": (
         ("(v=f(s.data[o][c]))!=null?v:0", "(v=f(s.data[o][c]))!=null?v:null"),
         ("d.line()(", "d.line().defined(at=>at[1]!=null)("),
         ('.name]))!=null?i:0).attr("r",4)', '.name]))!=null?i:-99).attr("r",4)'),
     ),
-    # The same for a dot, which goes out of sight.
+    # The same for a dot: move it out of sight.
     f"{_GRAPHS}ScatterPlotMatrixView/ScatterChart/ScatterChart.js": (
         ("(x=this.scale[1](i[1]))!=null?x:0", "(x=this.scale[1](i[1]))!=null?x:-99"),
     ),
 }
-"""File of the pages to (what stands there, what is served instead); no match changes nothing."""
+"""Replacements (old text, new text) by file of the pages; without a match nothing changes."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on `host:port`; port 0 takes a free one.
+    """Return a socket that listens on `host:port`; port 0 chooses a free one.
 
     Raises:
         EnvironmentProblem: the address cannot be bound.
@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Else a dashboard that has just ended keeps its port for a minute.
+        # Otherwise the port stays blocked for a minute after a dashboard ends.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
@@ -71,21 +71,21 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(
     logdir: Path, listener: socket.socket, say: Callable[[str], None], token: str = ""
 ) -> None:
-    """Answer on `listener` until Ctrl-C, which ends the process.
+    """Serve on `listener` until Ctrl-C, which ends the process.
 
-    The process moves into `logdir`, because VisualDL names a trial by the path that it walked.
+    The process changes to `logdir`, because VisualDL names a trial by the path that it walked.
 
     Args:
         logdir: the visualization directory of a run.
-        listener: where to answer; see `listen`.
-        say: takes the address of the pages once they can be opened.
-        token: what a request has to know; an empty one is asked of nobody.
+        listener: the socket; see `listen`.
+        say: receives the address of the pages once they can be opened.
+        token: the token that requests must carry; if empty, none is required.
 
     Raises:
         EnvironmentProblem: VisualDL cannot be loaded.
     """
     host, port = listener.getsockname()[:2]
-    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # VisualDL changes that
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # VisualDL changes the handler
     os.chdir(logdir)
     try:
         pages = _make_app(host, port)
@@ -93,11 +93,11 @@ def serve(
     except Exception as error:
         raise EnvironmentProblem(
             f"VisualDL cannot be loaded: {type(error).__name__}: {error}",
-            "install it again: pip install --force-reinstall visualdl",
+            "reinstall it: pip install --force-reinstall visualdl",
         ) from None
     answer = guarded(one_at_a_time(pages), host=host, token=token)
     server = make_server(host, port, answer, threaded=True, fd=listener.fileno())
-    # At once, as VisualDL has it: threads of its own would keep the process from ending in peace.
+    # End immediately, as VisualDL does: its own threads would delay a normal exit.
     signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
     say(f"http://{_address(host, port)}/" + (f"?token={token}" if token else ""))
     server.serve_forever()
@@ -108,7 +108,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
-    """The pages of the logs below the working directory, as a WSGI application."""
+    """Return a WSGI application for the logs below the working directory."""
     import_visualdl()
     from visualdl.reader import record_reader
     from visualdl.reader.reader import LogReader
@@ -119,11 +119,11 @@ def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
     LogReader.add_remain = add_what_is_whole
     LogReader.get_all_walk = walk_in_order
     LogReader.load_new_data = at_most_every(RELOAD_S, LogReader.load_new_data, time.monotonic)
-    api.error_retry_times = 1  # it sleeps before each try, while everybody else waits
+    api.error_retry_times = 1  # it sleeps before each retry, while all other requests wait
     api.Api._get = loaded_first(api.Api._get)
     api.Api._get_with_retry = loaded_first(api.Api._get_with_retry)
     app.Template.render = corrected(app.Template.render)
-    log.init_logger(0)  # else every request is a line in the terminal
+    log.init_logger(0)  # otherwise every request prints a line
     made: Callable[..., Iterable[bytes]] = app.create_app(
         ParseArgs(
             logdir=["."], host=host, port=port, telemetry=False, language="en",
@@ -133,11 +133,11 @@ def _make_app(host: str, port: int) -> Callable[..., Iterable[bytes]]:
     return made
 
 
-# --- what replaces parts of VisualDL ------------------------------------------------------------
+# --- replacements for parts of VisualDL ---------------------------------------------------------
 
 
 def one_at_a_time(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """`app` for a server with threads; its readers are made for one request at a time."""
+    """Wrap `app` for a threaded server; its readers can serve one request at a time."""
     lock = threading.Lock()
 
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -150,13 +150,13 @@ def one_at_a_time(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable
 def at_most_every(
     seconds: float, load: Callable[..., Any], now: Callable[[], float]
 ) -> Callable[..., None]:
-    """`load` as a method that does nothing within `seconds` of its last call on that object."""
+    """Wrap the method `load` to do nothing within `seconds` of its last call on an object."""
 
     def load_sometimes(self: Any, update: bool = True) -> None:
         last = getattr(self, "_loaded_at", None)
         if last is not None and now() - last < seconds:
             return
-        # A run that is resumed removes its files and writes them again; the next look has them.
+        # A resumed run removes its files and writes them again; the next load finds them.
         with contextlib.suppress(FileNotFoundError):
             load(self, update=update)
         self._loaded_at = now()
@@ -165,7 +165,7 @@ def at_most_every(
 
 
 def loaded_first(get: Callable[..., Any]) -> Callable[..., Any]:
-    """`get` of an Api, with what is new; it lists the trials it knows and only then loads more."""
+    """Wrap `get` of an Api to load new data first; it lists its known trials before loading."""
 
     def get_loaded(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._reader.load_new_data()
@@ -175,7 +175,7 @@ def loaded_first(get: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def walk_in_order(self: Any) -> None:
-    """Sets `walks` of a LogReader: directory to file names, by short names, 2 before 10."""
+    """Set `walks` of a LogReader: file names by short directory name, with 2 before 10."""
     found = {
         os.path.normpath(folder): [name for name in files if is_log(Path(folder, name))]
         for root in self.dir
@@ -185,7 +185,7 @@ def walk_in_order(self: Any) -> None:
 
 
 def corrected(render: Callable[..., Any]) -> Callable[..., Any]:
-    """`render(self, file)`, a Flask response, with the `CORRECTIONS` of that file."""
+    """Wrap `render(self, file)` to apply the `CORRECTIONS` of that file to its response."""
 
     def render_corrected(self: Any, file: str) -> Any:
         response = render(self, file)

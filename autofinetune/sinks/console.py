@@ -1,4 +1,4 @@
-"""Tells a person how the run goes: a line per finished trial, and a live line on a terminal."""
+"""Print the progress of a run: a line per finished trial, and a live line on a terminal."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 12
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HINTS = {
-    "no_result": "the script ended well but reported nothing; does it call "
+    "no_result": "the script exited with code 0 but reported no score; does it call "
     "autofinetune.report_final_result(score)?",
     "nan": "the reported score is not a finite number",
 }
 
 
 class Console(Sink):
-    """Plain lines; nothing of an earlier life of the run is told again.
+    """Prints plain lines; events of earlier sessions of the run are not printed again.
 
     Args:
-        stream: where to write; the live line appears only if it is a terminal.
-        slots: how many trials run at once, for the estimate of the time left.
+        stream: the output; the live line appears only if it is a terminal.
+        slots: the number of trials that run at once, to estimate the time left.
     """
 
     is_view = False
@@ -63,7 +63,7 @@ class Console(Sink):
         elif isinstance(event, AttemptLost):
             self._say(f"{_name(state.trials[event.trial])}  {event.reason}; it will be run again")
         elif isinstance(event, RunResumed):
-            done = f"{state.ended} of {self._config.planned} trials are done"
+            done = f"{state.ended} of {self._config.planned} trials finished"
             running = f"{len(state.running)} were running"
             self._say(f"resumed: {done}" + (f", {running}" if state.running else ""))
         elif isinstance(event, SlotQuarantined):
@@ -106,14 +106,14 @@ class Console(Sink):
         if trial.reason not in ("no_result", NO_METRIC):
             return
         if scoring.metric_pattern:
-            yield f"nothing that it printed matches --metric_pattern={scoring.metric_pattern}"
+            yield f"nothing it printed matches --metric_pattern={scoring.metric_pattern}"
         seen = ", ".join(dict.fromkeys(self._logged_names(trial)))
         if scoring.metric:
             yield f"metric {scoring.metric} was never logged"
         if seen:
-            yield f"metrics that it logged: {seen}; --metric=NAME takes one of them as the score"
+            yield f"metrics it logged: {seen}; use --metric=NAME to take one as the score"
         elif scoring.metric:
-            yield "no library that is listened to logged any metric"
+            yield "no supported library logged a metric"
 
     def _logged_names(self, trial: Trial) -> list[str]:
         file = self._paths.metrics_seen(trial.id, trial.attempt)
@@ -126,7 +126,7 @@ class Console(Sink):
     def _progress(self, state: State) -> str:
         total = self._config.planned
         best = "none" if state.best is None else f"{state.best.score:.6g}"
-        if total == MOST_TRIALS:  # it goes on until it is stopped
+        if total == MOST_TRIALS:  # the run is unlimited
             return f"{state.ended} done, best {best}"
         text = f"{state.ended}/{total} done, best {best}"
         left = total - state.ended
@@ -151,7 +151,7 @@ class Console(Sink):
 
 
 def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
-    """The last lines of what a trial printed; nothing where a link lies on the way."""
+    """Return the last lines of a trial's log; empty if its path contains a link."""
     log = paths.trial_log(trial.round, trial.member)
     try:
         with paths.place_of(log.parent).opened() as here:
@@ -161,7 +161,7 @@ def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
 
 
 def last_lines(log: Path) -> list[str]:
-    """The end of a trial's log as safe text: without control codes and progress bars' past."""
+    """Return the end of a log as safe text, without control codes and old progress bars."""
     return list(deque(_lines(_end_of(log)), maxlen=_TAIL_LINES))
 
 
@@ -169,7 +169,7 @@ def _end_of(path: Path) -> str:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return ""  # the script put something else there, which may never end
+                return ""  # the script put something else there; reading it may never end
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             return file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Lets only its owner see a dashboard: not other users of the machine, nor pages in a browser."""
+"""Access control of the dashboard against other users and against other sites in a browser."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _HEADERS = (
 
 
 def guarded(app: Application, *, host: str, token: str) -> Application:
-    """`app` for requests that name this server, come from its own pages and know the token.
+    """Restrict `app` to requests that name this server, come from its pages and have the token.
 
-    A page of another site can make its name lead to this machine and then read what it is
-    answered; the name that the browser gives, `Host`, tells them apart. The token is given once,
-    as `?token=` in an address, and then kept by the browser as a cookie.
+    Another site can make its host name resolve to this machine and then read the responses (DNS
+    rebinding); the `Host` header reveals that. The token is given once, as `?token=` in the URL,
+    and is then kept by the browser as a cookie.
 
     Args:
         host: the address that the server is bound to.
-        token: an empty one is asked of nobody.
+        token: the required token; if empty, none is required.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -50,7 +50,7 @@ def guarded(app: Application, *, host: str, token: str) -> Application:
                 return _refuse(
                     start_response,
                     "403 Forbidden",
-                    "open the whole address that `autofinetune dashboard` has printed, with its "
+                    "open the full address that `autofinetune dashboard` printed, including its "
                     "token",
                 )
 
@@ -63,20 +63,20 @@ def guarded(app: Application, *, host: str, token: str) -> Application:
 
 
 def _refusal(environ: dict[str, Any], host: str) -> tuple[str, str] | None:
-    """Why a request is not answered whoever sent it: a status and a sentence, or nothing."""
+    """Return status and message to refuse a request regardless of its token, or None."""
     if environ["REQUEST_METHOD"] not in _METHODS:
         return "405 Method Not Allowed", f"use {' or '.join(_METHODS)}"
     named = environ.get("HTTP_HOST", "")
     if not _is_ours(named, host):
-        return "421 Misdirected Request", "this server has another name"
+        return "421 Misdirected Request", "this server has a different name"
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin != f"http://{named}":
-        return "403 Forbidden", "pages of other servers get no answer"
+        return "403 Forbidden", "requests from other sites are refused"
     return None
 
 
 def _is_ours(named: str, host: str) -> bool:
-    """Whether a request names this server; any port will do, for `ssh -L` has others."""
+    """Return whether a request names this server; any port is valid, because of `ssh -L`."""
     try:
         name = urlsplit(f"//{named}").hostname or ""
     except ValueError:

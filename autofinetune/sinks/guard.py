@@ -1,4 +1,4 @@
-"""Keeps sinks from failing a run: one that raises is reported once, closed and left out."""
+"""Keep sinks from failing a run: a sink that raises is reported once, closed and dropped."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SinkGuard:
     """All sinks of a run, in order.
 
     Args:
-        sinks: who is told.
-        warn: takes one sentence about a sink that broke.
+        sinks: receive the events.
+        warn: receives one message about each sink that fails.
     """
 
     def __init__(self, sinks: Sequence[Sink], warn: Callable[[str], None]) -> None:
@@ -26,12 +26,12 @@ class SinkGuard:
         self._waiting: set[Sink] = set()
 
     def handle(self, event: Event, state: State) -> None:
-        """Tell a new event to every sink."""
+        """Pass a new event to every sink."""
         for sink in list(self._sinks):
             self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
 
     def replay(self, event: Event, state: State) -> None:
-        """Tell an event of an earlier life to the views."""
+        """Pass an event of an earlier session to the views."""
         for sink in [sink for sink in self._sinks if sink.is_view]:
             self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
 
@@ -42,18 +42,18 @@ class SinkGuard:
                 self._waiting.discard(sink)
 
     def finish(self, state: State) -> None:
-        """Flush until nothing is done in the background any more."""
+        """Flush until all background work is finished."""
         self.flush(state)
         while self.wait(1.0):
             self.flush(state)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a sink still has something to write, later or once there is space."""
+        """Whether a sink still has something to write, later or once there is disk space."""
         return any(sink.is_behind or sink in self._waiting for sink in self._sinks)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a sink that works in the background, at most so long; whether one does."""
+        """Wait for background work, at most `seconds`; return whether there was any."""
         return any(sink.wait(seconds) for sink in list(self._sinks))
 
     def close(self) -> None:
@@ -73,10 +73,10 @@ class SinkGuard:
         return True
 
     def _wait(self, sink: Sink, error: Exception) -> None:
-        """No space: the sink keeps what it has to write for the next flush."""
+        """Keep a sink that found no disk space; it writes its data at the next flush."""
         if sink not in self._waiting:
             self._waiting.add(sink)
-            self._warn(f"{type(sink).__name__} waits for space ({error})")
+            self._warn(f"{type(sink).__name__} is waiting for disk space ({error})")
 
     def _drop(self, sink: Sink, error: Exception) -> None:
         if sink not in self._sinks:
@@ -84,7 +84,7 @@ class SinkGuard:
         self._sinks.remove(sink)
         self._warn(
             f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
-            "the run itself goes on and loses nothing"
+            "the run continues and loses nothing"
         )
-        with contextlib.suppress(Exception):  # it is broken, and that was told
+        with contextlib.suppress(Exception):  # its failure was already reported
             sink.close()

@@ -1,4 +1,4 @@
-"""Removes saved models that nobody can need any more, as `--keep_models` says."""
+"""Remove saved models that are no longer needed, according to `--keep_models`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from .best_model import kept_trial
 class KeepModels(Sink):
     """Keeps the best models, every model that may still be continued, and those in use.
 
-    By the rule of the better half the parents of a round are the best `popsize` trials, at most,
-    of the rounds before it. A later round may be asked while trials of earlier ones are over, and
-    those are no parents yet: what counts is the best before each round that is still to be asked.
-    Where members go on with their own models the best `popsize` trials and the newest of each
-    member can be parents. With a schedule of rounds the results of a round count once all of it is
-    there, so what was best or newest before it can still be a parent: twice as many are kept.
-    Nothing is removed before best_model is the complete model of the best trial, and nothing of a
-    configuration that is still being repeated. Directories stay, empty.
+    With the better-half rule the parents of a round are at most the best `popsize` trials of the
+    rounds before it. Rounds may overlap, so the best trials before each round that is not yet
+    fully created are kept. If members continue their own models, the best `popsize` trials and
+    the newest trial of each member can be parents. With `--schedule=round` the results of a round
+    count only when the round is complete, so twice as many are kept.
+    Nothing is removed before best_model holds the complete model of the best trial, and nothing
+    of a configuration that is still being repeated. Empty directories stay.
 
     Args:
         continues_models: whether trials continue models at all.
@@ -36,14 +35,14 @@ class KeepModels(Sink):
         self._keep = config.safety.kept_models
         self._members = config.popsize if continues_models else 0
         self._in_round = config.popsize * config.repeats
-        self._open_round = 0  # the first one of which not all trials are there
-        self._newest = 0  # trials of each member
+        self._open_round = 0  # the first round that is not fully created
+        self._newest = 0  # how many trials of each member are kept
         if continues_models and config.members_have_models:
             self._newest = 1 if config.schedule == "async" else 2
         self._paths = paths
         self._is_due = False
-        self._full: set[int] = set()  # trials that are over, whose models are still there
-        self._newest_of: dict[int, list[int]] = {}  # trials that are over, of each member
+        self._full: set[int] = set()  # finished trials whose models still exist
+        self._newest_of: dict[int, list[int]] = {}  # finished trials of each member
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, TrialEnded) and self._keep is not None:
@@ -74,14 +73,14 @@ class KeepModels(Sink):
             self._full.remove(trial.id)
 
     def _better_half(self, state: State) -> Iterator[int]:
-        """The trials that may be parents in a round of which not all is asked yet."""
+        """Yield the trials that may be parents in a round that is not fully created."""
         while state.created_in(self._open_round) >= self._in_round:
             self._open_round += 1
-        better: list[int] = []  # the rounds of those that rank above
+        better: list[int] = []  # the rounds of trials that rank above
         for trial in state.ranked():
             if not trial.has_model:
                 continue
-            first = max(self._open_round, trial.round + 1)  # in which it may be one
+            first = max(self._open_round, trial.round + 1)  # the first round it can be a parent of
             if sum(round_ < first for round_ in better) < self._members:
                 yield trial.id
             better.append(trial.round)
@@ -89,7 +88,7 @@ class KeepModels(Sink):
                 return
 
     def _best_is_safe(self, state: State) -> bool:
-        """Whether best_model.json, written with the digests of a whole copy, names the best."""
+        """Return whether best_model is a complete copy of the best trial's model."""
         if state.best is None or not state.best.has_model:
             return False
         with self._paths.place.opened() as here:

@@ -1,4 +1,4 @@
-"""Reads the logs of VisualDL as what a stranger may have written."""
+"""Read VisualDL logs that may come from an untrusted source."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 MOST_BYTES = 64 << 20  # of one log
 MOST_RECORD = 16 << 20
-_HEAD = 8  # bytes: the length of the record behind
-_FIRST = b"\n"  # of every record of VisualDL: the number and the type of its only field
+_HEAD = 8  # bytes: the length of the record that follows
+_FIRST = b"\n"  # first byte of every VisualDL record: the number and type of its only field
 
 
 def is_log(path: Path) -> bool:
-    """Whether it is a file to be read: no link, no pipe, and not endless."""
+    """Return whether a path is a regular file of at most `MOST_BYTES`."""
     try:
         found = path.lstat()
     except OSError:
@@ -24,7 +24,7 @@ def is_log(path: Path) -> bool:
 
 
 class Records:
-    """The records of one log, as far as they are whole; takes the place of VisualDL's reader."""
+    """The complete records of one log; replaces VisualDL's reader."""
 
     def __init__(self, filepath: str) -> None:
         self._path = filepath
@@ -35,7 +35,7 @@ class Records:
         """Go to the next record.
 
         Raises:
-            EOFError: there is none, or not all of it yet; or this is none of VisualDL.
+            EOFError: there is no further complete record, or it is not from VisualDL.
         """
         head = self._read(_HEAD, self._at)
         length = int.from_bytes(head, "little")
@@ -67,7 +67,7 @@ class Records:
 
 
 def add_what_is_whole(self: Any) -> None:
-    """`add_remain` of a LogReader; what cannot be understood is left out."""
+    """Replace `add_remain` of a LogReader; records that cannot be parsed are skipped."""
     for reader in self.readers.values():
         self.reader = reader
         for item in reader.get_remain():

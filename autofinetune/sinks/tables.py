@@ -1,4 +1,4 @@
-"""Writes log_file.txt in the lines of PaddleHub, trials.csv for pandas, and config.yaml."""
+"""Write log_file.txt in the format of PaddleHub, trials.csv for pandas, and config.yaml."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ REST = 19  # the tables take at most a twentieth of the time
 class Tables(Sink):
     """Rewrites the tables after finished trials.
 
-    Whole files take the longer the more trials there are, so that after a write nothing is written
-    for `REST` times as long; `is_behind` tells that something is left to write.
+    Writing takes longer the more trials there are, so after each write nothing is written for
+    `REST` times as long. `is_behind` tells whether something is left to write.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Tables(Sink):
             text = header + dump_yaml(shown)
             with self._paths.place.opened(create=True) as here:
                 write_atomically(here / self._paths.config.name, text.encode())
-        # Also when a trial starts, but only at the first one: the files are there from then on.
+        # Also when the first trial starts, so that the files exist from then on.
         first = not self.is_behind and not self._paths.trials_csv.exists()
         self.is_behind |= first or isinstance(
             event, (TrialEnded, AttemptLost, RunEnded, RunCreated)
@@ -86,7 +86,7 @@ class Tables(Sink):
     def _write(self, state: State) -> None:
         began = self._clock()
         with self._paths.place.opened(create=True) as here:
-            # Line by line: all of it at once is large, and the memory would not come back.
+            # Line by line: the whole text is large, and its memory might not be released.
             write_atomically(here / self._paths.trials_csv.name, map(str.encode, self._csv(state)))
             write_atomically(here / self._paths.log_file.name, map(str.encode, self._log(state)))
         self.is_behind = False

@@ -1,14 +1,14 @@
-"""Writes the VisualDL dashboard: PaddleHub's tags and the table of hyperparameters.
+"""Write the VisualDL dashboard: PaddleHub's tags and the table of hyperparameters.
 
     visualization/vdlrecords.root.log            hyperparameter_tuning/<name>, .../best_eval_value
     visualization/pop_<i>/vdlrecords.pop.log     population_transformation/<name>, .../eval_value
     visualization/trials/r003_p2/vdlrecords...   one row of the hyperparameter page
 
-Steps are rounds, and trial numbers in trials/. What VisualDL 2.5.3 wants: it reads one file per
-directory, so names are fixed and records are appended; it cannot take booleans, so values are
-float or str; scores are stored as float32, and one that becomes infinite hides the trial; a trial
-without a score names no metric, else the plots take it for 0. Records are made by VisualDL and
-written here: its LogWriter hangs at its end where its thread has died of a full disk.
+Steps are rounds, and trial numbers in trials/. Requirements of VisualDL 2.5.3: it reads one file
+per directory, so names are fixed and records are appended. It does not accept booleans, so values
+are float or str. It stores scores as float32, and one that becomes infinite hides the trial. A
+trial without a score names no metric, or the plots would show it as 0. VisualDL makes the records
+and this module writes them: its LogWriter hangs on exit if its thread died of a full disk.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from .base import Sink
 
 _METRIC = "trial/eval_value"
 _SCORE_TAGS = ("best_eval_value", "eval_value")
-_MOST = 3.4e38  # what float32 holds
-_MOST_WAITING = 1000  # files, where an earlier life is told
+_MOST = 3.4e38  # the range of float32
+_MOST_WAITING = 1000  # files, while an earlier session is replayed
 
 
 class _Log(NamedTuple):
-    """The one file of a folder."""
+    """The only file of a folder."""
 
     folder: str
     name: str
@@ -52,7 +52,7 @@ class _Log(NamedTuple):
 
 
 class VisualDL(Sink):
-    """A view of the run for `autofinetune dashboard`; made anew from the journal on resume."""
+    """A view of the run for `autofinetune dashboard`; rebuilt from the journal on resume."""
 
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self._config = config
@@ -61,11 +61,11 @@ class VisualDL(Sink):
         self._component: Any = None
         self._ended: Counter[int] = Counter()
         self._best: Trial | None = None
-        self._written = (-1, 0)  # the last round in the root log, and how many of it had ended
+        self._written = (-1, 0)  # the last round in the root log, and its finished trials
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, AttemptSubmitted):
-            self._load()  # trials are running now, so the import keeps no slot waiting
+            self._load()  # trials are running now, so the import delays no slot
         elif isinstance(event, TrialEnded):
             trial = state.trials[event.trial]
             self._write_member(trial, event.at)
@@ -84,17 +84,17 @@ class VisualDL(Sink):
         except OSError as error:
             if state.end_reason is None:
                 raise  # there may be space later
-            # No errno, as this is final: a run that is over does not wait for its dashboard.
-            raise OSError(f"{error}; `autofinetune rebuild` writes it anew") from error
+            # Without errno, so it is final: a finished run does not wait for its dashboard.
+            raise OSError(f"{error}; `autofinetune rebuild` writes it again") from error
 
     def close(self) -> None:
         self._write()
 
     def _write(self) -> None:
-        """Write what waits.
+        """Write the waiting records.
 
         Raises:
-            OSError: a file could not be written; it waits still, with those after it.
+            OSError: a file could not be written; its records keep waiting, as do later ones.
         """
         for log in list(self._waiting):
             with self._place(log).opened(create=True) as here:
@@ -120,7 +120,7 @@ class VisualDL(Sink):
         return False
 
     def _count(self, trial: Trial, state: State) -> None:
-        """Rounds and the best as of this event: `state` may be ahead, and is not on resume."""
+        """Count rounds and the best trial up to this event, because `state` may be ahead of it."""
         self._ended[trial.round] += 1
         if trial.status is Status.COMPLETED:
             known = [trial] if self._best is None else [self._best, trial]
@@ -149,7 +149,7 @@ class VisualDL(Sink):
             records.append(make.scalar(_METRIC, _fit(trial.score), trial.id, _ms(at)))
             metrics.append(_METRIC)
         if trial.reason or trial.status is not Status.COMPLETED:
-            # Only where there is something to tell: the page asks for each text by itself.
+            # Only if there is something to show: the page requests each text separately.
             text = f"{trial.status.value} {trial.reason}".strip()
             records.append(make.text("trial/state", text, trial.id, _ms(at)))
         records.append(make.hparam(name, values, metrics, _ms(at)))
@@ -162,19 +162,19 @@ class VisualDL(Sink):
             yield self._load().scalar(f"{group}/{name}", _fit(value), step, _ms(at))
 
     def _numbers(self, trial: Trial) -> Mapping[str, float]:
-        """Scalars by name; a hyperparameter that is called like a score steps aside."""
+        """Return scalars by name; hyperparameters named like a score get a prefix."""
         return {
             f"hparam.{p.name}" if p.name in _SCORE_TAGS else p.name: p.as_number(value)
             for p, value in self._values(trial)
         }
 
     def _values(self, trial: Trial) -> list[tuple[Parameter, Value]]:
-        """Of what was active in the trial."""
+        """Return the hyperparameters that were active in the trial, with their values."""
         params = trial.params
         return [(p, params[p.name]) for p in self._config.space if p.name in params]
 
     def _load(self) -> Any:
-        """What makes records; the first time also removes what an earlier life has written."""
+        """Return the record maker; on first use, remove the logs of earlier sessions."""
         if self._component is None:
             import_visualdl()
             from visualdl.component import base_component
@@ -209,17 +209,17 @@ def _fit(number: float) -> float:
 
 
 def _ms(at: float) -> int:
-    """The time of the event, not of writing: a resumed run writes the same records again."""
+    """Return the event time in ms; not the time of writing, so a resume repeats the records."""
     return round(at * 1000)
 
 
 def _column(name: str) -> str:
-    """The name in the table, where a dot would be taken for a path into the row."""
+    """Return the name for the table, which would read a dot as a path into the row."""
     return name.replace(".", "/")
 
 
 def _cell(parameter: Parameter, value: Value) -> float | str:
-    """The value in the table: all numbers as float, the only type that gets an axis in order."""
+    """Return the value for the table; only floats get an ordered axis."""
     choices = parameter.values() if parameter.type_name == "choice" else []
     if _is_number(value) and all(map(_is_number, choices)):
         return float(value)
@@ -231,9 +231,9 @@ def _is_number(value: Value) -> TypeGuard[float]:
 
 
 def import_visualdl() -> Any:
-    """The package, also where the home directory cannot be written (it makes folders there)."""
+    """Import visualdl, even if the home directory, where it makes folders, is read-only."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of its dependencies are nothing for our users
+        warnings.simplefilter("ignore")  # warnings of its dependencies do not concern our users
         try:
             import visualdl
         except OSError:

@@ -1,1 +1,1 @@
-"""The files of a run: the journal, and directories that are safe to read and write."""
+"""The files of a run: the journal, and safe access to directories."""

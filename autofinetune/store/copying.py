@@ -1,4 +1,4 @@
-"""Copies a directory of models without copying the bytes, where the file system can share them."""
+"""Copy model directories, sharing blocks instead of copying bytes if the file system can."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _PIECE = 16 << 20  # bytes copied by one call
-_FEW = 64  # files that are put on disk one by one
-# The kernel, or the file system, cannot copy this itself.
+_FEW = 64  # up to so many files are synced one by one
+# The kernel or the file system does not support copying this.
 _NOT_ABLE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
 
 
 def copy_model(source: Path, target: Path) -> None:
-    """Copy a directory tree and put it on disk: links as links, no pipes, sockets or devices.
+    """Copy a directory tree and sync it to disk; keep links, skip pipes, sockets and devices.
 
-    A file shares its blocks with the copy (reflink, ioctl FICLONE) on Btrfs, XFS and the like, so
-    that it takes neither time nor space until one of the two is written to. Elsewhere its bytes
-    are copied, and its holes stay holes. Never a hard link: a script that writes into its model
-    again would change the copy. A link within the tree leads to the copy of its goal, any other
-    one to where it led.
+    On Btrfs, XFS and similar file systems a copy shares its blocks with the original (reflink,
+    ioctl FICLONE), so it takes no time or space until one of the two is written to. Elsewhere the
+    bytes are copied, and holes stay holes. Hard links are not used: a script that writes to its
+    model again would change the copy. A link to a target inside the tree points to the copy of
+    the target; any other link keeps its target.
     """
     shutil.copytree(source, target, symlinks=True, ignore=_special_files, copy_function=_copy_file)
     root = source.absolute()
@@ -41,17 +41,17 @@ def copy_model(source: Path, target: Path) -> None:
 
 
 def _put_on_disk(root: Path, written: list[Path]) -> None:
-    """Many files by one call for the whole file system: each by itself takes milliseconds."""
+    """Sync files to disk, many of them by one call: syncing one file takes milliseconds."""
     if len(written) <= _FEW or not _sync_file_system(root):
         for path in written:
             _sync(path)
 
 
 def _sync_file_system(root: Path) -> bool:
-    """Put on disk what was written to the file system of `root`; False where that is unknown.
+    """Sync the file system of `root`; return False if syncfs is not available.
 
     Raises:
-        OSError: something could not be written.
+        OSError: some data could not be written.
     """
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
@@ -70,7 +70,7 @@ def _sync_file_system(root: Path) -> bool:
 
 
 def _lead(copy: Path, link: Path, root: Path) -> None:
-    """Let the copy of a link below `root` lead where the link leads."""
+    """Give the copy of a link below `root` the right target."""
     goal = Path(os.path.normpath(link.parent / link.readlink()))
     wanted = os.path.relpath(goal, link.parent) if goal.is_relative_to(root) else str(goal)
     if wanted != str(copy.readlink()):
@@ -79,9 +79,9 @@ def _lead(copy: Path, link: Path, root: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory tree of ours, also where directories in it are not to be written.
+    """Remove a directory tree of ours, including read-only directories in it.
 
-    A link or a file in its place is removed itself.
+    A link or a file at `path` is itself removed.
     """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
@@ -94,10 +94,10 @@ def remove_tree(path: Path) -> None:
 
 
 def make_writable(folder: Path) -> None:
-    """Let the owner list and change a directory; links are left alone."""
+    """Let the owner list and change a directory; ignore links."""
     mode = folder.lstat().st_mode
     if stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
-        with contextlib.suppress(PermissionError):  # somebody else's: what needs it will say so
+        with contextlib.suppress(PermissionError):  # of another user: later steps report it
             folder.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
 
 
@@ -105,14 +105,14 @@ def _copy_file(source: str, target: str) -> None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(source, flags), "rb") as file, Path(target).open("xb") as copy:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file any more", source)
+            raise OSError(errno.EINVAL, "no longer a regular file", source)
         if not _clone(file.fileno(), copy.fileno()):
             _copy_data(file.fileno(), copy.fileno())
     shutil.copystat(source, target, follow_symlinks=False)
 
 
 def _clone(source: int, target: int) -> bool:
-    """Make `target` share the blocks of `source`; False where the file system cannot."""
+    """Make `target` share the blocks of `source`; return False if that is unsupported."""
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError:
@@ -121,7 +121,7 @@ def _clone(source: int, target: int) -> bool:
 
 
 def _copy_data(source: int, target: int) -> None:
-    """Copy the bytes of a file; what was never written of it stays a hole."""
+    """Copy the bytes of a file; holes stay holes."""
     size = os.fstat(source).st_size
     os.ftruncate(target, size)
     at = 0
@@ -132,16 +132,16 @@ def _copy_data(source: int, target: int) -> None:
         except OSError as error:
             if error.errno == errno.ENXIO:  # only a hole is left
                 return
-            end = size  # this file system knows of no holes
+            end = size  # this file system does not support holes
         while at < end:
             copied = _copy_piece(source, target, at, min(_PIECE, end - at))
-            if not copied:  # the script has made it shorter meanwhile
+            if not copied:  # the script has truncated the file meanwhile
                 return
             at += copied
 
 
 def _copy_piece(source: int, target: int, at: int, count: int) -> int:
-    """Copy up to `count` bytes; how many that were."""
+    """Copy up to `count` bytes and return how many were copied."""
     try:
         return os.copy_file_range(source, target, count, at, at)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Files of an output directory, opened so that no link in it is followed.
+"""Access to the files of an output directory without following links in it.
 
-A directory is opened by a descriptor, one name after the other, and its files are reached through
-that descriptor. So it stays the same directory when it is moved, and nothing that somebody put
-into it leads elsewhere.
+A directory is opened by a descriptor, one path component at a time, and its files are accessed
+through that descriptor. So it stays the same directory when it is moved, and a link inside it
+cannot lead elsewhere.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Place:
-    """A directory: one that is trusted, and the way from there, which leads over no link."""
+    """A directory: a trusted root, and the path from there, which must not contain links."""
 
     root: Path
     way: str = ""
 
     @contextlib.contextmanager
     def opened(self, *, create: bool = False, mode: int = 0o755) -> Iterator[Path]:
-        """Open it; yields a path by which its files are reached, wherever it is moved meanwhile.
+        """Open the directory; yield a path to its files that stays valid if it is moved.
 
         Args:
-            create: make what is missing on the way; a link or a file on it makes room.
-            mode: of what is made.
+            create: create missing directories; links and files on the path are replaced.
+            mode: the mode of directories that are created.
 
         Raises:
-            OSError: it is not there, or a part of the way is no directory.
+            OSError: it does not exist, or a part of the path is not a directory.
         """
         if create:
             self.root.mkdir(0o700, parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class Place:
         try:
             for name in self.way.split("/") if self.way else ():
                 if name in ("", ".", ".."):
-                    raise OSError(errno.EINVAL, "no name of a directory", self.way)
+                    raise OSError(errno.EINVAL, "not a directory name", self.way)
                 if create:
                     _make(descriptor, name, mode)
                 inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
@@ -61,7 +61,7 @@ class Place:
             os.close(descriptor)
 
     def is_there(self) -> bool:
-        """Whether it can be opened: a directory, reached over no link."""
+        """Return whether it is a directory that can be opened without following links."""
         try:
             with self.opened():
                 return True
@@ -78,9 +78,9 @@ def _make(folder: int, name: str, mode: int) -> None:
 
 
 def why_not_ours(found: os.stat_result) -> str:
-    """What lets other users change a directory, or nothing.
+    """Return why other users can change a directory, or an empty string.
 
-    A group that has the name of its one user is no other user.
+    A user's private group, which has the same name, does not count as other users.
     """
     if os.environ.get(TRUST_VARIABLE):
         return ""
@@ -109,10 +109,10 @@ def _is_private(gid: int) -> bool:
 
 
 def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a regular file.
+    """Return the content of a regular file.
 
     Raises:
-        OSError: it is a link, a pipe or the like, or larger than `most` bytes.
+        OSError: it is a link or another special file, or larger than `most` bytes.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | _FILE), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -124,9 +124,9 @@ def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part.
+    """Replace a file atomically: readers see the old or the new content, never a part.
 
-    Links at `path` and at the name of the partial file are replaced and not followed.
+    Links at `path` and at the temporary file are replaced, not followed.
     """
     partial = path.with_name(f".{path.name}.tmp")
     remove_tree(partial)
@@ -139,7 +139,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def appended(path: Path, mode: int = 0o666) -> BinaryIO:
-    """Open a regular file for appending, unbuffered; a link or a pipe in its place makes room."""
+    """Open a regular file for appending, unbuffered; a link or a pipe at `path` is replaced."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FILE
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):

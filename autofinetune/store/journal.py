@@ -1,7 +1,8 @@
-"""The only truth of a run: its events in one SQLite file, in order, each batch all or nothing.
+"""The journal, the single source of truth of a run: its events in order, in one SQLite file.
 
-Write-ahead log with synchronous=FULL: what `append` returned from survives a kill and a power
-cut. One writer, the tuner; readers may open the file at any time.
+Each batch is written completely or not at all. With a write-ahead log and synchronous=FULL, a
+batch survives a kill or a power cut once `append` has returned. The tuner is the only writer;
+readers may open the file at any time.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ _APPLICATION_ID = 0x41465431  # "AFT1"
 _TABLE = "events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
 _SCHEMA = [("table", "events", f"CREATE TABLE {_TABLE}")]
 _BESIDE = ("", "-wal", "-shm", "-journal")
-_LONGEST_PATH = 490  # bytes: SQLite takes 512, the names of its other files included
+_LONGEST_PATH = 490  # bytes: SQLite allows 512, including the suffixes of its other files
 _LONGEST_ROW = 256 << 20
 _DAMAGED = (
-    "it was changed by something else than autofinetune, or damaged; bring back a copy of it, or "
-    "of the whole directory"
+    "it is damaged or was changed by another program; restore a backup of it or of the whole "
+    "directory"
 )
 
 
 class Journal(Protocol):
-    """Appends events durably and gives them back in order."""
+    """Appends events durably and returns them in order."""
 
     def append(self, events: Sequence[Event]) -> None: ...
 
@@ -58,15 +59,15 @@ class MemoryJournal:
 
 
 class SqliteJournal:
-    """A journal in `path`, which is the same one when its directory is moved.
+    """A journal in the file `path`; it stays open when its directory is moved.
 
     Args:
-        path: the database; created with `create=True` if need be, else it must exist.
-        read_only: open for reading beside a running tuner.
-        notice: takes a sentence for the person at the console.
+        path: the database; it must exist unless `create=True`.
+        read_only: open for reading while a tuner may be running.
+        notice: receives messages for the console.
 
     Raises:
-        EnvironmentProblem: the file cannot be opened, is not a journal, or is of a newer version.
+        EnvironmentProblem: the file cannot be opened, is no journal, or has a newer version.
     """
 
     def __init__(
@@ -107,17 +108,17 @@ class SqliteJournal:
         os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
 
     def _refuse_links(self) -> None:
-        """SQLite opens its files by their names and follows links."""
+        """Refuse links, because SQLite opens its files by name and follows links."""
         for name in (self._path.name + end for end in _BESIDE):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG(self._stat(name).st_mode):
                     raise EnvironmentProblem(
-                        f"{self._path.with_name(name)} is a link, or no file at all",
-                        "a journal is never one; bring back the file itself",
+                        f"{self._path.with_name(name)} is a link or not a regular file",
+                        "restore the original file",
                     )
 
     def _why_not_opened(self) -> OSError | None:
-        """What SQLite does not tell."""
+        """Return a cause that SQLite does not report, or None."""
         path = os.fsencode(self._path.absolute())
         if len(path) > _LONGEST_PATH:
             return OSError(
@@ -146,7 +147,7 @@ class SqliteJournal:
     def _prepare(self, connection: sqlite3.Connection, read_only: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
-        if not read_only and _is_blank(connection):  # new, or of a life killed at its beginning
+        if not read_only and _is_blank(connection):  # new, or from a session killed at its start
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self._check(connection)
@@ -156,11 +157,11 @@ class SqliteJournal:
             connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
         schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchmany(2)
         if schema != _SCHEMA and not (read_only and not schema):
-            raise sqlite3.DatabaseError("it has not the one table of a journal")
+            raise sqlite3.DatabaseError("it does not have the one table of a journal")
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        with contextlib.suppress(AttributeError):  # it is there from Python 3.11 on
+        with contextlib.suppress(AttributeError):  # it exists from Python 3.11 on
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW)
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise sqlite3.DatabaseError("not a journal of autofinetune")
@@ -173,7 +174,7 @@ class SqliteJournal:
             )
 
     def append(self, events: Sequence[Event]) -> None:
-        """Write all of `events` or none; they are on disk when this returns."""
+        """Write all of `events` or none; they are on disk when this method returns."""
         if not events:
             return
         rows = [encode_event(event) for event in events]
@@ -191,26 +192,26 @@ class SqliteJournal:
             raise self._problem("cannot be written", error) from error
 
     def _stay_in_place(self) -> None:
-        """Write the file again if it was deleted; its content is still open here.
+        """Rewrite the file if it was deleted; its content is still open here.
 
         Raises:
-            EnvironmentProblem: another file lies in its place, or the directory was deleted.
+            EnvironmentProblem: another file is in its place, or the directory was deleted.
         """
         name = self._path.name
         with contextlib.suppress(FileNotFoundError):
             if not os.path.samestat(self._stat(name), self._file):
                 raise EnvironmentProblem(
-                    f"another file was put in the place of the journal {self._path}",
+                    f"the journal {self._path} was replaced by another file",
                     "running trials continue; their reports are read when the run is resumed",
                 )
             return
         if os.fstat(self._folder).st_nlink == 0:
             raise deleted(self._path.parent)
         self._write_anew(name)
-        self._notice(f"WARNING: {self._path} was deleted; it was written again, nothing is lost")
+        self._notice(f"WARNING: {self._path} was deleted; it was restored and nothing is lost")
 
     def _write_anew(self, name: str) -> None:
-        for end in _BESIDE[1:]:  # they belong to the file that is gone
+        for end in _BESIDE[1:]:  # they belong to the deleted file
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name + end, dir_fd=self._folder)
         partial = f"{name}.new"
@@ -220,21 +221,21 @@ class SqliteJournal:
         target = Path(f"/proc/self/fd/{self._folder}", partial)
         with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
             self._connection.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # no other file may be needed
+            copy.execute("PRAGMA journal_mode=DELETE")  # the file must be complete without others
         os.rename(partial, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         fresh = self._open(name)
         self._connection.close()
         self._connection, self._file = fresh, self._stat(name)
 
     def created(self) -> RunCreated | None:
-        """The first event; None where there is no event.
+        """Return the first event, or None if there are no events.
 
         Raises:
-            EnvironmentProblem: it cannot be read, or is another one.
+            EnvironmentProblem: it cannot be read or is not a RunCreated.
         """
         try:
             if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return None  # of a life that was killed at its beginning
+                return None  # from a session that was killed at its start
             first = self._connection.execute(
                 "SELECT kind, body FROM events ORDER BY seq LIMIT 1"
             ).fetchone()
@@ -242,11 +243,11 @@ class SqliteJournal:
         except (sqlite3.Error, ValueError) as error:
             raise self._problem("cannot be read", error) from None
         if event is not None and not isinstance(event, RunCreated):
-            raise self._problem("cannot be read", ValueError("it does not begin with a run"))
+            raise self._problem("cannot be read", ValueError("its first event is not RunCreated"))
         return event
 
     def _check_pages(self) -> None:
-        """No page stands in two places, so that a look at all of them comes to an end."""
+        """Check that no page is linked twice, so that reading all pages terminates."""
         if not self._is_checked:
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
@@ -254,7 +255,7 @@ class SqliteJournal:
             self._is_checked = True
 
     def events(self) -> Iterator[Event]:
-        """All events from the first to the last."""
+        """Yield all events from first to last."""
         try:
             self._check_pages()
             for kind, body in self._connection.execute(
@@ -266,12 +267,12 @@ class SqliteJournal:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
-        """Questions to the journal as it is at one moment: yields `ask(sql, *values) -> rows`.
+        """Query the journal as of one moment; yield a function `ask(sql, *values) -> rows`.
 
         The table is `events(seq, kind, body)`; `body` is JSON.
 
         Raises:
-            EnvironmentProblem: it cannot be read.
+            EnvironmentProblem: the journal cannot be read.
         """
 
         def ask(sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -303,15 +304,15 @@ class SqliteJournal:
 
 
 def deleted(directory: Path) -> EnvironmentProblem:
-    """What to say of an output directory that is gone."""
+    """Return the error for an output directory that was deleted."""
     return EnvironmentProblem(
-        f"the output directory {directory} was deleted while the run went on",
-        "nothing of it can be resumed; start again",
+        f"the output directory {directory} was deleted during the run",
+        "the run cannot be resumed; start a new one",
     )
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was ever put into the database."""
+    """Return whether nothing was ever written to the database."""
     marks = [
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("user_version", "schema_version")
@@ -320,7 +321,7 @@ def _is_blank(connection: sqlite3.Connection) -> bool:
 
 
 def _may_succeed_later(error: Exception) -> bool:
-    """No space or no right to write; never a failed fsync, after which nothing can be believed."""
+    """Return whether a retry may help: no space, read-only or locked, but never a failed fsync."""
     if isinstance(error, OSError):
         return error.errno in NO_SPACE
     code = getattr(error, "sqlite_errorcode", None)  # from Python 3.11 on
@@ -330,8 +331,7 @@ def _may_succeed_later(error: Exception) -> bool:
 
 
 _NO_ROOM = (
-    "check that the disk has space and the directory is writable; nothing that was acknowledged "
-    "is lost"
+    "check that the disk has space and the directory is writable; no recorded result is lost"
 )
-_DAMAGE = sqlite3.DatabaseError  # itself, and none of the other kinds that derive from it
+_DAMAGE = sqlite3.DatabaseError  # exactly this class, none of its subclasses
 _IOERR_FOR_SPACE = (778, 4874)  # SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE

@@ -1,4 +1,4 @@
-"""Names every file of an output directory, so that no other module spells one."""
+"""The names of all files of an output directory; no other module spells them out."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PARAMS = "params.json"
 class RunPaths:
     """The layout of one output directory; the first block is PaddleHub's and never changes.
 
-    Paths are for people and for trials. What we write and read ourselves is reached by a `place`.
+    Paths are for users and for trials. Our own reads and writes go through a `place`.
 
     Args:
-        at: the directory as it was named.
-        descriptor: of the open directory, which is the same one wherever it is moved to.
+        at: the directory as the user named it.
+        descriptor: of the open directory; it stays valid when the directory is moved.
     """
 
     at: Path
@@ -34,14 +34,14 @@ class RunPaths:
 
     @property
     def root(self) -> Path:
-        """Where the directory is now."""
+        """The current path of the directory."""
         return self.at if self.descriptor is None else self._held.readlink()
 
     @property
     def shown(self) -> str:
-        """The directory as a person would type it."""
+        """The directory as a user would type it."""
         relative = os.path.relpath(self.root)
-        if relative.startswith("-"):  # it would be taken for an option
+        if relative.startswith("-"):  # it would be parsed as an option
             relative = f"./{relative}"
         return shlex.quote(str(self.root) if relative.startswith("..") else relative)
 
@@ -51,12 +51,12 @@ class RunPaths:
 
     @property
     def place(self) -> Place:
-        """The directory, as files in it are to be opened."""
+        """The directory, to open files in it safely."""
         return Place(self.at if self.descriptor is None else self._held)
 
     @property
     def where(self) -> Mapping[str, Any]:
-        """What tells this directory from a copy of it; nothing where there is none."""
+        """The identity of this directory, which a copy does not share; empty if it is missing."""
         try:
             found = self.place.root.stat()
         except OSError:
@@ -65,10 +65,10 @@ class RunPaths:
         return {"path": path, "device": found.st_dev, "inode": found.st_ino}
 
     def place_of(self, path: Path) -> Place:
-        """A directory below `root`, as files in it are to be opened."""
+        """Return a directory below `root`, to open files in it safely."""
         return Place(self.place.root, os.path.relpath(path, self.root))
 
-    # --- what PaddleHub 1.x wrote ---------------------------------------------------------------
+    # --- files of PaddleHub 1.x -----------------------------------------------------------------
 
     @property
     def log_file(self) -> Path:
@@ -124,7 +124,7 @@ class RunPaths:
         return self.attempt_dir(trial, attempt) / REPORTS
 
     def metrics_seen(self, trial: int, attempt: int) -> Path:
-        """The names of the metrics that libraries logged, other than the one looked for."""
+        """The file with the names of logged metrics, except the one that is the score."""
         return self.attempt_dir(trial, attempt) / SEEN
 
     def params(self, trial: int, attempt: int) -> Path:
@@ -133,10 +133,10 @@ class RunPaths:
 
 @contextlib.contextmanager
 def opened_run(directory: Path) -> Iterator[RunPaths]:
-    """The files of an output directory, which stays open; only named where there is none.
+    """Open an output directory and yield its paths; if it does not exist, yield only names.
 
     Raises:
-        EnvironmentProblem: other users can change what lies there.
+        EnvironmentProblem: other users can change its contents.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -148,8 +148,8 @@ def opened_run(directory: Path) -> Iterator[RunPaths]:
         if why:
             raise EnvironmentProblem(
                 f"{directory} cannot be trusted: {why}",
-                f"take it over (chown, chmod go-w), copy it, or set {TRUST_VARIABLE}=1 if you "
-                "trust everybody who can write there",
+                f"restrict access (chown, chmod go-w), copy it, or set {TRUST_VARIABLE}=1 if you "
+                "trust everyone who can write there",
             )
         yield RunPaths(directory.absolute(), descriptor)
     finally:

@@ -1,4 +1,4 @@
-"""A directory with a training script of its own, and the command as a person types it."""
+"""A directory with its own training script, and the command as a user types it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ param_list:
 
 @dataclass
 class Done:
-    """How a command ended."""
+    """The outcome of a command."""
 
     code: int
     out: str
@@ -105,7 +105,7 @@ class Workplace:
         )
 
     def ledger(self, word: str) -> list[int]:
-        """The trials of all ledger lines that begin with `word`."""
+        """Return the trials of all ledger lines that start with `word`."""
         path = self.root / "ledger"
         lines = path.read_text().splitlines() if path.exists() else []
         return [int(line.split()[1]) for line in lines if line.startswith(f"{word} ")]

@@ -1,4 +1,4 @@
-"""What shells complete."""
+"""Shell completion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ printf '%%s\\n' "${COMPREPLY[@]}"
 
 
 def completed(*words: str) -> set[str]:
-    """What bash offers for the last of these words."""
+    """Return what bash offers for the last of these words."""
     code = script_for("bash") + ASK % " ".join(words)
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

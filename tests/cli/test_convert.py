@@ -1,4 +1,4 @@
-"""`autofinetune convert`: files, notes, and what is refused."""
+"""`autofinetune convert`: files, notes and errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_there_is_not_overwritten(
 ) -> None:
     file = written(tmp_path, SWEEP)
     assert main(["convert", str(file), f"--out={file}"]) == 2
-    assert f"--out={file} exists already" in capsys.readouterr().err
+    assert f"--out={file} already exists" in capsys.readouterr().err
     assert file.read_text() == SWEEP
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard refuses to show before it listens; its pages are in tests/sinks."""
+"""Errors of the dashboard before it listens; its pages are tested in tests/sinks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Early stopping and the state of a run, as a person meets them: real processes, real files."""
+"""Early stopping and the state of a run, as a user sees them: real processes, real files."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_status_of_nothing(workplace: Workplace) -> None:
 def test_a_run_out_of_time_says_how_to_go_on(workplace: Workplace) -> None:
     done = workplace.tune("--gpu=cpu:1", "--popsize=3", "--round=1", "--max_seconds=0.001")
     assert done.code == 6
-    assert "The time is over" in done.out
+    assert "Time limit reached" in done.out
     assert "autofinetune resume result --max_seconds=<more>" in done.out
     assert status(workplace)["state"] == "TIMEOUT"
     again = workplace.run("resume", "result", "--max_seconds=1000")

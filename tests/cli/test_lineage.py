@@ -1,4 +1,4 @@
-"""What led to a model, shown and trained once more, with real processes."""
+"""Show the trials that led to a model, and train them again, with real processes."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def test_the_chain_of_a_trial_is_shown_with_what_changed(workplace: Workplace, d
     wanted = chain(workplace, "14")
     assert shown.code == 0
     head, columns, *lines = shown.out.splitlines()
-    assert (
-        head == f"trial 14, score {wanted[-1]['score']}: {len(wanted)} trials from scratch to it"
-    )
+    assert head == f"trial 14, score {wanted[-1]['score']}: {len(wanted)} trials from scratch"
     assert columns.split()[:4] == ["round", "member", "trial", "score"]
     before = {"lr": "", "units": ""}
     for line, row in zip(lines, wanted, strict=False):
@@ -53,7 +51,9 @@ def test_the_chain_of_a_trial_is_shown_with_what_changed(workplace: Workplace, d
         before = {name: row[name] for name in before}
     last, *warnings = lines[len(wanted) :]
     assert re.fullmatch(
-        r"the 3 members descend from [123] trials? from scratch \(effectively [123]\.\d\)", last
+        r"the 3 members descend from [123] trials? trained from scratch "
+        r"\(effective number [123]\.\d\)",
+        last,
     )
     assert len(warnings) == ("from 1 trial " in last)
 
@@ -67,7 +67,7 @@ def test_the_end_of_a_run_tells_what_led_to_its_model(workplace: Workplace, done
     best = max(table(workplace), key=lambda row: float(row["score"]))
     length = len(chain(workplace, best["trial"]))
     assert length > 1
-    assert f"\nIts model comes from {length} trials in a row" in done.out
+    assert f"\nIts model was trained by {length} successive trials" in done.out
     for command in re.findall(r": autofinetune ((?:lineage|replay) \S+)$", done.out, re.MULTILINE):
         assert workplace.run(*command.split()).code == 0
     assert "autofinetune lineage result\n" in done.out
@@ -82,13 +82,13 @@ def test_a_model_from_scratch_needs_no_schedule(workplace: Workplace) -> None:
 
 
 def test_a_population_from_one_beginning_is_warned_of(workplace: Workplace) -> None:
-    """Two members crash at the start and take over the model of the third."""
+    """Two members crash at the start and continue the model of the third."""
     script = workplace.root / "train.py"
     crash = 'if trial in (1, 2):\n    raise RuntimeError("planned")\nif trial == args'
     script.write_text(script.read_text().replace("if trial == args", crash))
     assert workplace.tune("--popsize=3", "--round=2", "--schedule=round").code == 0
     shown = workplace.run("lineage", "result")
-    assert "descend from 1 trial from scratch (effectively 1.0)" in shown.out
+    assert "descend from 1 trial trained from scratch (effective number 1.0)" in shown.out
     assert "WARNING: the whole population descends from one trial" in shown.out
 
 
@@ -110,7 +110,7 @@ def test_a_schedule_is_trained_from_scratch_once_more(workplace: Workplace, done
 
 
 def test_a_replay_that_was_interrupted_goes_on(workplace: Workplace, done: Done) -> None:
-    """And its config.yaml starts it once more."""
+    """The config.yaml of a replay starts it again."""
     assert workplace.run("replay", "result", "14", "--output_dir=again").code == 0
     assert workplace.run("resume", "again").code == 0
     third = workplace.run("run", "again/config.yaml", "--output_dir=third")

@@ -1,4 +1,4 @@
-"""More than a thousand damaged spaces at the command line: exit code 2, the file and the line."""
+"""More than 1,000 damaged spaces on the command line: exit code 2, with file and line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MALFORMED = 350  # of each format
 
 
 def malformed(source: str) -> Iterator[bytes]:
-    """Damaged files that are no search space any more."""
+    """Damaged files that are no longer search spaces."""
     for seed in itertools.count():
         data = mutant(FILES[source], seed)
         try:

@@ -19,7 +19,7 @@ from tests.manifests.helpers import AUTOTUNE, EXAMPLES, NNI_2, SWEEP, swap
 
 from .conftest import Done, Workplace
 
-# Notes what it was given, and reports.
+# Records its input and reports a score.
 TELL = """
 import json, os, sys
 import autofinetune
@@ -65,7 +65,7 @@ def autotune(script: str = "tell.py", **fields: object) -> str:
 
 
 def test_the_documented_manifest_runs_as_written(workplace: Workplace) -> None:
-    """All 20 configurations of its space, three at a time, and then it is DONE."""
+    """It tries all 20 configurations of its space, three at a time, and is then DONE."""
     folder = EXAMPLES / "autotune_experiment"
     done = workplace.run("run", str(folder / "experiment.yaml"), "--output_dir=result")
     assert done.code == 0, done.err
@@ -85,7 +85,7 @@ def test_the_documented_manifest_runs_as_written(workplace: Workplace) -> None:
 def test_python3_is_that_of_the_virtual_environment(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, is_active: bool
 ) -> None:
-    """Ours where none is activated; where it is on PATH, whatever the user put before it."""
+    """It is ours if none is activated; if ours is on PATH, the order of PATH decides."""
     other = workplace.root / "other"
     other.mkdir()
     (other / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@" --other\n')
@@ -100,7 +100,7 @@ def test_python3_is_that_of_the_virtual_environment(
 def test_a_trial_gets_its_hyperparameters_in_the_environment(workplace: Workplace) -> None:
     done = run(workplace, autotune(maxTrialNum=2))
     assert done.code == 0
-    assert "tell.py has no parser of options, as far as can be seen" in done.out
+    assert "tell.py appears to have no option parser" in done.out
     model = str(RunPaths(workplace.root / "result").model(0, 0))
     found = given(workplace)
     assert found["argv"] == ["tell.py"]
@@ -131,7 +131,7 @@ def test_a_script_that_declares_the_model_options_gets_them(workplace: Workplace
 
 
 def test_a_script_gets_no_hyperparameter_for_which_it_has_no_option(workplace: Workplace) -> None:
-    """As the scripts of t9k.tuner, which ask for them by a call."""
+    """Like scripts for t9k.tuner, which get them by a call."""
     (workplace.root / "own.py").write_text(
         "import argparse\nparser = argparse.ArgumentParser()\n"
         "parser.add_argument('--batch_size')\nparser.add_argument('--no_cuda')\n"
@@ -139,11 +139,11 @@ def test_a_script_gets_no_hyperparameter_for_which_it_has_no_option(workplace: W
     )
     done = run(workplace, autotune("own.py", maxTrialNum=1))
     assert done.code == 0, done.err
-    assert "own.py has no --learning_rate; hyperparameters are what wandb.config, t9k" in done.out
+    assert "own.py has no --learning_rate; it can read its hyperparameters from wandb" in done.out
     params = state_of(workplace).trials[0].params
     assert given(workplace)["argv"] == ["own.py", f"--batch_size={params['batch_size']}"]
     plan = workplace.run("run", "m.yaml", "--dry-run", "--output_dir=other")
-    assert "note: of these options a trial gets those that --help of its" in plan.out
+    assert "note: a trial gets only those of these options that --help of its" in plan.out
 
 
 def test_a_volume_is_a_directory_of_this_machine(workplace: Workplace) -> None:
@@ -200,7 +200,7 @@ def test_a_script_runs_where_the_command_line_says(workplace: Workplace) -> None
 
 
 def test_pbt_continues_models_in_an_experiment_too(workplace: Workplace) -> None:
-    """By directories among the parameters, though the script has no option for them."""
+    """By directories among the parameters, although the script has no option for them."""
     (workplace.root / "own.py").write_text(
         "import json, os\nimport autofinetune\n"
         "params = json.loads(os.environ['AUTOFINETUNE_PARAMS'])\n"
@@ -259,7 +259,7 @@ def test_options_of_the_command_line_go_first(workplace: Workplace) -> None:
     assert config["strategy_options"] == {}
     refused = workplace.run("run", "m.yaml", "--round=2", "--max_trials=3")
     assert refused.code == 2
-    assert "--round=2 and --max_trials=3 both say how long the run is" in refused.err
+    assert "--round=2 and --max_trials=3 both set the length of the run" in refused.err
 
 
 def test_a_mistake_ends_it_before_anything_is_written(workplace: Workplace) -> None:
@@ -407,7 +407,7 @@ def test_only_the_first_reports_also_by_lines_in_the_file(workplace: Workplace) 
 
 
 def test_a_container_has_its_own_variables_when_it_is_asked(workplace: Workplace) -> None:
-    """For where its program lies, and what this imports."""
+    """For the place of its program, and for its imports."""
     library = workplace.root / "lib"
     library.mkdir()
     (library / "mine.py").write_text("import argparse\nparser = argparse.ArgumentParser()\n")
@@ -537,7 +537,7 @@ def test_the_search_of_a_sweep_counts_for_a_script(workplace: Workplace) -> None
     assert "5 trials by random, fulltrail" in done.out
     assert (
         "note: sweep.yaml gives --evaluator=fulltrail --tuning_strategy=random --metric=loss "
-        "--direction=minimize --max_trials=5; options of the command line go before"
+        "--direction=minimize --max_trials=5; options of the command line take precedence"
     ) in done.err
     assert "only the parameters of the sweep are read" not in done.err + done.out
     other = workplace.run(*words, "--tuning_strategy=tpe", "--round=2", "--direction=maximize")
@@ -595,7 +595,7 @@ RUNS = {
 
 @pytest.fixture
 def elsewhere(workplace: Workplace) -> Workplace:
-    """A directory without a train.py of its own."""
+    """A directory without its own train.py."""
     (workplace.root / "train.py").unlink()
     (workplace.root / "hparam.yaml").unlink()
     return workplace
@@ -624,7 +624,7 @@ def test_an_example_converts_to_a_config_that_says_the_same(
     described = read_yaml(Path(config)).value
     assert described["max_trials"] == trials
     plan = ("--dry_run", "--seed=1", "--gpu=cpu:1", f"--output_dir={elsewhere.root}/result")
-    here = Workplace(Path(source).parent)  # where the program of a sweep is found
+    here = Workplace(Path(source).parent)  # where the program of a sweep is
     first, second = here.run("run", source, *plan), here.run("run", config, *plan)
     assert first.code == second.code == 0, (first.err, second.err)
     assert first.out == second.out

@@ -1,4 +1,4 @@
-"""Experiments of NNI whose scripts read more than hyperparameters: budgets and checkpoints."""
+"""NNI experiments whose scripts read more than hyperparameters: budgets and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.manifests.helpers import NNI_2, swap
 from .conftest import Done, Workplace
 
 TUNER = "tuner:\n  name: GridSearch\n  classArgs: {optimize_mode: minimize}\n"
-# In the manner of NNI's mnist-advisor.
+# Modelled on NNI's mnist-advisor.
 BUDGETED = """
 import argparse, json, os
 import autofinetune.nni as nni
@@ -32,7 +32,7 @@ for unit in range(args["TRIAL_BUDGET"]):
         nni.report_intermediate_result(args["lr"] * unit)
 nni.report_final_result(args["lr"] * args["TRIAL_BUDGET"])
 """
-# In the manner of NNI's mnist-pbt-tuner-pytorch; the score is how often the model was continued.
+# Modelled on NNI's mnist-pbt-tuner-pytorch; the score counts how often a model was continued.
 POPULATION = """
 import json, os
 import autofinetune.nni as nni
@@ -95,7 +95,7 @@ def test_a_trial_gets_its_budget(workplace: Workplace, tuner: str) -> None:
 
 
 def test_hopeless_trials_are_stopped_at_a_rung(workplace: Workplace) -> None:
-    """The second trial waits after its first report, which is worse than that of the first."""
+    """The second trial waits after its first report, which is worse than the first trial's."""
     script = BUDGETED.replace(
         "    if not",
         "    if unit and nni.get_sequence_id(): __import__('time').sleep(1000)\n    if not",

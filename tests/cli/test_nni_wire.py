@@ -1,4 +1,4 @@
-"""Scripts that know NNI only, tuned as they are: real processes, real files."""
+"""Unchanged scripts written for NNI: real processes, real files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SPACE = """\
  "net": {"_type": "choice", "_value": [
    {"_name": "wide", "units": {"_type": "randint", "_value": [16, 17]}}, {"_name": "deep"}]}}
 """
-# What the trial side of the package nni does at its local platform (3.0, local_legacy.py), by the
-# standard library: a stand-in for where that package is not installed.
+# What the trial side of the package nni does on its local platform (3.0, local_legacy.py), written
+# with the standard library: a stand-in if that package is not installed.
 STAND_IN = """
 import json, os, subprocess
 _here = os.environ["NNI_SYS_DIR"]
@@ -84,7 +84,7 @@ IS_INSTALLED = importlib.util.find_spec("nni") is not None
 
 @pytest.fixture
 def place(workplace: Workplace) -> Workplace:
-    """A directory with a script of NNI."""
+    """A directory with a script for NNI."""
     (workplace.root / "space.json").write_text(SPACE)
     (workplace.root / "train.py").write_text(SCRIPT)
     (workplace.root / "nni.py").write_text(STAND_IN)

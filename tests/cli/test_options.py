@@ -1,4 +1,4 @@
-"""The words of the command line, divided."""
+"""Splitting the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLAGS = ("skip_preflight", "dry_run")
 
 
 def parse(*words: str) -> dict[str, Any]:
-    """The options that were given; flags that were not are left out."""
+    """Return the options that were given, without flags that were not."""
     return {name: value for name, value in parse_run(words).items() if value is not False}
 
 
@@ -41,7 +41,7 @@ def refusal(*words: str) -> UsageError:
     return caught.value
 
 
-# --- what is ours -------------------------------------------------------------------------------
+# --- our options --------------------------------------------------------------------------------
 
 
 def test_the_documented_command() -> None:
@@ -98,7 +98,7 @@ def test_nothing_is_nothing() -> None:
     assert parse("--gpu=0") == {"gpu": "0"}
 
 
-# --- what goes to train.py ----------------------------------------------------------------------
+# --- arguments for train.py ---------------------------------------------------------------------
 
 
 def test_everything_from_the_second_plain_word_on_is_the_scripts() -> None:
@@ -128,14 +128,14 @@ def test_two_dashes_before_the_script_leave_none() -> None:
 def test_our_options_among_the_scripts_are_refused(word: str) -> None:
     error = refusal("train.py", "--gpu=0", "max_seq_len", "128", word)
     assert error.message == (
-        f"{word} stands after 'max_seq_len', where everything goes to train.py"
+        f"{word} comes after 'max_seq_len', where everything is passed to train.py"
     )
     assert error.tip == (
-        "put it before 'max_seq_len'; if train.py is to get it, put it after a bare --"
+        "put it before 'max_seq_len'; to pass it to train.py, put it after a bare --"
     )
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_value_too_few_or_too_many(words: list[str], message: str) -> None:
     assert message in refusal("train.py", *words).message
 
 
-# --- dividing -----------------------------------------------------------------------------------
+# --- splitting ----------------------------------------------------------------------------------
 
 
 def parts(words: list[str]) -> list[str]:

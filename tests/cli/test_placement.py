@@ -1,4 +1,4 @@
-"""Several trials a device, several devices and processes a trial, cores: the whole command."""
+"""The whole command with shared devices, several devices or processes per trial, and cores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofinetune.executors import THREAD_VARIABLES
 from tests.cli.conftest import Workplace
 
 DEADLINE_S = 60.0
-# Notes what it sees; the ranks of a trial wait for each other as in a collective.
+# Records what it sees; the ranks of a trial wait for each other as in a collective operation.
 TRAIN = """
 import argparse, json, os, time
 import autofinetune as hub
@@ -43,7 +43,7 @@ if rank == 0:
     open(os.path.join(args.saved_params_dir, "weights"), "w").close()
 hub.report_final_result(args.lr + rank)
 """
-# A driver whose one card holds 30 GiB for each process that has a file in `vram`.
+# A driver whose only card has 30 GiB in use by each process that has a file in `vram`.
 DRIVER = """
 import os
 from types import SimpleNamespace
@@ -100,7 +100,7 @@ def rows(root: Path) -> list[dict[str, str]]:
 
 
 def notes(root: Path) -> dict[str, dict[str, object]]:
-    """What each process saw, by `<trial>-<rank>`."""
+    """Return what each process saw, by `<trial>-<rank>`."""
     return {
         path.name.removeprefix("note-"): json.loads(path.read_text())
         for path in root.glob("note-*")
@@ -114,7 +114,7 @@ def wait_for_notes(root: Path, count: int) -> None:
         os.sched_yield()
 
 
-# --- several trials a device --------------------------------------------------------------------
+# --- several trials per device ------------------------------------------------------------------
 
 
 def test_two_trials_run_at_once_on_each_device(place: Workplace) -> None:
@@ -132,7 +132,7 @@ def test_two_trials_run_at_once_on_each_device(place: Workplace) -> None:
 
 
 def with_a_card(place: Workplace) -> dict[str, str]:
-    """The environment of a machine with that card; trials use it before they wait."""
+    """The environment of a machine with this card; trials use it before they wait."""
     (place.root / "pynvml.py").write_text(DRIVER)
     (place.root / "vram").mkdir()
     use = 'open(f"vram/{os.getpid()}", "x").close()\n'
@@ -164,7 +164,7 @@ def test_a_card_gets_as_many_trials_as_its_memory_holds(place: Workplace) -> Non
     assert {row["device"] for row in rows(place.root)} == {"0.1", "0.2"}
 
 
-# --- several devices and processes a trial ------------------------------------------------------
+# --- several devices and processes per trial ----------------------------------------------------
 
 
 def test_a_trial_is_a_rank_for_each_of_its_devices(place: Workplace) -> None:
@@ -256,7 +256,7 @@ def test_cpu_slots_do_not_trample_each_other_and_users_have_the_last_word(
             (place.root / f"note-{key}").unlink()
 
 
-# --- what is shown, kept and refused ------------------------------------------------------------
+# --- output, recording and errors ---------------------------------------------------------------
 
 
 def test_dry_run_shows_devices_cores_and_ranks(place: Workplace) -> None:

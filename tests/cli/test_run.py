@@ -1,4 +1,4 @@
-"""The command as a person types it, with real processes and real files."""
+"""The command as a user types it, with real processes and real files."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
     done = workplace.run(*again, "--gpu=cpu:1", "--dry-run")
     assert done.code == 0, done.err
     assert "own.yaml" in done.out + done.err
-    assert "python has no effect: trials run with that of the tuner" in done.out + done.err
+    assert "python has no effect: trials run with the tuner's Python" in done.out + done.err
     assert not (workplace.root / "two").exists()
 
 
@@ -274,7 +274,7 @@ def test_resume_of_nothing_and_of_a_finished_run(workplace: Workplace) -> None:
         assert "must be a number of seconds above 0" in done.err
     done = workplace.run("resume", "result")
     assert done.code == 0
-    assert "2 of 2 trials are done\n" in done.out
+    assert "2 of 2 trials finished\n" in done.out
     assert sorted(workplace.ledger("start")) == [0, 1]
 
 
@@ -428,7 +428,7 @@ def test_a_broken_dashboard_library_never_stops_a_run(workplace: Workplace) -> N
 
 
 def held(workplace: Workplace, *words: str) -> subprocess.Popen[str]:
-    """A run of six trials whose trials wait for the file `go`; two of them have started."""
+    """A run of six trials that wait for the file `go`; two of them have started."""
     process = workplace.start(
         "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--popsize=3", "--round=2",
         "--seed=1", "--output_dir=result", "--evaluator=fulltrail", "--schedule=round", *words,
@@ -444,7 +444,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def until_line(process: subprocess.Popen[str], text: str) -> None:
-    """Read what it says up to a line with `text`; equal signals sent faster would become one."""
+    """Read output up to a line with `text`; equal signals sent faster would be merged."""
     assert process.stdout is not None
     while text not in (line := process.stdout.readline()):
         assert line, f"it ended without saying {text!r}"
@@ -562,7 +562,7 @@ def test_a_script_that_fails_at_once_stops_the_run_with_one_cause(workplace: Wor
     )
     done = workplace.tune("--popsize=5", "--round=10")
     assert done.code == 3
-    assert "trials in a row failed at once, the last one with exit:1" in done.err
+    assert "trials in a row failed within 10 s of starting, the last one with exit:1" in done.err
     assert done.err.count("ImportError: no torch") == 1
     assert "autofinetune resume result" in done.err
     assert len(workplace.ledger("start")) == 0
@@ -688,7 +688,7 @@ def test_a_script_that_is_no_python_starts_as_it_is(workplace: Workplace) -> Non
         "--popsize=2", "--round=1", "--preload=json",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert "preload: train.sh is no Python script; its trials start as they are" in done.out
+    assert "train.sh is not a Python script; its trials start without preloading" in done.out
 
 
 def test_a_killed_tuner_with_forked_trials_is_resumed_with_forks(workplace: Workplace) -> None:

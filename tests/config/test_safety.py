@@ -218,7 +218,7 @@ def test_a_sick_card_is_quarantined_with_all_its_places(tmp_path: Path) -> None:
     run(tmp_path, program, recorder, slots=places)
     quarantined = {e.slot: e.reason for e in recorder.events if isinstance(e, SlotQuarantined)}
     assert quarantined.keys() == {"0.1", "0.2"}
-    assert "failed there at once and completed on 1." in quarantined["0.1"]
+    assert "failed there quickly and completed on 1." in quarantined["0.1"]
     avoided: dict[int, str] = {}
     for event in recorder.events:
         if isinstance(event, AttemptPlanned):
@@ -271,10 +271,10 @@ def test_without_space_nothing_is_started_until_there_is_some(tmp_path: Path) ->
     state = tuner.run()
     assert state.counts[Status.COMPLETED] == 9
     assert said[0] == (
-        "paused: 0.5 GiB of disk are free, --min_free_gb=1; it goes on by itself once there is "
-        "space"
+        "paused: 0.5 GiB of disk space is free, --min_free_gb=1; the run continues once there "
+        "is space"
     )
-    assert said[1] == "there is space again: going on"
+    assert said[1] == "disk space is available again; continuing"
     assert len(said) == 2
 
 

@@ -197,7 +197,7 @@ def test_F29_ctrl_c_in_a_terminal(new_run: Callable[..., FaultRun], presses: int
                 wait_until(lambda: {line.trial for line in run.lines("deaf")} == {0, 1})
         if presses == 1:
             run.release()
-        assert terminal.hears(b"To go on: autofinetune resume")
+        assert terminal.hears(b"To continue: autofinetune resume")
         assert terminal.life.wait(DEADLINE_S) == 130
     assert check_invariants(run.output_dir, run.ledger, code=130) == []
     assert len(run.lines("end")) == (2 if presses == 1 else 0)

@@ -78,7 +78,7 @@ def test_F68_what_came_from_another_disk_waits_for_the_trials_left_there(
     shutil.rmtree(run.output_dir)
     (run.root / "brought").rename(run.output_dir)
     assert run.finish() == 5, run.console
-    assert "was brought from elsewhere" in run.console
+    assert "was moved or copied from elsewhere" in run.console
     for pid in run.survivors():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -147,7 +147,7 @@ def test_F83_a_journal_that_is_deleted_is_written_anew(
         (run.output_dir / name).unlink()
     run.release()
     assert held.wait(DEADLINE_S) == 0, run.console
-    assert "run.db was deleted; it was written again" in run.console
+    assert "run.db was deleted; it was restored" in run.console
     check(run)
     assert run.table() == run.undisturbed()
     assert run.finish("resume", run.out) == 0, run.console
@@ -158,7 +158,7 @@ def test_F83_another_file_in_its_place_ends_the_run(run: FaultRun, held: Life) -
     (run.output_dir / "run.db").write_text("mine")
     run.release()
     assert held.wait(DEADLINE_S) == 4, run.console
-    assert "another file was put in the place of the journal" in run.console
+    assert "was replaced by another file" in run.console
     assert "Traceback" not in run.console
     assert (run.output_dir / "run.db").read_text() == "mine"
 
@@ -167,7 +167,7 @@ def test_F83_a_directory_that_is_deleted_ends_the_run(run: FaultRun, held: Life)
     shutil.rmtree(run.output_dir)
     run.release()
     assert held.wait(DEADLINE_S) == 4, run.console
-    assert "was deleted while the run went on" in run.console
+    assert "was deleted during the run" in run.console
     assert "Traceback" not in run.console
     wait_until(lambda: not run.survivors())
 
@@ -211,5 +211,5 @@ finish(0.5)
     check(run)
     (trial,) = run.state().trials.values()
     assert (trial.reports, trial.score) == (MOST_REPORTS, 0.5)
-    assert run.console.count("more are not recorded, its final one is") == 1
+    assert run.console.count("further ones are not recorded, but its final score is") == 1
     assert run.paths.journal.stat().st_size < 10 << 20

@@ -122,6 +122,6 @@ def test_F77_of_a_tuner_on_another_machine_is_said_what_cannot_be_known(
     found = state_of(run)
     assert found["state"] == state
     if state == "RUNNING":
-        assert "whether its tuner on elsewhere lives is not seen from here" in found["reason"]
+        assert "it is unknown whether its tuner on elsewhere is running" in found["reason"]
     else:
         assert "its tuner is gone" in found["reason"]

@@ -239,6 +239,6 @@ def test_F88_the_commands_that_are_told_work_for_any_name(run: FaultRun) -> None
     wait_until(lambda: "no new trials" in run.console)
     run.release()
     assert life.wait(DEADLINE_S) == 130
-    told = run.console.partition("To go on: autofinetune ")[2].partition("\n")[0]
+    told = run.console.partition("To continue: autofinetune ")[2].partition("\n")[0]
     assert shlex.split(told) == ["resume", "./-dash"]
     assert run.finish(*shlex.split(told)) == 0, run.console

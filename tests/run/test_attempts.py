@@ -1,4 +1,4 @@
-"""What is where the model of an attempt goes is no model of it."""
+"""Files already in the model directory are not the model of a new attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from the end of an attempt: of its trial, and for its slot."""
+"""The consequences of a finished attempt for its trial and its slot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def follows(
     *,
     was_moved: bool = False,
 ) -> list[Event]:
-    """For the first trial of a run, begun 60 seconds ago on the first slot."""
+    """For the first trial of a run, started 60 seconds ago on the first slot."""
     state = State()
     state.apply(TrialCreated(100.0, 0, 0, 0, (0.5,), {"x": 1}, None))
     state.apply(AttemptPlanned(100.0, 0, 1, SLOTS[0]))
@@ -75,13 +75,13 @@ def test_an_attempt_whose_runner_is_gone_does_not_count(tmp_path: Path) -> None:
 
 def test_processes_that_stay_block_their_slot(tmp_path: Path) -> None:
     first, _ = follows(tmp_path, ExitRecord("exit", 0, 7.0, survivors=(41, 42)))
-    reason = "processes of trial 0 cannot be ended: 41, 42"
+    reason = "processes of trial 0 cannot be killed: 41, 42"
     assert first == SlotQuarantined(160.0, "0.1", reason)
 
 
 def test_memory_that_stays_blocks_the_card(tmp_path: Path) -> None:
     *blocked, _ = follows(tmp_path, FINE, held=3 << 30)
-    reason = "3.0 GiB of the card's memory did not come back after trial 0"
+    reason = "3.0 GiB of the card's memory were not released after trial 0"
     assert blocked == [SlotQuarantined(160.0, slot, reason) for slot in ("0.1", "0.2")]
 
 

@@ -1,4 +1,4 @@
-"""What ends a run early."""
+"""Limits that end a run early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATER = 1_700_000_000.0
 
 
 def run_of(scores: list[float | None], **fields: Any) -> tuple[State, Limits, list[float]]:
-    """A run of 9 whose first trials ended within a second each; the clock can be moved."""
+    """A run of 9 trials whose first ones ended within a second each; the clock can be set."""
     config = config_of(**fields)
     state, clock = State(config.direction), [50.0]
     limits = Limits(config, state, lambda: clock[0])

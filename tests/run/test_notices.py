@@ -1,4 +1,4 @@
-"""A hindrance is told of when it begins and when it is over."""
+"""An obstacle is reported when it appears and when it is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a run without folding it is what folding gives."""
+"""The overview of a run equals the state folded from its events."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_slots_are_quarantined_until_the_run_is_resumed(tmp_path: Path) -> None:
 
 
 def test_one_old_trial_among_many_is_found(tmp_path: Path) -> None:
-    """Numbers of trials are found in the journal by halving."""
+    """Trials are found in the journal by binary search."""
     events: list[Event] = [RunCreated(1.0, "r", "0", describe(config_of()))]
     for trial in range(300):
         events.append(TrialCreated(2.0, trial, 0, 0, (0.5,), {"lr": trial}, None))
@@ -164,7 +164,7 @@ def test_one_old_trial_among_many_is_found(tmp_path: Path) -> None:
 
 
 def test_looking_disturbs_no_tuner(tmp_path: Path) -> None:
-    """It goes on writing while a reader looks."""
+    """The writer continues while a reader reads."""
     recorder = Recorder()
     tuner = tuner_in_memory(tmp_path, config_of(), program=play, sinks=[recorder])
     tuner.start("run")

@@ -1,4 +1,4 @@
-"""Asking a real train.py for its options."""
+"""Run a real train.py with --help to get its options."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ COMPLETE = ("learning_rate", "units", "saved_params_dir", "model_path", "epochs"
 
 
 def script_with(*options: str) -> str:
-    """A train.py whose parser has these options, each spelled as given."""
+    """Return a train.py whose parser has these options, each spelled as given."""
     lines = [f"parser.add_argument('--{option}')" for option in options]
     return "\n".join(
         ["import argparse", "parser = argparse.ArgumentParser()", *lines, "parser.parse_args()"]
     )
 
 
-ASKED = "import sys; sys.argv\n"  # a script with words of its own is asked for --help
+ASKED = "import sys; sys.argv\n"  # a script that reads argv is run with --help
 
 
 def config_for(folder: Path, script: str, name: str = "train.py", **fields: object) -> Config:
@@ -165,7 +165,7 @@ def test_help_as_absl_prints_it(tmp_path: Path) -> None:
     assert found >= {"amp", "learning_rate", "units", "saved_params_dir", "model_path"}
 
 
-# --- what trials will need ----------------------------------------------------------------------
+# --- options that trials pass -------------------------------------------------------------------
 
 
 def test_everything_that_trials_get_is_needed() -> None:
@@ -198,7 +198,7 @@ def test_full_trail_does_without_a_directory_for_models(
         config_for(tmp_path, script_with("learning_rate", "units"), evaluator="fulltrail")
     )
     assert checked.script_options == ("help", "learning_rate", "units")
-    assert "has no --saved_params_dir, so it does not get it" in capsys.readouterr().out
+    assert "has no --saved_params_dir, so it is not passed" in capsys.readouterr().out
 
 
 # --- commands -----------------------------------------------------------------------------------
@@ -220,18 +220,18 @@ def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture
     config = command_for(tmp_path, "import argparse", *macros)
     assert check(config) == config.with_script_options(())
     told = capsys.readouterr().out
-    assert "--help does not tell its options: it listed no options (exit code 0), and gets" in told
+    assert "--help does not list its options: it listed no options (exit code 0), and gets" in told
 
 
 def test_a_command_without_a_parser_is_not_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It would begin a training."""
+    """Running it would start a training."""
     macros = ("${hyperparameters}", "${model_options}")
     config = command_for(tmp_path, "open('ran', 'w')", *macros)
     assert check(config) == config.with_script_options(())
     assert not (tmp_path / "ran").exists()
-    assert "train.py has no parser of options, as far as can be seen" in capsys.readouterr().out
+    assert "train.py appears to have no option parser" in capsys.readouterr().out
 
 
 def test_who_ends_the_tuner_while_the_script_is_asked_ends_the_script(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_who_ends_the_tuner_while_the_script_is_asked_ends_the_script(tmp_path: 
 
 
 def test_what_a_script_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
-    """Though it has the script's output open."""
+    """Even though it holds the script's output open."""
     script = script_with("learning_rate", "units").replace(
         "import argparse", "import argparse, subprocess; subprocess.Popen(['sleep', '987'])\n"
     )
@@ -268,7 +268,7 @@ def test_what_a_script_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_command_need_not_have_the_hyperparameters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may ask for them by a call; what was given for it must be there."""
+    """It may read them by a call; options that were given for it must exist."""
     macros = ("${hyperparameters}", "${model_options}")
     config = command_for(tmp_path, script_with("learning_rate", "units"), *macros)
     assert check(config).script_options == ("help", "learning_rate", "units")
@@ -276,9 +276,9 @@ def test_a_command_need_not_have_the_hyperparameters(
     config = command_for(tmp_path, script_with("learning_rate", "Units"), *macros)
     assert check(config).script_options == ("Units", "help", "learning_rate")
     told = capsys.readouterr().out
-    assert "train.py has no --units; it has --Units, the names must be equal; hyper" in told
+    assert "train.py has no --units; it has --Units, the names must match; it can" in told
     config = dataclasses.replace(config, script_args=("--amp",))
-    assert refusal(config).message.endswith("will get:\n  --amp  (given on the command line)")
+    assert refusal(config).message.endswith("will pass:\n  --amp  (given on the command line)")
 
 
 # --- scripts that lack something ----------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_a_command_need_not_have_the_hyperparameters(
 def test_all_missing_options_are_told_at_once(tmp_path: Path) -> None:
     config = config_for(tmp_path, script_with("epochs"), script_args=("--amp",))
     assert refusal(config).message == (
-        "train.py lacks 5 options that trials will get:\n"
+        "train.py lacks 5 options that trials will pass:\n"
         "  --learning_rate  (a hyperparameter)\n"
         "  --units  (a hyperparameter)\n"
         "  --saved_params_dir  (the directory in which to save the model)\n"
@@ -299,10 +299,10 @@ def test_all_missing_options_are_told_at_once(tmp_path: Path) -> None:
 def test_the_tip_shows_what_to_add(tmp_path: Path) -> None:
     error = refusal(config_for(tmp_path, script_with(*COMPLETE[1:])))
     assert error.message == (
-        "train.py lacks 1 option that trials will get:\n  --learning_rate  (a hyperparameter)"
+        "train.py lacks 1 option that trials will pass:\n  --learning_rate  (a hyperparameter)"
     )
     assert error.tip == (
-        'add for instance parser.add_argument("--learning_rate"), or pass --skip-preflight'
+        'add, for instance, parser.add_argument("--learning_rate"), or pass --skip-preflight'
     )
 
 
@@ -335,7 +335,9 @@ REQUIRING = """
 
 def test_required_options_that_nobody_gives_are_told_before_any_trial(tmp_path: Path) -> None:
     error = refusal(config_for(tmp_path, REQUIRING))
-    assert error.message == "train.py requires 2 options that trials lack:\n  --data\n  --layers"
+    assert error.message == (
+        "train.py requires 2 options that trials do not pass:\n  --data\n  --layers"
+    )
     assert error.tip is not None
     assert "as in `data VALUE`" in error.tip
     check(config_for(tmp_path, REQUIRING, script_args=("--data=x", "--layers=1")))
@@ -361,7 +363,7 @@ def test_a_crash_is_told_with_its_last_lines(tmp_path: Path) -> None:
     script = "import no_such_package_anywhere\n" + script_with(*COMPLETE)
     error = refusal(config_for(tmp_path, script))
     head, *tail = error.message.splitlines()
-    assert head == "train.py --help does not tell its options: it crashed (exit code 1)"
+    assert head == "train.py --help does not list its options: it crashed (exit code 1)"
     assert tail[-1] == "  | ModuleNotFoundError: No module named 'no_such_package_anywhere'"
     assert "must read its options with argparse" in str(error.tip)
     assert "--skip-preflight" in str(error.tip)
@@ -395,7 +397,7 @@ def test_a_script_that_names_no_option(tmp_path: Path, script: str, problem: str
 def test_a_script_without_options_is_not_run(tmp_path: Path) -> None:
     script = "open('trained', 'w')"
     error = refusal(config_for(tmp_path, script))
-    assert "train.py reads no options, as far as can be seen, and asks no tool" in error.message
+    assert "train.py appears to read no options and to ask no tool" in error.message
     assert error.tip
     assert "${hparam:lr}" in error.tip
     assert not (tmp_path / "trained").exists()
@@ -425,7 +427,7 @@ def test_a_script_that_starts_to_train_is_ended_with_all_it_started(
         signal.pause()
     """
     error = refusal(config_for(tmp_path, script))
-    assert "does not tell its options: it was still running after 4.5 s" in error.message
+    assert "does not list its options: it was still running after 4.5 s" in error.message
     assert error.message.endswith("  | epoch 1")
     pids = [*(tmp_path / "pids").read_text().split(), (tmp_path / "grandchild").read_text()]
     assert [start_time(int(pid)) for pid in pids] == [None] * 3

@@ -1,4 +1,4 @@
-"""What a run knows before it begins."""
+"""Prior knowledge of a run."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_what_is_no_run_or_another_direction_is_refused(tmp_path: Path, space: S
     (tmp_path / "run.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(UsageError, match="cannot be read"):
         read_earlier(tmp_path, space, Direction.MAXIMIZE)
-    with pytest.raises(UsageError, match="did maximize its score"):
+    with pytest.raises(UsageError, match="that run maximized its score"):
         read_earlier(earlier_run(tmp_path / "a"), space, Direction.MINIMIZE)
 
 
@@ -184,12 +184,12 @@ def quality(params: Mapping[str, Value]) -> float:
 
 @pytest.mark.parametrize("name", from_init())
 def test_an_earlier_run_of_the_same_kind_helps(name: str, space: Space) -> None:
-    """Compared over seeds: the best of 12 trials with what 40 others showed, and without."""
+    """Compare, over seeds, the best of 12 trials with and without 40 earlier ones."""
     other = create_strategy("pshe2", space, popsize=5, seed=99)
     known = []
     for _ in range(8):
         for candidate in other.ask(5):
-            merit = quality(candidate.params) * 2.0 + 7.0  # of another level
+            merit = quality(candidate.params) * 2.0 + 7.0  # on another scale
             other.tell(candidate, merit)
             known.append(Known(candidate.params, merit))
     gained = []

@@ -1,4 +1,4 @@
-"""How a script gets hyperparameters and models, found without running it."""
+"""Recognize how a script gets hyperparameters and models, without running it."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_a_script_that_can_have_no_score_is_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, is_silent: bool
 ) -> None:
     look(config_for(tmp_path, text))
-    assert ("neither reports a score nor" in capsys.readouterr().out) is is_silent
+    assert ("appears neither to report a score" in capsys.readouterr().out) is is_silent
     look(config_for(tmp_path, text, scoring=Scoring(metric_pattern="acc=(.*)")))
-    assert "neither reports" not in capsys.readouterr().out
+    assert "appears neither" not in capsys.readouterr().out
 
 
 def test_a_script_that_is_not_asked_gets_the_directory_if_it_knows_the_word(

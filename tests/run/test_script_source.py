@@ -1,4 +1,4 @@
-"""Which commands are asked for their options: those with a parser, and nothing is run for it."""
+"""Find the commands that have an option parser, without running them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around the strategy of a run, as its options say."""
+"""Wrappers around the strategy of a run, as its options ask for."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_options_decide(fields: dict[str, Any], kind: type[Strategy]) -> Non
     assert search.rounds is not None
     assert search.popsize * search.rounds == (config.planned if kind is not Replay else 1)
     (first,) = search.ask(1)
-    assert first.params == INIT or kind is PBT  # which begins at random
+    assert first.params == INIT or kind is PBT  # PBT starts at random
 
 
 @pytest.mark.parametrize("exploit", ["truncation", "better_half"])
@@ -62,6 +62,6 @@ def test_options_of_the_strategy_are_checked_and_taken() -> None:
 
 def test_a_strategy_that_names_parents_needs_all_models() -> None:
     safety = Safety(keep_models="best")
-    with pytest.raises(UsageError, match="--keep_models=best does not go with the strategy pbt"):
+    with pytest.raises(UsageError, match="keep_models=best cannot be used with the strategy pbt"):
         make_search(config_of(tuning_strategy="pbt", safety=safety))
     make_search(config_of(tuning_strategy="pbt", safety=safety, evaluator="fulltrail"))

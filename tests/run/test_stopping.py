@@ -1,4 +1,4 @@
-"""Hopeless trials: who is asked to stop, how they end, what is learned of them, and how long."""
+"""Early stopping: which trials are asked to stop, how they end, and what is learned from them."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_stopped_trial_is_not_continued(tmp_path: Path) -> None:
 
 
 class Watched(MemoryExecutor):
-    """Notes when attempts are asked to stop, and when they are cancelled."""
+    """Records when attempts are asked to stop and when they are cancelled."""
 
     def __init__(self, program: Callable[[Attempt], Played]) -> None:
         super().__init__(["a"], program)
@@ -152,7 +152,7 @@ def test_who_does_not_stop_is_ended_within_the_grace(tmp_path: Path, grace: floa
 
 
 def test_a_result_after_the_request_is_one_of_half_a_training(tmp_path: Path) -> None:
-    """The trial takes its time to stop, reports on, and then even a final result."""
+    """The trial is slow to stop, keeps reporting, and even reports a final result."""
 
     def slow(attempt: Attempt) -> Played:
         return only_first_good(attempt) if attempt.trial == 0 else played(BAD, stop_seconds=None)
@@ -222,7 +222,7 @@ def test_trials_that_continue_a_model_are_compared_among_themselves(tmp_path: Pa
 
 
 def test_a_resumed_run_knows_who_was_asked_and_gives_the_same_table(tmp_path: Path) -> None:
-    """Killed between any two writes."""
+    """The tuner is killed between any two writes."""
 
     class Batches(MemoryJournal):
         def append(self, events: Sequence[Event]) -> None:
@@ -270,7 +270,7 @@ def test_a_trial_that_was_asked_is_asked_again_after_a_resume(tmp_path: Path) ->
     assert (state.trials[1].status, state.trials[1].attempt) == (Status.STOPPED, 1)
 
 
-# --- the time of a run --------------------------------------------------------------------------
+# --- the time limit of a run --------------------------------------------------------------------
 
 
 def long(attempt: Attempt) -> Played:
@@ -343,11 +343,11 @@ def test_an_error_is_in_the_journal_unless_the_run_is_over_or_not_begun(tmp_path
     assert done.state.end_reason == "done"
 
 
-# --- trials that are not compared with ----------------------------------------------------------
+# --- trials that are left out of comparisons ----------------------------------------------------
 
 
 def test_what_failed_or_was_lost_is_no_measure(tmp_path: Path) -> None:
-    """The first attempts report much better than anything after them, and come to nothing."""
+    """The first attempts report much better scores than all later ones, and then fail."""
 
     def program(attempt: Attempt) -> Played:
         if attempt.trial == 0:

@@ -1,4 +1,4 @@
-"""The loop of a run: order, resume after a kill between any two events, and interruption."""
+"""The main loop of a run: order, resume after a kill between any two events, interruption."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
     [
         *((strategy, "fulltrail", "", 1) for strategy in TYPICAL),
         ("pshe2", "populationbased", "better_half", 1),
-        # Training in a population takes long, and is the same but for who begins: one in three.
+        # Population training is slow and differs only in the first proposals: test one in three.
         *((s, "populationbased", "truncation", 1 + place) for place, s in enumerate(TYPICAL)),
     ],
 )
@@ -271,7 +271,7 @@ def test_without_rounds_a_killed_run_ends_with_every_trial_once(
 def test_without_rounds_no_slot_waits_while_there_are_trials_left(
     tmp_path: Path, slots: int
 ) -> None:
-    """The run takes as long as the list schedule of the same trials."""
+    """The run takes as long as a list schedule of the same trials."""
     rng = random.Random(slots)
     lengths = [rng.lognormvariate(0.0, 1.0) for _ in range(30)]
 
@@ -299,7 +299,7 @@ def test_the_next_trial_is_chosen_ahead_where_choosing_is_slow_beside_training(
     tuner = tuner_in_memory(
         tmp_path, config, program=lambda attempt: Played(score_of(attempt), seconds=seconds)
     )
-    object.__setattr__(tuner._world, "monotonic", Clock())  # choosing takes it one second
+    object.__setattr__(tuner._world, "monotonic", Clock())  # each ask takes one second
     queued: list[int] = []
     poll = tuner._executor.poll
 
@@ -559,7 +559,7 @@ def test_a_model_that_is_gone_or_elsewhere_is_none(
 
 def test_a_run_ends_when_no_slot_is_left(tmp_path: Path) -> None:
     class Keeping(MemoryExecutor):
-        """The memory of no card comes back."""
+        """No card releases its memory."""
 
         def poll(self, wait_s: float) -> list[Observation]:
             return [dataclasses.replace(news, held_bytes=1) for news in super().poll(wait_s)]
@@ -575,7 +575,7 @@ def test_a_run_ends_when_no_slot_is_left(tmp_path: Path) -> None:
 
 def test_memory_that_stays_ends_the_use_of_its_card_only(tmp_path: Path) -> None:
     class Keeping(MemoryExecutor):
-        """The memory of one card does not come back after its second trial."""
+        """One card does not release its memory after its second trial."""
 
         def poll(self, wait_s: float) -> list[Observation]:
             return [
@@ -595,7 +595,7 @@ def test_memory_that_stays_ends_the_use_of_its_card_only(tmp_path: Path) -> None
 
 def test_a_process_that_stays_ends_the_use_of_its_place_only(tmp_path: Path) -> None:
     class Stuck(MemoryExecutor):
-        """The first trial cannot be ended."""
+        """The first trial cannot be killed."""
 
         def poll(self, wait_s: float) -> list[Observation]:
             return [
@@ -613,7 +613,7 @@ def test_a_process_that_stays_ends_the_use_of_its_place_only(tmp_path: Path) -> 
 
 def test_whether_a_second_trial_fits_is_asked_when_the_first_one_runs(tmp_path: Path) -> None:
     class Small(MemoryExecutor):
-        """A card with room for one trial at a time."""
+        """A card has room for one trial at a time."""
 
         most = 0
 
@@ -638,7 +638,7 @@ def test_whether_a_second_trial_fits_is_asked_when_the_first_one_runs(tmp_path: 
 
 def test_a_slot_with_an_obstacle_waits_and_that_is_told_once(tmp_path: Path) -> None:
     class Leased(MemoryExecutor):
-        """Somebody else uses the first slot for four looks."""
+        """The first slot is in use by others for four checks."""
 
         looks = 0
 
@@ -660,7 +660,7 @@ def test_a_slot_with_an_obstacle_waits_and_that_is_told_once(tmp_path: Path) -> 
 
 
 class Refusing(MemoryExecutor):
-    """No attempt can be started; `then` is done each time."""
+    """No attempt can be started; `then` is called each time."""
 
     code = errno.EAGAIN
     then: Callable[[], None] = staticmethod(lambda: None)
@@ -701,7 +701,7 @@ def test_what_cannot_be_started_yet_is_started_later_and_that_is_told_once(
     tries = itertools.count()
 
     class Crowded(MemoryExecutor):
-        """There is room for an attempt at each third try."""
+        """Every third try has room for an attempt."""
 
         def submit(self, attempt: Attempt) -> Handle:
             if next(tries) % 3 < 2:
@@ -750,7 +750,7 @@ def test_an_attempt_is_told_who_it_is_and_what_to_train(tmp_path: Path, nni_wire
 
 def test_a_report_before_the_end_is_recorded_before_the_end(tmp_path: Path) -> None:
     class Live(MemoryExecutor):
-        """Tells the reports of an attempt first, and its end at the next look."""
+        """Return the reports of an attempt first, and its end at the next poll."""
 
         def __init__(self) -> None:
             super().__init__(["a"], play)
@@ -793,11 +793,11 @@ def test_an_attempt_without_a_runner_is_run_again_and_then_lasts_by_the_clock(
     assert (trial.status, trial.reason) == (Status.FAILED, "runner_lost")
     assert (trial.attempt, trial.lost) == (3, ("runner_lost", "runner_lost"))
     assert trial.seconds is not None
-    assert trial.seconds >= 1.0  # the clock of a test advances by that at each look
+    assert trial.seconds >= 1.0  # the test clock advances by that at each poll
 
 
 class Behind(Recorder):
-    """Has something left to write for three looks after the end of the run."""
+    """Has something left to write for three flushes after the end of the run."""
 
     left = 3
 
@@ -855,5 +855,6 @@ def test_that_more_reports_are_not_taken_is_told_once(
     tuner.start("run")
     tuner.run()
     assert told == [
-        "trial 0 reported 1 scores on the way; more are not recorded, its final one is"
+        "trial 0 reported 1 intermediate scores; further ones are not recorded, but its final "
+        "score is"
     ]

@@ -1,4 +1,4 @@
-"""Result and exit status, two by two."""
+"""The verdict for each combination of result and exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that was moved is the same, a copy is another one."""
+"""A moved run stays the same run; a copy is another one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paths(tmp_path: Path) -> Iterator[RunPaths]:
 
 
 def state_of(where: Mapping[str, Any], run: str = "run") -> State:
-    """A run with one attempt at work."""
+    """A run with one running attempt."""
     state = State()
     state.apply(RunCreated(0.0, run, "1", {}, where))
     state.apply(TrialCreated(0.0, 0, 0, 0, (), {}, None))
@@ -93,7 +93,7 @@ def test_trials_that_run_are_led_until_they_are_over(paths: RunPaths) -> None:
     assert (told, whereabouts.moved) == ([], set())
     moved = before.rename(before.with_name("moved"))
     whereabouts.look([(0, 1), (1, 1)])
-    assert told == [f"the output directory was moved from {before}: going on in {moved}"]
+    assert told == [f"the output directory was moved from {before}; continuing in {moved}"]
     assert whereabouts.moved == {(0, 1), (1, 1)}
     (before / "file").touch()
     assert (moved / "file").exists()

@@ -1,4 +1,4 @@
-"""best_model is what the best trial saved, complete or absent, at every moment."""
+"""best_model is the model of the best trial, complete or absent, at any time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_it_is_absent_where_the_best_model_cannot_be_copied(
 
     monkeypatch.setattr(best_model, "copy_model", refuse)
     with pytest.raises(AssertionError, match=r"BestModel stopped .*Permission denied"):
-        run(tmp_path)  # it would only be warned of elsewhere
+        run(tmp_path)  # elsewhere this would only be a warning
     assert not (tmp_path / "best_model").exists()
     assert not (tmp_path / "best_model.json").exists()
 

@@ -1,4 +1,4 @@
-"""The dashboard as a person has it: a process of its own, and a browser."""
+"""The dashboard as a user sees it: its own process, and a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ sys.addaudithook(note)
 
 
 class Board:
-    """A dashboard in a process of its own; `connections` lists whom it has called."""
+    """A dashboard in its own process; `connections` lists the addresses it contacted."""
 
     def __init__(self, output_dir: Path, scratch: Path, *options: str) -> None:
         (scratch / "sitecustomize.py").write_text(AUDIT)
@@ -76,7 +76,7 @@ class Board:
         return answer["data"]
 
     def wait(self) -> tuple[int, str, str]:
-        """(exit code, what was printed after the first line, errors) once it has ended."""
+        """Return (exit code, output after the first line, errors) once it has ended."""
         out, errors = self.process.communicate(timeout=WAIT_S)
         return self.process.returncode, out, errors
 
@@ -202,7 +202,7 @@ def test_what_grows_is_shown(tmp_path: Path) -> None:
         assert names_in_table(board) == ["trials/r000_p0"]
         tell_until_a_trial_has_ended()
         while (names := names_in_table(board)) == ["trials/r000_p0"]:
-            pass  # it looks for what is new only every few seconds
+            pass  # it looks for new data only every few seconds
     assert names == ["trials/r000_p0", "trials/r001_p0"]
 
 

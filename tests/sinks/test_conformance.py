@@ -1,4 +1,4 @@
-"""What every sink in the table promises."""
+"""The promises of every sink in the table."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_it_changes_nothing_about_the_run(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(SINKS))
 def test_a_view_is_the_same_after_any_resume(name: str, tmp_path: Path) -> None:
-    if not SINKS[name].is_view or name == "visualdl":  # its files carry the time of writing
+    if not SINKS[name].is_view or name == "visualdl":  # its files contain the time of writing
         pytest.skip("not derived from the journal byte by byte")
     config = config_of(popsize=2, round=2)
     journal = MemoryJournal()
@@ -84,7 +84,7 @@ def test_a_view_is_the_same_after_any_resume(name: str, tmp_path: Path) -> None:
         tuner.resume()
         tuner.run()
         got = content(tmp_path)
-        if name == "tables":  # the number of attempts tells of the resume, rightly
+        if name == "tables":  # the number of attempts reveals the resume, as it should
             assert got["log_file.txt"] == wanted["log_file.txt"]
         else:
             assert got == wanted

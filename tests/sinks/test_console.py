@@ -1,4 +1,4 @@
-"""What a person reads while a run goes on."""
+"""Console output while a run is in progress."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_one_plain_line_per_finished_trial(tmp_path: Path) -> None:
 
 
 def test_a_run_without_end_tells_no_total(tmp_path: Path) -> None:
-    space = space_of("small")  # which is used up after three
+    space = space_of("small")  # exhausted after three trials
     lines = run(tmp_path, lambda attempt: Played(0.5), space=space, max_trials=MOST_TRIALS,
                 evaluator="fulltrail").splitlines()  # fmt: skip
     assert lines[0].endswith("[1 done, best 0.5]")
@@ -74,16 +74,16 @@ def test_a_trial_that_reports_nothing_gets_a_hint(tmp_path: Path) -> None:
     [
         (Scoring("acc"), "loss\nval/acc\n", [
             "metric acc was never logged",
-            "metrics that it logged: loss, val/acc; --metric=NAME takes one of them as the score",
+            "metrics it logged: loss, val/acc; use --metric=NAME to take one as the score",
         ]),
         (Scoring("acc"), "", [
-            "metric acc was never logged", "no library that is listened to logged any metric",
+            "metric acc was never logged", "no supported library logged a metric",
         ]),
         (Scoring(metric_pattern="acc=(.*)"), "", [
-            "nothing that it printed matches --metric_pattern=acc=(.*)",
+            "nothing it printed matches --metric_pattern=acc=(.*)",
         ]),
         (Scoring(), "loss\x1b[31m\n", [
-            "metrics that it logged: loss; --metric=NAME takes one of them as the score",
+            "metrics it logged: loss; use --metric=NAME to take one as the score",
         ]),
     ],
 )  # fmt: skip

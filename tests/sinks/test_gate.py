@@ -1,4 +1,4 @@
-"""Whom a dashboard answers."""
+"""Access control of the dashboard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ask(
     query: str = "",
     **headers: str,
 ) -> tuple[str, dict[str, str], str]:
-    """The status, the headers and the query that the pages saw, if they were asked."""
+    """Return the status, the headers, and the query that reached the pages, if any."""
     seen: list[str] = []
     said: dict[str, Any] = {}
 

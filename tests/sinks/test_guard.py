@@ -1,4 +1,4 @@
-"""A sink cannot fail a run."""
+"""A failing sink does not fail a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVENT = RunEnded(1.0, "done")
 
 
 class Broken(Sink):
-    """Raises at one of its methods."""
+    """Raises in one of its methods."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -78,7 +78,7 @@ def test_a_sink_without_space_is_kept_and_told_once() -> None:
         guard.handle(EVENT, State())
         guard.flush(State())
     assert len(warnings) == 1
-    assert "waits for space" in warnings[0]
+    assert "is waiting for disk space" in warnings[0]
     full.is_full = False
     guard.flush(State())
     assert full.flushed

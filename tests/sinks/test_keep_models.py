@@ -1,4 +1,4 @@
-"""Models that nobody can need any more are removed, and only those."""
+"""Models that are no longer needed are removed, and only those."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(
 
 
 def kept(root: Path, state: State) -> list[int]:
-    """Ranks of the trials whose models are still there."""
+    """Return the ranks of the trials whose models still exist."""
     return [
         rank
         for rank, trial in enumerate(state.ranked())
@@ -95,7 +95,7 @@ def test_the_best_and_all_possible_parents_stay(
 def test_members_find_the_models_that_they_go_on_with(
     tmp_path: Path, schedule: str, slots: tuple[str, ...]
 ) -> None:
-    """`run` looks for each parent's model when its child starts."""
+    """`run` checks that each parent's model exists when its child starts."""
     state = run(tmp_path, "best", exploit="truncation", rounds=12, schedule=schedule, slots=slots)
     assert sum(trial.parent is not None for trial in state.trials.values()) > 20
     assert kept(tmp_path, state)[0] == 0
@@ -108,7 +108,7 @@ def test_members_find_the_models_that_they_go_on_with(
 def test_the_better_half_is_there_for_who_is_asked_late(
     tmp_path: Path, schedule: str, slots: tuple[str, ...], exploit: str, repeats: int
 ) -> None:
-    """Also when better trials of the same round, or of half a configuration, are over already."""
+    """Even if better trials of the same round or of an unfinished configuration have ended."""
     state = run(
         tmp_path, "best", exploit=exploit, rounds=12, schedule=schedule, slots=slots,
         repeats=repeats,

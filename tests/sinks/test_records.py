@@ -1,4 +1,4 @@
-"""Logs of VisualDL that a stranger has written."""
+"""VisualDL logs from an untrusted source."""
 
 from __future__ import annotations
 

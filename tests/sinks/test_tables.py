@@ -1,4 +1,4 @@
-"""log_file.txt in PaddleHub's lines, trials.csv for pandas, config.yaml to run again."""
+"""log_file.txt in PaddleHub's format, trials.csv for pandas, config.yaml to run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records of a run as VisualDL's own reader finds them."""
+"""The records of a run as VisualDL's own reader sees them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def score(attempt: Attempt) -> Played:
 def events_of(
     root: Path, config: Config, program: Callable[[Attempt], Played] = score
 ) -> list[Event]:
-    """What happens in a whole run."""
+    """The events of a whole run."""
     recorder = Recorder()
     tuner = tuner_in_memory(root / "played", config, program=program, sinks=[recorder])
     tuner.start("run")
@@ -79,14 +79,14 @@ def tell(sink: VisualDL | SinkGuard, config: Config, events: Iterable[Event]) ->
 def written(
     root: Path, config: Config, program: Callable[[Attempt], Played] = score
 ) -> Callable[[str], Log]:
-    """Runs and opens: `written(...)("pop_0")` is the log of that directory."""
+    """Run trials; `written(...)("pop_0")` is the log of that directory."""
     paths = RunPaths(root)
     tell(VisualDL(config, paths), config, events_of(root, config, program))
     return lambda folder: Log(paths.visualization / folder)
 
 
 class Log:
-    """The one log of a directory, read by VisualDL."""
+    """The log of a directory, read by VisualDL."""
 
     def __init__(self, folder: Path) -> None:
         (file,) = folder.glob("*vdlrecords*")
@@ -111,7 +111,7 @@ class Log:
         return str(self._reader.get_data("meta_data", "meta_data_tag")[0].meta_data.display_name)
 
     def hparams(self) -> tuple[dict[str, object], list[str]]:
-        """(values, metrics) of the table's row."""
+        """Return (values, metrics) of the row in the table."""
         (record,) = self._reader.get_data("hyper_parameters", "hparam")
         row = record.hparam
         values = {i.name: getattr(i, i.WhichOneof("type")) for i in row.hparamInfos}
@@ -133,7 +133,7 @@ def everything(root: Path) -> dict[str, list[str]]:
     return found
 
 
-# --- what is written ----------------------------------------------------------------------------
+# --- records ------------------------------------------------------------------------------------
 
 
 def test_the_root_has_the_best_of_each_round(tmp_path: Path) -> None:
@@ -293,16 +293,16 @@ def test_a_resumed_tuner_shows_every_round_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "visualization/trials").iterdir())) == 9
 
 
-# --- what goes wrong ----------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 def on_a_full_disk(path: Path) -> BinaryIO:
-    """What a file is where there is no space."""
+    """A file on a full disk."""
     return Path("/dev/full").open("ab", buffering=0)
 
 
 def told_through_guard(root: Path, config: Config, events: Sequence[Event]) -> list[str]:
-    """Tells all of a run to a guarded sink; returns the warnings."""
+    """Pass all events of a run to a guarded sink and return the warnings."""
     warnings: list[str] = []
     guard = SinkGuard([VisualDL(config, RunPaths(root))], warnings.append)
     tell(guard, config, events)
@@ -350,7 +350,7 @@ def test_what_finds_no_space_is_written_once_there_is(
         guard.flush(state)
         assert guard.is_waiting
     (warning,) = warnings
-    assert warning.startswith("VisualDL waits for space ([Errno 28] ")
+    assert warning.startswith("VisualDL is waiting for disk space ([Errno 28] ")
     monkeypatch.undo()
     guard.flush(state)
     assert not guard.is_waiting
@@ -373,7 +373,7 @@ def test_a_run_that_is_over_does_not_wait_for_space(
     guard.flush(state)
     assert not guard.is_waiting
     (warning,) = warnings
-    assert "`autofinetune rebuild` writes it anew" in warning
+    assert "`autofinetune rebuild` writes it again" in warning
 
 
 def test_what_fits_in_part_is_taken_back(tmp_path: Path) -> None:

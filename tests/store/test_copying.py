@@ -1,4 +1,4 @@
-"""Copies of models: the same files, and none of what is no file."""
+"""Copies of models: the same files, without special files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_tree_goes_that_may_not_be_written_to(tmp_path: Path) -> None:
     modes = [path.stat().st_mode & 0o777 for path in (inner.parent, inner, tmp_path / "outside")]
     assert modes == [0o700, 0o500, 0o500]
     remove_tree(tmp_path / "tree")
-    remove_tree(tmp_path / "tree")  # it is gone already
+    remove_tree(tmp_path / "tree")  # it is already gone
     assert (tmp_path / "outside").is_dir()
     assert not (tmp_path / "tree").exists()
 
@@ -88,7 +88,7 @@ def test_blocks_are_shared_where_the_file_system_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ioctl(copy: int, request: int, source: int) -> int:
-        """What the kernel does for FICLONE."""
+        """Imitate the kernel's FICLONE."""
         assert request == 0x40049409
         asked.append(str(Path(f"/proc/self/fd/{source}").readlink()))
         return os.write(copy, os.pread(source, 1000, 0))
@@ -106,7 +106,7 @@ MIB = 1 << 20
 
 
 def make_sparse(path: Path, size: int, *places: int) -> None:
-    """A file of `size` bytes with 4 KiB written at each place."""
+    """Make a file of `size` bytes with 4 KiB written at each place."""
     with path.open("wb") as file:
         for place in places:
             file.seek(place)
@@ -130,7 +130,7 @@ def test_holes_stay_holes(tmp_path: Path, places: tuple[int, ...]) -> None:
 def test_a_file_system_that_can_do_nothing_itself_is_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No reflinks, no holes, no copies inside the kernel."""
+    """A file system without reflinks, holes or copies inside the kernel."""
 
     def refuse(*words: object) -> int:
         raise OSError(errno.EXDEV, "refused")
@@ -173,7 +173,7 @@ def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
 def synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, library: object
 ) -> tuple[int, int]:
-    """How often a copy of so many files called fsync and syncfs."""
+    """Return how often a copy of this many files calls fsync and syncfs."""
     fsync, calls = os.fsync, {"fsync": 0, "syncfs": 0}
 
     def count_fsync(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Files of a directory are reached over no link, wherever the directory is moved."""
+"""Files are accessed without following links, even after the directory was moved."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_link_on_the_way_is_followed(tmp_path: Path, link: str) -> None:
 def test_a_way_leads_down_only(tmp_path: Path, way: str) -> None:
     (tmp_path / "root" / "a" / "b").mkdir(parents=True)
     place = Place(tmp_path / "root", way)
-    with pytest.raises(OSError, match="no name of a directory"), place.opened():
+    with pytest.raises(OSError, match="not a directory name"), place.opened():
         pass
 
 
@@ -83,7 +83,7 @@ def test_appending_follows_no_link_and_waits_for_no_pipe(tmp_path: Path) -> None
 def test_only_regular_files_of_bounded_size_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    monkeypatch.chdir(tmp_path)  # socket paths must be short
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
     os.mkfifo(tmp_path / "pipe")

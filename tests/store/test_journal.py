@@ -1,4 +1,4 @@
-"""What every journal promises, and what the SQLite one does with damage."""
+"""The promises of every journal, and how the SQLite journal handles damage."""
 
 from __future__ import annotations
 
@@ -172,12 +172,12 @@ def test_questions_are_answered_as_of_one_moment(tmp_path: Path) -> None:
     writer.close()
 
 
-# --- what others may have done to the file ------------------------------------------------------
+# --- changes to the file by others --------------------------------------------------------------
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A journal with the first event of a run, and another one."""
+    """A journal with the first event of a run and one more."""
     made = tmp_path / "out" / "run.db"
     made.parent.mkdir()
     journal = SqliteJournal(made, create=True)
@@ -191,7 +191,7 @@ def test_a_link_in_the_place_of_a_file_is_refused(path: Path, end: str) -> None:
     name = path.with_name(path.name + end)
     name.unlink(missing_ok=True)
     name.symlink_to("elsewhere")
-    with pytest.raises(EnvironmentProblem, match="is a link, or no file at all"):
+    with pytest.raises(EnvironmentProblem, match="is a link or not a regular file"):
         SqliteJournal(path, create=True)
     assert not (path.parent / "elsewhere").exists()
 
@@ -210,9 +210,9 @@ def test_it_has_its_one_table_and_nothing_else(path: Path, change: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(change)
     for read_only in (False, True):
-        with pytest.raises(EnvironmentProblem, match="not the one table") as told:
+        with pytest.raises(EnvironmentProblem, match="not have the one table") as told:
             SqliteJournal(path, read_only=read_only)
-        assert "bring back a copy" in str(told.value.tip)
+        assert "restore a backup" in str(told.value.tip)
 
 
 def test_the_first_event_tells_of_the_run(path: Path, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_the_first_event_tells_of_the_run(path: Path, tmp_path: Path) -> None:
     with contextlib.closing(SqliteJournal(tmp_path / "new.db", create=True)) as journal:
         assert journal.created() is None
         journal.append([RunEnded(1.0, "one")])
-        with pytest.raises(EnvironmentProblem, match="does not begin with a run"):
+        with pytest.raises(EnvironmentProblem, match="its first event is not RunCreated"):
             journal.created()
         journal._connection.execute("UPDATE events SET body = 5")
         with pytest.raises(EnvironmentProblem, match="cannot be read: event RunEnded"):
@@ -257,7 +257,7 @@ def test_what_was_deleted_is_written_anew(path: Path, ends: list[str]) -> None:
     path.with_name("run.db.new").write_text("of a life that was killed here")
     journal.append([RunEnded(2.0, "two")])
     journal.append([RunEnded(3.0, "three")])
-    assert told == [f"WARNING: {path} was deleted; it was written again, nothing is lost"]
+    assert told == [f"WARNING: {path} was deleted; it was restored and nothing is lost"]
     after = [*before, RunEnded(2.0, "two"), RunEnded(3.0, "three")]
     assert list(journal.events()) == after
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -271,7 +271,7 @@ def test_another_file_in_its_place_is_left_alone(path: Path) -> None:
     journal = SqliteJournal(path)
     path.rename(path.with_name("kept"))
     path.write_text("mine")
-    with pytest.raises(EnvironmentProblem, match="another file was put in the place"):
+    with pytest.raises(EnvironmentProblem, match="was replaced by another file"):
         journal.append([RunEnded(2.0, "two")])
     journal.close()
     assert path.read_text() == "mine"
@@ -280,7 +280,7 @@ def test_another_file_in_its_place_is_left_alone(path: Path) -> None:
 def test_a_directory_that_was_deleted_takes_nothing_more(path: Path) -> None:
     journal = SqliteJournal(path)
     shutil.rmtree(path.parent)
-    with pytest.raises(EnvironmentProblem, match="was deleted while the run went on"):
+    with pytest.raises(EnvironmentProblem, match="was deleted during the run"):
         journal.append([RunEnded(2.0, "two")])
     journal.close()
 
