@@ -1,4 +1,4 @@
-"""What stops hopeless trials. A new one is a file in this folder and a line in `ASSESSORS`."""
+"""Assessors stop hopeless trials. A new one is a file in this folder and a line in `ASSESSORS`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from autofinetune.plugins import PlugIns
 
 from .base import Assessor
 
-# Named, not imported: numpy is loaded only where it is needed.
+# Named, not imported, so that numpy is loaded only where it is needed.
 ASSESSORS = PlugIns("autofinetune.assessors", {
     "medianstop": "autofinetune.assessors.medianstop:Medianstop",
     "curvefitting": "autofinetune.assessors.curvefitting:Curvefitting",
     "asha": "autofinetune.assessors.halving:ASHA",
     "hyperband": "autofinetune.assessors.hyperband:Hyperband",
 })  # fmt: skip
-NO_ASSESSOR = "none"  # the name that stops nothing
+NO_ASSESSOR = "none"  # the name for stopping no trials
 
 
 def assessor_class(name: str) -> type[Assessor]:
@@ -28,20 +28,20 @@ def assessor_class(name: str) -> type[Assessor]:
 def create_assessor(
     name: str, direction: str, options: Mapping[str, object] | None = None
 ) -> Assessor | None:
-    """Make the assessor called `name`, None for the one that stops nothing.
+    """Create the assessor called `name`, or return None for `none`.
 
     Args:
         direction: `maximize` or `minimize`.
-        options: as text or numbers.
+        options: values as text or numbers.
 
     Raises:
-        UsageError: it has no such option, or the value is not allowed.
+        UsageError: the assessor has no such option, or a value is not allowed.
     """
     if name != NO_ASSESSOR:
         return assessor_class(name)(direction, options)
     if options:
         raise UsageError(
-            Mistake("assessor_options", "are given, and no assessor to take them"),
+            Mistake("assessor_options", "are given without an assessor"),
             f"give --assessor too, one of: {', '.join(sorted(ASSESSORS))}",
         )
     return None

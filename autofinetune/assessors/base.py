@@ -1,4 +1,4 @@
-"""The seam of everything that stops hopeless trials: a decision made of recorded reports alone."""
+"""The interface of assessors, which stop hopeless trials by their recorded reports alone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autofinetune.options import Option, read_options
 
 OPTIMIZE_MODE: Mapping[str, Option] = {
     "optimize_mode": Option(
-        "", "as --direction, which need not be said again", words=("maximize", "minimize")
+        "", "same as --direction; may be left out", words=("maximize", "minimize")
     )
 }
 
 
 class Assessor(ABC):
-    """Judges a running trial after each of its reports. It keeps nothing: the curves tell all.
+    """Judges a running trial after each of its reports. It has no state besides the curves.
 
     Args:
         direction: `maximize` or `minimize`, that of the run.
@@ -27,7 +27,7 @@ class Assessor(ABC):
 
     Raises:
         UsageError: an option is unknown, its value is not allowed, or `optimize_mode` is not the
-            direction.
+            direction of the run.
     """
 
     OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
@@ -46,14 +46,17 @@ class Assessor(ABC):
                 Mistake(
                     "assessor_options", f"optimize_mode={mode} contradicts --direction={direction}"
                 ),
-                "leave optimize_mode out, or give the direction that is meant",
+                "leave optimize_mode out, or correct one of the two",
             )
 
     @abstractmethod
     def assess(self, curve: Curve, curves: Curves) -> str:
-        """Why a trial is to be stopped after its last report, or nothing.
+        """Decide whether to stop a trial after its last report.
 
         Args:
-            curve: of the trial, with at least one report; it is among the running ones.
-            curves: of all trials with which it may be compared.
+            curve: that of the trial, with at least one report; it is in `curves.running`.
+            curves: those of all trials with which it may be compared.
+
+        Returns:
+            The reason for stopping the trial, or an empty text.
         """

@@ -2,17 +2,18 @@
 
 After Domhan, Springenberg and Hutter, "Speeding Up Automatic Hyperparameter Optimization of Deep
 Neural Networks by Extrapolation of Learning Curves", IJCAI 2015: several families of rising curves
-are fitted to the reports, and what they say of the last step is averaged. The trial is stopped if
+are fitted to the reports, and their predictions for the last step are averaged. The trial is
+stopped if
 
     prediction + spread <= best - (1 - threshold) * |best|
 
 where `best` is the best result of a completed trial; for positive scores that are maximised the
-right side is threshold * best. Until a trial has completed, nothing is stopped.
+right side is threshold * best. No trial is stopped before one has completed.
 
-All families have the form y = c - a g(x; t), a >= 0. For given shape t the best c and a have a
-closed form, so that the shapes are tried on a grid, all at once, instead of being searched for: a
-decision costs a few milliseconds, always the same arithmetic, and cannot fail to converge. Curves
-are weighted by their likelihood under noise of unknown size, SSE^(-(n - 2) / 2).
+All families have the form y = c - a g(x; t), a >= 0. For a given shape t the best c and a have a
+closed form, so all shapes of a grid are evaluated at once instead of searching for the best: a
+decision takes a few milliseconds, is deterministic and cannot fail to converge. Curves are
+weighted by their likelihood under noise of unknown size, SSE^(-(n - 2) / 2).
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from .base import OPTIMIZE_MODE, Assessor
 
 Array = NDArray[np.float64]
 _LEAST_REPORTS = 4
-_MOST_REPORTS = 200  # of a curve; beyond it equally many are left out everywhere
+_MOST_REPORTS = 200  # of a curve; a longer one is thinned out evenly
 _GRID = 24
 _HUGE = sys.float_info.max
-_FLOOR = 0.03  # of the range counts as noise: no family is exact, however smooth a curve is
+_FLOOR = 0.03  # least noise, as a share of the range: no family fits even a smooth curve exactly
 
 
 class Curvefitting(Assessor):
@@ -44,11 +45,11 @@ class Curvefitting(Assessor):
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
         "epoch_num": Option(
-            0, "steps of a whole training; 0: as many as the longest completed trial", 0, 10**9
+            0, "steps of a full training; 0: as many as the longest completed trial", 0, 10**9
         ),
-        "start_step": Option(6, "reports before which no trial is stopped", 0, 10**9),
+        "start_step": Option(6, "reports before a trial may be stopped", 0, 10**9),
         "threshold": Option(0.95, "share of the best result that must be in reach", 0.0, 1.0),
-        "gap": Option(1, "judge every so many reports", 1, 10**9),
+        "gap": Option(1, "reports between two decisions", 1, 10**9),
     }
 
     def assess(self, curve: Curve, curves: Curves) -> str:
@@ -60,16 +61,20 @@ class Curvefitting(Assessor):
             return ""
         mean, spread = extrapolate(np.array(curve.positions), np.array(curve.merits), end)
         bar = curves.best - (1.0 - self.options["threshold"]) * abs(curves.best)
-        return f"it would end below the best at step {end}" if mean + spread <= bar else ""
+        return f"expected to end below the best at step {end}" if mean + spread <= bar else ""
 
 
 def extrapolate(x: Array, y: Array, end: float) -> tuple[float, float]:
-    """What a learning curve comes to: (mean, spread), both finite.
+    """Predict the merit of a learning curve at a later position.
 
     Args:
-        x: positions, `(n,)`, growing, at least 1; n >= 3.
-        y: merits, `(n,)`, finite.
+        x: increasing positions `(n,)`, at least 1; n >= 3.
+        y: merits `(n,)`, finite.
         end: the position to predict for.
+
+    Returns:
+        (mean, spread) of the prediction. The spread is infinite if the merits lie too far apart
+        for arithmetic.
     """
     thin = -(-len(x) // _MOST_REPORTS)
     x, y = x[::-thin][::-1].astype(float), y[::-thin][::-1]
@@ -91,13 +96,16 @@ def extrapolate(x: Array, y: Array, end: float) -> tuple[float, float]:
     weights /= weights.sum()
     mean = float(weights @ predicted)
     variance = float(weights @ ((predicted - mean) ** 2 + sse / freedom))
-    # Before the range is put back: what leaves the numbers that there are stops nobody.
+    # Scaled back with limits: a prediction beyond the floats must not stop a trial.
     spread = scale * float(np.sqrt(variance))
     return min(max(low + scale * mean, -_HUGE), _HUGE), min(spread, _HUGE)
 
 
 def _shapes(x: Array) -> Array:
-    """g of every family and shape at positions `(m,)` as shares of the end; `(shapes, m)`."""
+    """Return g for every family and shape, `(shapes, m)`.
+
+    `x` `(m,)` holds positions as shares of the end.
+    """
     shapes: list[Array] = [-x, -np.log(x)]  # linear, log-linear
     rates = np.geomspace(0.3, 100.0, _GRID)
     for shift in (0.0, 0.1):

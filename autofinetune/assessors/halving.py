@@ -1,11 +1,12 @@
-"""ASHA: asynchronous successive halving; at each rung only the best 1/eta of a bracket go on.
+"""ASHA: asynchronous successive halving; at each rung only the best 1/eta of a bracket continue.
 
 Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, algorithm 2, in the
-form that stops instead of pausing: rung k lies at min_steps * eta^k, and a trial that comes to it
-goes on if it is among the best max(1, floor(n / eta)) of the n trials that have come there.
+variant that stops trials instead of pausing them: rung k lies at min_steps * eta^k, and a trial
+that reaches it continues if it is among the best max(1, floor(n / eta)) of the n trials that have
+reached it.
 
-Where the first rung lies decides: what a trial is worth must show by then. Unless it is given it
-is put at a twelfth of a whole training, whose length is that of the longest completed trial.
+The position of the first rung matters most, as good trials must stand out by then. By default it
+is a twelfth of a full training, whose length is that of the longest completed trial.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .base import OPTIMIZE_MODE, Assessor
 ETA = ("reduction_factor",)
 MIN_STEPS = ("min_resource", "min_iter", "grace_period", "r")
 MAX_STEPS = ("max_resource", "max_iter", "max_t", "R")
-_SHARE = 12  # of a whole training lies before the first rung
+_SHARE = 12  # the first rung lies at a full training divided by this
 _MOST_RUNGS = 100
 
 
@@ -36,7 +37,7 @@ class ASHA(Assessor):
             0, "steps up to the first rung; 0: a twelfth of max_steps", 0, 10**9, also=MIN_STEPS
         ),
         "max_steps": Option(
-            0, "steps of a whole training; 0: as many as the longest completed trial",
+            0, "steps of a full training; 0: as many as the longest completed trial",
             0, 10**9, also=MAX_STEPS,
         ),
         "eta": Option(3.0, "the best 1/eta of the trials pass a rung", 1.1, 1e6, also=ETA),
@@ -62,11 +63,11 @@ class ASHA(Assessor):
         return curve.first_from(rung) >= heapq.nlargest(going_on, there)[-1]
 
     def bracket(self, trial: int) -> int:
-        """Trials are compared within a bracket."""
+        """Return the bracket of a trial; trials are compared only within one."""
         return 0
 
     def rungs(self, trial: int, curves: Curves) -> Iterator[int]:
-        """The positions at which a trial is judged, in order."""
+        """Return the positions at which a trial is judged, in order."""
         whole = self.options["max_steps"] or curves.furthest
         first = self.options["min_steps"] or max(1, whole // _SHARE)
         if whole:
@@ -76,12 +77,12 @@ class ASHA(Assessor):
 
 
 def geometric(first: float, eta: float, end: float) -> Iterator[int]:
-    """floor(first * eta^k) for k = 0, 1, ... below `end`, each number once."""
+    """Yield floor(first * eta^k) for k = 0, 1, ... below `end`, each number once."""
     last = 0
     for k in range(_MOST_RUNGS):
         rung = math.floor(first * eta**k + 1e-9)
         if rung >= end:
             return
-        if rung > last:  # a floor of 0, or the same as before, is none
+        if rung > last:  # 0 and repeats are left out
             last = rung
             yield rung

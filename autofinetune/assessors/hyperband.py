@@ -1,11 +1,12 @@
-"""Hyperband: successive halving in several brackets, the first eager, the last patient.
+"""Hyperband: successive halving in several brackets; the first stops early, the last late.
 
 Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 2018: of
 S + 1 brackets, S = floor(log_eta(max_steps / min_steps)), bracket s has its first rung at
 max_steps * eta^-s and gets ceil((S + 1) / (s + 1) * eta^s) trials in turn, from s = S down to 0.
-Nobody waits for a bracket to fill: inside each one trials are judged as by ASHA.
+Brackets need not fill up: within each one, trials are judged as by ASHA.
 
-With `s` there is one bracket of that many rungs, at floor(max_steps / eta^k) for k = s, ..., 1.
+If `s` is given, there is one bracket of that many rungs, at floor(max_steps / eta^k) for
+k = s, ..., 1.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from .halving import ASHA, ETA, MAX_STEPS, MIN_STEPS, geometric
 
 
 class Hyperband(ASHA):
-    """Asynchronous Hyperband: brackets of successive halving by turns."""
+    """Asynchronous Hyperband: trials go to brackets of successive halving in turn."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
-        "min_steps": Option(1, "steps up to the first rung of all", 1, 10**9, also=MIN_STEPS),
-        "max_steps": Option(81, "steps of a whole training", 1, 10**9, also=MAX_STEPS),
+        "min_steps": Option(1, "steps up to the very first rung", 1, 10**9, also=MIN_STEPS),
+        "max_steps": Option(81, "steps of a full training", 1, 10**9, also=MAX_STEPS),
         "eta": Option(3.0, "the best 1/eta of the trials pass a rung", 1.1, 1e6, also=ETA),
-        "s": Option(0, "rungs of the only bracket; 0: all brackets by turns", 0, 100),
+        "s": Option(0, "rungs of the only bracket; 0: all brackets in turn", 0, 100),
     }
 
     def __init__(self, direction: str, options: Mapping[str, object] | None = None) -> None:
@@ -44,7 +45,7 @@ class Hyperband(ASHA):
         ]
 
     def bracket(self, trial: int) -> int:
-        """How many rungs the bracket of this trial has."""
+        """Return how many rungs the bracket of this trial has, which identifies it."""
         s: int = self.options["s"]
         return s or self._turns[trial % len(self._turns)]
 

@@ -1,13 +1,13 @@
 """Medianstop: stops a trial whose best report is worse than the median of the running averages.
 
 The median stopping rule of Golovin et al., "Google Vizier: A Service for Black-Box Optimization",
-KDD 2017, section 3.2.2: at a step, the best that the trial has reported is held against the median
-over the other trials of the mean of their reports up to that step. The median of an even number is
-the worse one of the two in the middle.
+KDD 2017, section 3.2.2: at each step, the best report of the trial is compared with the median of
+other trials' mean reports up to that step. The median of an even number of values is the worse of
+the two in the middle.
 
-Other trials are all that have ended and reached the step, stopped ones included: of survivors
-alone the bar would rise and rise. A first few of them are waited for. Steps are those that were
-reported, so that trials that report at different intervals are compared at the same place.
+The other trials are the completed ones that reached the step; with `among=ended` also the stopped
+ones. No trial is stopped before `min_completed` trials have completed. Steps are those that were
+reported, so trials that report at different intervals are compared at the same step.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Medianstop(Assessor):
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
-        "start_step": Option(0, "reports before which no trial is stopped", 0, 10**9),
+        "start_step": Option(0, "reports before a trial may be stopped", 0, 10**9),
         "among": Option(
             "completed",
-            "with which trials it is compared: those, or all that have ended",
+            "the trials to compare with: ended includes stopped ones",
             words=("completed", "ended"),
         ),
         "quantile": Option(0.5, "share of them that a trial has to beat", 0.0, 1.0),
-        "min_completed": Option(5, "completed trials before which none is stopped", 1, 10**9),
+        "min_completed": Option(5, "completed trials before any may be stopped", 1, 10**9),
     }
 
     def assess(self, curve: Curve, curves: Curves) -> str:

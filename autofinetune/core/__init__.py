@@ -1,1 +1,1 @@
-"""What a run is: events, trials and the state that follows from them. Pure."""
+"""The model of a run: events, trials and the state derived from them. Pure."""

@@ -1,7 +1,7 @@
-"""Learning curves: what trials reported on the way, in merits (higher is better). Pure.
+"""Learning curves: the intermediate reports of trials as merits (higher is better). Pure.
 
-A position is how far a trial is: the step that it reported, counted from 1. Steps that a script
-counts from 0 are moved up by one, and one that does not grow counts as the next.
+A position is how far a trial has come: the step it reported, counted from 1. If a script counts
+from 0, its steps are shifted by one; a step that does not increase counts as the next one.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import statistics
 from collections import deque
 from collections.abc import Iterator
 
-MOST_CURVES = 1000  # ended trials that are compared with; the newest
+MOST_CURVES = 1000  # the newest ended trials, kept for comparison
 
 
 class Curve:
-    """The reports of one trial: `positions` grow strictly, `merits` are as many."""
+    """The reports of one trial: strictly increasing `positions` and as many `merits`."""
 
     def __init__(self, trial: int) -> None:
         self.trial = trial
         self.positions: list[int] = []
         self.merits: list[float] = []
         self.final: float | None = None
-        """The merit of a completed trial, None for others."""
+        """The merit of a completed trial, None for any other."""
         self._shift = 0
         self._sums: list[float] = []
 
@@ -37,25 +37,25 @@ class Curve:
 
     @property
     def position(self) -> int:
-        """Of the last report; 0 without one."""
+        """The position of the last report; 0 without one."""
         return self.positions[-1] if self.positions else 0
 
     def mean_until(self, position: int) -> float:
-        """The mean of all merits up to `position`, which the trial has reached."""
+        """Return the mean of all merits up to `position`, which the trial must have reached."""
         count = max(1, bisect.bisect_right(self.positions, position))
         return self._sums[count - 1] / count
 
     def merit_at(self, position: int) -> float:
-        """The last merit up to `position`, which the trial has reached."""
+        """Return the last merit up to `position`, which the trial must have reached."""
         return self.merits[max(1, bisect.bisect_right(self.positions, position)) - 1]
 
     def first_from(self, position: int) -> float:
-        """The first merit from `position` on, which the trial has reached."""
+        """Return the first merit from `position` on, which the trial must have reached."""
         return self.merits[bisect.bisect_left(self.positions, position)]
 
 
 class Curves:
-    """The curves of the running trials and of the newest ended ones; failed ones are left out."""
+    """The curves of all running and the newest ended trials, excluding failed ones."""
 
     def __init__(self) -> None:
         self.running: dict[int, Curve] = {}
@@ -66,7 +66,7 @@ class Curves:
         """The last position of the longest completed trial."""
 
     def begin(self, trial: int) -> Curve:
-        """An attempt begins: what an earlier one of the trial reported is forgotten."""
+        """Begin an attempt, discarding the reports of earlier attempts of the trial."""
         self.running[trial] = curve = Curve(trial)
         return curve
 
@@ -78,23 +78,24 @@ class Curves:
         self.furthest = max(self.furthest, curve.position)
 
     def stop(self, trial: int) -> None:
-        """The trial was stopped: its curve counts as far as it goes."""
+        """Keep the curve of a stopped trial as far as it goes."""
         self.ended.append(self.running.pop(trial))
 
     def fail(self, trial: int) -> None:
         self.running.pop(trial, None)
 
     def reaching(self, position: int) -> Iterator[Curve]:
-        """All curves that go as far as `position`."""
+        """Yield all curves that reach `position`."""
         for curve in (*self.ended, *self.running.values()):
             if curve.position >= position:
                 yield curve
 
     def expected(self, curve: Curve) -> float:
-        """The merit to which a trial with reports would have come, had it gone on.
+        """Estimate the final merit of a trial with reports, had it continued.
 
-        Its last merit plus the median of what completed trials gained from that position on; while
-        none has completed, of what all those that went further gained so far.
+        Returns:
+            Its last merit plus the median gain of completed trials from that position on. While
+            no trial has completed, the gains so far of all trials that went further are used.
         """
         position = curve.position
         others = [other for other in self.reaching(position) if other is not curve]

@@ -6,11 +6,11 @@ from enum import Enum
 
 
 class Direction(str, Enum):
-    """What a better score is. `merit` is the one place where it is turned."""
+    """Which scores are better. Only `merit` changes the sign of a score."""
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
 
     def merit(self, score: float) -> float:
-        """The score as everything inside compares it: higher is better."""
+        """Return the score as it is compared internally: higher is better."""
         return score if self is Direction.MAXIMIZE else -score

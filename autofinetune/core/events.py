@@ -1,7 +1,7 @@
-"""Everything that happens in a run, as immutable facts in the order in which they happened.
+"""The events of a run: immutable facts in the order in which they happened.
 
-`at` is the wall clock in seconds since 1970 (UTC) and only for people to read: order comes from
-the position in the journal.
+`at` is the wall clock in seconds since 1970 (UTC), for display only: the order is the position in
+the journal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunCreated:
-    """The first event: the run exactly as configured; `where` as in `paths.RunPaths.where`."""
+    """The first event: the configuration of the run; `where` is as in `paths.RunPaths.where`."""
 
     at: float
     run: str
@@ -31,9 +31,9 @@ class RunCreated:
 
 @dataclass(frozen=True)
 class RunResumed:
-    """A tuner took the run up again, in another directory perhaps.
+    """A tuner resumed the run, possibly in another directory.
 
-    Where that one is a copy, the run in it has a name of its own from here on.
+    If that directory is a copy, `run` is the new name of the run in it.
     """
 
     at: float
@@ -57,7 +57,7 @@ class TrialCreated:
 
 @dataclass(frozen=True)
 class AttemptPlanned:
-    """The attempt is about to be submitted; a restart submits it again under the same name."""
+    """The attempt is about to be submitted; a restart submits it under the same name."""
 
     at: float
     trial: int
@@ -67,7 +67,7 @@ class AttemptPlanned:
 
 @dataclass(frozen=True)
 class AttemptSubmitted:
-    """The executor took the attempt and knows it by `handle` (plain JSON)."""
+    """The executor accepted the attempt and identifies it by `handle` (plain JSON)."""
 
     at: float
     trial: int
@@ -89,7 +89,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class StopRequested:
-    """The attempt was asked to end; whatever it still does, its trial ends as STOPPED."""
+    """The attempt was asked to stop; its trial ends as STOPPED whatever the attempt still does."""
 
     at: float
     trial: int
@@ -99,7 +99,7 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class AttemptLost:
-    """The attempt does not count; the trial goes back to the queue."""
+    """The attempt does not count; the trial returns to the queue."""
 
     at: float
     trial: int
@@ -109,10 +109,10 @@ class AttemptLost:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """The trial is over. `status` is COMPLETED, FAILED or STOPPED; a failed one has no score.
+    """The trial ended. `status` is COMPLETED, FAILED or STOPPED; a failed trial has no score.
 
-    The `score` of a stopped trial is the last one on the way, and `estimate` what it would have
-    come to, which is what the strategy is told.
+    The `score` of a stopped trial is its last intermediate one; `estimate` is its expected final
+    score, which the strategy learns from.
     """
 
     at: float
@@ -128,7 +128,7 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class SlotQuarantined:
-    """No trial is started on this slot any more in this life of the run."""
+    """No more trials start on this slot until the run is resumed."""
 
     at: float
     slot: str
@@ -137,9 +137,9 @@ class SlotQuarantined:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run is over: `reason` is one of `run_state.REASONS`, or `error:` and a sentence.
+    """The run ended: `reason` is one of `run_state.REASONS`, or `error:` and a sentence.
 
-    It may be resumed.
+    The run may be resumed.
     """
 
     at: float
@@ -179,13 +179,13 @@ KINDS: Mapping[str, type[Event]] = {
 
 
 def encode_event(event: Event) -> tuple[str, str]:
-    """(kind, JSON body) for the journal."""
+    """Return (kind, JSON body) for the journal."""
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     return type(event).__name__, json.dumps(fields, allow_nan=False)
 
 
 def decode_event(kind: str, body: str) -> Event:
-    """The inverse of `encode_event`.
+    """Return the event that `encode_event` encoded.
 
     Raises:
         ValueError: the kind is unknown, or the body is not what `encode_event` writes.
@@ -197,20 +197,20 @@ def decode_event(kind: str, body: str) -> Event:
     except (TypeError, RecursionError) as error:
         raise ValueError(f"event {kind}: {error}") from None
     if not isinstance(fields, dict):
-        raise ValueError(f"event {kind} is no object")
+        raise ValueError(f"event {kind} is not an object")
     return KINDS[kind](**decode_fields(kind, fields))
 
 
 def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an event as they were encoded, each of its type and within its range.
+    """Return the encoded fields of an event, checked for type and range.
 
     Raises:
-        ValueError: one is missing, unknown or something else.
+        ValueError: a field is missing, unknown, or of the wrong type or range.
     """
     known = {one.name: one for one in dataclasses.fields(KINDS[kind])}
     wrong = next((name for name in fields if name not in known), None)
     if wrong is not None:
-        raise ValueError(f"event {kind} has no {wrong!r:.60}")
+        raise ValueError(f"event {kind} has no field {wrong!r:.60}")
     decoded: dict[str, Any] = {}
     for name, one in known.items():
         if name in fields:
@@ -220,5 +220,5 @@ def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
             except ValueError as error:
                 raise ValueError(f"event {kind}: {name} {error}") from None
         elif one.default is MISSING and one.default_factory is MISSING:
-            raise ValueError(f"event {kind} has no {name}")
+            raise ValueError(f"event {kind} lacks the field {name}")
     return decoded

@@ -1,4 +1,4 @@
-"""Readers for the fields of records that others may have written: types, ranges, lengths."""
+"""Readers for fields of untrusted records: they check types, ranges and lengths."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ Reader = Callable[[Any], Any]
 
 
 def number(value: object) -> float:
-    """A finite number."""
+    """Read a finite number."""
     if (
         not isinstance(value, (int, float))
         or isinstance(value, bool)
         or not -_LARGEST <= value <= _LARGEST
     ):
-        raise ValueError("is no finite number")
+        raise ValueError("is not a finite number")
     return value
 
 
 def whole(value: object) -> int:
-    """A whole number of at most 53 bits."""
+    """Read a whole number of at most 53 bits."""
     if type(value) is not int or abs(value) > _MOST:
-        raise ValueError("is no whole number")
+        raise ValueError("is not a whole number of at most 53 bits")
     return value
 
 
 def count(value: object) -> int:
-    """A whole number from 0."""
+    """Read a whole number >= 0."""
     if whole(value) < 0:
         raise ValueError("is below 0")
     return whole(value)
 
 
 def small(value: object) -> int:
-    """A number of which there are at most ten million."""
+    """Read a whole number from 0 to ten million."""
     if count(value) > _MOST_OF_ANYTHING:
         raise ValueError("is too large")
     return count(value)
@@ -59,40 +59,40 @@ def flag(value: object) -> bool:
 
 
 def text(value: object) -> str:
-    """A text that is shown in one line."""
+    """Read a text, escaped so that it can be shown in one line."""
     return visible(exact_text(value))
 
 
 def exact_text(value: object) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise ValueError("is no text, or one that is too long")
+        raise ValueError("is not a text, or too long")
     return value
 
 
 def name(value: object) -> str:
-    """A name that can be a part of a path or of a mark."""
+    """Read a name that is safe as a part of a path or of a process mark."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError("is no name of letters, digits, dots and dashes")
+        raise ValueError("is not a name of letters, digits, dots, dashes and underscores")
     return value
 
 
 def mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("is no object")
+        raise ValueError("is not an object")
     return value
 
 
 def numbers(value: object) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) > _MOST_VALUES:
-        raise ValueError("is no list of numbers")
+        raise ValueError("is not a list of numbers")
     return tuple(map(number, value))
 
 
 def params(value: object) -> Mapping[str, Any]:
-    """Names and values of hyperparameters; the names can be shown."""
+    """Read names and values of hyperparameters; the names must be printable."""
     found = mapping(value)
     if len(found) > _MOST_VALUES or any(visible(key) != key for key in found):
-        raise ValueError("has names of no hyperparameters")
+        raise ValueError("has too many names, or names that hyperparameters cannot have")
     return {key: _value(one) for key, one in found.items()}
 
 
@@ -104,16 +104,16 @@ def _value(value: object) -> object:
 
 def status(value: object) -> str:
     if value not in _STATUSES:
-        raise ValueError(f"is none of {', '.join(_STATUSES)}")
+        raise ValueError(f"is not one of {', '.join(_STATUSES)}")
     return str(value)
 
 
 def optional(reader: Reader) -> Reader:
-    """What `reader` reads, or None."""
+    """Return a reader that accepts None as well as what `reader` accepts."""
     return lambda value: None if value is None else reader(value)
 
 
-# By field, or by kind and field.
+# Keyed by field, or by kind and field.
 READERS: Mapping[str, Reader] = {
     "at": number, "run": name, "version": text, "config": mapping, "where": mapping,
     "trial": small, "round": small, "member": small, "attempt": small,

@@ -1,4 +1,4 @@
-"""Which trials led to a model, and from how many beginnings the population descends. Pure."""
+"""The lineage of models: the trials that led to one, and the ancestors of a population. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autofinetune.space import Value
 
 
 def chain_of(state: State, trial: Trial) -> list[Trial]:
-    """From the trial that began from scratch to `trial`, each continued by the next one."""
+    """Return the chain of trials that led to `trial`, from the one that began from scratch."""
     found = [trial]
     while found[-1].parent is not None:
         found.append(state.trials[found[-1].parent])
@@ -18,7 +18,7 @@ def chain_of(state: State, trial: Trial) -> list[Trial]:
 
 
 def changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str, Value | None]:
-    """The hyperparameters that differ, with their new values; None for one that is gone."""
+    """Return the hyperparameters that differ with their new values, None for a removed one."""
     names = list({**after, **before})
 
     def is_same(name: str) -> bool:
@@ -30,7 +30,11 @@ def changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str
 
 
 def ancestors(state: State) -> Counter[int]:
-    """The trials from scratch from which the members' newest completed trials descend."""
+    """Count the members by the from-scratch trial that their newest completed trial descends from.
+
+    Returns:
+        The number of members for each such trial.
+    """
     newest: dict[int, Trial] = {}
     for trial in state.trials.values():
         if trial.status is Status.COMPLETED:
@@ -43,6 +47,6 @@ def _round(trial: Trial) -> int:
 
 
 def effective_number(shares: Counter[int]) -> float:
-    """How many equally frequent ones would be as varied: (sum n)^2 / sum n^2 (inverse Simpson)."""
+    """Return the effective number of ancestors, (sum n)^2 / sum n^2 (inverse Simpson index)."""
     total = sum(shares.values())
     return total**2 / sum(count**2 for count in shares.values()) if total else 0.0

@@ -1,4 +1,4 @@
-"""What has become of a run as a whole, told from its events."""
+"""The state of a run as a whole, and the reasons why it ended."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from enum import Enum
 
 
 class RunState(str, Enum):
-    """Where a run is in its life; every one but DONE can be resumed."""
+    """The state of a run; it can be resumed in every state but DONE."""
 
-    PENDING = "PENDING"  # no trial was started yet
+    PENDING = "PENDING"  # no trial has started yet
     RUNNING = "RUNNING"
-    TIMEOUT = "TIMEOUT"  # its time is over, and some trials were not run
-    DONE = "DONE"  # all trials are over, however they ended, or the space is used up
+    TIMEOUT = "TIMEOUT"  # the time limit was reached before all trials were run
+    DONE = "DONE"  # all trials ended, however they ended, or the space is used up
     ERROR = "ERROR"
     STOPPED = "STOPPED"  # by the user
 
 
 DONE, EXHAUSTED, TARGET = "done", "exhausted", "target"
 TIMEOUT = "timeout"
-INTERRUPTED = "interrupted"  # by the user; also of an attempt, which may end with its tuner
-BROKEN = "broken"  # it failed too often
+INTERRUPTED = "interrupted"  # by the user; also the reason of an attempt that ended with its tuner
+BROKEN = "broken"  # too many failures
 NO_SLOT = "no_slot"  # every slot is quarantined
 ERROR = "error"  # followed by a colon and a sentence
 
 REASONS: Mapping[str, tuple[RunState, str]] = {
-    DONE: (RunState.DONE, "all trials are over"),
+    DONE: (RunState.DONE, "all trials ended"),
     EXHAUSTED: (RunState.DONE, "every configuration of the search space was tried"),
-    TARGET: (RunState.DONE, "a score is as good as --target_score"),
-    TIMEOUT: (RunState.TIMEOUT, "the time of --max_seconds is over"),
+    TARGET: (RunState.DONE, "a score reached --target_score"),
+    TIMEOUT: (RunState.TIMEOUT, "the time limit of --max_seconds was reached"),
     INTERRUPTED: (RunState.STOPPED, "stopped by the user"),
-    BROKEN: (RunState.ERROR, "too many trials failed at once"),
-    NO_SLOT: (RunState.ERROR, "no slot is left that can be used"),
+    BROKEN: (RunState.ERROR, "too many trials in a row failed soon after starting"),
+    NO_SLOT: (RunState.ERROR, "no usable slot is left"),
 }
 
 
 def run_state(end_reason: str | None, *, has_begun: bool) -> tuple[RunState, str]:
-    """The state of a run and a reason for people.
+    """Return the state of a run and a readable reason.
 
     Args:
-        end_reason: of the event RunEnded, None without one in this life of the run.
+        end_reason: that of the event RunEnded; None if the run has not ended since it was created
+            or last resumed.
         has_begun: whether an attempt was planned.
     """
     if end_reason is None:

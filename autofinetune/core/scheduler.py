@@ -1,7 +1,7 @@
-"""What to do next, as a pure function: equal arguments, equal actions.
+"""The next actions of a run, as a pure function: equal arguments give equal actions.
 
-There is no barrier here. A strategy that needs the results of a round first says so by an empty
-`ask`, which the caller passes on as `can_ask=False`.
+Nothing here waits for the end of a round. A strategy that needs the results of a round first
+returns nothing from `ask`, which the caller passes on as `can_ask=False`.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def plan(
     exhausted: bool,
     stopping: str | None,
 ) -> list[Action]:
-    """The actions that are due now; an empty list means to wait for something to happen.
+    """Return the actions that are due now; an empty list means to wait for an event.
 
     Args:
-        state: everything that happened so far.
+        state: the state of the run so far.
         free_slots: names of usable slots without a trial, in the order in which to use them.
-        max_trials: the budget.
-        can_ask: the strategy has not said that it waits for results.
-        exhausted: the strategy said that the space is used up.
-        stopping: why no new trial is to be started, or None.
+        max_trials: the total number of trials.
+        can_ask: whether the strategy can give candidates without further results.
+        exhausted: whether the strategy reported that the space is used up.
+        stopping: the reason for starting no further trials, or None.
     """
     if stopping:
         return [] if state.running else [Finish(stopping)]
@@ -72,20 +72,20 @@ def plan(
 
 
 def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
-    """Each trial on the first free slot, but not on a device where it failed before."""
+    """Yield a launch of each trial on the first free slot, avoiding the device where it failed."""
     for trial in queue:
         avoided = device_of(state.trials[trial].avoid)
         usable = [slot for slot in free if device_of(slot) != avoided]
         if not usable and not state.running:
-            usable = list(free)  # no other slot will ever come
+            usable = list(free)  # no other slot will become free
         if usable:
             free.remove(usable[0])
             yield Launch(trial, usable[0])
 
 
 def idle_slots_per_round(popsize: int, slots: int) -> int:
-    """How many slots have nothing to do while the last candidates of a round are trained.
+    """Return how many slots are idle while the last candidates of a round are trained.
 
-    Six candidates on four slots leave two idle, six on three none.
+    Six candidates on four slots leave two idle; six on three leave none.
     """
     return -popsize % slots

@@ -1,4 +1,4 @@
-"""The state of a run: what you get by folding its events. Pure: no file, clock or process."""
+"""The state of a run, folded from its events. Pure: no files, clocks or processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from autofinetune.errors import EnvironmentProblem
 __all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial", "device_of"]
 
 
-# Which statuses each event may meet; anything else is our own bug or a damaged journal.
+# The statuses in which each event may occur; anything else is a bug or a damaged journal.
 TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
     AttemptPlanned: frozenset({Status.QUEUED}),
     AttemptSubmitted: frozenset({Status.RUNNING}),
@@ -46,22 +46,22 @@ class ImpossibleEvent(EnvironmentProblem, ValueError):
     def __init__(self, message: str) -> None:
         super().__init__(
             f"the journal run.db cannot be read: {message}",
-            "run.db was changed by something else; bring back a copy of it",
+            "run.db was changed by another program; restore a copy of it",
         )
 
 
 def device_of(slot: str) -> str:
-    """What slots have in common: `0` of `0.1` and `0.2`, the places of two trials on one card."""
+    """Return the device of a slot: `0` for `0.1` and `0.2`, two trials on one card."""
     return slot.partition(".")[0]
 
 
 class State:
-    """All trials of a run and what is counted over them; an event costs next to nothing."""
+    """All trials of a run, with counts that are updated at little cost by each event."""
 
     def __init__(self, direction: Direction = Direction.MAXIMIZE) -> None:
         self.direction = direction
         self.run = ""
-        self.where: Mapping[str, Any] = {}  # it was when it began or was resumed last
+        self.where: Mapping[str, Any] = {}  # where it was last created or resumed
         self.config: Mapping[str, Any] = {}
         self.created_at: float | None = None
         self.end_reason: str | None = None
@@ -71,70 +71,71 @@ class State:
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.ended_by_round: dict[int, int] = {}
         self._rounds: dict[int, list[int]] = {}  # trials in order of creation
-        self._models: dict[int, int] = {}  # how many completed trials of a round saved one
+        self._models: dict[int, int] = {}  # by round: completed trials that saved a model
         self._order: list[int] = []  # completed trials, see `ranked`
         self._repeats = 1
         self.best: Trial | None = None
         self.busy_seconds = 0.0
-        self.fast_failures = 0  # in a row, over all slots
-        self.slot_failures: dict[str, int] = {}  # fast ones in a row, by slot
-        self.good_slots: set[str] = set()  # where a trial has completed
+        self.fast_failures = 0  # in a row, on all slots together
+        self.slot_failures: dict[str, int] = {}  # fast failures in a row, by slot
+        self.good_slots: set[str] = set()  # slots on which a trial has completed or was stopped
         self.quarantined: dict[str, str] = {}  # slot to reason
-        self.active_seconds = 0.0  # in which a tuner was at work
+        self.active_seconds = 0.0  # the time during which a tuner was running
         self._last_at = math.inf
 
     @property
     def ended(self) -> int:
-        """How many trials are over."""
+        """The number of ended trials."""
         return sum(count for status, count in self.counts.items() if status.is_final)
 
     def merit(self, trial: Trial) -> float:
-        """How good a trial with a score is; higher is better."""
+        """Return the merit of a trial with a score; higher is better."""
         assert trial.score is not None
         return self.direction.merit(trial.score)
 
     def told(self, trial: Trial) -> float | None:
-        """What a strategy learns of a trial that is over: a merit, None for a failed one."""
+        """Return the merit that a strategy learns for an ended trial, None for a failed one."""
         score = trial.estimate if trial.status is Status.STOPPED else trial.score
         return None if score is None else self.direction.merit(score)
 
     def ranked(self) -> Iterator[Trial]:
-        """The completed trials, best first; equal scores in order of creation.
+        """Return the completed trials, best first; equal scores in order of creation.
 
-        With repeats they are ordered by the mean of their configuration once all of it is done.
+        With repeats, trials appear once all trials of their configuration have ended, ordered by
+        the mean of the configuration.
         """
         return map(self.trials.__getitem__, self._order)
 
     def in_round(self, round_: int) -> list[Trial]:
-        """The trials of one round in order of creation."""
+        """Return the trials of one round in order of creation."""
         return [self.trials[trial] for trial in self._rounds.get(round_, ())]
 
     def created_in(self, round_: int) -> int:
-        """How many trials one round has so far."""
+        """Return how many trials one round has so far."""
         return len(self._rounds.get(round_, ()))
 
     def is_settled(self, number: int) -> bool:
-        """Whether all trials of its configuration are over, so that its rank will not change."""
+        """Return whether all trials of its configuration ended, so that its rank is final."""
         over = sum(trial.status.is_final for trial in self._together(number))
         return over == self._repeats
 
     def by_round(self) -> Iterator[Trial]:
-        """All trials, round by round."""
+        """Return all trials, round by round."""
         return (trial for round_ in sorted(self._rounds) for trial in self.in_round(round_))
 
     def models_before(self, round_: int) -> int:
-        """How many completed trials of earlier rounds saved a model."""
+        """Return how many completed trials of earlier rounds saved a model."""
         return sum(count for r, count in self._models.items() if r < round_)
 
     def apply(self, event: Event) -> None:
-        """Fold one event.
+        """Update the state by one event.
 
         Raises:
-            ImpossibleEvent: it cannot follow the events before it.
+            ImpossibleEvent: the event cannot follow the earlier ones.
         """
         handler = _HANDLERS[type(event)]
         handler(self, event)
-        if not isinstance(event, RunResumed):  # before that nobody was at work
+        if not isinstance(event, RunResumed):  # no tuner was running before it
             self.active_seconds += max(0.0, event.at - self._last_at)
         self._last_at = event.at
 
@@ -142,7 +143,7 @@ class State:
         for event in events:
             self.apply(event)
 
-    # --- one handler an event -------------------------------------------------------------------
+    # --- one handler per event ------------------------------------------------------------------
 
     def _run_created(self, event: RunCreated) -> None:
         if self.run:
@@ -154,7 +155,7 @@ class State:
             raise ImpossibleEvent(f"repeats is {self._repeats!r:.60}")
 
     def _run_resumed(self, event: RunResumed) -> None:
-        """A new life: what was broken may have been mended meanwhile."""
+        """Reset all failures, as their causes may have been fixed meanwhile."""
         self.run = event.run or self.run
         self.where = event.where or self.where
         self.end_reason = None
@@ -172,7 +173,7 @@ class State:
         if event.trial in self.trials:
             raise ImpossibleEvent(f"trial {event.trial} was created twice")
         if event.parent is not None and event.parent not in self.trials:
-            raise ImpossibleEvent(f"trial {event.trial} continues trial {event.parent}")
+            raise ImpossibleEvent(f"trial {event.trial} continues unknown trial {event.parent}")
         self.trials.put(Trial(event.trial, event.round, event.member, event.params, event.parent))
         self._rounds.setdefault(event.round, []).append(event.trial)
         self.queued.add(event.trial)
@@ -234,7 +235,7 @@ class State:
         self._rank(ended)
 
     def _rank(self, ended: Trial) -> None:
-        """Put the trials of a configuration in order when the last of them is over."""
+        """Add the trials of a configuration to the ranking once the last of them ended."""
         over = [trial for trial in self._together(ended.id) if trial.status.is_final]
         done = [trial for trial in over if trial.status is Status.COMPLETED]
         if len(over) < self._repeats or not done:
@@ -244,13 +245,13 @@ class State:
         self.best = self.trials[self._order[0]]
 
     def _place(self, number: int) -> tuple[float, float, int]:
-        """By what completed trials are ordered: mean of the configuration, own merit, number."""
+        """Return the sort key of a completed trial: mean of its configuration, merit, number."""
         done = [t for t in self._together(number) if t.status is Status.COMPLETED]
         mean = sum(map(self.merit, done)) / len(done)
         return -mean, -self.merit(self.trials[number]), number
 
     def _together(self, number: int) -> list[Trial]:
-        """The trials of one configuration, as far as they are created."""
+        """Return the trials of one configuration that were created so far."""
         first = number - number % self._repeats
         numbers = range(first, first + self._repeats)
         return [self.trials[number] for number in numbers if number in self.trials]
@@ -294,7 +295,7 @@ class State:
         return changed
 
 
-SUSPECT_SLOT = "suspect_slot"  # a failure that may be the device's: it is tried on another one
+SUSPECT_SLOT = "suspect_slot"  # the device may have failed, so the trial is retried on another
 FAST_FAILURE_S = 10.0
 _MOST_REPEATS = 1_000_000
 

@@ -1,4 +1,4 @@
-"""The trials of a run by number; those that are over are kept packed, for there may be many."""
+"""The trials of a run by number; ended trials are stored packed, as there may be many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Status(str, Enum):
-    """Where a trial is in its life."""
+    """The status of a trial."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -29,9 +29,9 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One execution for one candidate; it may take several attempts.
+    """The training of one candidate; it may take several attempts.
 
-    `handle` is of an attempt that runs, `stop_reason` of one that was asked to end.
+    `handle` belongs to a running attempt, `stop_reason` to one that was asked to stop.
     """
 
     id: int
@@ -62,20 +62,20 @@ _plain = attrgetter(*_PLAIN)
 
 
 class Trials(Mapping[int, Trial]):
-    """Number to trial, in the order of creation.
+    """A mapping from numbers to trials, in the order of creation.
 
-    A trial that is over takes about 250 bytes and is made anew each time it is looked at; as an
-    object it would take three times as many.
+    An ended trial takes about 250 bytes and is unpacked at each access; as an object it would take
+    three times as much memory.
     """
 
     def __init__(self) -> None:
         self._all: dict[int, Trial | bytes] = {}
-        # Configurations of a conditional space differ in their names, but not in many ways.
+        # Configurations of a conditional space have only a few different sets of names.
         self._names: dict[tuple[str, ...], int] = {}
         self._names_by_number: list[tuple[str, ...]] = []
 
     def put(self, trial: Trial) -> None:
-        """Add a trial, or take it instead of the one with its number."""
+        """Add a trial, or replace the one with its number."""
         self._all[trial.id] = self._packed(trial) if trial.status.is_final else trial
 
     def __getitem__(self, number: int) -> Trial:
@@ -97,7 +97,7 @@ class Trials(Mapping[int, Trial]):
         if number == len(self._names_by_number):
             self._names_by_number.append(names)
         values = (number, *trial.params.values())
-        # The bytes stay in this process: marshal must not read those of others.
+        # marshal is unsafe for untrusted data; these bytes never leave this process.
         return marshal.dumps((_plain(trial), trial.status.value, values))
 
     def _unpacked(self, packed: bytes) -> Trial:

@@ -1,4 +1,4 @@
-"""The search space: parameters, the unit cube, and the readers of its file formats."""
+"""The search space: parameters, the unit cube, and readers of file formats."""
 
 from .choices import ChoiceParameter, Constant
 from .formats import load_space, read_space

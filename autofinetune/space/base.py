@@ -1,9 +1,8 @@
-"""One hyperparameter each: what values it has and where they lie in [0, 1].
+"""The base classes of hyperparameters, which map their values to [0, 1].
 
 `decode` and `encode` translate between a value and its coordinate in the unit interval, so that a
-uniform coordinate is a draw from the parameter's distribution. Every discrete value owns a cell of
-the interval; unless something else is said all cells are equally wide, the first and the last one
-included.
+uniform coordinate gives a draw from the parameter's distribution. Every discrete value has a cell
+of the interval; by default all cells, including the first and the last, are equally wide.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ from autofinetune.visible import as_text as as_text
 
 from .distributions import into_unit
 
-_DIGITS = 12  # of a float: more than any training can tell apart, few enough to read
+_DIGITS = 12  # of a float: more than any training can distinguish, few enough to read
 
 Value: TypeAlias = "float | int | str | bool | None"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Active only while the choice `parent` is active and has one of its values `indices`."""
+    """Active only if the choice `parent` is active and has one of the values number `indices`."""
 
     parent: str
     indices: tuple[int, ...]
 
     def fits(self, size: int) -> bool:
-        """Whether a choice of so many values has all that are named, and any is."""
+        """Return whether there are `indices`, all valid for a choice of `size` values."""
         return bool(self.indices) and all(0 <= index < size for index in self.indices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """What it depends on, and where its value stands in what `Space.nest` gives to a trial."""
+    """The condition of a parameter, and the path of its value in the result of `Space.nest`."""
 
     condition: Condition | None = None
     path: tuple[str, ...] = ()
 
 
 class Parameter(_Placed, ABC):
-    """A named hyperparameter with an initial value, which may depend on a choice.
+    """A named hyperparameter with an initial value; it may depend on a choice.
 
-    `path` leads to the value in nested mappings; an empty one means the name.
+    `path` holds the keys of its value in nested mappings; an empty path means the name.
     """
 
     name: str
@@ -56,18 +55,22 @@ class Parameter(_Placed, ABC):
 
     @abstractmethod
     def decode(self, u: float) -> Value:
-        """The value at coordinate `u`; anything outside [0, 1] counts as the nearer end."""
+        """Return the value at coordinate `u`, which is clipped to [0, 1]."""
 
     @abstractmethod
     def encode(self, value: Value) -> float:
-        """The coordinate in [0, 1] of `value`: the middle of its cell where it has one.
+        """Return the coordinate of `value` in [0, 1]: the middle of its cell if it has one.
 
         Raises:
             ValueError: `value` is not one of this parameter's values.
         """
 
     def parse(self, text: str) -> Value:
-        """The value that `as_text` wrote; raises ValueError for text of no value of ours."""
+        """Return the value that `as_text` wrote as `text`.
+
+        Raises:
+            ValueError: `text` is not that of a value of this parameter.
+        """
         number = float(text)
         value = int(number) if self.type_name == "int" and number.is_integer() else number
         self.encode(value)
@@ -75,32 +78,36 @@ class Parameter(_Placed, ABC):
 
     @property
     def size(self) -> int | None:
-        """How many distinct values there are; None for a continuous parameter."""
+        """The number of distinct values; None for a continuous parameter."""
         return None
 
     def values(self) -> list[Value]:
-        """Every value in order; raises ValueError for a continuous parameter."""
+        """Return all values in order.
+
+        Raises:
+            ValueError: the parameter is continuous.
+        """
         raise ValueError(f"{self.name} is continuous")
 
     def neighbours(self, u: float) -> list[float]:
-        """The coordinates of the values beside the one at `u`.
+        """Return the coordinates of the values next to the one at `u`.
 
-        They are one step down and one up, all other choices where there is no order, and none for
-        a continuous parameter. The work does not grow with the number of steps.
+        These are the next lower and the next higher value, all others if the values have no order,
+        and none for a continuous parameter. The time does not grow with the number of steps.
         """
         return []
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
-        """The entry of `param_list` that defines this parameter, but for condition and path."""
+        """Return the entry of `param_list` for this parameter, without condition and path."""
 
     def as_number(self, value: Value) -> float:
-        """The value for a plot: itself, or its place among the choices."""
+        """Return the value for a plot: itself, or its index among the choices."""
         assert isinstance(value, (int, float))
         return float(value)
 
     def given(self, value: Value) -> Any:
-        """What a trial gets for `value` where it is not a word of a command line."""
+        """Return the form of `value` that a trial gets other than on its command line."""
         return value
 
     def _reject(self, value: object) -> ValueError:
@@ -108,23 +115,27 @@ class Parameter(_Placed, ABC):
 
 
 class DiscreteParameter(Parameter):
-    """Its values are numbered from 0; value number i owns the cell from `edge(i)` on."""
+    """A parameter with values numbered from 0; the cell of value i begins at `edge(i)`."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many distinct values there are."""
+        """The number of distinct values."""
 
     @abstractmethod
     def at(self, index: int) -> Value:
-        """Value number `index`, which is at least 0 and below `size`."""
+        """Return value number `index`, which must be at least 0 and below `size`."""
 
     @abstractmethod
     def index(self, value: Value) -> int:
-        """The number of `value`; raises ValueError where it has none."""
+        """Return the number of `value`.
+
+        Raises:
+            ValueError: `value` is not one of this parameter's values.
+        """
 
     def edge(self, index: int) -> float:
-        """Where cell `index` begins and the one before it ends; `edge(size)` is 1."""
+        """Return where cell `index` begins and the one before it ends; `edge(size)` is 1."""
         return index / self.size
 
     def values(self) -> list[Value]:
@@ -135,14 +146,14 @@ class DiscreteParameter(Parameter):
         return [self.middle(index) for index in (here - 1, here + 1) if 0 <= index < self.size]
 
     def cell(self, u: float) -> int:
-        """The number of the cell at coordinate `u`."""
+        """Return the number of the cell at coordinate `u`."""
         return min(int(into_unit(u) * self.size), self.size - 1)
 
     def decode(self, u: float) -> Value:
         return self.at(self.cell(u))
 
     def middle(self, index: int) -> float:
-        """The coordinate that stands for value number `index`."""
+        """Return the coordinate that stands for value number `index`."""
         return (index + 0.5) / self.size
 
     def encode(self, value: Value) -> float:
@@ -150,7 +161,7 @@ class DiscreteParameter(Parameter):
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number that has a place among finite floats; True is none."""
+    """Return whether `value` is a number within the range of finite floats; booleans are not."""
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -159,10 +170,10 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def rounded(number: float) -> float:
-    """A float with as many digits as a value has."""
+    """Round a float to the number of digits that values have."""
     return float(f"{number:.{_DIGITS}g}")
 
 
 def exact(number: float) -> Decimal:
-    """The decimal number that a person means who writes this float."""
+    """Return the decimal number that a user means by this float."""
     return Decimal(repr(float(number)))

@@ -1,4 +1,4 @@
-"""A hyperparameter whose values have no order, and one that has a single value."""
+"""Hyperparameters whose values have no order, and constants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import DiscreteParameter, Value, as_text
 
 
 def label_of(value: Any) -> Value:
-    """How a choice is called: a word or number by itself, anything else by its text."""
+    """Return the label of a choice: a word or number itself, the text of anything else."""
     return value if value is None or isinstance(value, (str, int, float)) else as_text(value)
 
 
@@ -26,11 +26,11 @@ class ChoiceParameter(DiscreteParameter):
 
     Args:
         choices: the values as words or numbers.
-        weights: how likely each one is, with the sum 1; all alike where there are none.
-        written: the choices as they were written, where some are lists, mappings or equal words.
-        kind: `choice`, or for the search of architectures `layer_choice`, which takes one of
-            several layers, or `input_choice`, which takes one of several inputs; None as a last
-            choice that is not among `written` takes none.
+        weights: the probabilities of the choices, with sum 1; if empty, all are equally likely.
+        written: the choices as written, if some are lists, mappings or equal words.
+        kind: `choice`, or for architecture search `layer_choice`, which takes one of several
+            layers, or `input_choice`, which takes one of several inputs. None as an additional
+            last choice, which is not in `written`, takes no input.
     """
 
     name: str
@@ -106,9 +106,9 @@ class ChoiceParameter(DiscreteParameter):
 
 @dataclass(frozen=True)
 class Constant:
-    """A value that every trial gets; it takes no part in the search.
+    """A value that every trial gets; it is not part of the search.
 
-    `path` is that of a parameter.
+    `path` is as for a parameter.
     """
 
     name: str
@@ -116,11 +116,11 @@ class Constant:
     path: tuple[str, ...] = ()
 
     def as_choice(self) -> ChoiceParameter:
-        """The same as a choice that takes part in the search."""
+        """Return the constant as a choice with one value, which is part of the search."""
         label = label_of(self.value)
         written = () if label is self.value else (self.value,)
         return ChoiceParameter(self.name, (label,), label, written=written, path=self.path)
 
     def describe(self) -> Mapping[str, object]:
-        """The entry of `param_list` that defines it, but for the path."""
+        """Return the entry of `param_list` for this constant, without the path."""
         return {"name": self.name, "type": "constant", "value": self.value}

@@ -1,4 +1,4 @@
-"""Continuous distributions, by their quantiles: a uniform u in [0, 1] makes a draw."""
+"""Continuous distributions by their quantiles: a uniform u in [0, 1] gives a draw."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 
-TAIL = 1e-6  # of each side of an unbounded distribution: no value lies further out
+TAIL = 1e-6  # the probability cut off at each end of an unbounded distribution
 
 
 class Distribution(ABC):
@@ -22,20 +22,20 @@ class Distribution(ABC):
 
     @abstractmethod
     def quantile(self, u: float) -> float:
-        """The value with the share `u` in [0, 1] below it; 0 and 1 give the outermost values."""
+        """Return the value with the share `u` in [0, 1] below it; 0 and 1 give the ends."""
 
     @abstractmethod
     def share(self, value: float) -> float:
-        """The share of values below `value`, in [0, 1]."""
+        """Return the share of values below `value`, in [0, 1]."""
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
-        """The keys of a `param_list` entry that define it."""
+        """Return the keys of a `param_list` entry that define the distribution."""
 
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Evenly between `low` and `high`, or their logarithms evenly."""
+    """The uniform or, with `log`, the log-uniform distribution between `low` and `high`."""
 
     low: float
     high: float
@@ -58,7 +58,7 @@ class Uniform(Distribution):
         if self.log:
             span = math.log(self.high) - math.log(self.low)
             return ratio(math.log(value) - math.log(self.low), span)
-        # Halved on both sides: the width of a range may exceed the largest float.
+        # Halved, since the width of a range may exceed the largest float.
         return ratio(value / 2 - self.low / 2, self.high / 2 - self.low / 2)
 
     def describe(self) -> Mapping[str, object]:
@@ -68,7 +68,7 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """N(mean, deviation^2), or numbers whose logarithms are so distributed."""
+    """N(mean, deviation^2); with `log`, the logarithms have this distribution."""
 
     mean: float
     deviation: float
@@ -102,7 +102,7 @@ class Beta(Distribution):
     def quantile(self, u: float) -> float:
         from scipy.special import betaincinv
 
-        # Far closer to 0 than any draw comes, scipy's answer may be NaN.
+        # For smaller u, which are never drawn, scipy may return NaN.
         return float(betaincinv(self.a, self.b, min(u, 1.0))) if u > 1e-100 else 0.0
 
     def share(self, value: float) -> float:
@@ -115,10 +115,10 @@ class Beta(Distribution):
 
 
 def into_unit(u: float) -> float:
-    """The nearest number in [0, 1]."""
+    """Clip a number to [0, 1]."""
     return min(max(u, 0.0), 1.0)
 
 
 def ratio(part: float, whole: float) -> float:
-    """`part / whole` within [0, 1]; 0 where bounds are too close to tell apart."""
+    """Return `part / whole`, clipped to [0, 1]; 0 if `whole` is 0."""
     return into_unit(part / whole) if whole else 0.0

@@ -25,7 +25,7 @@ class DrawnParameter(Parameter):
         return rounded(self.distribution.quantile(u))
 
     def encode(self, value: Value) -> float:
-        """What lies outside of all that `decode` gives has the coordinate of the nearer end."""
+        """Return the coordinate; values beyond those of `decode` get that of the nearer end."""
         if not is_number(value):
             raise self._reject(value)
         return self.distribution.share(value)
@@ -38,12 +38,12 @@ class DrawnParameter(Parameter):
 class QuantizedParameter(DiscreteParameter):
     """round(x / quantum) * quantum of an x from a distribution; halves go to the even multiple.
 
-    The multiples are anchored at 0. `clip` moves those beyond the outermost x, up to half a
-    quantum away, to it. The cells at the ends are narrower than the others, as x gets there less
-    often. Values are exact decimals (never 0.30000000000000004).
+    The multiples are anchored at 0. With `clip`, multiples beyond the outermost x, by up to half a
+    quantum, are replaced by that x. The cells at the ends are narrower than the others, as their
+    values are drawn less often. Values are exact decimals (never 0.30000000000000004).
 
     Args:
-        type_name: `int` makes whole numbers of all values.
+        type_name: `float`, or `int` to make all values whole numbers.
     """
 
     name: str
@@ -59,7 +59,7 @@ class QuantizedParameter(DiscreteParameter):
 
     @cached_property
     def _first(self) -> int:
-        """The lowest multiple that has a cell."""
+        """The number of the lowest multiple that has a cell."""
         return math.floor(exact(self._ends[0]) / self._exact - exact(0.5)) + 1
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Reads one parameter: its name, what it depends on, and which fields its type has."""
+"""Reads one parameter: its name, its condition, and the fields of its type."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ _DISTRIBUTIONS = ("uniform", "normal", "beta")
 
 
 def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | Constant | None:
-    """The parameter, which may depend on a choice `before` it; None with mistakes.
+    """Read a parameter, which may depend on a choice in `before`.
 
     Args:
-        before: what was read so far by name, None for an entry with mistakes.
+        before: the entries read so far by name; None for an entry with mistakes.
+
+    Returns:
+        The parameter or constant, None if it has mistakes.
     """
     fields = Fields(entry, findings)
     if entry.keys is None:
@@ -61,7 +64,7 @@ def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | C
     if isinstance(found, Constant):
         if condition is None:
             return replace(found, path=path)
-        found = found.as_choice()  # one that not every trial gets
+        found = found.as_choice()  # as not every trial gets it
     return replace(found, condition=condition, path=path)
 
 
@@ -76,7 +79,7 @@ def _check_name(fields: Fields) -> None:
             "'@', beginning with a letter or '_', at most 128 characters",
         )
     elif name in RESERVED:
-        fields.mistake("name", f"name {name!r} is an option that autofinetune itself passes")
+        fields.mistake("name", f"name {name!r} is reserved for an option of autofinetune")
 
 
 def _kind(fields: Fields) -> str | None:
@@ -92,7 +95,7 @@ def _kind(fields: Fields) -> str | None:
 
 
 def _check_keys(fields: Fields, kind: str) -> bool:
-    """Tells of keys that have no meaning; False if it cannot be known which have one."""
+    """Report unknown keys; return False if the distribution, and so its keys, is unknown."""
     what = kind
     if kind in ("float", "int"):
         what = fields.keys.get("distribution", "uniform")
@@ -119,17 +122,17 @@ def _condition(fields: Fields, before: Known) -> Condition | None:
     if given is None:
         return None
     if not isinstance(given, Mapping) or len(given) != 1:
-        fields.mistake("only_if", "only_if must be one choice and its value or a list of its "
+        fields.mistake("only_if", "only_if must be one choice with its value or a list of its "
                        f"values, as in {{optimizer: sgd}}, found {short(given)}")  # fmt: skip
         return None
     ((name, value),) = given.items()
     parent = before.get(name)
     if parent is None and name in before:
-        fields.failed = True  # its own mistakes are told already
+        fields.failed = True  # the mistakes of the choice are reported already
         return None
     if not isinstance(parent, ChoiceParameter):
-        fields.mistake("only_if", f"only_if names {short(name)}, which must be a choice that "
-                       "stands further up")  # fmt: skip
+        fields.mistake("only_if", f"only_if names {short(name)}, which must be a choice "
+                       "defined above")  # fmt: skip
         return None
     indices = []
     for one in _values(value, parent):
@@ -137,13 +140,13 @@ def _condition(fields: Fields, before: Known) -> Condition | None:
             indices.append(parent.index(label_of(one)))
         except ValueError:
             choices = ", ".join(map(short, parent.choices))
-            fields.mistake("only_if", f"{short(one)} is no choice of {name}: {choices}")
+            fields.mistake("only_if", f"{short(one)} is not a choice of {name}: {choices}")
             return None
     return Condition(parent.name, tuple(sorted(set(indices))))
 
 
 def _values(given: object, parent: ChoiceParameter) -> list[object]:
-    """Those that `only_if` names: a list of them, unless the list is itself among the choices."""
+    """Return the values that `only_if` names; a list may itself be one of the choices."""
     if isinstance(given, list) and given and label_of(given) not in parent.choices:
         return given
     return [given]

@@ -1,8 +1,8 @@
-"""The fields of one parameter in a file, and a list of what is wrong with them.
+"""The fields of one parameter in a file, and the mistakes found in them.
 
-Every format is read in the words of hparam.yaml, so that there is one set of rules; an `Entry`
-knows where each field really stands and what its format calls it, so that a mistake is told in the
-words of the file.
+Every format is translated to the keys of hparam.yaml, so that there is one set of rules; an
+`Entry` records the place of each field and its name in the file, so that mistakes are reported in
+the words of the file.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Any
 
 from .yaml_file import Document, Path_
 
-# The last letters of those in it, and the plus signs before it, are those of Hydra's overrides.
+# The characters @, / and - and the leading plus signs come from Hydra's overrides.
 NAME = re.compile(r"\+{0,2}[A-Za-z_][A-Za-z0-9_.@/-]{0,127}\Z")
 _LARGEST_INT = 2**53  # beyond it a float cannot hold every integer
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter.
+    """One parameter as found in a file.
 
     Args:
-        keys: its fields in the words of hparam.yaml; None where it is no mapping.
-        path: where it stands in the document.
-        label: what a mistake in it is headed by.
-        places: where the fields stand that are not at `path` under their own name.
-        words: what the format calls fields and types.
-        is_own: whether it stands in an hparam.yaml, which must give `init_value` and must not
-            name a choice twice; elsewhere the middle of the distribution and a note do.
+        keys: its fields with the keys of hparam.yaml; None if it is not a mapping.
+        path: its place in the document.
+        label: how messages name it.
+        places: the places of fields that are not at `path` under their own name.
+        words: the names of fields and types in the format of the file.
+        is_own: whether the file is an hparam.yaml, which must give `init_value` and must not
+            repeat a choice. In other formats the initial value is the middle of the distribution,
+            and a repeated choice gives a note.
     """
 
     keys: Mapping[str, Any] | None
@@ -43,7 +44,7 @@ class Entry:
 
 
 class Findings:
-    """What a reader found in a document besides parameters."""
+    """The mistakes and notes of reading a document."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -51,22 +52,22 @@ class Findings:
         self.notes: list[str] = []
 
     def within(self, document: Document) -> Findings:
-        """The same lists, for what is found in a document inside."""
+        """Return findings for an embedded document that share these lists."""
         inner = Findings(document)
         inner.mistakes, inner.notes = self.mistakes, self.notes
         return inner
 
     def mistake(self, path: Path_, why: str) -> None:
-        """Something that must be mended."""
+        """Report a mistake, which must be fixed."""
         self.mistakes.append(one_line(f"{self.document.where(path)} {why}"))
 
     def note(self, path: Path_, why: str) -> None:
-        """Something that is read in another way than one might think."""
+        """Report something that is read differently from what one may expect."""
         self.notes.append(one_line(f"{self.document.where(path)} {why}"))
 
 
 class Fields:
-    """Reads the fields of an entry; whatever is wrong becomes a mistake, and None is returned."""
+    """Reads the fields of an entry; a wrong field is reported as a mistake and read as None."""
 
     def __init__(self, entry: Entry, findings: Findings) -> None:
         self.entry = entry
@@ -75,7 +76,7 @@ class Fields:
         self._findings = findings
 
     def word(self, key: str) -> str:
-        """What the format calls a field or a type."""
+        """Return the name of a field or type in the format of the file."""
         return self.entry.words.get(key, key)
 
     def mistake(self, key: str | None, why: str, *deeper: str | int) -> None:
@@ -91,7 +92,7 @@ class Fields:
         return self.entry.places.get(key, (*self.entry.path, key)) + deeper
 
     def number(self, key: str, kind: str) -> float | int | None:
-        """A finite number; a whole one for kind `int`."""
+        """Read a finite number, which must be whole for kind `int`."""
         value, word = self.keys.get(key), self.word(key)
         if key not in self.keys:
             self.mistake(None, f"{word} is missing; give a number")
@@ -117,7 +118,7 @@ class Fields:
             return None
 
     def positive(self, key: str, kind: str) -> float | int | None:
-        """A number above 0."""
+        """Read a number above 0."""
         value = self.number(key, kind)
         if value is not None and value <= 0:
             self.mistake(key, f"{self.word(key)} must be above 0, found {value}")
@@ -133,11 +134,11 @@ class Fields:
 
 
 def one_line(text: str) -> str:
-    """A text out of a file, with whatever would begin a line or steer a terminal written out."""
+    """Return a text from a file with line breaks and control characters escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def short(value: object) -> str:
-    """A value for a message, cut where it is long."""
+    """Return a value for a message, truncated to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,6 @@
-"""The formats of search spaces, told apart by what stands in them, and read with one set of rules.
+"""The formats of search spaces, recognized by their content and read with one set of rules.
 
-All mistakes in a file are told at once, each with file, line and column and in its own words.
+All mistakes in a file are reported at once, each with file, line and column.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .yaml_file import Document, Path_, read_yaml
 
 
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:
-    """Load a search space: hparam.yaml, or the one in a file of NNI, W&B, Katib or Hydra.
+    """Load a search space from an hparam.yaml or a file of NNI, W&B, Katib or Hydra.
 
     Args:
-        source: the file, or what would stand in it.
+        source: the file, or its content.
 
     Raises:
         UsageError: the file cannot be read.
-        ConfigError: one or more mistakes, each with file, line, column and what to do.
+        ConfigError: the file has mistakes; each is given with file, line, column and a fix.
     """
     if isinstance(source, Mapping):
         return read_space(Document("search space", source, {}))
@@ -41,12 +41,16 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 
 
 def read_space(document: Document) -> Space:
-    """The space that a parsed document describes; raises ConfigError with all its mistakes."""
+    """Return the space that a parsed document describes.
+
+    Raises:
+        ConfigError: the document has mistakes; all of them are given.
+    """
     entries_of = _entries_of(document.value)
     findings = Findings(document)
     if entries_of is not hparam_entries:
         document = as_yaml_1_1(document, findings.note)
-    found: dict[str, Parameter | Constant | None] = {}  # None for one with mistakes
+    found: dict[str, Parameter | Constant | None] = {}  # by name; None for one with mistakes
     places: dict[str, Path_] = {}
     for entry in entries_of(document.value, findings):
         parameter = read_entry(entry, found, findings)
@@ -55,7 +59,7 @@ def read_space(document: Document) -> Space:
             if name in found:
                 place = entry.places.get("name", (*entry.path, "name"))
                 findings.mistake(
-                    place, f"{entry.label}: {short(name)} stands twice; each name once"
+                    place, f"{entry.label}: {short(name)} appears twice; names must be unique"
                 )
             found[name] = parameter
             places[name] = entry.path
@@ -64,7 +68,7 @@ def read_space(document: Document) -> Space:
     _check_paths([*parameters, *constants], places, findings)
     if findings.mistakes:
         raise ConfigError(document.source, findings.mistakes)
-    if not parameters:  # there is one configuration, and something must stand for it
+    if not parameters:  # a space needs at least one parameter
         parameters.append(constants.pop(0).as_choice())
     return Space(tuple(parameters), tuple(constants), tuple(findings.notes))
 
@@ -72,10 +76,10 @@ def read_space(document: Document) -> Space:
 def _check_paths(
     parts: Sequence[Parameter | Constant], places: Mapping[str, Path_], findings: Findings
 ) -> None:
-    """Two values stand at one place, or one inside the other, only if they never come together."""
-    needs: dict[str, dict[str, set[int]]] = {}  # what the choices may be for each part
+    """Report values that can be active at once although their paths are equal or nested."""
+    needs: dict[str, dict[str, set[int]]] = {}  # by part: the choices with which it is active
     leaves: dict[tuple[str, ...], list[str]] = {}
-    inner: dict[tuple[str, ...], list[str]] = {}  # places that hold more than a value
+    inner: dict[tuple[str, ...], list[str]] = {}  # paths of mappings around values
     for part in parts:
         condition = part.condition if isinstance(part, Parameter) else None
         mine = needs[part.name] = (

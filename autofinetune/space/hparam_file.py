@@ -1,11 +1,11 @@
-"""hparam.yaml, the list of hyperparameters with ranges.
+"""Reads hparam.yaml, a list of hyperparameters with ranges.
 
 param_list:
   - name: learning_rate
     type: float            # int | float | choice | constant | layer_choice | input_choice
     init_value: 0.001
-    greater_than: 0.00005  # the lower bound, itself allowed
-    lower_than: 0.05       # the upper bound, itself allowed
+    greater_than: 0.00005  # the lower bound, included
+    lower_than: 0.05       # the upper bound, included
     log: true              # search on a logarithmic scale
   - name: batch_size
     type: int
@@ -21,7 +21,7 @@ param_list:
     init_value: 0.9
     greater_than: 0.5
     lower_than: 0.99
-    only_if: {optimizer: sgd}  # with another optimizer train.py does not get it
+    only_if: {optimizer: sgd}  # not passed to train.py with another optimizer
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .fields import NAME, Entry, Findings, short
 
 
 def hparam_entries(document: Any, findings: Findings) -> Iterator[Entry]:
-    """The entries of `param_list`."""
+    """Yield the entries of `param_list`."""
     for index, entry in enumerate(_param_list(document, findings)):
         keys = entry if isinstance(entry, Mapping) else None
         name = keys.get("name") if keys else None
@@ -54,7 +54,7 @@ def _param_list(value: Any, findings: Findings) -> list[Any]:
             "(parameters: {name: {...}})",
         )
         return []
-    is_config = not value.keys().isdisjoint(("script", "command"))  # of a whole run
+    is_config = not value.keys().isdisjoint(("script", "command"))  # a configuration of a run
     for key in value:
         if key != "param_list" and not is_config:
             findings.mistake((key,), f"key {key!r} is unknown here; only param_list is allowed")

@@ -1,14 +1,14 @@
-"""The search space of a sweeper of Hydra: `hydra.sweeper.params`, in the grammar of overrides.
+"""Reads the search space of a Hydra sweeper: `hydra.sweeper.params`, in the override grammar.
 
     interval(a, b)           a real number            int(interval(a, b))   a whole one
     tag(log, interval(a, b)) on a logarithmic scale   range(a, b, step)     a, a + step, ... b
     choice(a, b, c), a,b,c   one of them              shuffle(...), sort(...)  the same values
     anything else            a constant
 
-This is how the Optuna sweeper takes them; to the basic sweeper the end of a range is not in it.
-The older form is `hydra.sweeper.search_space: {x: {type: float, low: 0, high: 1, step: 0.5,
-log: true}}`, where a categorical has `choices`. A value that is more than a word stays in its
-quotes or brackets, as an override needs it.
+This is how the Optuna sweeper reads them; the basic sweeper excludes the end of a range. The older
+form is `hydra.sweeper.search_space: {x: {type: float, low: 0, high: 1, step: 0.5, log: true}}`,
+where a categorical has `choices`. A value that is more than a word keeps its quotes or brackets,
+as an override needs them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_VALUES = 10_000
 
 
 def sweeper_of(value: Any) -> tuple[Mapping[str, Any], Path_] | None:
-    """The part of a configuration that is about the sweeper, and where it stands."""
+    """Return the configuration of the sweeper and its path, or None if there is none."""
     if not isinstance(value, Mapping) or "param_list" in value:
         return None
     hydra = value.get("hydra")
@@ -51,7 +51,7 @@ def sweeper_of(value: Any) -> tuple[Mapping[str, Any], Path_] | None:
 
 
 def kind_of(value: Mapping[str, Any], sweeper: Mapping[str, Any]) -> str:
-    """Which sweeper it is: optuna, basic, or the name of another."""
+    """Return which sweeper it is: `optuna`, `basic`, or the name of another."""
     target = str(sweeper.get("_target_", ""))
     if target:
         found = re.search(r"hydra_(\w+)_sweeper", target)
@@ -63,7 +63,7 @@ def kind_of(value: Mapping[str, Any], sweeper: Mapping[str, Any]) -> str:
 
 
 def defaults_of(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults list of a configuration: which file of a group is taken."""
+    """Return the selected file of each group in the defaults list of a configuration."""
     defaults = value.get("defaults")
     found: dict[str, Any] = {}
     for one in defaults if isinstance(defaults, list) else ():
@@ -73,12 +73,12 @@ def defaults_of(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_hydra(value: Any) -> bool:
-    """Whether a document is a configuration of Hydra with a sweeper."""
+    """Return whether a document is a Hydra configuration with a sweeper."""
     return sweeper_of(value) is not None
 
 
 def hydra_entries(value: Any, findings: Findings) -> Iterator[Entry]:
-    """The parameters in the order of the file."""
+    """Yield the parameters in the order of the file."""
     found = sweeper_of(value)
     assert found is not None
     sweeper, path = found
@@ -118,7 +118,7 @@ _WORDS = {"greater_than": "the lower bound", "lower_than": "the upper bound", "s
 
 @dataclass(frozen=True)
 class _Sweep:
-    """What an override sweeps over: an interval or range of numbers, or values."""
+    """The values of a sweep: an interval or range of numbers, or a list."""
 
     how: str
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -128,10 +128,14 @@ class _Sweep:
 
 
 def _fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
-    """An override's value in the words of hparam.yaml; raises ValueError."""
+    """Translate the value of an override to the keys of hparam.yaml.
+
+    Raises:
+        ValueError: the override is not understood.
+    """
     if isinstance(text, Mapping):
         first = next(iter(text), "x")
-        why = f"must be a text such as interval(0, 1), found {short(text)}; a name inside is "
+        why = f"must be a text such as interval(0, 1), found {short(text)}; a nested name is "
         raise ValueError(f"{why}written with a dot, as in model.{str(first)[:40]}: ...")
     if not isinstance(text, str):
         return {"type": "constant", "value": text}
@@ -160,8 +164,8 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
     name = call[1] if call else ""
     if not call or name not in _FUNCTIONS:
         if name == "glob":
-            raise ValueError(f"{short(text)} asks for names of files of the application, which "
-                             "are not known here; list them: choice(a, b)")  # fmt: skip
+            raise ValueError(f"{short(text)} refers to files of the application, which are not "
+                             "known here; list their names: choice(a, b)")  # fmt: skip
         hint = did_you_mean(name[:60], _FUNCTIONS)
         raise ValueError(f"{short(text)} is not understood; use one of: {', '.join(_FUNCTIONS)}, "
                          f"or put a text in quotes{hint}")  # fmt: skip
@@ -225,16 +229,20 @@ def _cast(sweep: _Sweep, name: str, text: str) -> _Sweep:
 
 
 def _values(sweep: _Sweep) -> tuple[Any, ...]:
-    """Those of a range, whose end is not among them."""
+    """Return the values of a range, excluding its end."""
     start, stop, step = (sweep.numbers[key] for key in ("start", "stop", "step"))
     count = -int((start - stop) // step) if step > 0 else 0
     if not 0 < count <= _MOST_VALUES:
-        raise ValueError(f"a range of {count} values; it must have 1 to {_MOST_VALUES}")
+        raise ValueError(f"a range of {count} values must have 1 to {_MOST_VALUES}")
     return tuple(start + index * step for index in range(count))
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas that stand outside of quotes and brackets; raises ValueError."""
+    """Split a text at commas outside quotes and brackets.
+
+    Raises:
+        ValueError: a bracket or quotation mark is not closed.
+    """
     parts, depth, quote, start = [], 0, "", 0
     for index, letter in enumerate(text):
         if quote:
@@ -250,12 +258,12 @@ def _split(text: str) -> list[str]:
             parts.append(text[start:index])
             start = index + 1
     if depth or quote:
-        raise ValueError(f"{short(text)} has a bracket or quotation mark without its partner")
+        raise ValueError(f"{short(text)} has an unmatched bracket or quotation mark")
     return [*parts, text[start:]]
 
 
 def _primitive(text: str) -> Any:
-    """A number, truth value, null or word; what is more stays as it is written."""
+    """Return a number, boolean, None or word; anything else stays as written."""
     word = text.strip()
     if word.lower() in _SPECIAL:
         return _SPECIAL[word.lower()]
@@ -280,7 +288,7 @@ def _old_entry(name: str, spec: Any, path: Path_, findings: Findings) -> Entry:
     allowed = {"type", "low", "high", "step", "log", "choices"}
     for key in keys:
         if key not in allowed:
-            why = f"{name[:60]}: key {short(key)} is unknown and not read"
+            why = f"{name[:60]}: key {short(key)} is unknown and ignored"
             findings.note((*path, key), why + did_you_mean(str(key)[:60], allowed))
     words = {"greater_than": "low", "lower_than": "high", "step": "step", "log": "log",
              "choices": "choices"}  # fmt: skip

@@ -1,14 +1,14 @@
-"""The parameters of an experiment of Katib: `spec.parameters`, a list of mappings.
+"""Reads the parameters of a Katib experiment: `spec.parameters`, a list of mappings.
 
-    double, int      feasibleSpace: {min, max}, with step, as multiples of it from min on
+    double, int      feasibleSpace: {min, max}, optionally with step, counted from min
     categorical      feasibleSpace: {list: [...]}, words
     discrete         the same, numbers
 
 `distribution` of a double or int is uniform, logUniform, normal or logNormal. The last two have
-their mean in the middle of min and max, and a sixth of the distance as deviation (of the
-logarithms for logNormal), as Katib hands them to Hyperopt: a value in 370 lies beyond the bounds.
-Numbers may stand in quotes, as all of them do in Katib's own files. An old experiment calls its
-parameters `--lr`, which is lr here.
+their mean in the middle of min and max and a sixth of the distance as standard deviation (of the
+logarithms for logNormal), as Katib passes them to Hyperopt: one value in 370 lies beyond the
+bounds. Numbers may be quoted, as they are in Katib's own files. Old experiments name a parameter
+`--lr`, which is lr here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WORDS = {"greater_than": "min", "lower_than": "max", "step": "step", "round_to"
 
 
 def is_katib(value: Any) -> bool:
-    """Whether a document is an experiment of Katib."""
+    """Return whether a document is a Katib experiment."""
     return (
         isinstance(value, Mapping)
         and value.get("kind") == "Experiment"
@@ -42,7 +42,7 @@ def is_katib(value: Any) -> bool:
 
 
 def katib_entries(value: Any, findings: Findings) -> Iterator[Entry]:
-    """The parameters in the order of the file."""
+    """Yield the parameters in the order of the file."""
     parameters = value["spec"].get("parameters")
     if not isinstance(parameters, list) or not parameters:
         place: Path_ = ("spec", "parameters")
@@ -84,7 +84,7 @@ def _entry(spec: Any, path: Path_, findings: Findings) -> Entry | None:
     allowed = _KEYS if kind in ("double", "int") else ("list",)
     for key in feasible:
         if key not in allowed:
-            why = f"key {short(key)} has no meaning for {kind} and is not read"
+            why = f"key {short(key)} has no meaning for {kind} and is ignored"
             findings.note((*inside, key), f"{label}: {why}{did_you_mean(str(key)[:60], allowed)}")
     if name is not None:
         fields["name"] = name
@@ -116,19 +116,19 @@ def _range(
     if not how.lower().endswith("normal") or not is_valid or low > high:
         return fields
     if is_logarithmic and low <= 0:
-        return {**fields, "log": True}  # it is told as for logUniform
+        return {**fields, "log": True}  # the mistake is reported as for logUniform
     ends = (math.log(low), math.log(high)) if is_logarithmic else (low, high)
     mean, deviation = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 6
     findings.note((*path, "distribution"), f"{label}: {how} has the mean {mean:.6g} and the "
                   f"deviation {deviation:.6g}{' of the logarithm' if is_logarithmic else ''}, "
-                  "so that a value in 370 lies beyond min and max")  # fmt: skip
+                  "so one value in 370 lies beyond min and max")  # fmt: skip
     fields = {"type": fields["type"], "distribution": "normal", "log": is_logarithmic,
               "mean": mean, "deviation": deviation}  # fmt: skip
     return fields | ({} if step is None else {"round_to": step})
 
 
 def _number(value: Any) -> Any:
-    """The number that a text is; other values stay."""
+    """Return the number that a text holds, or any other value unchanged."""
     if isinstance(value, str) and _NUMBER.match(value.strip()) and len(value) < 400:
         text = value.strip()
         return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else float(text)

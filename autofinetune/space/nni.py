@@ -1,22 +1,22 @@
-"""Search spaces of NNI: {"name": {"_type": ..., "_value": [...]}, ...} as JSON or YAML.
+"""Reads search spaces of NNI: {"name": {"_type": ..., "_value": [...]}, ...} as JSON or YAML.
 
     choice        [one, of, these]             nested: {"_name": one, "child": {"_type": ...}, ...}
-    randint       [low, high]                  whole numbers, low included, high not
+    randint       [low, high]                  whole numbers, including low, excluding high
     uniform       [low, high]
     quniform      [low, high, q]               clip(round(x / q) * q, low, high)
-    loguniform    [low, high]                  exp of uniform between the logarithms
+    loguniform    [low, high]                  exp(uniform(log(low), log(high)))
     qloguniform   [low, high, q]               the same, rounded and clipped
     normal        [mu, sigma]
     qnormal       [mu, sigma, q]               rounded, not clipped
     lognormal     [mu, sigma]                  exp(normal): mu and sigma are of the logarithm
-    qlognormal    [mu, sigma, q]               rounded, not clipped; 0 can come
+    qlognormal    [mu, sigma, q]               rounded, not clipped; may be 0
     layer_choice  [one, of, these]             the trial gets {"_value": name, "_idx": index}
     input_choice  {"candidates": [...], "n_chosen": 0, 1 or [0, 1]}
                                                the trial gets {"_value": [name], "_idx": [index]}
 
-A child of a nested choice is called `choice.option.child` on the command line and in the tables;
-letters that cannot stand in an option become `_`. What NNI itself would hand to the trial is made
-by `Space.nest`.
+A child of a nested choice is called `choice.option.child` on the command line and in tables;
+characters that are not allowed in options become `_`. `Space.nest` returns what NNI itself would
+pass to the trial.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _RANGES: Mapping[str, tuple[str, ...]] = {
     "qlognormal": ("mu", "sigma", "q"),
 }
 TYPES = ("choice", *_RANGES, LAYER, INPUT)
-_MISSPELT = {"qlognoraml": "qlognormal"}  # as one well-known document has it
+_MISSPELT = {"qlognoraml": "qlognormal"}  # as a well-known document spells it
 _OURS = {"low": "greater_than", "high": "lower_than", "mu": "mean", "sigma": "deviation"} | {
     "q": "round_to"
 }
@@ -54,7 +54,7 @@ _EXAMPLE = '{"_type": "uniform", "_value": [0, 1]}'
 
 
 def is_nni(value: Any) -> bool:
-    """Whether a document looks like a search space of NNI."""
+    """Return whether a document looks like a search space of NNI."""
     return isinstance(value, Mapping) and any(
         isinstance(spec, Mapping) and ("_type" in spec or "_value" in spec)
         for spec in value.values()
@@ -63,16 +63,16 @@ def is_nni(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a parameter is defined, and where its value goes."""
+    """The place where a parameter is defined, and the path of its value in a trial."""
 
     path: Path_ = ()
-    option: str = ""  # of the choice above, as it is called on the command line
+    option: str = ""  # its name as an option
     given: tuple[str, ...] = ()
     only_if: Mapping[str, Any] | None = None
 
 
 def nni_entries(value: Any, findings: Findings) -> Iterator[Entry]:
-    """The parameters, each choice before its children."""
+    """Yield the parameters, each choice before its children."""
     return _Reader(findings).level(value, _Place())
 
 
@@ -159,7 +159,7 @@ class _Reader:
     def _randint(self, place: _Place, given: Mapping[str, Any]) -> dict[str, Any]:
         low, high = given["greater_than"], given["lower_than"]
         if not (_is_whole(low) and _is_whole(high) and low < high):
-            return {"type": "int", **given}  # its mistakes are told there
+            return {"type": "int", **given}  # the reader of the type reports its mistakes
         if isinstance(low, float) or isinstance(high, float):
             self._note(place, f"read as the whole numbers {int(low)} and {int(high)}", "_value")
         if high - low == 1:
@@ -167,7 +167,7 @@ class _Reader:
         return {"type": "int", "greater_than": int(low), "lower_than": int(high) - 1}
 
     def _number(self, place: _Place, index: int, value: Any) -> Any:
-        """A number that stands in quotes is meant as one: YAML readers make words of 1e-4."""
+        """Return a number for a text such as "1e-4", which YAML readers take for a word."""
         if isinstance(value, str) and _EXPONENT.match(value):
             self._note(place, f"the word {value!r} is read as a number", "_value", index)
             return float(value)
@@ -187,14 +187,16 @@ class _Reader:
             if not isinstance(name, (str, int, float)) or isinstance(name, bool):
                 self._mistake(
                     place,
-                    f"_value[{index}] must be a mapping with a _name, a word or number, as "
-                    f"another one is; found {short(option)}",
+                    f"_value[{index}] must be a mapping with a _name (a word or number), like "
+                    f"other options here; found {short(option)}",
                     "_value", index,
                 )  # fmt: skip
             elif name in names:
                 self._mistake(
-                    place, f"_name {name!r} stands twice; each name once", "_value", index, "_name"
-                )
+                    place,
+                    f"_name {name!r} appears twice; names must be unique",
+                    "_value", index, "_name",
+                )  # fmt: skip
             else:
                 names.append(name)
         if len(names) < len(once):
@@ -253,7 +255,7 @@ class _Reader:
         return Entry(keys, place.path, _label(place), {"name": place.path, **places}, words)
 
     def _called(self, place: _Place) -> str:
-        """A name of its own that can be an option."""
+        """Return a unique name that can be an option."""
         plain = re.sub(r"[^A-Za-z0-9_.-]", "_", place.option)
         if not re.match(r"[A-Za-z_]", plain):
             plain = f"_{plain}"

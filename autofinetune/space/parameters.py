@@ -1,4 +1,4 @@
-"""All kinds of parameters in one place."""
+"""All kinds of parameters, for import from one module."""
 
 from .base import Condition, DiscreteParameter, Parameter, Value, as_text
 from .choices import ChoiceParameter, Constant

@@ -1,4 +1,4 @@
-"""Numbers between two bounds: any, or in steps from the lower one."""
+"""Numbers between two bounds, continuous or in steps from the lower bound."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SteppedFloatParameter(DiscreteParameter):
 
 @dataclass(frozen=True)
 class IntParameter(DiscreteParameter):
-    """low, low + step, ... up to high; with `log` the cells are as wide as on a log scale."""
+    """low, low + step, ... up to high; with `log`, cells have their widths on a log scale."""
 
     name: str
     low: int

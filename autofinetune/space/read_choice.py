@@ -1,4 +1,4 @@
-"""Reads the fields of choices and constants."""
+"""Readers of the fields of choices and constants."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .choices import INPUT, ChoiceParameter, Constant, label_of
 from .fields import Fields, short
 
 _NONE_OR_ONE = [0, 1]
-_SURE = 1e-6  # how far the sum of probabilities may be from 1
+_SURE = 1e-6  # how far the sum of probabilities may differ from 1
 
 
 def read_constant(fields: Fields) -> Constant | None:
-    """A value for every trial."""
+    """Read a constant; return None if it has mistakes."""
     if "value" not in fields.keys:
         fields.mistake(None, "value is missing")
         return None
@@ -28,7 +28,10 @@ def read_constant(fields: Fields) -> Constant | None:
 
 
 def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
-    """One of the three kinds of choices; an `input_choice` of no input is a constant."""
+    """Read a choice of one of the three kinds; return None if it has mistakes.
+
+    An `input_choice` of no input is a constant.
+    """
     name, written = fields.keys.get("name", ""), fields.keys.get("choices")
     optional = False
     if kind == INPUT:
@@ -51,7 +54,7 @@ def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
     if weights:
         never = [short(v) for v, weight in zip(written, weights, strict=True) if not weight]
         if never:
-            fields.note("probabilities", f"never drawn and left out: {', '.join(never)}")
+            fields.note("probabilities", f"left out with probability 0: {', '.join(never)}")
         written = [v for v, weight in zip(written, weights, strict=True) if weight]
         weights = tuple(filter(None, weights))
     choices = tuple(map(label_of, written))
@@ -80,7 +83,7 @@ def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
 
 
 def _check(fields: Fields, kind: str, written: list[Any]) -> Mapping[int, int]:
-    """Returns the place of each value that repeats another one, with the place of that."""
+    """Check the choices; return the index of each repeated value with that of its first place."""
     seen: dict[tuple[type, Value], int] = {}
     repeats: dict[int, int] = {}
     for index, value in enumerate(written):
@@ -91,7 +94,7 @@ def _check(fields: Fields, kind: str, written: list[Any]) -> Mapping[int, int]:
             problem = "must be a word or number"
         elif problem is None and kind == "choice" and first != index:
             if fields.entry.is_own:
-                problem = f"{short(value)} stands twice"
+                problem = f"{short(value)} appears twice"
             repeats[index] = first
         if problem:
             fields.mistake("choices", f"{fields.word('choices')}[{index}] {problem}", index)
@@ -101,13 +104,13 @@ def _check(fields: Fields, kind: str, written: list[Any]) -> Mapping[int, int]:
 def _without_repeats(
     fields: Fields, written: list[Any], weights: Sequence[float], repeats: Mapping[int, int]
 ) -> tuple[list[Any], tuple[float, ...]]:
-    """The values, each once and with the weights of its repeats."""
+    """Return the values without repeats, with the weights of repeats added up."""
     totals = list(weights)
     for index, first in repeats.items():
         if totals:
             totals[first] += totals[index]
     values = ", ".join(dict.fromkeys(short(written[first]) for first in repeats.values()))
-    as_likely = "" if totals else ", and every value is as likely as the others"
+    as_likely = "" if totals else ", and all values are equally likely"
     word = fields.word("choices")
     fields.note("choices", f"{word} repeat {values}: each value is kept once{as_likely}")
     kept = [index for index in range(len(written)) if index not in repeats]
@@ -142,7 +145,7 @@ def _weights(fields: Fields, count: int) -> tuple[float, ...]:
 
 
 def _problem(value: Any) -> str | None:
-    """What keeps a value from being handed to a trial."""
+    """Return why a value cannot be passed to a trial, or None."""
     if isinstance(value, Mapping):
         inner = [_problem(part) for pair in value.items() for part in pair]
         return next(filter(None, inner), None)

@@ -1,4 +1,4 @@
-"""Reads the fields of numbers: bounds or distribution, step or quantum, initial value."""
+"""Readers of the fields of numbers: bounds or distribution, step or quantum, initial value."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .drawn import DrawnParameter, QuantizedParameter
 from .fields import Fields
 from .ranges import FloatParameter, IntParameter, SteppedFloatParameter
 
-_MOST_MULTIPLES = 2**53  # beyond it a float cannot hold each of them
+_MOST_MULTIPLES = 2**53  # a float cannot represent more
 
 
 def read_range(fields: Fields, kind: str) -> Parameter | None:
-    """A parameter of kind `float` or `int`; None with mistakes."""
+    """Read a parameter of kind `float` or `int`; return None if it has mistakes."""
     how = fields.keys.get("distribution", "uniform")
     if how == "uniform" and "round_to" not in fields.keys:
         if "clip" in fields.keys:
-            fields.mistake("clip", "clip says what round_to does at the bounds; give both or none")
+            fields.mistake("clip", "clip is only allowed with round_to; give both or neither")
         return _plain(fields, kind)
     readers = {"uniform": _uniform, "normal": _normal, "beta": _beta}
     distribution = readers[how](fields)
@@ -39,7 +39,7 @@ def _has_init(fields: Fields) -> bool:
 
 
 def _checked(fields: Fields, parameter: Parameter, why: str) -> Parameter | None:
-    """The parameter, if its initial value is one of its values."""
+    """Return the parameter if its initial value is one of its values."""
     try:
         parameter.encode(parameter.init)
     except ValueError:
@@ -52,7 +52,7 @@ def _checked(fields: Fields, parameter: Parameter, why: str) -> Parameter | None
 
 
 def _bounds(fields: Fields, kind: str) -> tuple[float | int, float | int, bool] | None:
-    """The lower and the upper bound, and whether the scale is logarithmic."""
+    """Return the lower and the upper bound, and whether the scale is logarithmic."""
     low, high = fields.number("greater_than", kind), fields.number("lower_than", kind)
     log = fields.flag("log", default=False)
     if low is None or high is None:
@@ -71,7 +71,7 @@ def _bounds(fields: Fields, kind: str) -> tuple[float | int, float | int, bool] 
 
 
 def _plain(fields: Fields, kind: str) -> Parameter | None:
-    """Between bounds, perhaps in steps that begin at the lower one."""
+    """Read a number between bounds, possibly in steps from the lower one."""
     bounds = _bounds(fields, kind)
     init = fields.number("init_value", kind) if _has_init(fields) else None
     step = fields.positive("step", kind) if fields.keys.get("step") is not None else None
@@ -177,12 +177,12 @@ def _quantized(
         values = ", ".join(map(str, found.values()))
         fields.note(
             "round_to",
-            f"{word} ({quantum:g}) is wider than the range, so that all values are: {values}",
+            f"{word} ({quantum:g}) is wider than the range, so the only values are: {values}",
         )
     if is_bounded and not clip:
         _tell_of_excess(fields, found, low, high)
     found = replace(found, init=found.decode(0.5) if init is None else init)
-    return _checked(fields, found, f"is no multiple of {word} ({quantum}) in the range")
+    return _checked(fields, found, f"is not a multiple of {word} ({quantum}) in the range")
 
 
 def _tell_of_excess(fields: Fields, found: QuantizedParameter, low: float, high: float) -> None:
@@ -192,5 +192,5 @@ def _tell_of_excess(fields: Fields, found: QuantizedParameter, low: float, high:
         fields.note(
             "round_to",
             f"multiples of {fields.word('round_to')} ({found.quantum:g}) are not clipped, so "
-            f"{' and '.join(beyond)} beyond the bounds can come too",
+            f"values beyond the bounds can be drawn: {' and '.join(beyond)}",
         )

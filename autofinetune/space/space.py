@@ -1,4 +1,4 @@
-"""All hyperparameters together: the unit cube they span."""
+"""The search space: all hyperparameters and the unit cube they span."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .base import Parameter, Value
 from .choices import ChoiceParameter, Constant, label_of
 
-INACTIVE = 0.5  # the coordinate that says nothing
+INACTIVE = 0.5  # the coordinate of an inactive parameter
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Space:
     holds active parameters only.
 
     Args:
-        constants: what every trial gets besides; they are no part of points and configurations.
-        notes: what a reader of the file should know about how it was read.
+        constants: further values that every trial gets; not part of points and configurations.
+        notes: what a user should know about how the file was read.
 
     Raises:
-        ValueError: a name stands twice, or a condition names no earlier choice.
+        ValueError: a name appears twice, or a condition does not name an earlier choice.
     """
 
     parameters: tuple[Parameter, ...]
@@ -39,9 +39,9 @@ class Space:
         for parameter in self:
             condition = parameter.condition
             if parameter.name in names:
-                raise ValueError(f"{parameter.name} stands twice")
+                raise ValueError(f"{parameter.name} appears twice")
             if condition and not condition.fits(sizes.get(condition.parent, 0)):
-                raise ValueError(f"{parameter.name} depends on no earlier choice: {condition}")
+                raise ValueError(f"{parameter.name} must depend on an earlier choice: {condition}")
             names.add(parameter.name)
             if isinstance(parameter, ChoiceParameter):
                 sizes[parameter.name] = parameter.size
@@ -55,9 +55,9 @@ class Space:
 
     @cached_property
     def size(self) -> int | None:
-        """The number of distinct configurations; None when any parameter is continuous."""
+        """The number of distinct configurations; None if any parameter is continuous."""
         total = 1
-        below: dict[str, list[int]] = {}  # by choice: configurations beside each of its values
+        below: dict[str, list[int]] = {}  # by choice: configurations for each of its values
         for parameter in reversed(self.parameters):  # children come before their choice
             count = parameter.size
             if count is None:
@@ -81,16 +81,16 @@ class Space:
 
     @cached_property
     def init_params(self) -> Mapping[str, Value]:
-        """The initial values of the parameters that are active with them."""
+        """The initial configuration."""
         return self._configuration(parameter.init for parameter in self)
 
     @property
     def init_point(self) -> tuple[float, ...]:
-        """The coordinates of the initial values."""
+        """The point of the initial configuration."""
         return self.encode(self.init_params)
 
     def is_active(self, parameter: Parameter, params: Mapping[str, Value]) -> bool:
-        """Whether the choices in `params` leave `parameter` something to do."""
+        """Return whether `parameter` is active with the choices in `params`."""
         condition = parameter.condition
         if condition is None:
             return True
@@ -98,18 +98,18 @@ class Space:
         return parent in params and self.parents[parent].index(params[parent]) in condition.indices
 
     def active(self, point: Sequence[float]) -> tuple[bool, ...]:
-        """Which parameters are active at `point`, both of shape `(dim,)`."""
+        """Return which parameters are active at `point`, both of shape `(dim,)`."""
         params = self.decode(point)
         return tuple(parameter.name in params for parameter in self)
 
     def decode(self, point: Sequence[float]) -> dict[str, Value]:
-        """The configuration at `point`, which has shape `(dim,)`."""
+        """Return the configuration at `point`, which has shape `(dim,)`."""
         return self._configuration(
             parameter.decode(float(u)) for parameter, u in zip(self, point, strict=True)
         )
 
     def encode(self, params: Mapping[str, Value]) -> tuple[float, ...]:
-        """The point of a configuration, with `INACTIVE` for what is not active.
+        """Return the point of a configuration, with `INACTIVE` for inactive parameters.
 
         Raises:
             ValueError: a value is outside the space.
@@ -123,7 +123,10 @@ class Space:
         )
 
     def key(self, params: Mapping[str, Value]) -> tuple[Value, ...]:
-        """Equal for equal configurations only; a choice counts by its place (1 == True)."""
+        """Return a key that is equal for equal configurations only.
+
+        It holds the index of a choice, as its values may be equal in Python (1 == True).
+        """
         return tuple(
             p.index(params[p.name]) if isinstance(p, ChoiceParameter) else params[p.name]
             for p in self
@@ -131,7 +134,11 @@ class Space:
         )
 
     def configurations(self) -> Iterator[dict[str, Value]]:
-        """Every configuration, the last parameter varying fastest; ValueError if continuous."""
+        """Yield every configuration, with the last parameter varying fastest.
+
+        Raises:
+            ValueError: a parameter is continuous.
+        """
         values = [parameter.values() for parameter in self]
         params: dict[str, Value] = {}
 
@@ -141,7 +148,7 @@ class Space:
                 return iter([{}])
             return ({parameter.name: value} for value in values[place])
 
-        left = [options(0)]  # of each parameter up to one
+        left = [options(0)]  # the remaining values of each parameter up to the current one
         while left:
             place = len(left) - 1
             params.pop(self.parameters[place].name, None)
@@ -156,18 +163,18 @@ class Space:
                     yield dict(params)
 
     def describe(self) -> dict[str, object]:
-        """The same space as the content of an hparam.yaml."""
+        """Return the space as the content of an hparam.yaml."""
         return {"param_list": [self.describe_one(part) for part in (*self, *self.constants)]}
 
     def describe_one(self, part: Parameter | Constant) -> dict[str, object]:
-        """The entry of `param_list` that defines a parameter or constant of this space."""
+        """Return the entry of `param_list` for a parameter or constant of this space."""
         entry = dict(part.describe())
         condition = part.condition if isinstance(part, Parameter) else None
         if condition:
             parent = self.parents[condition.parent]
             values = [parent.choices[index] for index in condition.indices]
             while len(values) > 1 and label_of(values) in parent.choices:
-                values.append(values[-1])  # so that it is no choice by itself
+                values.append(values[-1])  # so that the list is not itself one of the choices
             entry["only_if"] = {parent.name: values[0] if len(values) == 1 else values}
         if part.path:
             entry["path"] = list(part.path)
@@ -175,19 +182,19 @@ class Space:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The options that trials get, constants included."""
+        """The names of the options that trials get, including constants."""
         return tuple(part.name for part in (*self, *self.constants))
 
     def options(self, params: Mapping[str, Value]) -> dict[str, Any]:
-        """Name to value of all that a trial gets on its command line."""
+        """Return name to value of all options of a trial, including constants."""
         return {**params, **{constant.name: constant.value for constant in self.constants}}
 
     def nest(self, params: Mapping[str, Value]) -> dict[str, Any]:
-        """A configuration as the format in which the space is written hands it to a trial.
+        """Return a configuration in the form in which the tool of the file passes it to a trial.
 
         NNI's nested choices become {"_name": ..., child: value}, its choices of layers and inputs
-        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings; lists and
-        mappings among the choices become themselves.
+        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings; choices written
+        as lists and mappings become these.
         """
         nested: dict[str, Any] = {}
         for parameter in self:

@@ -1,16 +1,16 @@
-"""The parameters of a sweep of Weights & Biases: `parameters: {name: {...}, ...}` in YAML or JSON.
+"""Reads the parameters of a W&B sweep: `parameters: {name: {...}, ...}` in YAML or JSON.
 
     value                    a constant              values, probabilities    one of them
-    min, max                 whole numbers if both are written so, both included; else uniform
-    parameters               more parameters; the trial gets them as a mapping of its own
+    min, max                 whole numbers, both included, if both are whole; otherwise uniform
+    parameters               nested parameters; the trial gets them as a mapping
 
-`distribution` names one of the table below. The q ones round to multiples of q, anchored at 0 and
+`distribution` is one of the table below. Those with q round to multiples of q, anchored at 0 and
 not clipped, so that a value may lie up to q / 2 beyond the bounds; they give whole numbers if q is
 written as one (its default is 1.0). In log_uniform, q_log_uniform and inv_log_uniform, which W&B
-itself has given up, min and max are exponents of e. inv_log_uniform_values draws as
-log_uniform_values does, since its two turns cancel out.
+has deprecated, min and max are exponents of e. inv_log_uniform_values draws like
+log_uniform_values, since its two inversions cancel out.
 
-A parameter inside others is called `outer.inner` on the command line and in the tables.
+A nested parameter is called `outer.inner` on the command line and in tables.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ _OF_A_SWEEP = (
 
 
 def is_sweep(value: Any) -> bool:
-    """Whether a document looks like a sweep."""
+    """Return whether a document looks like a sweep."""
     return isinstance(value, Mapping) and "parameters" in value and "param_list" not in value
 
 
 def sweep_entries(value: Any, findings: Findings) -> Iterator[Entry]:
-    """The parameters in the order of the file."""
+    """Yield the parameters in the order of the file."""
     known = [key for key in value if key in _OF_A_SWEEP]
     if known:
         findings.note(
@@ -75,13 +75,13 @@ def sweep_entries(value: Any, findings: Findings) -> Iterator[Entry]:
     for key in value:
         if key != "parameters" and key not in known:
             guess = did_you_mean(str(key)[:60], ("parameters", *_OF_A_SWEEP))
-            findings.note((key,), f"key {short(key)} is unknown in a sweep and not read{guess}")
+            findings.note((key,), f"key {short(key)} is unknown in a sweep and ignored{guess}")
     return _Reader(findings).level(value["parameters"], ("parameters",), ())
 
 
 @dataclass(frozen=True)
 class _Spec:
-    """One parameter of a sweep: what stands there, where, and where its value goes."""
+    """One parameter of a sweep: its keys, its place, and the path of its value in a trial."""
 
     keys: Mapping[str, Any]
     path: Path_
@@ -97,7 +97,7 @@ class _Reader:
         self._findings = findings
 
     def level(self, space: Any, path: Path_, around: tuple[str, ...]) -> Iterator[Entry]:
-        """The parameters of one mapping, which stands inside those `around` it."""
+        """Yield the parameters of one mapping; `around` names the parameters that contain it."""
         if not isinstance(space, Mapping) or not space:
             label = f"{'.'.join(around)}: " if around else ""
             why = f"{label}parameters must be a mapping of names, found {short(space)}"
@@ -118,7 +118,7 @@ class _Reader:
         if "parameters" in spec.keys:
             for key in spec.keys:
                 if key != "parameters":
-                    self._mistake(spec, f"key {short(key)} cannot stand beside parameters", key)
+                    self._mistake(spec, f"key {short(key)} is not allowed with parameters", key)
             inner = spec.keys["parameters"]
             yield from self.level(inner, (*spec.path, "parameters"), spec.given)
             return
@@ -186,7 +186,10 @@ class _Reader:
         yield Entry(fields, spec.path, spec.name, {"name": spec.path, **places}, words)
 
     def _take_exponents(self, fields: dict[str, Any], spec: _Spec, how: str) -> bool:
-        """Bounds as W&B had them first; others with mistakes stay, to be told as they are."""
+        """Replace exponents of e by the bounds; return False if these are not finite.
+
+        Other mistakes are left in place and reported later.
+        """
         low, high = fields.get("greater_than"), fields.get("lower_than")
         if not (_is_finite(low) and _is_finite(high)) or low >= high:
             return True
@@ -200,14 +203,14 @@ class _Reader:
             self._mistake(
                 spec,
                 f"{how} takes exponents of e, and e to the {low} or {high} is too large or too "
-                f"small for a float; use {how}_values for the bounds themselves",
+                f"small for a float; to give the bounds themselves use {how}_values",
             )
             return False
         fields["greater_than"], fields["lower_than"] = bounds
         self._findings.note(
             (*spec.path, "distribution"),
-            f"{spec.name}: {how} takes exponents of e, so this is from {bounds[0]:.6g} to "
-            f"{bounds[1]:.6g}; for the bounds themselves use {how}_values",
+            f"{spec.name}: {how} takes exponents of e, so the range is {bounds[0]:.6g} to "
+            f"{bounds[1]:.6g}; to give the bounds themselves use {how}_values",
         )
         return True
 

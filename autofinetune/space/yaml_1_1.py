@@ -1,8 +1,8 @@
-"""Values as the tools read them whose files these are: W&B and NNI use PyYAML, that is YAML 1.1.
+"""Reads files of W&B and NNI as these tools do: with PyYAML, which implements YAML 1.1.
 
-There `yes`, `no`, `on` and `off` are booleans, `010` is eight, `0x10` sixteen, `1_000` a thousand
-and `1:30` ninety, where YAML 1.2 has words and decimal numbers. `1e-3` stays a number, though: to
-PyYAML it is a word, which these tools refuse where they need a number.
+In YAML 1.1 `yes`, `no`, `on` and `off` are booleans, `010` is 8, `0x10` is 16, `1_000` is 1000 and
+`1:30` is 90, where YAML 1.2 has words and decimal numbers. But `1e-3` remains a number: for PyYAML
+it is a word, which these tools reject where they need a number.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .yaml_file import Document, Path_, as_pyyaml_reads
 
 
 def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:
-    """The document with such values read as PyYAML reads them; each is told to `note`.
+    """Return the document with values read as by PyYAML; `note` is called for each changed value.
 
-    `written` of it are the words among what stands there without quotes.
+    `written` of the result holds the unquoted values that are words.
     """
     if not document.written:
         return document

@@ -1,11 +1,11 @@
-"""YAML, and JSON as a part of it: plain data with line numbers, and nothing that surprises.
+"""Reads YAML, including JSON, as plain data with line numbers and without surprises.
 
-PyYAML's own loader reads `1e-5` as a string, `1:30` as 90, `no` as False, keeps the last of two
-equal keys and follows aliases for ever. This one builds the data from the parser's events:
+PyYAML's own loader reads `1e-5` as a string, `1:30` as 90 and `no` as False, keeps the last of two
+equal keys and expands aliases without limit. This loader builds the data from the parser's events:
 numbers are decimal, booleans are `true` and `false`, `null` and `~` are None, anything else is a
-string; the core tags (`!!float 1e-5`) are followed, aliases and merge keys written out; duplicate
-keys, other tags and several documents are mistakes. Size, depth and number of nodes are bounded,
-with every alias counted as what it stands for.
+string. The core tags (`!!float 1e-5`) are honoured, aliases and merge keys are expanded; duplicate
+keys, other tags and multiple documents are mistakes. Size, depth and number of nodes are limited,
+with every alias counted at its expanded size.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SPECIAL = {"null": None, "Null": None, "NULL": None, "~": None, "": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
 _NON_FINITE = re.compile(r"([+-]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
-# How JSON, unlike YAML, writes a character beyond 16 bits; a backslash before it is a pair itself.
+# JSON, unlike YAML, escapes a character beyond 16 bits as two; escaped backslashes may precede it.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS = {f"{_TAG}{kind}" for kind in ("bool", "int", "float")}
@@ -46,16 +46,16 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says (dicts, lists, str, int, float, bool, None) and where it says it."""
+    """The data of a file (dict, list, str, int, float, bool, None) and the place of each value."""
 
     source: str
     value: Any
     places: dict[Path_, Place]
     written: Mapping[Path_, str] = field(default_factory=dict)
-    """The text of every value without quotes, which may be read as a number or another word."""
+    """The text of every unquoted value, before it is read as a number, boolean or None."""
 
     def where(self, path: Path_) -> str:
-        """`file:line:column` of a value, or of the nearest one around it."""
+        """Return `file:line:column` of a value, or of the innermost known value around it."""
         while path and path not in self.places:
             path = path[:-1]
         if path not in self.places:
@@ -69,7 +69,7 @@ def read_yaml(path: Path) -> Document:
 
     Raises:
         UsageError: the file cannot be read.
-        ConfigError: it is not YAML as described above; names file, line and column.
+        ConfigError: the file is not YAML as described above; names file, line and column.
     """
     try:
         with path.open("rb") as file:
@@ -89,11 +89,11 @@ def parse_yaml(
     at: Callable[[Place], Place] = lambda place: place,
     language: str = "",
 ) -> Document:
-    """Like `read_yaml`, from bytes in memory.
+    """Parse bytes like `read_yaml`.
 
     Args:
-        at: where in its source a line and column of the text is, where it is a part of it.
-        language: what to call it, `JSON` or `YAML`.
+        at: maps a line and column of `data` to its place in the source, if it is a part of one.
+        language: the name for messages, `JSON` or `YAML`; by default from the suffix of `source`.
     """
     if len(data) > MAX_BYTES:
         raise ConfigError(source, [f"{source}:1:1 larger than 1 MiB; is it the right file?"])
@@ -134,7 +134,7 @@ def _character(pair: re.Match[str]) -> str:
 
 
 def as_pyyaml_reads(text: str) -> Any:
-    """The boolean or number that PyYAML makes of a plain value; else the text itself."""
+    """Return the boolean or number that PyYAML reads from a plain value, or the text itself."""
     if len(text) > _MOST_DIGITS:
         return text
     loader: Any = yaml.SafeLoader("")
@@ -148,19 +148,19 @@ def as_pyyaml_reads(text: str) -> Any:
 
 
 def dump_yaml(value: Any) -> str:
-    """Plain data as YAML that `parse_yaml` reads back as the same data."""
+    """Return plain data as YAML that `parse_yaml` reads back unchanged."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=99)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every string that would be read back as something else, and never writes aliases."""
+    """Quotes every string that would otherwise be read back differently; writes no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _quote_where_needed(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # Line breaks other than \n get lost in PyYAML's plain and single-quoted strings.
+    # PyYAML's plain and single-quoted strings lose line breaks other than \n.
     style = None if text.isprintable() and _plain_value(text) is text else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -169,7 +169,7 @@ _Dumper.add_representer(str, _quote_where_needed)
 
 
 def _place_of(mark: yaml.Mark, text: str) -> Place:
-    """Of a mistake; that of a text that ends too early is its end, not the line after it."""
+    """Return the place of a mistake; for a truncated text its end, not the line after it."""
     lines = text.splitlines() or [""]
     if mark.line < len(lines):
         return mark.line + 1, mark.column + 1
@@ -177,10 +177,10 @@ def _place_of(mark: yaml.Mark, text: str) -> Place:
 
 
 def _first_too_deep(text: str) -> Place | None:
-    """Return where the first list or mapping below the allowed levels begins.
+    """Return where the first list or mapping beyond the allowed depth begins.
 
-    The parser reads ahead of its events, and has a limit of its own in some versions; its mistake
-    then comes before the events that would show the depth.
+    The parser reads ahead of its events, and in some versions has its own limit; it then fails
+    before the events that show the depth.
     """
     depth = 0
     with contextlib.suppress(yaml.YAMLError):
@@ -201,7 +201,7 @@ def _place_of_control(text: str) -> Place:
 
 @dataclass
 class _Open:
-    """A list or mapping that is not closed yet; `merge` is where its merge key stands."""
+    """A list or mapping that is not closed yet; `merge` is the place of its merge key."""
 
     container: list[Any] | dict[str, Any]
     path: Path_
@@ -212,7 +212,7 @@ class _Open:
 
 
 class _Builder:
-    """Turns parser events into data, iteratively, so that depth costs no recursion."""
+    """Builds data from parser events iteratively, so that deep data needs no recursion."""
 
     def __init__(self, source: str, at: Callable[[Place], Place]) -> None:
         self.source = source
@@ -236,7 +236,7 @@ class _Builder:
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise self.mistake(place, "a second document begins here; one file, one document")
+                raise self.mistake(place, "a second document begins here; only one is allowed")
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event.anchor or "", place)
         elif isinstance(event, yaml.ScalarEvent):
@@ -275,7 +275,7 @@ class _Builder:
             self._anchors[event.anchor], self._values[event.anchor] = path, value
 
     def _tagged(self, tag: str, text: str, place: Place) -> Any:
-        """The value of a scalar whose tag says what it is."""
+        """Return the value of a scalar with a type tag."""
         kind = tag.removeprefix(_TAG)
         if tag == kind or kind not in _SCALAR_TAGS:
             raise self._wrong_tag(tag, place)
@@ -293,7 +293,7 @@ class _Builder:
     def _key(self, top: _Open, key: str, place: Place, *, is_plain: bool) -> None:
         self._letters += len(key)
         if key in top.seen:
-            raise self.mistake(place, f"key {key!r} stands twice, first on line {top.seen[key]}")
+            raise self.mistake(place, f"key {key!r} appears twice, first on line {top.seen[key]}")
         if is_plain and key == _MERGE:
             top.merge = place
         top.seen[key] = self._at(place)[0]
@@ -307,7 +307,7 @@ class _Builder:
         self._check_no_key(place)
         path = self._place_value(container, place)
         self._stack.append(_Open(container, path, anchor))
-        if anchor is not None:  # not to be named before it is closed
+        if anchor is not None:  # no alias may refer to it before it is closed
             self._anchors[anchor] = path
             self._values.pop(anchor, None)
 
@@ -327,16 +327,16 @@ class _Builder:
 
     def _alias(self, anchor: str, place: Place) -> None:
         if anchor not in self._anchors:
-            raise self.mistake(place, f"alias *{anchor[:60]} names nothing that stands before it")
+            raise self.mistake(place, f"alias *{anchor[:60]} has no anchor before it")
         if anchor not in self._values:
-            raise self.mistake(place, f"alias *{anchor[:60]} stands inside of what it names")
+            raise self.mistake(place, f"alias *{anchor[:60]} is inside the value it refers to")
         self._check_no_key(place)
         source, depth = self._anchors[anchor], len(self._stack)
         copied = self._copy(self._values[anchor], source, self._next_path(), place, depth)
         self._add(copied)
 
     def _copy(self, value: Any, source: Path_, path: Path_, place: Place, depth: int) -> Any:
-        """A copy of `value`, with the places and texts of what stands at `source`."""
+        """Return a copy of `value`, with the places and texts of the original at `source`."""
         if depth > MAX_DEPTH:
             raise self.mistake(place, _TOO_DEEP)
         self._count(place, len(value) if isinstance(value, str) else 0)
@@ -355,7 +355,7 @@ class _Builder:
         return value
 
     def _merge(self, closed: _Open, place: Place) -> None:
-        """Bring in what the merge key names: own keys win, then those of the first mapping."""
+        """Expand the merge key: own keys take precedence, then those of the first mapping."""
         assert isinstance(closed.container, dict)
         named, at = closed.container.pop(_MERGE), (*closed.path, _MERGE)
         own = dict(closed.container)
@@ -364,7 +364,7 @@ class _Builder:
         sources = [(one, (*at, i)) for i, one in enumerate(named)] if several else [(named, at)]
         for mapping, source in sources:
             if not isinstance(mapping, dict):
-                raise self.mistake(place, "a merge key (<<) takes a mapping, or a list of some")
+                raise self.mistake(place, "a merge key (<<) takes a mapping or a list of mappings")
             for key, value in mapping.items():
                 if key not in own and key not in closed.container:
                     inside, path = (*source, key), (*closed.path, key)
@@ -379,7 +379,7 @@ class _Builder:
         self._letters += letters
         if self._nodes > MAX_NODES or self._letters > MAX_BYTES:
             what = f"{MAX_NODES} values" if self._nodes > MAX_NODES else "1 MiB of text"
-            by = ", its aliases written out" if self._anchors else ""
+            by = " with aliases expanded" if self._anchors else ""
             raise self.mistake(place, f"more than {what}{by}; is it the right file?")
 
     def _place_value(self, value: Any, place: Place, letters: int = 0) -> Path_:

@@ -20,7 +20,7 @@ from .options import Option, read_options
 from .repeated import Repeated
 from .replay import Replay
 
-# Named, not imported: numpy and cma are loaded only when a search begins.
+# Named, not imported, so that numpy and cma are loaded only when a search begins.
 STRATEGIES = PlugIns("autofinetune.strategies", {
     "anneal": "autofinetune.strategies.anneal:Anneal",
     "batch": "autofinetune.strategies.batch:Batch",
@@ -36,7 +36,7 @@ STRATEGIES = PlugIns("autofinetune.strategies", {
     "tpe": "autofinetune.strategies.tpe:TPE",
 })  # fmt: skip
 
-# Names of the form `optuna:TPESampler`: what makes a class of the second part.
+# For names such as `optuna:TPESampler`: the function that makes a class from the second part.
 FAMILIES = PlugIns("autofinetune.strategy_families", {
     "optuna": "autofinetune.strategies.optuna_samplers:of_sampler",
 })  # fmt: skip
@@ -54,22 +54,22 @@ def create_strategy(
     schedule: str = "async",
     rounds: int | None = None,
 ) -> Strategy:
-    """Make the strategy called `name`, see `known_name`.
+    """Create the strategy called `name`, see `known_name`.
 
     Raises:
         UsageError: there is no such strategy, or it has no such option.
         ValueError: popsize, seed or schedule is out of range.
-        TypeError: `space` is none.
+        TypeError: `space` is not a Space.
     """
     if not isinstance(space, Space):
-        raise TypeError(f"not a Space but a {type(space).__name__}: load_space makes one of it")
+        raise TypeError(f"space must be a Space, not {type(space).__name__}; use load_space")
     return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)
 
 
 def known_name(name: str) -> str:
-    """How `STRATEGIES` spells a name, which may be in any case and end in "Tuner".
+    """Return a name as spelled in `STRATEGIES`; it may be in any case and end in "Tuner".
 
-    Those of `FAMILIES` keep their second part, which is not looked up.
+    The second part of a name of `FAMILIES` is kept without being looked up.
 
     Raises:
         UsageError: there is no such strategy.
@@ -92,11 +92,11 @@ def known_name(name: str) -> str:
 
 
 def strategy_class(name: str) -> type[Strategy]:
-    """The class of the strategy called `name`, see `known_name`.
+    """Return the class of the strategy called `name`, see `known_name`.
 
     Raises:
-        UsageError: there is none.
-        EnvironmentProblem: the package that it needs is not installed.
+        UsageError: there is no such strategy.
+        EnvironmentProblem: a package that it needs is not installed.
     """
     family, colon, rest = known_name(name).partition(":")
     found = (FAMILIES if colon else STRATEGIES).load(family)

@@ -1,14 +1,15 @@
-"""Anneal: draws near good trials, ever nearer the more is known.
+"""Anneal: draws near good trials, and the nearer the more trials have finished.
 
 For each parameter a finished trial is picked whose rank, 0 for the best, is geometric with mean 1;
-one picked for an earlier parameter is kept where it had this one, too. A number is drawn evenly
-from a window about the trial's, of the width
+a trial picked for an earlier parameter is reused if this parameter was active in it. After T
+finished trials, a number is drawn uniformly from a window around the trial's value whose width is
+the share
 
     w = 1 / (1 + T / 10)
 
-of the range of T finished trials, which is moved to lie inside the range; a choice stays with the
-probability 1 - w, and is drawn anew otherwise. The algorithm is that of `anneal` in hyperopt
-(Bergstra, Yamins and Cox, 2013), in the unit cube.
+of the range; the window is shifted to lie inside the range. A choice is kept with probability
+1 - w and redrawn otherwise. The algorithm is that of `anneal` in hyperopt (Bergstra, Yamins and
+Cox, 2013), in the unit cube.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from .history import LIAR, LIAR_OPTIONS, History, choose_in_order
 from .options import Option
 from .turns import Turns
 
-AVERAGE_RANK = 2.0  # of the picked trial, 1 for the best
+AVERAGE_RANK = 2.0  # of the picked trial, where 1 is the best
 SHRINKING = 0.1
 
 
 class Anneal(Turns):
-    """A shrinking window about good trials; see the module docstring."""
+    """Draws from a shrinking window around good trials; see the module docstring."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **LIAR_OPTIONS,

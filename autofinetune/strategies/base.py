@@ -1,4 +1,4 @@
-"""The seam of every search algorithm: ask for candidates, tell their scores."""
+"""The interface of search algorithms: ask for candidates, tell their scores."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from autofinetune.space import Space, Value
 from .options import Option, read_options
 
 SCHEDULES = ("async", "round")
-BEST_OF_EARLIER = 3  # configurations of each earlier run that are tried again
+BEST_OF_EARLIER = 3  # how many configurations of each earlier run are tried again
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A configuration to try.
 
-    `id` counts from 0 over the run, `member` is the place in the population, `point` has shape
-    `(dim,)` in the unit cube and `params` is what train.py gets. A strategy that trains a
-    population names the candidate whose saved model this one continues: `parent`.
+    `id` counts from 0 over the whole run, `member` is the place in the population, `point` has
+    shape `(dim,)` in the unit cube and `params` is what train.py gets. `parent` is the candidate
+    whose saved model this one continues, if the strategy trains a population.
     """
 
     id: int
@@ -35,28 +35,28 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Known:
-    """A trial of an earlier run: `merit` is its score, higher is better, None if it failed."""
+    """A trial of an earlier run; `merit` is its score (higher is better), None if it failed."""
 
     params: Mapping[str, Value]
     merit: float | None
 
 
 class Exhausted(Exception):
-    """Every configuration of the space was asked; there will be no further candidate."""
+    """Every configuration of the space was asked; there are no further candidates."""
 
 
 class Strategy(ABC):
     """A search algorithm. Its next `ask` depends only on (space, seed, asks and tells so far).
 
     Args:
-        space: where to search.
+        space: the space to search.
         popsize: members of the population, at least 1.
         seed: any integer >= 0; the same seed gives the same search.
-        allow_repeats: ask known configurations again once a finite space is used up (a trial that
-            continues another one is worth it) instead of raising `Exhausted`.
+        allow_repeats: once a finite space is used up, ask known configurations again (which is
+            useful when trials continue others) instead of raising `Exhausted`.
         options: values for some of `OPTIONS`, as text or numbers.
-        schedule: `async` gives candidates at any time; `round` gives those of a round once all of
-            the round before are told, and depends on no order of tells.
+        schedule: `async` gives candidates at any time; `round` gives those of a round once the
+            previous round is complete, and does not depend on the order of tells.
         rounds: how many candidates each member gets, None for no limit.
 
     Raises:
@@ -68,7 +68,7 @@ class Strategy(ABC):
     begins_with_init: ClassVar[bool] = True
     """Whether the initial values are tried before anything else."""
     names_parents: ClassVar[bool] = False
-    """Whether its candidates say which trial they continue, where models are continued."""
+    """Whether its candidates name the trial that they continue, when models are continued."""
 
     def __init__(
         self,
@@ -98,31 +98,34 @@ class Strategy(ABC):
 
     @classmethod
     def read_options(cls, given: Mapping[str, object]) -> dict[str, Any]:
-        """A value for every option; raises UsageError for what is unknown or not allowed."""
+        """Return a value for every option.
+
+        Raises:
+            UsageError: an option is unknown or its value is not allowed.
+        """
         return read_options(cls.__name__, cls.OPTIONS, given)
 
-    def _set_up(self) -> None:  # noqa: B027  not every strategy has something to begin with
-        """Begin: the arguments are checked and stand in attributes."""
+    def _set_up(self) -> None:  # noqa: B027  optional
+        """Initialize the strategy, after the arguments were checked and stored in attributes."""
 
     def _check_waiting(self, is_waiting: bool, candidate: Candidate, score: float | None) -> None:
-        """What every `tell` must refuse."""
+        """Reject an invalid `tell`."""
         if score is not None and not math.isfinite(score):
             raise ValueError(f"a score must be finite, got {score}; tell None for a failed trial")
         if not is_waiting:
             raise ValueError(f"candidate {candidate.id} is not waiting for a result")
 
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
-        """Ask these first, right after the initial values; to be called before any `ask`."""
+        """Ask these first, right after the initial values. Call this before any `ask`."""
         for params in configurations:
             is_first = self.begins_with_init and params == self.space.init_params
             if not is_first and params not in self.enqueued:
                 self.enqueued.append(params)
 
     def remember(self, earlier: Sequence[Known]) -> None:
-        """Learn from the trials of one earlier run; to be called before any `ask`.
+        """Learn from the trials of one earlier run. Call this before any `ask`.
 
-        The best of them are asked again first, and whatever a strategy can do with the rest is up
-        to it.
+        The best of them are asked again first; each strategy may use the others as it can.
         """
         good = [known for known in earlier if known.merit is not None]
         good.sort(key=lambda known: -(known.merit or 0.0))
@@ -134,7 +137,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, n: int) -> list[Candidate]:
-        """At most `n` candidates; an empty list means that results are needed first.
+        """Return at most `n` candidates; an empty list means that results are needed first.
 
         Raises:
             Exhausted: the space is used up.
@@ -142,17 +145,17 @@ class Strategy(ABC):
 
     @abstractmethod
     def restore(self, candidate: Candidate) -> None:
-        """Take a candidate that was asked in an earlier life, in the order of asking.
+        """Take a candidate that was asked before a restart; call it in the order of asking.
 
-        It is not chosen again, which would be slow, and would not be the same point on a machine
-        that rounds differently.
+        The candidate is not chosen again: that would be slow, and could give another point on a
+        machine that rounds differently.
 
         Raises:
-            ValueError: the candidate cannot come at this place.
+            ValueError: the candidate does not fit the ones restored so far.
         """
 
-    def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies care
-        """Note that the trial of an asked candidate saved a model; comes before its `tell`."""
+    def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies need it
+        """Note that the trial of an asked candidate saved a model; called before its `tell`."""
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:

@@ -1,7 +1,7 @@
-"""Batch: the listed configurations in order, and then it ends.
+"""Batch: tries the listed configurations in order and then ends.
 
-The list is that of `--enqueue`; without one it is every configuration of a finite space, such as
-the values of a single choice.
+The list is that of `--enqueue`; without one, every configuration of a finite space is tried, such
+as the values of a single choice.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .turns import Turns
 
 
 class Batch(Turns):
-    """Nothing is chosen, and the initial values have no part in it."""
+    """Tries listed configurations; the initial values are not used."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
     begins_with_init = False
 
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
-        """Take the list.
+        """Set the list.
 
         Raises:
             UsageError: there is no list, and the space is not finite.
@@ -36,15 +36,15 @@ class Batch(Turns):
         self._check_list()
 
     def remember(self, earlier: Sequence[Known]) -> None:
-        """An earlier run adds nothing to the list."""
+        """Do nothing: an earlier run adds no configurations to the list."""
 
     def _check_list(self) -> None:
         if not self.enqueued and self.space.size is None:
             ranges = [p.name for p in self.space if p.size is None]
             raise UsageError(
-                "the strategy batch has no list of configurations, and without one every "
-                f"hyperparameter must be a choice; {', '.join(ranges[:5])} is not",
-                "give one with --enqueue=FILE.csv, or a search space of a single choice",
+                "the strategy batch has no list of configurations, so every hyperparameter must "
+                f"have finitely many values; these are continuous: {', '.join(ranges[:5])}",
+                "give a list with --enqueue=FILE.csv, or a search space of a single choice",
             )
 
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:

@@ -1,4 +1,4 @@
-"""The first trials of a search: spread evenly over the whole cube."""
+"""Space-filling designs for the first trials of a search."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Array = NDArray[np.float64]
 
 
 class Design:
-    """Low-discrepancy points for the first `trials` candidates, filled up to whole rounds of
-    `popsize`; none with `trials` 0.
+    """Low-discrepancy points for at least the first `trials` candidates.
 
-    The additive recurrence u_i = (shift + i a) mod 1 with a_j = g^-(j+1), where g is the positive
-    root of g^(dim + 1) = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
-    Sequences", 2018), with a random shift. Any part of it is spread evenly.
+    Their number is rounded up to whole rounds of `popsize`; it is 0 if `trials` is 0. The points
+    follow the additive recurrence u_i = (shift + i a) mod 1 with a_j = g^-(j+1), where g is the
+    positive root of g^(dim + 1) = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
+    Sequences", 2018), with a random shift. Any contiguous part of them is spread evenly.
     """
 
     def __init__(self, dim: int, popsize: int, seed: int, trials: int) -> None:
@@ -26,15 +26,15 @@ class Design:
         self._shift = np.random.default_rng([seed, 2**32]).random(dim)
 
     def covers(self, number: int) -> bool:
-        """Whether the candidate of this number comes from the design."""
+        """Return whether the candidate of this number comes from the design."""
         return number < self._count
 
     def point(self, number: int) -> Array:
-        """Point number `number` of the sequence, which goes on for ever; shape `(dim,)`."""
+        """Return point number `number` of the infinite sequence, shape `(dim,)`."""
         return np.asarray((self._shift + number * self._steps) % 1.0)
 
 
 def reflect(q: Array) -> Array:
-    """Positions of any shape and size, mirrored into [0, 1]."""
+    """Mirror positions of any shape and size into [0, 1]."""
     folded = np.mod(q, 2.0)
     return np.where(folded > 1.0, 2.0 - folded, folded)

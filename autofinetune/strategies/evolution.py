@@ -1,9 +1,9 @@
-"""Evolution: of two members of a population the better one gets a child, the other one leaves.
+"""Evolution: of two drawn members of a population, the better has a child and the other leaves.
 
-The population begins with `population_size` random members. After that two of them are drawn for
-each candidate; the better one is copied, and exactly one of its active parameters is drawn anew
-from its whole range. The child joins the population with its result. The algorithm is that of
-NNI's evolution tuner, after Real et al., "Large-Scale Evolution of Image Classifiers", ICML 2017.
+The population starts with `population_size` random members. Then two of them are drawn for each
+candidate; the better one is copied, and exactly one of its active parameters is redrawn from its
+whole range. The child joins the population with its result. The algorithm is that of NNI's
+evolution tuner, after Real et al., "Large-Scale Evolution of Image Classifiers", ICML 2017.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .base import Candidate
 from .options import OPTIMIZE_MODE, Option
 from .turns import Array, Turns
 
-_REDRAWS = 64  # of a parameter, until its value is another one
+_REDRAWS = 64  # at most, until a parameter has another value
 
 
 class Member(NamedTuple):
@@ -54,7 +54,7 @@ class Evolution(Turns):
             self._members.remove(pair[1])
 
     def _tournament(self, number: int) -> tuple[Member, Member] | None:
-        """Winner and loser for the candidate of this number; None while there is no population."""
+        """Return winner and loser for the candidate of this number; None without a population."""
         if number < max(self.options["population_size"], len(self._given)):
             return None
         if len(self._members) < 2:
@@ -65,7 +65,7 @@ class Evolution(Turns):
 
     def _mutant(self, parent: Candidate, rng: np.random.Generator) -> Array:
         active = [parameter.name in parent.params for parameter in self.space]
-        # What the mutation makes active is drawn from its whole range, too.
+        # Parameters that the mutation activates are drawn from their whole range, too.
         point = np.where(active, parent.point, rng.random(self.space.dim))
         able = [
             place

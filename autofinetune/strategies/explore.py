@@ -1,10 +1,11 @@
-"""How the hyperparameters of a model change when it is continued.
+"""Changes to the hyperparameters of a model when it is continued.
 
-A change moves each hyperparameter by a step on its own scale and draws a few anew (Jaderberg et
-al., arXiv 1711.09846, section 4.1.1). Many such changes are proposed and a Gaussian process of all
-finished trials chooses among them, as in PB2 (Parker-Holder et al., arXiv 2002.02518); here it
-sees the age of a chain as one more coordinate, so that scores of young and old trainings teach it
-together, and the foremost proposals are improved along its gradient at the age in question.
+A change moves each hyperparameter by a step on its own scale and redraws a few (Jaderberg et al.,
+arXiv 1711.09846, section 4.1.1). Many such changes are proposed, and a Gaussian process fitted to
+all finished trials chooses among them, as in PB2 (Parker-Holder et al., arXiv 2002.02518). Here
+the age of a chain is an additional coordinate of the process, so that it learns from scores of
+young and old trainings together, and the best proposals are improved along its gradient at the
+age of the next trial.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from autofinetune.surrogate import Screen
 from .design import reflect
 
 Point = tuple[float, ...]
-STEP = 0.1  # of a hyperparameter's range, on its own scale
-RESAMPLE = 0.25  # how likely a hyperparameter is drawn anew instead
+STEP = 0.1  # as a share of a hyperparameter's range, on its own scale
+RESAMPLE = 0.25  # probability of redrawing a hyperparameter instead
 RESAMPLE_CHOICE = 0.1
 PROPOSALS = 100
-HALF_AGE = 10.0  # trials of a chain that lie in the middle of the coordinate
+HALF_AGE = 10.0  # the age in trials whose coordinate is 0.5
 
 
 class Place(NamedTuple):
-    """A point `(dim,)` in the unit cube, for a trial that is the `age`-th of its chain."""
+    """A point `(dim,)` in the unit cube for trial number `age` of a chain."""
 
     point: Point
     age: int
 
 
 class Explorer:
-    """Changes hyperparameters by what all finished trials say."""
+    """Changes hyperparameters on the basis of all finished trials."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        # A space in itself cannot be named like that, so that it is nobody's hyperparameter.
+        # No hyperparameter can have this name, as names must not begin with a space.
         self._screen = Screen(Space((*space, FloatParameter(" age", 0.0, 1.0, 0.5))))
 
     def learn(self, place: Place, merit: float | None) -> None:
@@ -51,11 +52,12 @@ class Explorer:
     def change(
         self, start: Place, pending: Sequence[Place], period: int, rng: np.random.Generator
     ) -> Point:
-        """Where to go from `start`, whose age is that of the trial to come.
+        """Return a changed point.
 
         Args:
-            pending: what has no result yet.
-            period: every so many results the Gaussian process is fitted anew.
+            start: the point to change, with the age of the next trial.
+            pending: the trials without a result.
+            period: refit the Gaussian process after this many results.
         """
         if len(self._screen) < self._space.dim + 3:
             return self._perturbed(start.point, rng)
@@ -79,7 +81,7 @@ def _row(place: Place) -> Point:
 
 
 def _moved(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
-    """Another coordinate: a step away, or anywhere now and then."""
+    """Return another coordinate: usually one step away, sometimes anywhere."""
     is_choice = isinstance(parameter, ChoiceParameter)
     anywhere, resample = float(rng.random()), float(rng.random())
     step = STEP * float(rng.choice((-1.0, 1.0)))
@@ -90,5 +92,5 @@ def _moved(parameter: Parameter, u: float, rng: np.random.Generator) -> float:
     away = float(reflect(np.array(u + step)))
     beside = parameter.neighbours(u)
     if beside and parameter.decode(away) == parameter.decode(u):
-        return max(beside) if step > 0 else min(beside)  # one step of few, wide ones
+        return max(beside) if step > 0 else min(beside)  # at least one value further
     return away

@@ -1,17 +1,17 @@
-"""GP: where a Gaussian process of all finished trials promises most.
+"""GP: Bayesian optimisation with a Gaussian process of all finished trials.
 
-After `cold_start_num` random trials a process with a Matern kernel of the smoothness `nu` and
-noise of the variance `alpha` is fitted to the standardised scores, in the unit interval of each
-parameter; a choice among numbers counts by their order. The promise of a point is
+After `cold_start_num` random trials, a process with a Matern kernel of smoothness `nu` and noise
+of variance `alpha` is fitted to the standardised scores, in the unit interval of each parameter;
+the numbers of a choice are ordered by value. The utility of a point is
 
-    ei   expected improvement by more than xi (its logarithm, which has the same maximum)
+    ei   the expected improvement by more than xi (its logarithm, which has the same maximum)
     poi  the probability of an improvement by more than xi
-    ucb  the mean plus kappa deviations
+    ucb  the mean plus kappa standard deviations
 
-It is found out at `selection_num_warm_up` random points, and climbed from the best
-`selection_num_starting_points` of them. A trial that still runs counts as if it had the result
-that is expected of it. xi is in standard deviations of the scores. (Rasmussen and Williams, 2006;
-the options are those of NNI's GP tuner, which searches in raw units.)
+It is evaluated at `selection_num_warm_up` random points and maximised by gradient ascent from the
+best `selection_num_starting_points` of them. A running trial counts with its expected result. xi
+is in standard deviations of the scores. (Rasmussen and Williams, 2006; the options are those of
+NNI's GP tuner, which searches in raw units.)
 """
 
 from __future__ import annotations

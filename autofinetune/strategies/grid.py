@@ -1,10 +1,10 @@
-"""Grid search: every combination, and finer and finer ones where a parameter is continuous.
+"""Grid search: all combinations, on an ever finer grid for continuous parameters.
 
-A choice or a whole number has all its values from the beginning; any other parameter begins with
-the middle of its range (in the unit interval), and whenever all combinations were asked, every
-interval between its points is halved. A new point that has the value of the one beside it is left
-out, and the search ends when no interval holds another value. The last parameter varies fastest,
-and parameters that are not active stay out. The order is that of NNI's grid search (since 2.7).
+A choice or a whole number has all its values from the start. Any other parameter starts with the
+middle of its range (in the unit interval), and whenever all combinations were asked, every
+interval between its points is halved. A new point with the same value as the one beside it is
+left out, and the search ends when no interval holds another value. The last parameter varies
+fastest, and inactive parameters are left out. The order is that of NNI's grid search (since 2.7).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .base import Candidate, Exhausted
 from .options import OPTIMIZE_MODE, Option
 from .turns import Turns
 
-_NARROWEST = 2.0**-40  # of an interval: values are rounded to twelve digits
+_NARROWEST = 2.0**-40  # least width of an interval, as values are rounded to twelve digits
 
 
 class GridSearch(Turns):
@@ -50,20 +50,20 @@ class GridSearch(Turns):
 
 
 def combinations(space: Space, grid_points: int = 0) -> Iterator[tuple[float, ...]]:
-    """Points `(dim,)` in the order of the search, without end if `space` is continuous.
+    """Yield points `(dim,)` in the order of the search, without end for ever finer grids.
 
     Args:
-        grid_points: how many values a continuous parameter has, 0 for ever more.
+        grid_points: how many values each continuous parameter has; 0 for an ever finer grid.
     """
     axes = [_Axis(parameter, grid_points) for parameter in space]
     while any(axis.has_news for axis in axes):
         yield from _vectors(space, axes)
         while _refine(axes) and not any(axis.has_news for axis in axes):
-            pass  # an interval may have to be halved several times to give a value
+            pass  # an interval may have to be halved several times to give a new value
 
 
 def _refine(axes: Sequence[_Axis]) -> bool:
-    """Halve the intervals of all of them; whether there is more to find."""
+    """Halve the intervals of all axes; return whether there may be more values."""
     return any(list(map(_Axis.refine, axes)))
 
 
@@ -74,7 +74,7 @@ def _vectors(
     params: Mapping[str, Value] | None = None,
     is_new: bool = False,
 ) -> Iterator[tuple[float, ...]]:
-    """All combinations that begin with `point` and have something new."""
+    """Yield all combinations that begin with `point` and have a new value."""
     params = params or {}
     place = len(point)
     if place == space.dim:
@@ -91,11 +91,11 @@ def _vectors(
 
 
 class _Axis:
-    """The points of one parameter, in the order in which they came, and what may be halved."""
+    """The points of one parameter in order of appearance, and the intervals to halve."""
 
     def __init__(self, parameter: Parameter, grid_points: int) -> None:
         self._parameter = parameter
-        self.old = 0  # so many points were there the time before
+        self.old = 0  # how many of the points are not new
         self._intervals: list[tuple[float, float]] = []
         self.points = [0.5]
         if parameter.type_name in ("choice", "int"):
@@ -112,13 +112,13 @@ class _Axis:
         return self.old < len(self.points)
 
     def refine(self) -> bool:
-        """Halve all intervals; whether any may hold more values afterwards, or gave one now."""
+        """Halve all intervals; return whether one gave a new value or may hold more."""
         self.old = len(self.points)
         halves: list[tuple[float, float]] = []
         for low, high in self._intervals:
             middle = (low + high) / 2
             left, right = self._differ(low, middle), self._differ(middle, high)
-            # 0 and 1 themselves are no points, so a value of theirs is not there yet.
+            # 0 and 1 are not points themselves, so their values are new.
             if (left or low == 0.0) and (right or high == 1.0):
                 self.points.append(middle)
             halves += [(low, middle)] * left + [(middle, high)] * right

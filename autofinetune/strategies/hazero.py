@@ -3,24 +3,24 @@
 Each round samples x ~ m + sigma N(0, C), and a whole generation moves m to the weighted mean of
 its better half, adapts the step size sigma along the evolution path and C by rank-one and rank-mu
 updates (Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772, equations 6, 12, 30,
-37). The package `cma` does the arithmetic; this file gives it what a search of few, failing,
-equal-scored trials needs:
+37). The package `cma` does the arithmetic; this file adapts it to searches with few trials, some
+of which fail or have equal scores:
 
 * the first trials are a space-filling design that contains the initial values, and the best of
   them is the first mean;
-* many samples are drawn, a third of them from a wider distribution, and only those are trained
-  that promise most by a Gaussian process of all finished trials (`autofinetune.surrogate`), after
-  they climbed to the top beside them without leaving the reach of the distribution;
+* many samples are drawn, a third of them from a wider distribution; a Gaussian process of all
+  finished trials (`autofinetune.surrogate`) selects the most promising ones, which climb to the
+  nearest maximum within reach of the distribution before they are trained;
 * no discrete value dies out, however narrow the distribution has become;
-* a distribution that has converged is followed by a wide one elsewhere with twice the generation
+* once the distribution has converged, a wide one starts elsewhere with twice the generation size
   (Auger and Hansen, "A Restart CMA Evolution Strategy with Increasing Population Size", 2005);
-* only ranks matter to the update, and a failed trial ranks below every other of its generation; a
-  generation in which everything failed teaches nothing and is left out;
+* the update uses only ranks, and a failed trial ranks below every other of its generation; a
+  generation in which all trials failed is left out;
 * a generation has at least four members: with a smaller population it spans several rounds;
-* none of the package's stopping criteria applies: rounds of equal scores are no reason to stop;
-* one hyperparameter is searched in a plane whose second coordinate is ignored, since the update
-  of C needs two;
-* random numbers come from the seed and counts alone and never from numpy's global generator.
+* none of the package's stopping criteria applies: rounds of equal scores do not end the search;
+* a single hyperparameter is searched in a plane whose second coordinate is ignored, since the
+  update of C needs two;
+* random numbers depend only on the seed and on counts, never on numpy's global generator.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from .population import POPULATION_OPTIONS, Population
 from .turns import Array
 
 SMALLEST_GENERATION = 4
-WIDER = 2.5  # a third of the proposals are drawn so many times wider
+WIDER = 2.5  # a third of the proposals are drawn from a distribution this many times wider
 REACH = 3.0  # how far from the mean a climb may lead, in standard deviations
-CONVERGED = 1e-7  # of each range: closer samples tell nothing more
+CONVERGED = 1e-7  # as a share of each range: closer samples give no more information
 _NEVER_STOP = {
     "tolfun": 0,
     "tolfunhist": 0,
@@ -69,15 +69,15 @@ class HAZero(Population):
         self._normals = _Normals()
         self._generation = rounds * self.popsize
         self._updates = 0  # of the distribution
-        self._updated_at = 0  # the number of candidates then
+        self._updated_at = 0  # the number of candidates at the last update
         self._samples: Array = np.empty((0, self.space.dim))
-        self._blocks = 0  # how often it was sampled since
+        self._blocks = 0  # how often the distribution was sampled since
         self._told: list[tuple[Array, float]] = []
-        self._evolution: Any = None  # made when it is needed: the package takes long to load
+        self._evolution: Any = None  # created when needed: the package takes long to load
 
     @property
     def _can_choose(self) -> bool:
-        return True  # by its distribution alone, if need be
+        return True  # the distribution alone is enough
 
     @property
     def _is_screened(self) -> bool:
@@ -87,7 +87,7 @@ class HAZero(Population):
         self._begin(candidate.id)
 
     def _begin(self, number: int) -> None:
-        """The best trial of the design, as far as it is known, is where the search begins."""
+        """Start the search at the best known trial of the design."""
         if self._evolution is None and not self._design.covers(number):
             is_known = len(self._screen) > 0 and self._design.covers(0)
             start = self._screen.best_point() if is_known else np.array(self.space.init_point)
@@ -113,11 +113,11 @@ class HAZero(Population):
         if losses is None:
             return
         if not self._blocks:
-            self._sample()  # cma wants to be asked before it is told
-        # As if it had never seen the points, which is so for those of an earlier life.
+            self._sample()  # cma requires an ask before each tell
+        # Forget the samples, so that restored points and new ones are treated alike.
         self._evolution.sent_solutions.clear()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it misses them
+            warnings.simplefilter("ignore")  # cma warns of unknown samples
             self._evolution.tell([vector for vector, _ in told], losses)
         self._updates += 1
         self._updated_at, self._blocks = self._number, 0
@@ -127,9 +127,9 @@ class HAZero(Population):
             self._evolution = self._new_evolution(rng.random(self.space.dim))
 
     def _sample(self) -> Array:
-        """Samples of the distribution, `(n, dim)`, fresh ones for every generation of candidates.
+        """Return samples of the distribution, `(n, dim)`, new ones for every generation.
 
-        None are left out, since cma gives the first of a distribution in another way.
+        No block of samples is skipped, since cma draws the first one differently.
         """
         while self._blocks <= (self._number - self._updated_at) // self._generation:
             rng = np.random.default_rng([self.seed, self._updates, self._blocks])
@@ -145,16 +145,16 @@ class HAZero(Population):
     def _asked(self) -> Array:
         if not self._is_screened:
             return np.array(self._evolution.ask(self._generation))
-        # `ask` would bring each into the bounds by itself, which takes twenty times as long.
+        # `ask` would bring each sample into the bounds separately, which takes 20 times as long.
         unbounded = np.array(self._evolution.ask_geno(self.options["samples"]))
         into_bounds = _cma().boundary_handler.BoundTransform([[0.0], [1.0]]).repair
         return np.column_stack([into_bounds(column) for column in unbounded.T])
 
     def _with_margin(self, samples: Array, rng: np.random.Generator) -> Array:
-        """No discrete value may die out: each sample leaves the mean's cell now and then.
+        """Move some samples out of the mean's cell, so that no discrete value dies out.
 
-        The idea of Hamano et al., "CMA-ES with Margin", GECCO 2022: a probability of at least
-        1 / (popsize dim) for each discrete coordinate, here by moving the coordinate itself.
+        After Hamano et al., "CMA-ES with Margin", GECCO 2022: each discrete coordinate leaves the
+        cell with a probability of at least 1 / (popsize dim), here by moving the coordinate.
         """
         mean = self._mean()
         for axis, parameter in enumerate(self.space):
@@ -172,11 +172,11 @@ class HAZero(Population):
         return np.asarray(self._evolution.result.xfavorite)[: self.space.dim]
 
     def _deviations(self) -> Array:
-        """Standard deviations of the distribution, `(dim,)`."""
+        """Return the standard deviations of the distribution, `(dim,)`."""
         return np.asarray(self._evolution.result.stds)[: self.space.dim]
 
     def _reach(self) -> tuple[Array, Array]:
-        """The box around the distribution, its lower and its upper corner."""
+        """Return the lower and the upper corner of a box around the distribution."""
         away = REACH * self._deviations()
         return np.clip(self._mean() - away, 0.0, 1.0), np.clip(self._mean() + away, 0.0, 1.0)
 
@@ -195,13 +195,13 @@ class HAZero(Population):
 
 
 def _cma() -> Any:
-    """The package, imported without the matplotlib that it would load for plots of its own."""
+    """Import `cma` without matplotlib, which it would load for its own plots."""
     hidden = "matplotlib" not in sys.modules
     if hidden:
         sys.modules["matplotlib"] = None  # type: ignore[assignment]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of the missing matplotlib
+            warnings.simplefilter("ignore")  # cma warns of the missing matplotlib
             import cma
     finally:
         if hidden:
@@ -210,12 +210,12 @@ def _cma() -> Any:
 
 
 def _padded(points: Array) -> Array:
-    """Points of one coordinate get a second one, which is ignored."""
+    """Return the points, with a second, ignored coordinate if they have only one."""
     return points if points.shape[1] > 1 else np.hstack([points, np.full_like(points, 0.5)])
 
 
 class _Normals:
-    """The source of normal numbers given to cma: `(n, dim)` from a generator that is put in."""
+    """The source of normal numbers for cma: `(n, dim)` from a replaceable generator."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
@@ -225,7 +225,7 @@ class _Normals:
 
 
 def _losses(merits: Array) -> list[float] | None:
-    """Ranks from 0 (best), equal for equal merits, failed ones last; None if all failed."""
+    """Return ranks from 0 (best), equal for equal merits, failed ones last; None if all failed."""
     finite = np.isfinite(merits)
     if not finite.any():
         return None

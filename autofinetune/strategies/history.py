@@ -1,4 +1,4 @@
-"""What is known of finished trials, by parameter, and what is made up of running ones."""
+"""The finished trials by parameter, and assumed results of running ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIAR_OPTIONS: Mapping[str, Option] = {**OPTIMIZE_MODE, "constant_liar_type": LIA
 
 
 class Seen(NamedTuple):
-    """Trials in which one parameter was active, in their order: coordinates and merits, `(n,)`."""
+    """The trials in which one parameter was active, in order; `(n,)` each."""
 
     coordinates: Array
     merits: Array
@@ -33,19 +33,19 @@ class Seen(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Coordinates `(n, dim)`, NaN where a parameter is not active, and merits `(n,)`."""
+    """Coordinates `(n, dim)`, NaN for inactive parameters, and merits `(n,)`."""
 
     coordinates: Array
     merits: Array
 
     def of(self, place: int) -> Seen:
-        """The trials in which parameter number `place` was active."""
+        """Return the trials in which parameter number `place` was active."""
         trials = np.flatnonzero(~np.isnan(self.coordinates[:, place]))
         return Seen(self.coordinates[trials, place], self.merits[trials], trials)
 
 
 class History:
-    """Configurations of trials, and their merits: -inf for a failed trial."""
+    """The configurations of trials and their merits, -inf for failed ones."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
@@ -53,12 +53,12 @@ class History:
         self._merits: list[float] = []
 
     def add(self, candidate: Candidate, merit: float) -> None:
-        """Take a finished trial; NaN for a failed one."""
+        """Add a finished trial; the merit of a failed one is NaN."""
         self._rows.append(self._row(candidate.params))
         self._merits.append(-np.inf if np.isnan(merit) else merit)
 
     def with_lies(self, pending: Mapping[int, Candidate], options: Mapping[str, Any]) -> Table:
-        """All trials, with a made-up result for each that has none yet, by `LIAR_OPTIONS`."""
+        """Return all trials, with an assumed result (see `LIAR_OPTIONS`) for each pending one."""
         lie = self._lie(options["constant_liar_type"], options["optimize_mode"] == "minimize")
         rows, merits = self._rows, self._merits
         if lie is not None:
@@ -70,19 +70,19 @@ class History:
         return tuple(p.encode(params[p.name]) if p.name in params else np.nan for p in self._space)
 
     def _lie(self, kind: str, minimizes: bool) -> float | None:
-        """A merit, which is higher for better scores, whichever way these go."""
+        """Return the assumed merit (higher is better in either direction), or None for `none`."""
         good = [merit for merit in self._merits if np.isfinite(merit)]
         if kind == "none":
             return None
         if not good:
-            return 0.0  # equal for all, so it does not matter
+            return 0.0  # any value will do, as it is the same for all
         if kind == "mean":
             return float(np.mean(good))
         return max(good) if kind in ("best", "min" if minimizes else "max") else min(good)
 
 
 def choose_in_order(space: Space, choose: Callable[[int, Parameter], float]) -> Array:
-    """A point `(dim,)` of which each coordinate is chosen once it is known to be active."""
+    """Return a point `(dim,)`, calling `choose(place, parameter)` for each active coordinate."""
     point = np.full(space.dim, INACTIVE)
     params: dict[str, Value] = {}
     for place, parameter in enumerate(space):

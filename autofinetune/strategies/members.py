@@ -1,9 +1,9 @@
 """Members that take turns: whose candidate is next, and when results are learned.
 
-By the schedule `async` a member gets its next candidate as soon as its last result is there, and
-results are learned in the order in which they arrive. By the schedule `round` a round begins when
-the one before it is told, and its results are learned sorted by member, so that neither the order
-in which trials finish nor the number of slots changes the search.
+With the schedule `async`, a member gets its next candidate as soon as its last result arrives, and
+results are learned in the order of arrival. With the schedule `round`, a round begins when all
+results of the previous one have arrived, and these are learned sorted by member, so that neither
+the order in which trials finish nor the number of slots changes the search.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from .base import Candidate, Exhausted, Strategy
 
 
 class Members(Strategy):
-    """Asks each member in turn for its next candidate; the rest is up to `_next` and `_learn`."""
+    """Gives each member its next candidate in turn; see `_next` and `_learn_all`."""
 
     def _set_up(self) -> None:
         self._counts = dict.fromkeys(range(self.popsize), 0)  # candidates of each member
-        self._waiting: dict[int, Candidate] = {}  # for their results
-        self._results: dict[int, float | None] = {}  # that wait for the rest of their round
-        self._unlearned: dict[int, Candidate] = {}  # the two above
+        self._waiting: dict[int, Candidate] = {}  # candidates without a result
+        self._results: dict[int, float | None] = {}  # results not learned before the round ends
+        self._unlearned: dict[int, Candidate] = {}  # the candidates of both
 
     @abstractmethod
     def _next(self, member: int) -> Candidate:
-        """The next candidate of a member; its number is `_number`, its round `_counts[member]`.
+        """Return the next candidate of a member, number `_number` in round `_counts[member]`.
 
         Raises:
-            Exhausted: there is none.
+            Exhausted: there are no further candidates.
         """
 
     @abstractmethod
     def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
-        """Take results in their order; None for a failed trial."""
+        """Learn from results in order; the score of a failed trial is None."""
 
     @property
     def _is_used_up(self) -> bool:
-        """Whether there will be no further candidate."""
+        """Whether there are no further candidates."""
         return False
 
     @property
     def _number(self) -> int:
-        """Of the next candidate."""
+        """The number of the next candidate."""
         return sum(self._counts.values())
 
     def ask(self, n: int) -> list[Candidate]:
@@ -60,7 +60,7 @@ class Members(Strategy):
 
     def restore(self, candidate: Candidate) -> None:
         member = candidate.member
-        # By the schedule `async` whose turn it is was a matter of time, which nothing can check.
+        # With the schedule `async` the turns depended on timing, which cannot be checked.
         turn = self._turn() if self.schedule == "round" else member
         if (
             member != turn
@@ -70,7 +70,7 @@ class Members(Strategy):
         ):
             raise ValueError(
                 f"candidate {candidate.id} of member {member} in round {candidate.round} cannot "
-                f"come here, as number {self._number}"
+                f"be restored as number {self._number}"
             )
         self._take(candidate)
 
@@ -83,12 +83,12 @@ class Members(Strategy):
             self._learn_all([(self._unlearned.pop(number), score) for number, score in results])
 
     def _take(self, candidate: Candidate) -> None:
-        """Note a candidate that is asked or restored."""
+        """Record a candidate that is asked or restored."""
         self._counts[candidate.member] += 1
         self._waiting[candidate.id] = self._unlearned[candidate.id] = candidate
 
     def _turn(self) -> int | None:
-        """The member whose candidate is next; None while results are needed first."""
+        """Return the member whose candidate is next, or None if results are needed first."""
         if self.schedule == "round":
             member = self._number % self.popsize
             return None if member == 0 and self._unlearned else member

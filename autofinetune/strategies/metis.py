@@ -1,18 +1,21 @@
-"""Metis: a noisy Gaussian process, and the trial from which it learns most about the optimum.
+"""Metis: chooses the trial from which a noisy Gaussian process learns most about the optimum.
 
-After `cold_start_num` random trials a process with a Matern 3/2 kernel, whose noise is learned,
-is fitted to all finished trials. The configuration of its highest mean is the optimum that it
-expects. With the probability `exploration_probability`, or where that one was tried already, the
-next trial is another one: of these candidates the one whose result, 1.96 deviations above or
-below what is expected, would raise the highest mean most:
+After `cold_start_num` random trials, a process with a Matern 3/2 kernel and learned noise is
+fitted to all finished trials. The configuration of its highest mean is the expected optimum. With
+the probability `exploration_probability`, or if the expected optimum was already tried, the next
+trial is instead the one of these candidates whose result, 1.96 standard deviations above or below
+the expected one, would raise the highest mean most:
 
-* the point of the largest deviation,
-* once there are 12 results, the point where the best 34 % of them are denser than the others,
-* with `no_resampling=false`, once there are 50 results, trials whose results all others contradict
-  by 2.33 deviations: they are run once more, and the process takes the mean of both.
+* the point of the largest standard deviation,
+* once there are 12 results, the point where the best 34 % of them are densest compared with the
+  others,
+* with `no_resampling=false`, once there are 50 results, trials whose results differ by 2.33
+  standard deviations from what all others predict: they are run once more, and the process uses
+  both results.
 
-Everything is climbed from `selection_num_starting_points` random points. After Li et al., "Metis:
-Robustly Tuning Tail Latencies of Cloud Systems", USENIX ATC 2018, with the options of NNI's tuner.
+Points are found by climbing from `selection_num_starting_points` random points. After Li et al.,
+"Metis: Robustly Tuning Tail Latencies of Cloud Systems", USENIX ATC 2018, with the options of
+NNI's tuner.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ from .options import OPTIMIZE_MODE, Option
 from .turns import Array, Turns
 
 NU = 1.5
-GOOD = 0.34  # share of the trials
-EXPLOIT_FROM, RESAMPLE_FROM = 12, 50  # results
-MOST_RESAMPLED = 3  # candidates of a kind
+GOOD = 0.34  # share of the trials that count as good
+EXPLOIT_FROM, RESAMPLE_FROM = 12, 50  # numbers of results
+MOST_RESAMPLED = 3  # candidates to be run once more
 _mean = upper_bound(0.0)
 
 
@@ -84,7 +87,7 @@ class Metis(Turns):
         return self._untried(new[best], rng)
 
     def _new(self, starts: Array) -> list[Array]:
-        """Candidates that were not run before, `(dim,)` each."""
+        """Return candidates that were not run before, `(dim,)` each."""
         self._screen.judge_by(uncertainty)
         found = [self._screen.pick(starts)]
         if len(self._points) >= EXPLOIT_FROM:
@@ -97,7 +100,7 @@ class Metis(Turns):
         return found
 
     def _again(self) -> list[Array]:
-        """Candidates to be run once more, each of them only once."""
+        """Return candidates to run once more; none is repeated twice."""
         if self.options["no_resampling"] or len(self._points) < RESAMPLE_FROM:
             return []
         times = [*self._points, *(c.point for c in self._unlearned.values())]
@@ -106,7 +109,10 @@ class Metis(Turns):
 
 
 def _log_density(at: Array, points: Array) -> Array:
-    """Of `points` `(n, dim)` at `(m, dim)` up to a constant, `(m,)`, by Scott's rule."""
+    """Return the log density of `points` `(n, dim)` at `(m, dim)` up to a constant, `(m,)`.
+
+    The kernel width follows Scott's rule.
+    """
     width = len(points) ** (-1.0 / (points.shape[1] + 4)) * np.maximum(points.std(0), 0.05)
     squares = (((at[:, None, :] - points[None, :, :]) / width) ** 2).sum(2)
     return np.asarray(scipy.special.logsumexp(-0.5 * squares, axis=1) - np.log(width).sum())

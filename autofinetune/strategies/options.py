@@ -1,4 +1,4 @@
-"""The settings of a strategy, by the means that all plug-ins share."""
+"""The options of strategies, read as those of all plug-ins."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Samplers of Optuna: `optuna:TPESampler` and so on, with the arguments of their constructors.
+"""Samplers of Optuna, such as `optuna:TPESampler`, with the arguments of their constructors.
 
-Optuna's study is asked and told like any other strategy. It is restored by asking it again, since
-only so do its samplers get back to where they were; where one then chooses otherwise (on another
-machine, or in another version), the recorded configuration is put in the place of its own. A
-failed trial counts as the worst score until then, as most samplers leave failed ones out.
+Optuna's study is asked and told like any other strategy. It is restored by asking it again, as
+this is the only way to restore the state of its samplers. If a sampler then chooses differently
+(on another machine, or in another version), the recorded configuration replaces its choice. A
+failed trial counts as the worst score so far, as most samplers ignore failed trials.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from .base import Candidate, Strategy
 from .options import OPTIMIZE_MODE, Option
 from .turns import Turns
 
-_DRAWS = 8  # of a sampler, until a configuration was not asked before
+_DRAWS = 8  # at most, until a sampler chooses a new configuration
 _RANGE = {"name", "type", "init_value", "lower_than", "greater_than", "log"}
 _WORDS: Mapping[str, object] = {"true": True, "false": False, "none": None, "null": None}
 
 
 def of_sampler(name: str) -> type[Strategy]:
-    """The strategy by the sampler of this name, in any case.
+    """Return the strategy for the sampler of this name, in upper or lower case.
 
     Raises:
         EnvironmentProblem: Optuna is not installed.
-        UsageError: it has no such sampler.
+        UsageError: Optuna has no such sampler.
     """
     if importlib.util.find_spec("optuna") is None:
         raise EnvironmentProblem(
@@ -94,17 +94,17 @@ class OptunaSampler(Turns):
             arguments["seed"] = self.seed % 2**32
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what is experimental or on its way out
+                warnings.simplefilter("ignore")  # about experimental and deprecated features
                 sampler = self.sampler(**arguments)
-        except Exception as error:  # whatever a sampler has against its arguments
+        except Exception as error:  # samplers raise anything for wrong arguments
             raise UsageError(
-                f"{type(self).__name__} cannot be made with {self.options}: {error}",
+                f"{type(self).__name__} cannot be created with {self.options}: {error}",
                 "see its page on optuna.readthedocs.io",
             ) from None
         self._optuna = optuna
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._drawn: Any = None  # the trial of the study that becomes the next candidate
-        self._trials: dict[int, int] = {}  # of the study, for candidates without a result
+        self._trials: dict[int, int] = {}  # trials of the study, by candidate without a result
         self._merits: dict[tuple[Value, ...], float] = {}
 
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
@@ -139,7 +139,10 @@ class OptunaSampler(Turns):
     # --- one trial of the study -----------------------------------------------------------------
 
     def _draw(self) -> tuple[Any, tuple[float, ...]]:
-        """A trial of the study and its point; known ones are told what they came to."""
+        """Return a trial of the study and its point.
+
+        A trial of a known configuration is told the known result, and another one is drawn.
+        """
         for attempt in range(_DRAWS):
             trial = self._ask()
             params = self._params(trial)
@@ -160,13 +163,13 @@ class OptunaSampler(Turns):
         return trial
 
     def _put(self, params: Mapping[str, Value]) -> Any:
-        """A trial of the study for a configuration that it did not choose."""
+        """Return a trial of the study for a configuration that it did not choose."""
         named = {p.name: p for p in self.space}
         self._study.enqueue_trial({k: _suggestion(named[k], v) for k, v in params.items()})
         return self._ask()
 
     def _params(self, trial: Any) -> dict[str, Value]:
-        """The configuration of a trial of the study, as a candidate has it."""
+        """Return the configuration of a trial of the study in the form of a candidate's."""
         params: dict[str, Value] = {}
         for parameter in self.space:
             if parameter.name in trial.params:
@@ -176,7 +179,7 @@ class OptunaSampler(Turns):
 
 
 def _suggest(trial: Any, parameter: Parameter) -> Value:
-    """The value that a trial of the study takes for `parameter`."""
+    """Ask a trial of the study for the value of `parameter`."""
     name, entry = parameter.name, parameter.describe()
     if isinstance(parameter, ChoiceParameter):
         return _value(parameter, trial.suggest_categorical(name, range(parameter.size)))
@@ -190,7 +193,7 @@ def _suggest(trial: Any, parameter: Parameter) -> Value:
 
 
 def _value(parameter: Parameter, suggestion: Any) -> Value:
-    """What a suggestion of Optuna means."""
+    """Return the value that a suggestion of Optuna stands for."""
     value: Value
     if isinstance(parameter, ChoiceParameter):
         value = parameter.choices[suggestion]
@@ -200,22 +203,22 @@ def _value(parameter: Parameter, suggestion: Any) -> Value:
 
 
 def _suggestion(parameter: Parameter, value: Value) -> Value:
-    """What Optuna is to suggest for a value."""
+    """Return the suggestion of Optuna that stands for a value."""
     if isinstance(parameter, ChoiceParameter):
         return parameter.index(value)
     return value if _is_range(parameter) else parameter.encode(value)
 
 
 def _is_range(parameter: Parameter) -> bool:
-    """Whether it is one of Optuna's own ranges, which its samplers know best.
+    """Return whether Optuna has such a range itself, so that its samplers know its scale.
 
-    Anything else is a number of [0, 1] to them.
+    Any other parameter is a number in [0, 1] to them.
     """
     return not isinstance(parameter, ChoiceParameter) and parameter.describe().keys() <= _RANGE
 
 
 def _read(value: object) -> object:
-    """The Python value that a word stands for."""
+    """Return the Python value that a word stands for."""
     text = str(value).strip()
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

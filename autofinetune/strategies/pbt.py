@@ -1,16 +1,17 @@
-"""PBT: members go on as they are, and the worst take over what good ones do, changed a bit.
+"""PBT: good members continue, and the worst ones copy good ones with small changes.
 
-Each candidate is one step of one of `population_size` members. Before a step the members are
-ranked by the score of their last one. One of the worst ceil(fraction * population_size) continues
-a random one of the best as many instead of itself, with its configuration, in which each parameter
-is drawn anew with the probability `resample_probability`, and otherwise moved up or down: a
-continuous one by `factor` of its range, any other by one value. A member whose step failed has
-nothing to continue and always does so. All others keep their configuration.
+Each candidate is one step of one of `population_size` members. Before a step, the members are
+ranked by the score of their last step. One of the worst ceil(fraction * population_size) members
+continues a random one of the same number of best members instead of itself, with that member's
+configuration, in which each parameter is redrawn with the probability `resample_probability` and
+otherwise moved up or down: a continuous one by `factor` of its range, any other by one value. A
+member whose step failed has nothing to continue and always does so. All others keep their
+configuration.
 
 The schedule is that of Jaderberg et al., "Population Based Training of Neural Networks", arXiv
-1711.09846: no member waits for the others. The moves are those of NNI's PBT tuner. Who continues
-another one continues its model, if it saved one. Where trials do not continue others, a
-configuration that was tried before is moved in the same way.
+1711.09846: no member waits for the others. The moves are those of NNI's PBT tuner. A member that
+continues another one continues its model, if it saved one. If trials do not continue others, a
+configuration that was tried before is moved to an untried one nearby.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .turns import Array, Turns
 
 
 class Step(NamedTuple):
-    """What a member does next: the trial that it continues, and whether it is changed."""
+    """The next step of a member: the trial it continues, and whether the parameters change."""
 
     member: int
     source: Candidate | None
@@ -52,11 +53,11 @@ class PBT(Turns):
     def _set_up(self) -> None:
         super()._set_up()
         size = self.options["population_size"]
-        self._steps = dict.fromkeys(range(size), 0)  # asked so far
-        self._last: dict[int, Candidate] = {}  # finished step of each member
-        self._merits: dict[int, float] = {}  # its result, -inf if it failed
+        self._steps = dict.fromkeys(range(size), 0)  # steps asked so far, by member
+        self._last: dict[int, Candidate] = {}  # the last finished step of each member
+        self._merits: dict[int, float] = {}  # the result of that step, -inf if it failed
         self._at_work: dict[int, int] = {}  # the member of each candidate without a result
-        self._saved: set[int] = set()  # which of these steps, and of those that run, have a model
+        self._saved: set[int] = set()  # last finished or running steps that saved a model
 
     def _note(self, candidate: Candidate) -> None:
         step = self._step(candidate.id)
@@ -92,7 +93,7 @@ class PBT(Turns):
         return point.tolist() if self.allow_repeats else self._untried(point, rng)
 
     def _step(self, number: int) -> Step:
-        """Of the candidate of this number, by the results until now."""
+        """Return the step of the candidate of this number, given the results so far."""
         busy = set(self._at_work.values())
         free = [member for member in self._steps if member not in busy] or list(self._steps)
         member = min(free, key=lambda member: self._steps[member])
@@ -100,7 +101,7 @@ class PBT(Turns):
             return Step(member, None, False)
         ranked = sorted(self._merits, key=lambda other: -self._merits[other])
         count = math.ceil(self.options["fraction"] * len(self._steps))
-        # Never the same ones as leaders and followers, while few have results.
+        # While few have results, no member may be both leader and follower.
         alive = [other for other in ranked if self._merits[other] > -math.inf]
         has_failed = member not in alive
         leaders = alive[: max(min(count, len(ranked) // 2), int(has_failed))]
@@ -111,7 +112,7 @@ class PBT(Turns):
         return Step(member, self._last[leaders[int(rng.integers(len(leaders)))]], True)
 
     def _changed(self, source: Candidate, rng: np.random.Generator) -> Array:
-        point = rng.random(self.space.dim)  # what becomes active is drawn from its whole range
+        point = rng.random(self.space.dim)  # newly active parameters: from their whole range
         for place, parameter in enumerate(self.space):
             if parameter.name in source.params:
                 is_drawn = rng.random() < self.options["resample_probability"]
@@ -120,11 +121,11 @@ class PBT(Turns):
         return point
 
     def _moved(self, parameter: Parameter, u: float, up: bool) -> float:
-        """One step up or down, no further than the end."""
+        """Return a coordinate one step up or down, within the range."""
         if parameter.size is None:
             way = self.options["factor"] if up else -self.options["factor"]
             return float(min(max(u + way, 0.0), 1.0))
-        if parameter.type_name == "choice":  # its values in the order in which they stand
+        if parameter.type_name == "choice":  # in the order in which its values are listed
             values = [parameter.encode(value) for value in parameter.values()]
             here = values.index(parameter.encode(parameter.decode(u)))
             return values[min(max(here + (1 if up else -1), 0), len(values) - 1)]

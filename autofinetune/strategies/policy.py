@@ -1,17 +1,17 @@
 """A recurrent policy over a sequence of choices, and its update by proximal policy optimisation.
 
-Step t of an episode is hyperparameter t, and its action one of `counts[t]`. The state goes on by
+Step t of an episode is hyperparameter t, and its action is one of `counts[t]`. The state is
 
-    h_t = tanh(h_(t-1) W + E[action before] + P_t),   h_0 = 0,
+    h_t = tanh(h_(t-1) W + E[previous action] + P_t),   h_0 = 0,
 
 action k has the probability softmax_k(h_t V_k + b_k) among those of its step, and the value of the
-state is h_t u + c. Where a step is left out, the state stays. The loss of a batch is
+state is h_t u + c. A skipped step leaves the state unchanged. The loss of a batch is
 
     -mean(min(r A, clip(r, 1 - e, 1 + e) A)) + vf_coef / 2 mean(max((v - R)^2, (v' - R)^2))
         - ent_coef mean(entropy)
 
-over all steps taken, where r is the probability of the action divided by what it was when the
-action was chosen, v' the value no further than e from what it was then, and A and R come from
+over all steps taken, where r is the probability of the action divided by its probability when it
+was chosen, v' is the value clipped to within e of the value at that time, and A and R come from
 generalised advantage estimation with the score as the reward of the last step (Schulman et al.,
 "Proximal Policy Optimization Algorithms", arXiv 1707.06347, equations 7 and 9 to 12; the clipped
 value is that of OpenAI's ppo2).
@@ -28,14 +28,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 HIDDEN = 32
-_SMALL = 0.1  # deviation of the first weights
+_SMALL = 0.1  # standard deviation of the initial weights
 _ADAM = (0.9, 0.999, 1e-5)
 
 
 class Episode(NamedTuple):
-    """One sequence: actions `(steps,)`, -1 where a step is left out, and what was thought of them.
+    """One sequence of actions `(steps,)`, -1 for skipped steps, and the policy's view of them.
 
-    `log_likely` and `values` are of the moment in which the actions were chosen, `(steps,)`.
+    `log_likely` and `values`, `(steps,)`, date from when the actions were chosen.
     """
 
     actions: NDArray[np.intp]
@@ -45,14 +45,14 @@ class Episode(NamedTuple):
 
 @dataclass
 class Walk:
-    """A sequence on its way: the state, `(HIDDEN,)`, and the action before."""
+    """A sequence in progress: the state, `(HIDDEN,)`, and the previous action."""
 
     state: Array
     token: int
 
 
 class _Pass(NamedTuple):
-    """What a forward pass leaves for the backward one; `(batch, steps, ...)` each."""
+    """The results of a forward pass for the backward one, `(batch, steps, ...)` each."""
 
     tokens: NDArray[np.intp]
     before: Array
@@ -62,34 +62,34 @@ class _Pass(NamedTuple):
 
 
 class Policy:
-    """Weights by name, and the state of Adam.
+    """The weights by name, and the state of Adam.
 
     Args:
         counts: how many actions each step has.
-        rng: for the first weights.
+        rng: the generator for the initial weights.
     """
 
     def __init__(self, counts: Sequence[int], rng: np.random.Generator) -> None:
         self.counts = list(counts)
-        self._first = np.cumsum([0, *self.counts])  # of the actions of each step among all
+        self._first = np.cumsum([0, *self.counts])  # index of each step's first action among all
         total = int(self._first[-1])
         shapes = {
             "W": (HIDDEN, HIDDEN), "E": (total + 1, HIDDEN), "P": (len(self.counts), HIDDEN),
             "V": (HIDDEN, total), "b": (total,), "u": (HIDDEN,), "c": (1,),
         }  # fmt: skip
         self.weights = {key: _SMALL * rng.standard_normal(shape) for key, shape in shapes.items()}
-        self.weights["V"] *= _SMALL  # nearly even at the beginning
+        self.weights["V"] *= _SMALL  # nearly equal probabilities at first
         self._moments = {key: (np.zeros(s), np.zeros(s)) for key, s in shapes.items()}
         self._updates = 0
 
     # --- acting ---------------------------------------------------------------------------------
 
     def start(self) -> Walk:
-        """The beginning of a sequence."""
+        """Start a sequence."""
         return Walk(np.zeros(HIDDEN), len(self.weights["b"]))
 
     def act(self, walk: Walk, step: int, rng: np.random.Generator) -> int:
-        """An action of this step by its probability; `walk` goes on with it."""
+        """Draw an action for this step by its probability and advance `walk`."""
         w = self.weights
         walk.state = np.tanh(walk.state @ w["W"] + w["E"][walk.token] + w["P"][step])
         part = slice(self._first[step], self._first[step + 1])
@@ -99,7 +99,7 @@ class Policy:
         return action
 
     def judge(self, actions: NDArray[np.intp]) -> Episode:
-        """Actions `(steps,)` as an episode that was chosen now."""
+        """Return an episode of actions `(steps,)`, as if they were chosen now."""
         done = self._forward(actions[None, :])
         log_likely = np.zeros(len(actions))
         for step in np.flatnonzero(actions >= 0):
@@ -117,7 +117,7 @@ class Policy:
     ) -> None:
         """Take several epochs of Adam on the loss of `episodes` with `scores`, `(n,)`.
 
-        `options` are those of the strategy.
+        `options` are those of the strategy PPO.
         """
         actions = np.array([episode.actions for episode in episodes])
         old = np.array([episode.log_likely for episode in episodes])
@@ -138,7 +138,7 @@ class Policy:
         advantages: Array,
         options: Mapping[str, Any],
     ) -> tuple[float, dict[str, Array]]:
-        """The loss of a batch, `(n, steps)` each, and its gradient by every weight."""
+        """Return the loss of a batch, arrays `(n, steps)`, and its gradient by each weight."""
         taken = actions >= 0
         count = max(1, int(taken.sum()))
         returns = advantages + old_values
@@ -210,7 +210,7 @@ class Policy:
         return gradient
 
     def _descend(self, gradient: Mapping[str, Array], rate: float, most: float) -> None:
-        """One step of Adam (Kingma and Ba, 2015) along a gradient of at most this norm."""
+        """Take a step of Adam (Kingma and Ba, 2015), with the gradient clipped to norm `most`."""
         norm = np.sqrt(sum(float((part**2).sum()) for part in gradient.values()))
         scale = min(1.0, most / (norm + 1e-6))
         self._updates += 1
@@ -233,7 +233,7 @@ def _softmax(logits: Array) -> Array:
 def _advantages(
     taken: NDArray[np.bool_], values: Array, scores: Array, gamma: float, lam: float
 ) -> Array:
-    """Generalised advantage estimates, `(n, steps)`, 0 where no step was taken."""
+    """Return generalised advantage estimates, `(n, steps)`, 0 where no step was taken."""
     found = np.zeros_like(values)
     value, advantage = np.zeros(len(scores)), np.zeros(len(scores))
     is_last = np.ones(len(scores), dtype=bool)

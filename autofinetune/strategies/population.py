@@ -1,4 +1,4 @@
-"""What the strategies with a population share: first a design, then what a surrogate chooses."""
+"""The base of strategies with a population: first a design, then choices of a surrogate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .design import Design
 from .options import Option
 from .turns import Array, Turns
 
-NOISY = 0.05  # share of noise in the variance of the scores
-AGAIN_EVERY = 3
+NOISY = 0.05  # scores are noisy if noise has a larger share of their variance
+AGAIN_EVERY = 3  # rounds
 _TEMPERS = 5
-_LEAST_DEMAND = 0.05  # in units of the most
+_LEAST_DEMAND = 0.05  # above 0, as a share of the largest
 POPULATION_OPTIONS: Mapping[str, Option] = {
     "design": Option(10, "trials spread over the space before the search begins", 0, 1000),
     "length": Option(
@@ -29,7 +29,7 @@ POPULATION_OPTIONS: Mapping[str, Option] = {
 
 
 class Population(Turns):
-    """After what is given comes a space-filling design, then what `_choose` makes of the results.
+    """Asks the given configurations, then a space-filling design, then the points of `_choose`.
 
     `OPTIONS` must contain `POPULATION_OPTIONS`.
     """
@@ -41,9 +41,9 @@ class Population(Turns):
 
     @abstractmethod
     def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
-        """The next point of a member, `(dim,)`, when there are results to choose by.
+        """Return the next point of a member, `(dim,)`; called once there are results.
 
-        `self._number` is the candidate's.
+        `self._number` is the number of the candidate.
         """
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
@@ -51,7 +51,7 @@ class Population(Turns):
 
     @property
     def _can_choose(self) -> bool:
-        """Whether `_choose` has what it needs; until then the design goes on."""
+        """Whether `_choose` can be called; until then the design continues."""
         return len(self._screen) > 0
 
     def remember(self, earlier: Sequence[Known]) -> None:
@@ -70,26 +70,26 @@ class Population(Turns):
     def _pick(
         self, proposals: Array, low: Array | None = None, high: Array | None = None
     ) -> Array:
-        """What promises most among and beside `proposals` `(n, dim)`; shape `(dim,)`.
+        """Return the most promising point among or near `proposals` `(n, dim)`, shape `(dim,)`.
 
         Args:
-            low, high: the box that is not left, `(dim,)` each; the whole cube by default.
+            low, high: the corners of the box to stay in, `(dim,)` each; by default the whole cube.
         """
         self._screen.begin(self._pending(), self.popsize)
         self._screen.demand(self._demand)
         return self._screen.pick(proposals, low, high)
 
     def _is_time_to_look_again(self, round_: int, member: int) -> bool:
-        """Every few rounds, train the supposed best once more if scores are noisy."""
+        """Return whether to retrain the presumed best: every few rounds, if scores are noisy."""
         is_turn = member == self.popsize - 1 and round_ % AGAIN_EVERY == 0
         return is_turn and self._screen.is_fitted and self._screen.noise > NOISY
 
     @property
     def _demand(self) -> float:
-        """How much improvement the next candidate looks for, in deviations of all scores.
+        """The improvement that the next candidate seeks, in standard deviations of all scores.
 
-        The first of some members polishes the best, the last one looks furthest away; in a
-        population of fewer than `_TEMPERS` members these take turns.
+        The first member refines the best point, and the last one searches furthest away. In a
+        population of fewer than `_TEMPERS` members the demands rotate.
         """
         cycle = max(_TEMPERS, self.popsize)
         most = self.options["demand"]

@@ -1,10 +1,10 @@
-"""PPO: a recurrent policy that chooses one hyperparameter after the other, learned by its scores.
+"""PPO: a recurrent policy that chooses one hyperparameter after the other and learns from scores.
 
-It is meant for the search of architectures, with layer and input choices and hundreds of trials.
-Every choice has an action for each value, a number of more than 32 values one for each sixteenth
-of its range. After every `trials_per_update` results, in whatever order they come, the policy
-takes `epochs_per_update` epochs of Adam on them, each in `minibatch_size` parts (a number of
-parts, as in NNI). A failed trial has the worst score so far. The equations stand in `policy.py`.
+It is meant for architecture search, with layer and input choices and hundreds of trials. Every
+choice has one action per value; a number with more than 32 values has one per sixteenth of its
+range. After every `trials_per_update` results, in order of arrival, the policy is trained on them
+with `epochs_per_update` epochs of Adam, each split into `minibatch_size` parts (the number of
+parts, as in NNI). A failed trial has the worst score so far. The equations are in `policy.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .options import OPTIMIZE_MODE, Option
 from .policy import Episode, Policy
 from .turns import Array, Turns
 
-MOST_VALUES = 32  # a number of more has an action for each part of its range
+MOST_VALUES = 32  # a number with more values has one action per part of its range
 PARTS = 16
-_DRAWS = 8  # of the policy, until one was not tried before
+_DRAWS = 8  # at most, until the policy chooses a new configuration
 
 
 class PPO(Turns):
@@ -51,7 +51,7 @@ class PPO(Turns):
         counts = [len(actions.coordinates) for actions in self._actions]
         self._policy = Policy(counts, np.random.default_rng([self.seed, 2**33]))
         self._updates = 0
-        self._chosen: dict[int, Episode] = {}  # of the candidates without a result
+        self._chosen: dict[int, Episode] = {}  # by candidate without a result
         self._batch: list[Episode] = []
         self._merits: list[float] = []
 
@@ -88,7 +88,7 @@ class PPO(Turns):
 
 
 class _Actions:
-    """What can be done about one parameter: a value of few, or a part of the range."""
+    """The actions of one parameter: its values if there are few, otherwise parts of its range."""
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
@@ -101,11 +101,11 @@ class _Actions:
             self.coordinates = np.array([parameter.encode(value) for value in values])
 
     def coordinate(self, action: int, rng: np.random.Generator) -> float:
-        """The value of an action, or one of those that it stands for."""
+        """Return the coordinate of an action; within a part of the range it is drawn."""
         return float(self.coordinates[action] + self._is_part * rng.random() / PARTS)
 
     def find(self, params: Mapping[str, Value]) -> int:
-        """The action that leads to a configuration, -1 if the parameter is not active."""
+        """Return the action that leads to a configuration, -1 if the parameter is inactive."""
         if self._parameter.name not in params:
             return -1
         u = self._parameter.encode(params[self._parameter.name])

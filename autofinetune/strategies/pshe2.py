@@ -1,16 +1,16 @@
-"""PSHE2: members with momentum in a potential, damped, with a random perturbation.
+"""PSHE2: members with momentum in a damped potential, with random perturbation.
 
-PaddleHub describes it as a Hamiltonian system that searches the point of lowest potential energy,
-each member led by its own history and the population's best under some random perturbation. No
-paper is known. Here member i has a position q_i in the unit cube, a momentum p_i (its last
-displacement divided by the step size a), its best position b_i, and the population has a best
-position g. A move is one step of the damped system
+PaddleHub describes it as a Hamiltonian system that searches for the point of lowest potential
+energy, each member being guided by its own history and the population's best, with some random
+perturbation. No paper is known. Here member i has a position q_i in the unit cube, a momentum p_i
+(its last displacement divided by the step size a) and a best position b_i; the population has a
+best position g. A move is one step of the damped system
 
     dq/dt = p,    dp/dt = -F(q) - (3 / t) p,
 
 with the friction of Nesterov's differential equation (Su, Boyd, Candes, JMLR 17(153), 2016) taken
-implicitly, which keeps the factor of p within (0, 1). Many copies of the member set out at once,
-each pulled by springs of its own and perturbed by itself, in round t = 1, 2, ...:
+implicitly, which keeps the factor of p within (0, 1). Many copies of the member move at once, each
+with its own random springs and perturbation, in round t = 1, 2, ...:
 
     F = r1 * (q_i - b_i) + r2 * (q_i - g)           r1, r2 ~ U(0, 2) for each coordinate
     p = (p_i - a F) / (1 + 3 a / t)
@@ -18,15 +18,14 @@ each pulled by springs of its own and perturbed by itself, in round t = 1, 2, ..
     e_t = e_last + (e_first - e_last) * c^(t - 1)
 
 k switches single coordinates off, so that some moves are along few axes, and `reflect` mirrors at
-the bounds. The potential energy that decides which copy is followed is learned from every finished
-trial: minus the log expected improvement of a Gaussian process (`autofinetune.surrogate`), in
-which members chosen before and still running count with their expected result. Copies compete
-with points all over the cube and near the best trials; the foremost of them slide on along the
-gradient of the potential, without momentum, to the bottom of their valley, and the lowest wins.
-Members are of different temper: the first one looks for any improvement of the best score, the
-others for one by more and more, so that they do not agree. A member whose trial failed learns
-nothing from it and is pulled back. The first trials are a space-filling design that contains the
-initial values.
+the bounds. The potential energy that selects one of the copies is learned from all finished
+trials: minus the log expected improvement of a Gaussian process (`autofinetune.surrogate`), in
+which running trials count with their expected results. Copies compete with points from the whole
+cube and from near the best trials; the best of them descend along the gradient of the potential,
+without momentum, to a local minimum, and the lowest is chosen. The first member seeks any
+improvement of the best score and each further one a larger improvement, so that they search in
+different places. A member whose trial failed learns nothing from it and is pulled back by its
+springs. The first trials are a space-filling design that contains the initial values.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from .turns import Array
 NOISE_DECAY = 0.85  # c
 NOISE_SPREAD = 0.8
 BEST_NEAR = 5
-KEEP_AXIS = (1.0, 0.5, 0.25)  # each member draws one: how likely a coordinate is perturbed
+KEEP_AXIS = (1.0, 0.5, 0.25)  # each copy draws one: the probability of perturbing a coordinate
 
 
 class PSHE2(Population):
@@ -83,7 +82,7 @@ class PSHE2(Population):
             self._own_best[member], self._own_merit[member] = point, merit
 
     def _trajectories(self, round_: int, member: int, rng: np.random.Generator) -> Array:
-        """Where copies of a member may go, `(copies, dim)`."""
+        """Return the points to which copies of a member move, `(copies, dim)`."""
         shape = (self.options["copies"], self.space.dim)
         step, friction = self.options["step"], self.options["friction"]
         q, p = self._q[member], self._p[member]
@@ -95,7 +94,7 @@ class PSHE2(Population):
         return reflect(q + step * momentum + self._noise(shape, round_, rng))
 
     def _elsewhere(self, round_: int, rng: np.random.Generator) -> Array:
-        """Points all over the cube, and near the best trials: no place is out of reach."""
+        """Return points from the whole cube and near the best trials, so that all are in reach."""
         shape = (self.options["copies"] // 2, self.space.dim)
         best = self._screen.best_points(BEST_NEAR)
         near = best[rng.integers(len(best), size=shape[0])] + self._noise(shape, round_, rng)

@@ -1,7 +1,7 @@
 """Random: independent draws, each parameter from its own distribution.
 
-A configuration that was drawn before is drawn again; when that does not help, the untried ones of
-the finite space follow in order until they are used up.
+A configuration that was tried before is redrawn. If redrawing does not help in a finite space, the
+next untried configuration is taken.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .turns import Turns
 
 
 class RandomSearch(Turns):
-    """Learns from nothing, so its options, which those of TPE are, change nothing."""
+    """Random search. The options it shares with TPE and anneal have no effect here."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = LIAR_OPTIONS
 

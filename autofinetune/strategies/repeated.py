@@ -1,4 +1,4 @@
-"""Runs every configuration several times, for scores that differ from run to run."""
+"""Trains every configuration several times, for noisy scores."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from .base import Candidate, Exhausted, Strategy
 
 
 class Repeated(Strategy):
-    """Asks each candidate of another strategy `repeats` times and tells it the mean score.
+    """Asks each candidate of another strategy `repeats` times and tells that one the mean score.
 
-    Candidate k of the other one becomes candidates k * repeats up to k * repeats + repeats - 1,
-    and its member likewise. Failed trials are left out of the mean; only if all failed, it failed.
+    Candidate k of the other strategy becomes candidates k * repeats to k * repeats + repeats - 1;
+    members are numbered likewise. The mean is over the trials that did not fail; the candidate
+    failed if all of its trials failed.
     """
 
     def __init__(self, inner: Strategy, repeats: int) -> None:
@@ -43,17 +44,17 @@ class Repeated(Strategy):
         return given
 
     def restore(self, candidate: Candidate) -> None:
-        candidate = dataclasses.replace(candidate, parent=None)  # which is not chosen here
+        candidate = dataclasses.replace(candidate, parent=None)  # parents are chosen elsewhere
         if not self._left:
             number, rest = divmod(candidate.id, self.repeats)
             member, beside = divmod(candidate.member, self.repeats)
             if rest or beside:
-                raise ValueError(f"candidate {candidate.id} cannot come here")
+                raise ValueError(f"candidate {candidate.id} cannot be restored here")
             original = dataclasses.replace(candidate, id=number, member=member)
             self.inner.restore(original)
             self._take(original)
         if self._left[0] != candidate:
-            raise ValueError(f"candidate {candidate.id} cannot come here")
+            raise ValueError(f"candidate {candidate.id} cannot be restored here")
         self._waiting.add(self._left.pop(0).id)
 
     def _take(self, candidate: Candidate) -> None:

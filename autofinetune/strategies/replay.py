@@ -1,4 +1,4 @@
-"""Trains recorded configurations one after the other, each going on with the model before it."""
+"""Trains recorded configurations one after the other, each continuing the previous model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .base import Candidate, Exhausted, Strategy
 class Replay(Strategy):
     """A population of one that follows a schedule of hyperparameters.
 
-    It is over when the schedule is, or when a trial leaves no model to go on with.
+    It ends with the schedule, or when a trial leaves no model to continue.
 
     Args:
-        space: that of the configurations.
+        space: the space of the configurations.
         schedule_: at least one configuration, in the order of training.
     """
 
@@ -24,7 +24,7 @@ class Replay(Strategy):
         self._schedule = schedule_
         self._asked = 0
         self._waiting: int | None = None
-        self._has_model = True  # or none is needed yet
+        self._has_model = True  # whether there is a model to continue, or none is needed yet
 
     def ask(self, n: int) -> list[Candidate]:
         if self._waiting is not None or n < 1:
@@ -43,7 +43,7 @@ class Replay(Strategy):
     def restore(self, candidate: Candidate) -> None:
         is_possible = self._waiting is None and self._has_model
         if not (is_possible and candidate.id == self._asked < len(self._schedule)):
-            raise ValueError(f"candidate {candidate.id} cannot come here, as number {self._asked}")
+            raise ValueError(f"candidate {candidate.id} cannot be restored as {self._asked}")
         self._asked += 1
         self._waiting, self._has_model = candidate.id, False
 

@@ -1,21 +1,22 @@
-"""TPE: each parameter where good trials are denser than bad ones (tree of Parzen estimators).
+"""TPE: tree of Parzen estimators, which searches where good trials are denser than bad ones.
 
-Of the N trials in which a parameter was active the best ceil(gamma sqrt(N)), but no more than
+Of the N trials in which a parameter was active, the best ceil(gamma sqrt(N)), but at most
 linear_forgetting, are good, the others bad (Bergstra, Bardenet, Bengio and Kegl, "Algorithms for
 Hyper-Parameter Optimization", NeurIPS 2011; the share is that of hyperopt). Values are drawn from
-the density l of the good ones, and the one of the highest l(x) / g(x), where g is the density of
-the bad ones, is taken.
+the density l of the good trials, and the one with the highest l(x) / g(x) is taken, where g is the
+density of the bad trials.
 
-* The density of numbers is a mixture of normal distributions in the unit interval, one about each
-  trial, as wide as the larger gap to its neighbours, and the prior N(1/2, 1), all cut off at 0
-  and 1. None is narrower than a twentieth: with narrow ones about the bad trials, the gaps between
-  these would pass for good places.
-* The probability of a choice is in proportion to how often it was tried, plus `prior_weight`.
-* The newest `linear_forgetting` trials have the weight 1, older ones less, down to 1/n. (NNI,
-  whose options these are, gives less weight to the better of the bad trials instead, by a slip.)
-* A trial that still runs counts as if it had the result that `constant_liar_type` says.
+* The density of a number is a mixture of normal distributions in the unit interval: one around
+  each trial, as wide as the larger gap to its neighbours, and the prior N(1/2, 1), all truncated
+  to [0, 1]. None is narrower than a twentieth: with narrow ones around the bad trials, the gaps
+  between these would appear to be good.
+* The probability of a choice is proportional to the weight of the trials with it plus
+  `prior_weight`.
+* The newest `linear_forgetting` trials have weight 1, older ones less, down to 1/n. (NNI, whose
+  options these are, mistakenly gives less weight to the better of the bad trials instead.)
+* A running trial counts with the result given by `constant_liar_type`.
 
-The options are NNI's, with other defaults: its own (20 random trials, gamma 0.25, the best result
+The options are NNI's, with other defaults: NNI's (20 random trials, gamma 0.25, the best result
 for running trials) find worse configurations with the same number of trials.
 """
 
@@ -37,11 +38,11 @@ from .options import Option
 from .turns import Turns
 
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 1.0
-NARROWEST = 20  # no density is narrower than the prior's divided by this
+NARROWEST = 20  # no density is narrower than the prior divided by this
 
 
 class TPE(Turns):
-    """One parameter after the other; see the module docstring."""
+    """Chooses one parameter after the other; see the module docstring."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **LIAR_OPTIONS,
@@ -74,7 +75,7 @@ class TPE(Turns):
         return self._untried(choose_in_order(self.space, choose), rng)
 
     def _split(self, seen: Seen) -> tuple[Array, Array]:
-        """Coordinates of the good and of the bad trials, each in the order of time."""
+        """Return the coordinates of the good and the bad trials, each in order of time."""
         count = math.ceil(self.options["gamma"] * math.sqrt(len(seen.merits)))
         is_good = np.zeros(len(seen.merits), dtype=bool)
         order = np.argsort(-seen.merits, kind="stable")
@@ -90,10 +91,10 @@ class TPE(Turns):
         return float(values[drawn[int(np.argmax(likely[drawn] / unlikely[drawn]))]])
 
     def _shares(self, values: Array, coordinates: Array) -> Array:
-        """How likely each choice is, `(n,)`; `values` `(n,)` are the coordinates of all."""
+        """Return the probability of each choice, `(n,)`; `values` `(n,)` are their coordinates."""
         places = np.searchsorted(values, coordinates)
         counts = np.bincount(places, self._weights(len(places)), len(values))
-        counts = counts + self.options["prior_weight"]  # of nothing they are whole numbers
+        counts = counts + self.options["prior_weight"]  # not in place: empty counts are integers
         return np.asarray(counts / counts.sum())
 
     def _near(self, good: Array, bad: Array, rng: np.random.Generator) -> float:
@@ -105,7 +106,7 @@ class TPE(Turns):
     def _mixture(self, coordinates: Array) -> Mixture:
         weights = np.append(self._weights(len(coordinates)), self.options["prior_weight"])
         means = np.append(coordinates, PRIOR_MEAN)
-        if len(means) == 1:  # no trial is bad, or none good: there is the prior alone
+        if len(means) == 1:  # no trials: the prior alone
             return Mixture(np.ones(1), means, np.array([PRIOR_DEVIATION]))
         order = np.argsort(means, kind="stable")
         gaps = np.diff(means[order])
@@ -117,7 +118,7 @@ class TPE(Turns):
         return Mixture(weights / weights.sum(), means, deviations)
 
     def _weights(self, count: int) -> Array:
-        """Of trials in the order of time, `(count,)`."""
+        """Return the weights of trials in order of time, `(count,)`."""
         full = self.options["linear_forgetting"]
         if count <= full:
             return np.ones(count)
@@ -125,14 +126,14 @@ class TPE(Turns):
 
 
 class Mixture(NamedTuple):
-    """Normal distributions cut off at 0 and 1, `(n,)` each; weights have the sum 1."""
+    """Normal distributions truncated to [0, 1], `(n,)` each; the weights sum to 1."""
 
     weights: Array
     means: Array
     deviations: Array
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
-        """Numbers in [0, 1], `(count,)`."""
+        """Draw numbers in [0, 1], `(count,)`."""
         ndtr = scipy.special.ndtr
         low, high = ndtr(-self.means / self.deviations), ndtr((1 - self.means) / self.deviations)
         shares = self.weights * (high - low)
@@ -142,7 +143,7 @@ class Mixture(NamedTuple):
         return np.asarray(np.clip(drawn, 0.0, 1.0))
 
     def log_density(self, at: Array) -> Array:
-        """Up to a constant, `(n,)`."""
+        """Return the log density at points `(m,)`, up to a constant; shape `(m,)`."""
         z = (at[:, None] - self.means) / self.deviations
-        # No underflow: one part is the prior, which is wide.
+        # No underflow, as one component is the wide prior.
         return np.asarray(np.log(np.exp(-0.5 * z**2) @ (self.weights / self.deviations)))

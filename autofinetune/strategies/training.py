@@ -1,22 +1,21 @@
-"""Population-based training: weights and hyperparameters of good members spread to the others.
+"""Population-based training: other members copy weights and hyperparameters of good ones.
 
 After Jaderberg et al., "Population Based Training of Neural Networks", arXiv 1711.09846, with
 truncation selection. A member's next trial continues the member's own last model with the same
-hyperparameters, except that a member among the worst takes over (exploit) the model *and* the
+hyperparameters, except that a member among the worst copies (exploit) the model *and* the
 hyperparameters of one drawn from the best, and changes the latter (explore; see `explore.py`).
 
-What is different here, and why:
+Differences from the paper:
 
-* Training that is young looks worse than training that went on for long, so two members are
-  compared by the scores of their chains (a trial, its parent, its parent's parent, ...) at the age
-  of the younger chain, counted in trials. A chain of fewer than `GRACE` trials is not replaced.
-* What is best after one more trial is not what is best in the end. To meet this greed a member
-  among the worst starts from scratch now and then, with what another strategy proposes; that
-  strategy proposes the first population too, and is told the scores of such starts only.
-* A member that did not improve for `WINDOW` trials changes its own hyperparameters and goes on.
-* A member whose trial failed or saved nothing continues one of the best models of all rounds.
-* A parent has always saved a model. A script that saves none is searched as if every trial were
-  trained from scratch.
+* Short training scores worse than long training, so two members are compared by the scores of
+  their chains (a trial, its parent, its parent's parent, ...) at the age of the younger chain,
+  counted in trials. A chain of fewer than `GRACE` trials is not replaced.
+* What is best after one more trial need not be best in the end. To counter this greed, a member
+  among the worst sometimes starts from scratch with a proposal of another strategy. That strategy
+  also proposes the first population, and learns only the scores of such starts.
+* A member that did not improve for `WINDOW` trials changes its own hyperparameters and continues.
+* A member whose trial failed or saved no model continues one of the best models of all rounds.
+* A parent has always saved a model. If a script saves none, every trial starts from scratch.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ from .base import Candidate, Known, Strategy
 from .explore import Explorer, Place
 from .members import Members
 
-SHARE = 0.25  # of the members are the worst, and as many the best
+SHARE = 0.25  # share of the members that count as worst, and as best
 GRACE = 2
 WINDOW = 2
-FRESH = 0.25  # how often a member among the worst starts from scratch
-FRESH_UNTIL = 0.5  # of the rounds: later there is no time left to catch up
+FRESH = 0.25  # probability that a member among the worst starts from scratch
+FRESH_UNTIL = 0.5  # share of the rounds after which a new start could no longer catch up
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A finished trial that may be continued, and what led to it.
+    """A finished trial that may be continued, and the scores of the trials that led to it.
 
-    `merits` holds a score for each trial from scratch to this one, higher is better.
+    `merits` holds a score for each trial from scratch to this one; higher is better.
     """
 
     candidate: Candidate
@@ -52,7 +51,7 @@ class Chain:
 
     @property
     def age(self) -> int:
-        """How many trials are in it."""
+        """The number of trials in the chain."""
         return len(self.merits)
 
     @property
@@ -66,8 +65,8 @@ class PopulationTraining(Members):
     """Trains `popsize` members; see the module docstring.
 
     Args:
-        fresh: a new strategy with a population of one and the schedule `async`, which may ask
-            configurations again: it proposes what is trained from scratch.
+        fresh: a new strategy with a population of one, the schedule `async` and
+            `allow_repeats`; it proposes the configurations to train from scratch.
         popsize, schedule, rounds: as for every strategy.
     """
 
@@ -78,13 +77,13 @@ class PopulationTraining(Members):
             fresh.space, popsize, fresh.seed, fresh.allow_repeats, schedule=schedule, rounds=rounds
         )
         self.fresh = fresh
-        self._starts: dict[int, Candidate] = {}  # of `fresh`, that have no result, by our number
+        self._starts: dict[int, Candidate] = {}  # those of `fresh` without a result, by our id
         self._start_count = 0
-        self._saved: set[int] = set()  # who has a model and is not learned yet
-        self._parents: dict[int, Chain] = {}  # of the candidates that are not learned yet
-        self._chains: dict[int, Chain] = {}  # which members can go on with
+        self._saved: set[int] = set()  # candidates not learned yet that saved a model
+        self._parents: dict[int, Chain] = {}  # by candidate that is not learned yet
+        self._chains: dict[int, Chain] = {}  # the chain that each member can continue
         self._learned: dict[int, int] = {}  # the newest learned trial of each member
-        self._archive: list[Chain] = []  # the best `popsize` of all, best first
+        self._archive: list[Chain] = []  # the best `popsize` chains of all, best first
         self._few = max(1, round(SHARE * popsize))
         self._explorer = Explorer(fresh.space)
 
@@ -99,15 +98,15 @@ class PopulationTraining(Members):
     def restore(self, candidate: Candidate) -> None:
         if candidate.parent is not None and self._find(candidate.parent) is None:
             raise ValueError(
-                f"candidate {candidate.id} cannot come here: trial {candidate.parent} has no "
-                "model that may be continued now"
+                f"candidate {candidate.id} cannot be restored here: trial {candidate.parent} has "
+                "no model that could be continued then"
             )
         super().restore(candidate)
 
     def _take(self, candidate: Candidate) -> None:
         super()._take(candidate)
         if candidate.parent is None:
-            if candidate.id not in self._starts:  # of an earlier life
+            if candidate.id not in self._starts:  # asked before a restart
                 number = self._start_count
                 start = dataclasses.replace(candidate, id=number, round=number, member=0)
                 self.fresh.restore(start)
@@ -134,7 +133,7 @@ class PopulationTraining(Members):
             self._move_on(candidate, chain)
 
     def _move_on(self, candidate: Candidate, chain: Chain | None) -> None:
-        """Note where a member is; a trial that others of the same member overtook is no place."""
+        """Record the chain of a member, unless a later trial of the member was learned before."""
         member = candidate.member
         if candidate.id > self._learned.get(member, -1):
             self._learned[member] = candidate.id
@@ -147,7 +146,7 @@ class PopulationTraining(Members):
             del self._archive[self.popsize :]
 
     def _find(self, trial: int) -> Chain | None:
-        """The chain that ends in a trial which may be continued now."""
+        """Return the chain that ends in `trial`, or None if the trial cannot be continued."""
         chains = [*self._chains.values(), *self._archive]
         return next((chain for chain in chains if chain.candidate.id == trial), None)
 
@@ -182,7 +181,7 @@ class PopulationTraining(Members):
         return self.rounds is None or self._counts[member] < FRESH_UNTIL * self.rounds
 
     def _ranking(self) -> list[int]:
-        """The members that can go on, best first: who beats more others at equal age."""
+        """Return the members that can continue, by how many others they beat at equal age."""
 
         def key(member: int) -> tuple[float, float, int]:
             chain = self._chains[member]
@@ -198,7 +197,7 @@ class PopulationTraining(Members):
         return dataclasses.replace(start, id=number, round=round_, member=member)
 
     def _changed(self, member: int, parent: Chain, rng: np.random.Generator) -> Candidate:
-        """Continues the model of `parent` with other hyperparameters."""
+        """Continue the model of `parent` with changed hyperparameters."""
         start = Place(parent.candidate.point, parent.age + 1)
         pending = [self._place(candidate) for candidate in self._unlearned.values()]
         point = self._explorer.change(start, pending, self.popsize, rng)
@@ -215,7 +214,7 @@ class PopulationTraining(Members):
 
 
 def _compare(one: Chain, other: Chain) -> int:
-    """1, 0 or -1: whether the first chain was better, as good or worse at equal age."""
+    """Return 1, 0 or -1 if the first chain was better, as good or worse at equal age."""
     age = min(one.age, other.age) - 1
     a, b = one.merits[age], other.merits[age]
     return (a > b) - (a < b)

@@ -1,7 +1,7 @@
-"""What the strategies have in common that choose one candidate after the other.
+"""The base of strategies that choose one candidate after the other.
 
-By either schedule (`members.py`) a candidate depends on the seed, its number, the results learned
-so far and the points that wait for theirs: nothing has to be chosen again when a search is
+With either schedule (`members.py`) a candidate depends only on the seed, its number, the results
+learned so far and the points without a result, so nothing is chosen again when a search is
 restored.
 """
 
@@ -19,15 +19,15 @@ from .base import Candidate, Exhausted, Known
 from .members import Members
 
 Array = NDArray[np.float64]
-_SMALL_SPACE = 20_000  # up to this many configurations the nearest untried one is looked up
+_SMALL_SPACE = 20_000  # up to this many configurations, the nearest untried one is searched for
 _TRIES = 64
-_LONG_AGO = 2000  # candidates after which one of infinitely many configurations may come again
+_LONG_AGO = 2000  # candidates after which a configuration of an infinite space may recur
 
 
 class Turns(Members):
-    """Members that take turns; the first candidate of all is the initial values.
+    """Members that take turns.
 
-    Enqueued configurations follow, then what `_point` chooses.
+    The initial values come first, then enqueued configurations, then the points of `_point`.
     """
 
     def _set_up(self) -> None:
@@ -36,20 +36,20 @@ class Turns(Members):
 
     @abstractmethod
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
-        """The next point of a member, `(dim,)`, in the unit cube.
+        """Return the next point of a member, `(dim,)`, in the unit cube.
 
-        `self._number` is the candidate's, and `rng` depends on it and the seed alone.
+        `self._number` is the number of the candidate; `rng` depends only on it and the seed.
 
         Raises:
-            Exhausted: there is none.
+            Exhausted: there are no further points.
         """
 
     def _note(self, candidate: Candidate) -> None:
-        """A candidate is asked or restored now; the state is that in which it was chosen."""
+        """Record a candidate that is asked or restored, in the state in which it was chosen."""
 
     @abstractmethod
     def _learn(self, candidate: Candidate, merit: float) -> None:
-        """Take a result; NaN for a failed one."""
+        """Learn from a result; the merit of a failed trial is NaN."""
 
     def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
         for candidate, score in results:
@@ -70,7 +70,7 @@ class Turns(Members):
 
     @property
     def _given(self) -> Sequence[Mapping[str, Value]]:
-        """The configurations that come first."""
+        """The configurations to ask first."""
         return [self.space.init_params] * self.begins_with_init + self.enqueued
 
     def _next(self, member: int) -> Candidate:
@@ -87,18 +87,18 @@ class Turns(Members):
     def _given_candidate(
         self, number: int, round_: int, member: int, params: Mapping[str, Value]
     ) -> Candidate:
-        """Exactly what was given, in the order of the space."""
+        """Return a candidate with exactly the given values, in the order of the space."""
         point = self.space.encode(params)
         ordered = {p.name: params[p.name] for p in self.space if self.space.is_active(p, params)}
         return Candidate(number, round_, member, point, ordered)
 
     def _pending(self) -> Array:
-        """The points that wait for their results, `(n, dim)`."""
+        """Return the points without a result, `(n, dim)`."""
         points = [candidate.point for candidate in self._unlearned.values()]
         return np.array(points).reshape(-1, self.space.dim)
 
     def _as_arrays(self, earlier: Sequence[Known]) -> tuple[Array, Array]:
-        """Points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
+        """Return points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
         points = np.array([self.space.encode(known.params) for known in earlier])
         merits = np.array([np.nan if k.merit is None else k.merit for k in earlier])
         return points.reshape(-1, self.space.dim), merits
@@ -106,7 +106,7 @@ class Turns(Members):
     # --- no configuration twice -----------------------------------------------------------------
 
     def _is_seen(self, point: Sequence[float] | Array) -> bool:
-        """Whether the configuration at `point` was asked before."""
+        """Return whether the configuration at `point` was asked before."""
         return self.space.key(self.space.decode([float(u) for u in point])) in self._seen
 
     @property
@@ -115,7 +115,7 @@ class Turns(Members):
         return size is not None and len(self._seen) >= size
 
     def _fresh(self, draw: Callable[[], Array]) -> Sequence[float]:
-        """A drawn point whose configuration was not asked before, as far as there is one."""
+        """Return a drawn point whose configuration was not asked before, if possible."""
         point = draw()
         if self._all_seen:
             return tuple(point.tolist())
@@ -129,7 +129,7 @@ class Turns(Members):
         return self.space.encode(next(untried))
 
     def _untried(self, point: Array, rng: np.random.Generator) -> Sequence[float]:
-        """`point`, or one near it whose configuration was not asked before."""
+        """Return `point`, or a point near it whose configuration was not asked before."""
         size = self.space.size
         if self._all_seen or not self._is_seen(point):
             return tuple(point.tolist())

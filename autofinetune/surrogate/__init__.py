@@ -1,4 +1,4 @@
-"""What finished trials say about untried ones: features, a Gaussian process, and its use."""
+"""Predictions for untried points from finished trials, by a Gaussian process."""
 
 from .by_value import OrderedFeatures
 from .features import LENGTH, Features

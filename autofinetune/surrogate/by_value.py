@@ -1,4 +1,4 @@
-"""Features in which a choice among numbers has the order of its values."""
+"""Features in which the numbers of a choice are ordered by value."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .features import ONE_HOT, Array, Features
 
 
 class OrderedFeatures(Features):
-    """Sees a choice of three or more numbers at its rank among them, between 0 and 1.
+    """Features that represent a choice among three or more numbers by its rank, between 0 and 1.
 
-    Ranks, not values: most such lists are geometric, and their small values differ as much as
-    their large ones. The other columns of the choice are 0.
+    Ranks are used instead of values because most such lists are geometric: their small values
+    differ as much as their large ones. The other columns of the choice are 0.
     """
 
     def __init__(self, space: Space) -> None:

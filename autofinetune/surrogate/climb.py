@@ -1,4 +1,4 @@
-"""Ascends an acquisition function from good points to the tops beside them."""
+"""Climbs from good points to nearby maxima of an acquisition function."""
 
 from __future__ import annotations
 
@@ -29,22 +29,26 @@ def climb(
     value: Callable[[Array], Array],
     slope: Callable[[Array], tuple[Array, Array]],
 ) -> Array:
-    """Points `(k, dim)`, none of lower value than the one of `points` that it came from.
+    """Climb from points to nearby maxima.
 
-    Ordered parameters are first moved together as if all were continuous; then those of few
-    values step one at a time as long as that is better; then the smooth ones settle. What is not
-    active at a point stays.
+    Ordered parameters are first moved together as if all were continuous; then parameters with few
+    values step one at a time while that is better; then the smooth parameters are moved again.
+    Parameters that are inactive at a point stay unchanged.
 
     Args:
-        box: where smooth parameters may be moved to.
-        value: of points `(m, dim)`, shape `(m,)`.
-        slope: value and gradient by the features `(m, width)`: `(m,)` and `(m, width)`.
+        points: the starting points, `(k, dim)`.
+        box: where ordered parameters may be moved to.
+        value: gives the values `(m,)` of points `(m, dim)`.
+        slope: gives values `(m,)` and gradients `(m, width)` by the features `(m, width)`.
+
+    Returns:
+        Points `(k, dim)`, none of a lower value than its starting point.
     """
     found = _ascend(points, features.ordered, features, box, slope)
     if not features.smooth.all():
         found = _step(found, features, value)
         found = _ascend(found, features.smooth, features, box, slope)
-    # All points share one line search, in which one may be led astray by the others.
+    # All points share one line search, so a single point may end up worse than it started.
     is_better = value(found) > value(points)
     return np.where(is_better[:, None], found, points)
 
@@ -56,7 +60,7 @@ def _ascend(
     box: Box,
     slope: Callable[[Array], tuple[Array, Array]],
 ) -> Array:
-    """All points at once by L-BFGS within the box; the `free` coordinates move."""
+    """Move the `free` coordinates of all points at once by L-BFGS within the box."""
     if not free.any():
         return points
     fixed = features(points)
@@ -85,9 +89,9 @@ def _ascend(
 
 
 def _step(points: Array, features: Features, value: Callable[[Array], Array]) -> Array:
-    """Single steps of parameters of few values, each point's best one first, until none is better.
+    """Take each point's best single step of a parameter with few values until none is better.
 
-    All points step together, so that the value of many is asked at once.
+    All points step together, so that many values are computed at once.
     """
     found, best = points.copy(), value(points)
     moving = list(range(len(points)))

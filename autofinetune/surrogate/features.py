@@ -1,4 +1,4 @@
-"""Points of the unit cube as a Gaussian process should see them."""
+"""Features of points in the unit cube for a Gaussian process."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from autofinetune.space.space import INACTIVE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-ONE_HOT = 0.7  # two choices lie as far apart as two values 0.99 of a range apart
-LENGTH = 2.0  # of a range, by which scores are expected to change, for four of them
-CHOICE_LENGTH = 2.0  # the same of a choice's column, for four columns in all
-_FEW_VALUES = 32  # an ordered parameter with more values is as good as continuous
+ONE_HOT = 0.7  # so that two choices have the distance of two values 0.99 of a range apart
+LENGTH = 2.0  # expected length scale of a range, if there are four ranges
+CHOICE_LENGTH = 2.0  # expected length scale of a choice's column, for four columns in all
+_FEW_VALUES = 32  # an ordered parameter with more values is treated as continuous
 
 
 class Features:
     """Maps points `(n, dim)` to features `(n, width)`.
 
-    One of few values is seen in the middle of its cell, so that points which give the same
-    configuration are one; a choice becomes one-hot, since its values have no order. A parameter
-    that is not active is seen in the middle of all its values, wherever its coordinate is.
+    A parameter with few values is represented by the middle of its cell, so that all points of a
+    configuration are equal; a choice is one-hot, since its values have no order. An inactive
+    parameter is represented by the middle of all its values, whatever its coordinate is.
 
     Attributes:
-        ordered: which parameters have an order, `(dim,)`; each of these is one feature.
+        ordered: which parameters have ordered values, `(dim,)`; each of these is one feature.
         smooth: which of them may be moved by any small amount, `(dim,)`.
         columns: the first feature of each parameter, `(dim,)`.
-        width: how many features there are.
+        width: the number of features.
     """
 
     def __init__(self, space: Space) -> None:
@@ -74,18 +74,18 @@ class Features:
         return np.hstack(found)
 
     def lengths(self, length: float = LENGTH) -> Array:
-        """How far one has to go for another score, before any is known; `(width,)`.
+        """Return the prior length scales of the features, `(width,)`.
 
-        Choices lie the further apart the more there are. With many ranges, however, long scales
-        make the corners of the cube look promising that are farthest from all trials, and few
-        trials cannot disprove it: the more ranges, the shorter.
+        The more columns there are, the longer the scales of choices. Those of ranges become
+        shorter with their number: long scales make the corners of the cube that are farthest from
+        all trials look promising, and few trials cannot disprove it.
         """
         ranges = max(2, int(self._is_range.sum()))
         of_choice = CHOICE_LENGTH * (max(2, self.width) / 4.0) ** 0.5
         return np.asarray(np.where(self._is_range, length * (4.0 / ranges) ** 0.5, of_choice))
 
     def active(self, points: Array) -> Mask:
-        """Which parameters are active at points `(n, dim)`; shape `(n, dim)`."""
+        """Return which parameters are active at points `(n, dim)`; shape `(n, dim)`."""
         active = np.ones(points.shape, dtype=bool)
         for place, parent, indices in self._conditions:  # parents come first
             cells = self._cells[parent]
@@ -95,11 +95,11 @@ class Features:
         return active
 
     def settled(self, points: Array) -> Array:
-        """Points `(n, dim)` with the neutral coordinate for all that is not active."""
+        """Return points `(n, dim)` with the neutral coordinate for all inactive parameters."""
         return np.where(self.active(points), points, INACTIVE) if self._conditions else points
 
     def neighbours(self, point: Array) -> Array:
-        """Points that differ in one choice, or by one step of one of few values, `(n, dim)`."""
+        """Return points `(n, dim)` that differ in one choice or by one step of few values."""
         found = []
         active = self.active(point[None, :])[0]
         for index, parameter in enumerate(self._space):
@@ -120,5 +120,5 @@ class _Cells:
         self._edges = np.array([parameter.edge(index) for index in range(1, self.size)])
 
     def find(self, column: Array) -> NDArray[np.intp]:
-        """The cell of each coordinate."""
+        """Return the cell of each coordinate."""
         return np.searchsorted(self._edges, column, side="right")

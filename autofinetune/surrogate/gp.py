@@ -1,4 +1,4 @@
-"""A Gaussian process with a Matern kernel and one length scale a feature.
+"""A Gaussian process with a Matern kernel and one length scale per feature.
 
     k(x, x') = s^2 (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r),   r^2 = sum_j (x_j - x'_j)^2 / l_j^2
 
@@ -14,14 +14,15 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # whose modules load when they are first used: the first trials need none of them
+import scipy  # loads its modules on first use; the first trials need none of them
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
 NU = 2.5
 _JITTER = 1e-8
-# Means and deviations of the priors on log l, log s^2 and log v; `fit` is given the mean of log l.
+# Means and standard deviations of the priors on log l, log s^2 and log v; `fit` takes the mean of
+# log l as an argument.
 LENGTH_SPREAD = 0.6
 SIGNAL_MEAN, SIGNAL_SPREAD = 0.0, 0.7
 NOISE_MEAN, NOISE_SPREAD = np.log(1e-5), 2.0
@@ -42,7 +43,11 @@ class GaussianProcess:
     nu: float = NU
 
     def predict(self, x: Array) -> tuple[Array, Array]:
-        """Posterior mean and standard deviation (without noise) at features `(m, width)`."""
+        """Return the posterior mean and standard deviation (without noise), `(m,)` each.
+
+        Args:
+            x: features `(m, width)`.
+        """
         signal = float(np.exp(self.theta[-2]))
         cross = self._kernel(self._distances(x))
         mean = cross @ self.alpha
@@ -51,7 +56,7 @@ class GaussianProcess:
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
     def slopes(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """`predict`, and the gradients of mean and deviation, `(m, width)` each."""
+        """Return `predict` and the gradients of mean and standard deviation, `(m, width)` each."""
         signal, inverse = float(np.exp(self.theta[-2])), np.exp(-2.0 * self.theta[:-2])
         distances = self._distances(x)
         cross, slope = self._kernel(distances), _slope(distances, signal, self.nu)
@@ -60,7 +65,7 @@ class GaussianProcess:
         deviation = np.sqrt(variance)
 
         def gradient(weights: Array) -> Array:
-            """Of sum_i weights_i k(x, x_i), for weights `(m, n)`."""
+            """Return the gradient of sum_i weights_i k(x, x_i), for weights `(m, n)`."""
             both = slope * weights
             return np.asarray((both.sum(1)[:, None] * x - both @ self.x) * inverse)
 
@@ -69,13 +74,13 @@ class GaussianProcess:
         return cross @ self.alpha, deviation, mean_slope, deviation_slope
 
     def covariance(self, x: Array, other: Array) -> Array:
-        """Posterior covariance at features `(m, width)` and `(k, width)`; shape `(m, k)`."""
+        """Return the posterior covariance of features `(m, width)` and `(k, width)`, `(m, k)`."""
         solved = _solve(self.lower, self._kernel(self._distances(other)).T)
         prior = self._kernel(_distances(_left(x, self.theta), _right(other, self.theta)))
         return np.asarray(prior - self._kernel(self._distances(x)) @ solved)
 
     def surprise(self) -> Array:
-        """How far each target lies from what all others say, in deviations, `(n,)`.
+        """Return the leave-one-out residual of each target, in standard deviations, `(n,)`.
 
         Rasmussen and Williams, equation 5.12.
         """
@@ -94,7 +99,7 @@ class GaussianProcess:
 
 
 def condition(x: Array, y: Array, theta: Array, nu: float = NU) -> GaussianProcess:
-    """The process with given hyperparameters on observations `y` `(n,)`."""
+    """Return the process with given hyperparameters, conditioned on observations `y` `(n,)`."""
     lower: Array = np.linalg.cholesky(_covariance(x, theta, nu)).astype(np.float64)
     return GaussianProcess(x, theta, lower, _solve(lower, y), nu)
 
@@ -111,11 +116,11 @@ def fit(
 
     Args:
         x: features, shape `(n, width)`.
-        y: targets with mean near 0 and deviation near 1, shape `(n,)`.
-        iterations: of the optimiser at most.
+        y: targets with mean near 0 and standard deviation near 1, shape `(n,)`.
+        iterations: the largest number of iterations of the optimiser.
         lengths: the medians of the priors of length scales, `(width,)`; 1 by default.
         nu: the smoothness of the kernel, 0.5, 1.5 or 2.5.
-        noise: its variance where it is known; otherwise it is fitted, too.
+        noise: the variance of the noise if it is known; otherwise it is fitted, too.
     """
     width = x.shape[1]
     noise_mean = NOISE_MEAN if noise is None else np.log(noise)
@@ -139,7 +144,7 @@ def fit(
 
 
 def _solve(lower: Array, b: Array) -> Array:
-    """A^-1 b for A = L L^T, of the shape of `b`."""
+    """Return A^-1 b for A = L L^T, in the shape of `b`."""
     return np.asarray(scipy.linalg.lapack.dpotrs(lower.T, b)[0])
 
 
@@ -152,7 +157,10 @@ def _negative_log_posterior(
     spread: Array,
     nu: float = NU,
 ) -> tuple[float, Array]:
-    """Value and gradient; `squares` are those of the `pairs` below the diagonal, `(m, width)`."""
+    """Return value and gradient.
+
+    `squares` `(m, width)` are the squared differences of the `pairs` below the diagonal.
+    """
     n, width = len(y), squares.shape[1]
     inverse = np.exp(-2.0 * theta[:width])
     signal, noise = float(np.exp(theta[width])), float(np.exp(theta[width + 1]))
@@ -169,7 +177,7 @@ def _negative_log_posterior(
     alpha = _solve(lower, y)
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * away @ away
     inverted = scipy.linalg.lapack.dpotri(lower.T)[0].T
-    weight = inverted[pairs] - alpha[pairs[0]] * alpha[pairs[1]]  # of one half, so it counts twice
+    weight = inverted[pairs] - alpha[pairs[0]] * alpha[pairs[1]]  # counts twice: half the matrix
     trace = float(np.trace(inverted) - alpha @ alpha)
     gradient = np.empty_like(theta)
     gradient[:width] = -inverse * ((slope * weight) @ squares)
@@ -185,13 +193,13 @@ def _covariance(x: Array, theta: Array, nu: float) -> Array:
 
 
 def _left(x: Array, theta: Array) -> Array:
-    """Rows `(-2 a, |a|^2, 1)` for scaled features a, whose product with `_right` is |a - b|^2."""
+    """Return rows `(-2 a, |a|^2, 1)` for scaled features a; times `_right` they give |a - b|^2."""
     scaled = x * np.exp(-theta[:-2])
     return np.column_stack([-2.0 * scaled, (scaled**2).sum(1), np.ones(len(x))])
 
 
 def _right(x: Array, theta: Array) -> Array:
-    """Columns `(b, 1, |b|^2)`."""
+    """Return columns `(b, 1, |b|^2)` for scaled features b."""
     scaled = x * np.exp(-theta[:-2])
     return np.column_stack([scaled, np.ones(len(x)), (scaled**2).sum(1)]).T
 
@@ -202,7 +210,7 @@ def _distances(left: Array, right: Array) -> Array:
 
 
 def _kernel(distance: Array, signal: float, nu: float) -> Array:
-    """k at r = `distance`, of its shape."""
+    """Return k at r = `distance`, in the shape of `distance`."""
     if nu == 0.5:
         return np.asarray(signal * np.exp(-distance))
     if nu == 1.5:
@@ -212,7 +220,7 @@ def _kernel(distance: Array, signal: float, nu: float) -> Array:
 
 
 def _slope(distance: Array, signal: float, nu: float) -> Array:
-    """The derivative of `_kernel` by r^2 / 2."""
+    """Return the derivative of `_kernel` by r^2 / 2."""
     if nu == 0.5:
         return -signal * np.exp(-distance) / np.maximum(distance, _JITTER)  # a pole at 0
     if nu == 1.5:

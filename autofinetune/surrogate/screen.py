@@ -1,14 +1,14 @@
-"""Chooses the most promising of many proposed points by what finished trials say.
+"""Chooses the most promising of many proposed points on the basis of finished trials.
 
-Scores are standardised after the bad tail was drawn in, so that an outlier bends nothing; a failed
-trial counts as the worst. Points are judged by a utility, as a rule by log expected
+Scores are standardised after clipping bad ones, so that outliers do not distort the process; a
+failed trial counts as the worst. Points are judged by a utility, by default log expected
 improvement (Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian
-Optimization", NeurIPS 2023) over the best posterior mean among the finished trials. A point that
-was chosen, but has no result yet, counts as if it had its posterior mean as its result.
+Optimization", NeurIPS 2023) over the best posterior mean among the finished trials. A point
+without a result counts as if its result were its posterior mean.
 
-Trials of earlier runs are told apart by one more feature each run. Its length scale is learned
-like any other, so that an earlier run counts for as much as it resembles this one. Scores of
-different runs need not have the same level: configurations tried in both show the difference.
+Each earlier run adds one feature that marks its trials. The length scale of this feature is
+learned like any other, so that an earlier run counts as much as it resembles this one. Scores of
+different runs may differ in level: configurations tried in both show the difference.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from .gp import NU, GaussianProcess, condition, fit
 from .utility import Utility, log_improvement
 
 Array = NDArray[np.float64]
-MOST_TRIALS = 300  # of which the process is made; beyond it the best and the newest
-_MOST_KEPT = 10 * MOST_TRIALS  # of which it is made
+MOST_TRIALS = 300  # used by the process; if there are more, the best and the newest
+_MOST_KEPT = 10 * MOST_TRIALS  # trials kept to select these from
 MOST_OF_A_SOURCE = 100
-SOURCE_LENGTH = 2.0  # another run is as unlike this one as another choice, unless learned
-CLIMBS = 3  # proposals from which log expected improvement is climbed
+SOURCE_LENGTH = 2.0  # prior: another run differs from this one as much as another choice
+CLIMBS = 3  # proposals from which to climb
 FAR = 1.96
 STRANGE = 2.33
 _FIT_WORK = 6000  # iterations times trials
 _SAME = 1e-9
 TAIL = 3.0
 _HUGE = 2.0**400
-_AT_ONCE = 512  # points whose promise is found out together, so few that they stay in the cache
+_AT_ONCE = 512  # points evaluated together, few enough to stay in the cache
 
 
 class Screen:
-    """A surrogate of the finished trials that grows with them.
+    """A surrogate model of the finished trials, updated as trials finish.
 
     Args:
-        space: that of the points.
-        length: how smooth scores are expected to be, see `Features.lengths`.
-        tail: how much of the bad scores is told apart, see `standardized`.
-        nu, noise: of the process, see `gp.fit`.
-        features: how the process sees points.
+        space: the space of the points.
+        length: the prior length scale, see `Features.lengths`.
+        tail: where bad scores are clipped, see `standardized`.
+        nu, noise: parameters of the process, see `gp.fit`.
+        features: the class that maps points to features.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Screen:
         self._sources: list[tuple[Array, Array]] = []
         self._points = np.empty((0, space.dim))
         self._merits = np.empty(0)
-        self._count = 0  # of finished trials, whether they are kept or not
+        self._count = 0  # finished trials, whether kept or not
         self._gp: GaussianProcess | None = None
         self._theta: Array | None = None
-        self._fitted = 0  # to how many trials
+        self._fitted = 0  # how many trials the process was fitted to
         self._y: Array = np.empty(0)
         self._best = 0.0
         self._demand = 0.0
@@ -81,7 +81,7 @@ class Screen:
         return self._count
 
     def add(self, points: Array, merits: Array) -> None:
-        """Take finished trials: `(n, dim)` and `(n,)`, NaN for failed ones."""
+        """Add finished trials: points `(n, dim)` and merits `(n,)`, NaN for failed ones."""
         self._points = np.vstack([self._points, self._features.settled(points)])
         self._merits = np.concatenate([self._merits, merits])
         self._count += len(merits)
@@ -90,23 +90,23 @@ class Screen:
             self._points, self._merits = self._points[kept], self._merits[kept]
 
     def add_source(self, points: Array, merits: Array) -> None:
-        """Take the trials of an earlier run: `(n, dim)` and `(n,)`, NaN for failed ones."""
+        """Add an earlier run: points `(n, dim)` and merits `(n,)`, NaN for failed trials."""
         chosen = _most_telling(merits, MOST_OF_A_SOURCE)
         self._sources.append((points[chosen], standardized(merits, self._tail)[chosen]))
 
     def begin(self, pending: Array | None = None, period: int = 1) -> None:
-        """Learn from everything finished, and from points without a result.
+        """Fit the process to all finished trials and to points without a result.
 
         Args:
-            pending: `(n, dim)`, points that count as if their posterior means were their results.
-            period: every so many results the hyperparameters are fitted anew, which takes longest.
+            pending: points `(n, dim)` that count as if their results were their posterior means.
+            period: refit the hyperparameters, which is the slowest part, after this many results.
         """
-        # A function of the results alone: there is nothing to restore.
+        # This depends on the results alone, so there is nothing to restore.
         period = min(period, MOST_TRIALS)
         fitted = self._count // period * period or self._count
         if self._theta is None or self._fitted != fitted:
             x, y, _ = self._data(fitted)
-            # From the prior on, for the same reason.
+            # The fit starts from the prior for the same reason.
             iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
             self._gp = fit(x, y, iterations, self._lengths(), self._nu, self._noise)
             self._theta, self._fitted = self._gp.theta, fitted
@@ -118,7 +118,11 @@ class Screen:
             self._pend(pending)
 
     def _data(self, count: int) -> tuple[Array, Array, int]:
-        """Features and targets of the first `count` trials and the sources; how many are ours."""
+        """Combine the first `count` trials with those of earlier runs.
+
+        Returns:
+            (features, targets, number of rows from this run, which come first).
+        """
         newer = self._count - count
         chosen = _most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
@@ -131,28 +135,28 @@ class Screen:
         return np.vstack(xs), np.concatenate(ys), len(points)
 
     def _lengths(self) -> Array:
-        """What length scales are expected of features and sources, `(width + sources,)`."""
+        """Return the prior length scales of features and sources, `(width + sources,)`."""
         lengths = self._features.lengths(self._length)
         return np.concatenate([lengths, np.full(len(self._sources), SOURCE_LENGTH)])
 
     def _own(self, points: Array) -> Array:
-        """Features of points as trials of this run, `(n, width + sources)`."""
+        """Return the features of points as trials of this run, `(n, width + sources)`."""
         return np.hstack([self._features(points), np.zeros((len(points), len(self._sources)))])
 
     def demand(self, improvement: float) -> None:
-        """Count from now on only improvements by more than so many deviations of all scores.
+        """Count only improvements by more than this many standard deviations of all scores.
 
-        Without a demand the next trials polish what is best; the higher it is, the further away
-        they look.
+        Without a demand the next trials refine the best point; the higher the demand, the further
+        away they search.
         """
         self._demand = improvement
 
     def judge_by(self, utility: Utility) -> None:
-        """Judge points from now on by another utility than log expected improvement."""
+        """Replace log expected improvement as the utility by which points are judged."""
         self._utility = utility
 
     def promise(self, points: Array) -> Array:
-        """The utility at `points` `(m, dim)`; shape `(m,)`."""
+        """Return the utility at `points` `(m, dim)`; shape `(m,)`."""
         assert self._gp is not None
         found = []
         for first in range(0, len(points), _AT_ONCE):
@@ -161,16 +165,16 @@ class Screen:
         return np.concatenate(found)
 
     def climb(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
-        """The tops of the utility beside `points`, `(k, dim)`.
+        """Return maxima of the utility near `points`, `(k, dim)`.
 
-        Ordered parameters stay between `low` and `high`, `(dim,)`, by default the whole cube.
+        Ordered parameters stay between `low` and `high`, `(dim,)`; by default in the whole cube.
         """
         dim = points.shape[1]
         box = Box(np.zeros(dim) if low is None else low, np.ones(dim) if high is None else high)
         return climb(points, self._features, box, self.promise, self._slope)
 
     def _slope(self, x: Array) -> tuple[Array, Array]:
-        """The utility and its gradient at features `(m, width)`."""
+        """Return the utility and its gradient at features `(m, width)`."""
         assert self._gp is not None
         x = np.hstack([x, np.zeros((len(x), len(self._sources)))])
         mean, deviation, mean_slope, deviation_slope = self._gp.slopes(x)
@@ -188,15 +192,16 @@ class Screen:
         high: Array | None = None,
         climbs: int = CLIMBS,
     ) -> Array:
-        """The best top beside the `climbs` foremost of `points` `(m, dim)`; shape `(dim,)`."""
+        """Return the best maximum near the `climbs` best of `points` `(m, dim)`; `(dim,)`."""
         order = np.argsort(-self.promise(points), kind="stable")
         tops = self.climb(points[order[:climbs]], low, high)
         return np.asarray(tops[int(np.argmax(self.promise(tops)))])
 
     def gain(self, point: Array, others: Array) -> float:
-        """How much a result at `point` `(dim,)` would raise the highest mean at `others`.
+        """Return how much a result at `point` `(dim,)` would raise the highest mean at `others`.
 
-        The mean over two results, FAR deviations above and below what is expected there.
+        This is the average of two results, FAR standard deviations above and below the expected
+        one.
         """
         assert self._gp is not None
         x, at = self._own(others), self._own(point[None, :])
@@ -209,7 +214,7 @@ class Screen:
         return float(np.mean(after) - before.max())
 
     def doubtful(self) -> Array:
-        """Finished points with results that all others contradict, `(n, dim)`."""
+        """Return finished points whose results contradict all others, `(n, dim)`."""
         assert self._gp is not None
         chosen = _most_telling(self._merits, MOST_TRIALS)
         strange = np.abs(self._gp.surprise()[: len(chosen)]) > STRANGE
@@ -218,41 +223,41 @@ class Screen:
     def _pend(self, points: Array) -> None:
         assert self._gp is not None
         x = self._own(points)
-        mean, _ = self._gp.predict(x)  # which adding one of them would not change for the others
+        mean, _ = self._gp.predict(x)  # adding one point at its mean does not change the others'
         self._y = np.append(self._y, mean)
         self._best = max(self._best, float(mean.max()))
         self._gp = condition(np.vstack([self._gp.x, x]), self._y, self._gp.theta, self._nu)
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it has begun."""
+        """Whether the process was fitted."""
         return self._gp is not None
 
     @property
     def noise(self) -> float:
-        """The share of noise in the variance of the scores, by the last fit."""
+        """The share of noise in the variance of the scores, according to the last fit."""
         assert self._gp is not None
         signal, noise = np.exp(self._gp.theta[-2:])
         return float(noise / (signal + noise))
 
     def incumbent(self) -> Array:
-        """The finished point of the highest posterior mean, shape `(dim,)`."""
+        """Return the finished point with the highest posterior mean, shape `(dim,)`."""
         assert self._gp is not None
         points = self._points[_most_telling(self._merits, MOST_TRIALS)]
         return np.asarray(points[int(np.argmax(self._gp.predict(self._own(points))[0]))])
 
     def best_point(self) -> Array:
-        """The finished point of the highest merit, shape `(dim,)`."""
+        """Return the finished point with the highest merit, shape `(dim,)`."""
         return np.asarray(self.best_points(1)[0])
 
     def best_points(self, count: int) -> Array:
-        """Up to `count` finished points in order of merit, shape `(n, dim)`."""
+        """Return up to `count` finished points, best first, shape `(n, dim)`."""
         order = np.argsort(-np.nan_to_num(self._merits, nan=-np.inf), kind="stable")
         return np.asarray(self._points[order[:count]])
 
 
 def _most_telling(merits: Array, most: int) -> NDArray[np.intp]:
-    """Which of the trials to learn from, at most so many: the best ones and the newest."""
+    """Return the indices of at most `most` trials to learn from: the best and the newest."""
     if len(merits) <= most:
         return np.arange(len(merits))
     order = np.argsort(-np.nan_to_num(merits, nan=-np.inf), kind="stable")
@@ -262,7 +267,7 @@ def _most_telling(merits: Array, most: int) -> NDArray[np.intp]:
 
 
 def _difference(points: Array, y: Array, known: Array, merits: Array) -> float:
-    """How much higher the scores `y` are than those of another run at the same points."""
+    """Return how much higher the scores `y` are than those of another run at the same points."""
     differences = [
         y[row] - merits[int(np.argmax(same))]
         for row, point in enumerate(points)
@@ -272,10 +277,10 @@ def _difference(points: Array, y: Array, known: Array, merits: Array) -> float:
 
 
 def standardized(merits: Array, tail: float = TAIL) -> Array:
-    """Merits with mean 0 and deviation 1, `(n,)`, after the bad tail was drawn in.
+    """Return merits `(n,)` with mean 0 and standard deviation 1, after clipping bad ones.
 
-    What lies more than `tail` times as far below the median as the best lies above it says no more
-    than that it is bad, and would bend the process; NaN counts as the worst of all.
+    Merits below median - tail * (best - median) are raised to that value: their differences say
+    little, and would distort the process. NaN counts as the worst merit.
     """
     values = merits.copy()
     if not np.isfinite(values).any():

@@ -1,7 +1,7 @@
-"""How much a trial at some point promises, by the posterior there; higher is better.
+"""Utilities (acquisition functions) of points by the posterior there; higher is better.
 
-A utility takes the posterior mean and deviation `(m,)` at some points and the score that is to be
-exceeded. It gives its value and the value's derivatives, `(m,)` each, by z = (mean - best) /
+A utility takes the posterior mean and standard deviation `(m,)` at some points and the score to
+exceed. It returns its value and the derivatives of the value, `(m,)` each, by z = (mean - best) /
 deviation and by the log of the deviation.
 """
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Utility = Callable[[Array, Array, float], tuple[Array, Array, Array]]
 _LOG_ROOT_2PI = 0.5 * np.log(2.0 * np.pi)
-_LARGEST = 700.0  # of what exp takes
+_LARGEST = 700.0  # exp overflows for arguments not much larger
 
 
 def log_improvement(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
-    """Log expected improvement."""
+    """Return log expected improvement and its derivatives."""
     value = log_expected_improvement(mean, deviation, best)
     # d log(deviation h(z)), where h = phi + z Phi and h' = Phi
     log_ratio = scipy.special.log_ndtr((mean - best) / deviation) - (value - np.log(deviation))
@@ -28,7 +28,7 @@ def log_improvement(mean: Array, deviation: Array, best: float) -> tuple[Array, 
 
 
 def log_probability(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
-    """The log of the probability of an improvement."""
+    """Return the log probability of an improvement and its derivatives."""
     z = (mean - best) / deviation
     value = scipy.special.log_ndtr(z)
     log_ratio = -0.5 * z**2 - _LOG_ROOT_2PI - value
@@ -36,7 +36,7 @@ def log_probability(mean: Array, deviation: Array, best: float) -> tuple[Array, 
 
 
 def upper_bound(kappa: float) -> Utility:
-    """The mean plus `kappa` deviations."""
+    """Return the utility mean plus `kappa` standard deviations."""
 
     def value(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
         bound = mean + kappa * deviation
@@ -46,12 +46,12 @@ def upper_bound(kappa: float) -> Utility:
 
 
 def uncertainty(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
-    """The deviation alone."""
+    """Return the standard deviation alone, and its derivatives."""
     return deviation, np.zeros_like(mean), deviation
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """Log of E[max(0, f - best)] for f ~ N(mean, deviation^2), stable far below `best`."""
+    """Return log E[max(0, f - best)] for f ~ N(mean, deviation^2), stable far below `best`."""
     z = (mean - best) / deviation
     near = z > -1.0
     result = np.empty_like(z)

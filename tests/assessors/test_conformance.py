@@ -13,7 +13,7 @@ from autofinetune.errors import UsageError
 from .helpers import add, curves_of
 
 NAMES = sorted(ASSESSORS)
-# Enough that every one of them stops a hopeless trial.
+# With these, every one of them stops a hopeless trial.
 EAGER: dict[str, dict[str, object]] = {
     "medianstop": {"min_completed": 1},
     "curvefitting": {"epoch_num": 27, "threshold": 1.0},
@@ -98,5 +98,5 @@ def test_the_settings_of_the_original_are_taken_as_they_are_spelled() -> None:
 
 def test_none_stops_nothing_and_takes_no_options() -> None:
     assert create_assessor("none", "maximize") is None
-    with pytest.raises(UsageError, match="no assessor to take them"):
+    with pytest.raises(UsageError, match="without an assessor"):
         create_assessor("none", "maximize", {"eta": 3})

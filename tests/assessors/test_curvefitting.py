@@ -1,4 +1,4 @@
-"""Extrapolated learning curves: what they come to, and who is stopped."""
+"""Extrapolated learning curves: their predictions, and which trials are stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Successive halving: rungs, and who passes them."""
+"""Successive halving: rungs, and which trials pass them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_trial_is_judged_where_it_crosses_a_rung_and_nowhere_else() -> None:
     assert assessor.assess(add(curves, 5, [0.1, 0.1, 0.1]), curves) == ""
     late = curves.begin(6)
     late.add(1, 0.1)
-    late.add(30, 0.1)  # over three rungs at once
+    late.add(30, 0.1)  # passes three rungs at once
     assert "rung 2" in assessor.assess(late, curves)
 
 

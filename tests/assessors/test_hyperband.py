@@ -1,4 +1,4 @@
-"""Hyperband: brackets of rungs by turns."""
+"""Hyperband: trials go to brackets of rungs in turn."""
 
 from __future__ import annotations
 

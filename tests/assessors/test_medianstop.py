@@ -1,4 +1,4 @@
-"""The median stopping rule, on numbers that can be checked by hand."""
+"""The median stopping rule, with numbers that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_best_so_far_is_held_against_the_worse_middle_of_the_running_means()
 
 
 def test_the_same_in_the_other_direction() -> None:
-    """Merits are turned before: the larger of the two middle scores is the worse one."""
+    """For losses, the larger of the two middle scores is the worse one."""
 
     def turned(scores: list[float]) -> list[float]:
         return [-score for score in scores]

@@ -519,7 +519,7 @@ def test_a_target_ends_the_run(workplace: Workplace) -> None:
     assert run(workplace, text, "--gpu=cpu:1").code == 0
     assert len(state_of(workplace).trials) == 1
     assert workplace.run("status", "result").out.splitlines()[0] == (
-        "DONE: a score is as good as --target_score"
+        "DONE: a score reached --target_score"
     )
     assert workplace.run("resume", "result").code == 0
     assert len(state_of(workplace).trials) == 1

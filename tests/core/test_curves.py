@@ -1,4 +1,4 @@
-"""Learning curves: positions, what was reached when, and what is expected of a stopped trial."""
+"""Learning curves: positions, merits at positions, and the expected merit of a stopped trial."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_what_was_known_at_a_position() -> None:
 
 
 def filled(*merits: list[float], completed: int) -> Curves:
-    """Trials with merits at 1, 2, ...; the first ones are completed, the others run."""
+    """Trials with merits at 1, 2, ...; the first ones are completed, the others running."""
     curves = Curves()
     for trial, values in enumerate(merits):
         curve = curves.begin(trial)

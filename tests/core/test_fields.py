@@ -1,4 +1,4 @@
-"""What may stand in a record of others."""
+"""What untrusted records may contain."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_every_field_of_every_event_has_a_reader() -> None:
     ("kind", "body", "why"),
     [
         ("Nothing", "{}", "unknown event 'Nothing'"),
-        ("RunEnded", "[]", "event RunEnded is no object"),
+        ("RunEnded", "[]", "event RunEnded is not an object"),
         ("RunEnded", "[" * 100_000, "event RunEnded: "),
         ("RunEnded", None, "event RunEnded: "),
-        ("RunEnded", '{"at": 1}', "event RunEnded has no reason"),
-        ("RunEnded", '{"at": 1, "reason": "", "more": 1}', "event RunEnded has no 'more'"),
-        ("RunEnded", '{"at": "now", "reason": ""}', "event RunEnded: at is no finite number"),
-        ("RunEnded", '{"at": 1e400, "reason": ""}', "event RunEnded: at is no finite number"),
+        ("RunEnded", '{"at": 1}', "event RunEnded lacks the field reason"),
+        ("RunEnded", '{"at": 1, "reason": "", "more": 1}', "event RunEnded has no field 'more'"),
+        ("RunEnded", '{"at": "now", "reason": ""}', "event RunEnded: at is not a finite number"),
+        ("RunEnded", '{"at": 1e400, "reason": ""}', "event RunEnded: at is not a finite number"),
     ],
 )
 def test_an_event_that_cannot_be_is_refused(kind: str, body: Any, why: str) -> None:

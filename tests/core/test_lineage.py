@@ -1,4 +1,4 @@
-"""Which trials led to a model, and from how many beginnings the population descends."""
+"""The lineage of models: the trials that led to one, and the ancestors of a population."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan is a pure function of what it is given."""
+"""The plan is a pure function of its arguments."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_trial_waits_for_another_slot_than_the_one_where_it_failed() -> None:
     assert due(state, ["s0", "s2"]) == [Launch(0, "s2"), Ask(1)]
     state.apply(AttemptLost(1.0, 1, 1, "runner_lost"))
     assert due(state, ["s0", "s1"]) == [Launch(0, "s1"), Launch(1, "s0")]
-    assert due(state, ["s0"]) == [Launch(0, "s0")]  # there is no other
+    assert due(state, ["s0"]) == [Launch(0, "s0")]  # there is no other slot
 
 
 def test_a_trial_waits_for_another_device_than_the_one_where_it_failed() -> None:

@@ -1,4 +1,4 @@
-"""The state is a fold of events, and refuses what cannot happen."""
+"""The state is folded from events and rejects impossible ones."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_trials_come_round_by_round() -> None:
 
 def test_a_parent_was_created_before_so_that_no_chain_is_endless() -> None:
     for parent in (0, 1):
-        with pytest.raises(ImpossibleEvent, match=f"trial 0 continues trial {parent}"):
+        with pytest.raises(ImpossibleEvent, match=f"trial 0 continues unknown trial {parent}"):
             folded(dataclasses.replace(CREATED, parent=parent))
 
 

@@ -1,8 +1,8 @@
-"""A run in memory under faults in any order: trials end anyhow, tuners are killed, disks fill.
+"""A run in memory under faults in any order: trials end in any way, tuners are killed, disks fill.
 
-State, scheduler, verdict, safety and tuner are real; the processes, the journal's disk and the
-user are played by the machine. Whatever happens, nothing is started or told twice, the journal
-folds to the live state, and the run can be brought to its end.
+State, scheduler, verdict, safety and tuner are real; processes, the journal's disk and the user
+are simulated by the state machine. Whatever happens, nothing is started or told twice, the journal
+folds to the live state, and the run can be finished.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ STEPS = st.tuples(WHICH, st.sampled_from(sorted(ENDS)), st.booleans())
 
 
 class Waits(Exception):
-    """The tuner waits for something to happen."""
+    """The tuner waits for an event."""
 
 
 class Killed(Exception):
-    """The tuner is gone."""
+    """The tuner was killed."""
 
 
 @dataclasses.dataclass
 class Job:
-    """A process tree and what it left; it goes on whatever becomes of the tuner."""
+    """A process tree and its output; it continues whatever happens to the tuner."""
 
     slot: str
     reports: list[Report] = dataclasses.field(default_factory=list)
@@ -95,7 +95,7 @@ class Job:
 
 
 class Disk(MemoryJournal):
-    """A journal whose writer can be killed before or after a write, or find no space."""
+    """A journal whose writer can be killed before or after a write, or run out of space."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Disk(MemoryJournal):
 
 
 class Machine(Executor):
-    """The jobs of this machine as one life of a tuner sees them."""
+    """The jobs of this machine as seen by one tuner."""
 
     def __init__(self, jobs: dict[Key, Job], slots: Sequence[str], disk: Disk) -> None:
         self._jobs = jobs
@@ -127,7 +127,7 @@ class Machine(Executor):
         self._submitted: set[Key] = set()
         self.cancelled: Counter[Key] = Counter()
         self.submits_left: int | None = None
-        self.busy = 0  # so many starts find no room
+        self.busy = 0  # how many starts find the machine busy
 
     def slots(self) -> Sequence[str]:
         return self._slots
@@ -191,14 +191,14 @@ class Machine(Executor):
 
 
 class Strict(Assessor):
-    """Stops whoever reports less than nothing."""
+    """Stops every trial that reports a negative score."""
 
     def assess(self, curve: Curve, curves: Curves) -> str:
         return "below nothing" if curve.merits[-1] < 0 else ""
 
 
 class Once(Strategy):
-    """A strategy that must not be told a trial twice in one life."""
+    """A strategy that must not be told a result twice by one tuner."""
 
     def __init__(self, inner: Strategy) -> None:
         self._inner = inner
@@ -217,7 +217,7 @@ class Once(Strategy):
 
 
 class Run(RuleBasedStateMachine):
-    """One run from its first event to its end, over any number of tuners."""
+    """One run from its first event to its end, with any number of tuners."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -269,10 +269,10 @@ class Run(RuleBasedStateMachine):
         self.open_tuner()
         self.work()
 
-    # --- lives ----------------------------------------------------------------------------------
+    # --- tuners ---------------------------------------------------------------------------------
 
     def open_tuner(self) -> None:
-        """A new tuner over what there is: it begins the run, or goes on with it."""
+        """Open a new tuner, which starts or resumes the run."""
         paths = RunPaths(self.root)
         evaluator = EVALUATORS[self.config.evaluator](self.config, paths)
         self.strategy = Once(strategy_of(self.config))
@@ -292,10 +292,10 @@ class Run(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def living(self) -> Iterator[None]:
-        """What is done inside may be the death of the tuner."""
+        """Allow the tuner to be killed inside."""
         try:
             yield
-        except DiskFull:  # a user who stops is not made to wait for space
+        except DiskFull:  # an interrupted tuner does not wait for space
             assert self.tuner is not None
             assert self.tuner.interrupted
             self.tuner = None
@@ -308,7 +308,7 @@ class Run(RuleBasedStateMachine):
         return [key for key, job in self.jobs.items() if not job.is_over]
 
     def work(self) -> None:
-        """The tuner does all it can do now."""
+        """Let the tuner do all it can do now."""
         if self.tuner is None or self.end_reason is not None:
             return
         with self.living(), contextlib.suppress(Waits):
@@ -317,7 +317,7 @@ class Run(RuleBasedStateMachine):
 
     @rule(steps=st.lists(STEPS, min_size=1, max_size=6))
     def trials_end(self, steps: list[tuple[int, str, bool]]) -> None:
-        """One after the other, or several before the tuner looks."""
+        """End trials one after the other, or several before the tuner looks."""
         for which, how, is_looked_at in steps:
             if self.running:
                 self.jobs[self.running[which % len(self.running)]].end(how)
@@ -334,7 +334,7 @@ class Run(RuleBasedStateMachine):
     @precondition(lambda self: any(self.jobs[key].should_stop for key in self.running))
     @rule(how=st.sampled_from(sorted(ENDS)))
     def one_that_was_asked_stops(self, how: str) -> None:
-        """By itself, with a result, or by a crash: all of it is a stop."""
+        """End an attempt that was asked to stop; it counts as stopped however it ends."""
         key = next(key for key in self.running if self.jobs[key].should_stop)
         self.jobs[key].end(how)
         self.work()
@@ -342,7 +342,7 @@ class Run(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.running))
     @rule(seconds=st.integers(1, 100))
     def time_goes_by(self, seconds: int) -> None:
-        """Who was asked to stop and has not is cancelled."""
+        """Advance the clock; attempts that were asked to stop and have not are cancelled."""
         self.clock.seconds += seconds
         self.work()
 
@@ -351,7 +351,7 @@ class Run(RuleBasedStateMachine):
     @precondition(lambda self: self.tuner is None or self.end_reason is not None)
     @rule()
     def resume(self) -> None:
-        """After a kill, an interrupt, or the end: all of them can be resumed."""
+        """Resume after a kill, an interrupt, or the end."""
         self.open_tuner()
         self.work()
 
@@ -368,7 +368,7 @@ class Run(RuleBasedStateMachine):
     @precondition(lambda self: self.tuner is not None)
     @rule(times=st.integers(1, 3), steps=st.lists(STEPS, max_size=1))
     def interrupt(self, times: int, steps: list[tuple[int, str, bool]]) -> None:
-        """Let running trials finish, end them, kill them."""
+        """Interrupt up to three times: let running trials finish, stop them, kill them."""
         assert self.tuner is not None
         for _ in range(times):
             self.tuner.interrupt()
@@ -381,15 +381,15 @@ class Run(RuleBasedStateMachine):
         free_gb=st.sampled_from([0.0, math.inf]),
     )
     def lack(self, writes: int, starts: int, free_gb: float) -> None:
-        """No space for so many writes, no room for so many processes, space for no more trials."""
+        """Limit writes to the disk, starts of processes and the space for new trials."""
         self.disk.full, self.machine.busy, self.free_gb = writes, starts, free_gb
         self.work()
 
-    # --- what holds at all times ----------------------------------------------------------------
+    # --- invariants -----------------------------------------------------------------------------
 
     @invariant()
     def the_journal_is_the_state(self) -> None:
-        """Of the tuner that lives; nobody knows what a dead one believed."""
+        """The live tuner's state equals the folded journal; a killed tuner's is not checked."""
         folded = State()
         folded.apply_all(self.disk.events())
         if self.tuner is not None:
@@ -415,7 +415,7 @@ class Run(RuleBasedStateMachine):
             assert (trial.stop_reason != "") == was_asked
 
     def teardown(self) -> None:
-        """Once the user and the disk let it, and trials end well, the run comes to its end."""
+        """Once the user and the disk allow it, and trials succeed, the run finishes."""
         try:
             if hasattr(self, "config"):
                 self.bring_to_the_end()
@@ -444,7 +444,7 @@ class Run(RuleBasedStateMachine):
 
 
 def check_counts(state: State) -> None:
-    """What is counted on the way is what a count of all trials gives."""
+    """The running counts equal a count of all trials."""
     trials = state.trials.values()
     assert state.counts == {s: sum(t.status is s for t in trials) for s in Status}
     assert state.queued == {t.id for t in trials if t.status is Status.QUEUED}

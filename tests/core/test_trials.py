@@ -1,4 +1,4 @@
-"""Trials that are over are packed, and nobody can tell."""
+"""Ended trials are packed, and unpack to equal trials."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_F64_a_round_that_is_no_number_names_no_directory(done: FaultRun) -> Non
                 row.body["config"]["keep_models"] = "best"
     for words in (["rebuild", done.out], ["resume", done.out], ["lineage", done.out]):
         assert done.finish(*words) == 4, done.console
-    assert "event TrialCreated: round is no whole number" in done.console
+    assert "event TrialCreated: round is not a whole number" in done.console
     assert "Traceback" not in done.console
     assert (elsewhere / "precious").exists()
 

@@ -1,4 +1,4 @@
-"""What holds for a space in whatever format it is written."""
+"""Properties of a space in any format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPAQUE = st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=5), PLAI
 
 
 def is_argument(value: Any) -> bool:
-    """Whether every word inside can be handed to a process."""
+    """Return whether every word inside can be passed to a process."""
     return "\\u0000" not in json.dumps(value) and "\\ud" not in json.dumps(value)
 
 
@@ -80,7 +80,7 @@ def check(space: Space, point: tuple[float, ...]) -> None:
 
 
 def same(one: Space, other: Space) -> bool:
-    """Equal with equal types: `==` alone takes 1, 1.0 and True for one value."""
+    """Compare values and types: `==` alone takes 1, 1.0 and True for one value."""
     return one == other and repr(one) == repr(other)
 
 

@@ -1,4 +1,4 @@
-"""Parameters drawn from distributions, and multiples with cells of their own."""
+"""Parameters drawn from distributions, and multiples with their cells."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_multiple_owns_its_cell(parameter: QuantizedParameter, u: float) -
     assert parameter.cell(u) == index
     assert parameter.at(index) == value
     width = parameter.edge(index + 1) - parameter.edge(index)
-    tail = 1e-6 if isinstance(parameter.distribution, Normal) else 0.0  # the others have ends
+    tail = 1e-6 if isinstance(parameter.distribution, Normal) else 0.0  # the others are bounded
     assert parameter.edge(index) - 1e-12 <= min(max(u, tail), 1 - tail) or width < 1e-12
     if width > 1e-12:
         assert parameter.decode(parameter.encode(value)) == value
@@ -95,7 +95,7 @@ def test_the_cells_fill_the_interval(parameter: QuantizedParameter) -> None:
     if parameter.size > 3000:
         return
     edges = [parameter.edge(index) for index in range(parameter.size + 1)]
-    assert (np.diff(edges) > -1e-12).all()  # where nearly nothing is drawn they are rounded alike
+    assert (np.diff(edges) > -1e-12).all()  # very unlikely edges may round to equal numbers
     assert (edges[0], edges[-1]) == (0.0, 1.0)
     values = parameter.values()
     assert len(set(values)) == parameter.size == len(values)

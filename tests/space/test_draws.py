@@ -1,4 +1,4 @@
-"""100,000 draws of each distribution against the formulas that NNI and W&B draw by."""
+"""100,000 draws of each distribution against the formulas of NNI and W&B."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def parameter_of(described: Mapping[str, Any]) -> Parameter:
 
 
 def decode(parameter: Parameter, points: Array) -> Array:
-    """What `parameter.decode` gives, by way of its cells where it has some."""
+    """Return what `parameter.decode` returns, using cells if the parameter has them."""
     if not isinstance(parameter, DiscreteParameter):
         return np.array([parameter.decode(u) for u in points.tolist()])
     edges = [parameter.edge(index) for index in range(1, parameter.size)]
@@ -154,13 +154,13 @@ def test_draws_have_the_distribution_of_the_formula(name: str) -> None:
     pooled = pooled[:, pooled.sum(axis=0) > 0]
     if pooled.shape[1] > 1:
         assert stats.chi2_contingency(pooled).pvalue > UNLIKELY
-    # And no value of one is unknown to the other, but for those of the outermost tails.
+    # Apart from the outermost tails, both have the same values.
     assert (counts[:, often] > 0).all()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_coordinate_is_the_quantile_of_its_value(name: str) -> None:
-    """So the same u gives the same value, which says more than the distribution alone."""
+    """The same u gives the same value, which is stronger than equal distributions."""
     described, formula = CASES[name]
     parameter = parameter_of(described)
     points = np.random.default_rng(5).random(1000)

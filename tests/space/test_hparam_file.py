@@ -1,4 +1,4 @@
-"""hparam.yaml: what loads, and every mistake with its place and a way out."""
+"""hparam.yaml: what loads, and every mistake with its place and a fix."""
 
 from __future__ import annotations
 
@@ -163,9 +163,9 @@ def float_with(**changes: str | None) -> str:
         ({"name": "größe"}, "2:11 param_list[0]", "name 'größe' cannot be an option"),
         ({"name": "n" * 129}, "2:11 param_list[0]", f"name '{'n' * 56}... cannot be an option"),
         ({"name": "[a]"}, "2:11 param_list[0]", "name ['a'] cannot be an option"),
-        ({"name": "help"}, "2:11 param_list[0] help", "name 'help' is an option that"),
-        ({"name": "model_path"}, "2:11 ", "name 'model_path' is an option that"),
-        ({"name": "saved_params_dir"}, "2:11 ", "name 'saved_params_dir' is an option"),
+        ({"name": "help"}, "2:11 param_list[0] help", "name 'help' is reserved"),
+        ({"name": "model_path"}, "2:11 ", "name 'model_path' is reserved"),
+        ({"name": "saved_params_dir"}, "2:11 ", "name 'saved_params_dir' is reserved"),
         ({"type": None}, "2:5 ", "type is missing; use one of: float, int, choice"),
         ({"type": "flaot"}, "3:11 ", "type 'flaot' is unknown; use one of: float, int, "
                                      "choice, constant, layer_choice, input_choice "
@@ -292,11 +292,11 @@ NORMAL = "type: float, init_value: 0, distribution: normal, mean: 0, deviation: 
         (f"{NORMAL}, round_to: 0", "round_to must be above 0, found 0.0"),
         (f"{NORMAL}, round_to: null", "round_to must be a number, found None"),
         (f"{BETWEEN}, round_to: 0.2",
-         "init_value (0.5) is no multiple of round_to (0.2) in the range"),
+         "init_value (0.5) is not a multiple of round_to (0.2) in the range"),
         (f"{BETWEEN}, round_to: 0.5, step: 0.5",
          "step cannot be combined with round_to; leave out one of them"),
         (f"{BETWEEN}, round_to: 1e-17", "round_to (1e-17) is too fine to tell numbers up to 1.0 "),
-        (f"{BETWEEN}, clip: false", "clip says what round_to does at the bounds; give both or"),
+        (f"{BETWEEN}, clip: false", "clip is only allowed with round_to; give both or neither"),
         (f"{BETWEEN}, round_to: 0.5, clip: 1", "clip must be true or false, found 1"),
         ("type: int, init_value: 2, greater_than: 0.5, lower_than: 9, round_to: 2",
          "bounds of type int must be whole numbers, or clip: false"),
@@ -369,17 +369,17 @@ CHOICE = "param_list:\n- {name: c, type: choice, choices: [sgd, 1]}\n"
     [
         (
             "sgd",
-            "only_if must be one choice and its value or a list of its values, "
+            "only_if must be one choice with its value or a list of its values, "
             "as in {optimizer: sgd}, found 'sgd'",
         ),
-        ("{}", "only_if must be one choice and its value"),
-        ("{c: sgd, d: 1}", "only_if must be one choice and its value"),
-        ("{d: sgd}", "only_if names 'd', which must be a choice that stands further up"),
-        ("{x: sgd}", "only_if names 'x', which must be a choice that stands further up"),
-        ("{c: adam}", "'adam' is no choice of c: 'sgd', 1"),
-        ("{c: true}", "True is no choice of c"),
-        ("{c: [sgd, adam]}", "'adam' is no choice of c: 'sgd', 1"),
-        ("{c: []}", "[] is no choice of c"),
+        ("{}", "only_if must be one choice with its value"),
+        ("{c: sgd, d: 1}", "only_if must be one choice with its value"),
+        ("{d: sgd}", "only_if names 'd', which must be a choice defined above"),
+        ("{x: sgd}", "only_if names 'x', which must be a choice defined above"),
+        ("{c: adam}", "'adam' is not a choice of c: 'sgd', 1"),
+        ("{c: true}", "True is not a choice of c"),
+        ("{c: [sgd, adam]}", "'adam' is not a choice of c: 'sgd', 1"),
+        ("{c: []}", "[] is not a choice of c"),
     ],
 )
 def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
@@ -391,7 +391,7 @@ def test_a_mistake_in_a_condition(only_if: str, why: str) -> None:
 def test_a_name_that_stands_twice_takes_no_condition_along() -> None:
     text = f"{CHOICE}- {{{FLOAT}, only_if: {{c: 1}}}}\n- {{name: c, type: constant, value: 1}}\n"
     (mistake,) = mistakes(text)
-    assert mistake == "4:10 param_list[2] c: 'c' stands twice; each name once"
+    assert mistake == "4:10 param_list[2] c: 'c' appears twice; names must be unique"
 
 
 def test_a_condition_on_a_faulty_choice_is_no_second_mistake() -> None:
@@ -454,13 +454,13 @@ def test_a_mistake_in_an_int(changes: dict[str, str | None], line: int, why: str
         ("choices: {a: 1}", "choices must be a list with at least one value"),
         ("choices: [a, [.nan]]", "choices[1] must be finite, found nan"),
         ("choices: [a, {b: .inf}]", "choices[1] must be finite, found inf"),
-        ("choices: [[1], [1]]", "choices[1] [1] stands twice"),
-        ("choices: ['[1]', [1]]", "choices[1] [1] stands twice"),
+        ("choices: [[1], [1]]", "choices[1] [1] appears twice"),
+        ("choices: ['[1]', [1]]", "choices[1] [1] appears twice"),
         ("choices: [1.0, .nan]", "choices[1] must be finite, found nan"),
         ("choices: [.inf]", "choices[0] must be finite, found inf"),
-        ("choices: [a, b, a]", "choices[2] 'a' stands twice"),
-        ("choices: [1.0, 1, 1.00]", "choices[2] 1.0 stands twice"),
-        ("choices: [~, null]", "choices[1] None stands twice"),
+        ("choices: [a, b, a]", "choices[2] 'a' appears twice"),
+        ("choices: [1.0, 1, 1.00]", "choices[2] 1.0 appears twice"),
+        ("choices: [~, null]", "choices[1] None appears twice"),
         ('choices: ["a\\0b"]', r"choices[0] 'a\x00b' cannot be an argument of a command"),
         ("choices: [1, 2], init_value: 3", "2:56 param_list[0] c: init_value 3 must be one of the "
                                            "choices: 1, 2"),
@@ -511,7 +511,7 @@ def test_a_second_outermost_key_is_a_mistake() -> None:
 
 def test_a_name_stands_once() -> None:
     text = f"param_list:\n- {{{FLOAT}}}\n- {{{INT}}}\n- {{{FLOAT}}}\n"
-    assert mistakes(text) == ["4:10 param_list[2] lr: 'lr' stands twice; each name once"]
+    assert mistakes(text) == ["4:10 param_list[2] lr: 'lr' appears twice; names must be unique"]
 
 
 def test_a_name_stands_once_even_if_the_first_entry_is_wrong() -> None:
@@ -561,10 +561,10 @@ more: 1
         "13:5 param_list[2]: must be a mapping with name, type, init_value, ...",
         "15:11 param_list[3] opt: type 'choise' is unknown; use one of: float, int, choice, "
         "constant, layer_choice, input_choice (did you mean 'choice'?)",
-        "18:18 param_list[4] sched: choices[1] 'a' stands twice",
+        "18:18 param_list[4] sched: choices[1] 'a' appears twice",
         "18:21 param_list[4] sched: choices[2] must be finite, found inf",
         "22:19 param_list[5] lr: greater_than (9) must be below lower_than (3)",
-        "19:11 param_list[5] lr: 'lr' stands twice; each name once",
+        "19:11 param_list[5] lr: 'lr' appears twice; names must be unique",
     ]
 
 

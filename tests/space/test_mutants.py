@@ -1,4 +1,4 @@
-"""A thousand damaged files of each format: each loads or is refused with a place."""
+"""A thousand damaged files of each format: each loads or is rejected with a place."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def replace_token(data: bytes, chance: random.Random) -> bytes:
 
 
 def lines(data: bytes, chance: random.Random) -> bytes:
-    """Drop a line, or say it twice."""
+    """Drop or duplicate a line."""
     whole = data.split(b"\n")
     line = whole.pop(chance.randrange(len(whole)))
     if chance.random() < 0.5:
@@ -154,7 +154,7 @@ def lines(data: bytes, chance: random.Random) -> bytes:
 
 
 def check(data: bytes, source: str) -> bool:
-    """Whether `data` loads as a usable space; asserts that a refusal names file and line."""
+    """Return whether `data` loads as a usable space; assert that an error names file and line."""
     try:
         space = read_space(parse_yaml(data, source))
     except ConfigError as error:

@@ -110,7 +110,7 @@ def test_every_type_loads(kind: str, value: str, parameter: Parameter) -> None:
         ("uniform", '["1e-4", "1.E+2"]', "x: the word '1e-4' is read as a number"),
         ("randint", "[0, 1e3]", "x: read as the whole numbers 0 and 1000"),
         ("quniform", "[1, 4, 10]",
-         "x: q (10) is wider than the range, so that all values are: 1.0"),
+         "x: q (10) is wider than the range, so the only values are: 1.0"),
     ],
 )  # fmt: skip
 def test_what_is_read_in_its_own_way_is_told(kind: str, value: str, note: str) -> None:
@@ -193,7 +193,7 @@ def test_layers_and_inputs_are_given_with_their_places() -> None:
     params = space.decode([0.9] * 5)
     assert params == {"first": "conv3x3", "mid": "1", "skip": "#1", "more": None, "size": "[3]"}
     given = space.nest(params)
-    given["size"].append(4)  # what a trial does with its own is its own
+    given["size"].append(4)  # a trial changes only its own copy
     assert space.nest(params)["size"] == [3]
 
 
@@ -298,9 +298,9 @@ WRONG = [
     ("choice", '["a\\u0000"]', r"x: _value[0] 'a\x00' cannot be an argument of a command"),
     ("choice", '[{"_name": "a"}, 3]', "1:54 x: _value[1] must be a mapping with a _name"),
     ("choice", '[{"_name": "a"}, {"b": 3}]', "x: _value[1] must be a mapping with a _name"),
-    ("choice", '[{"_name": true}]', "x: _value[0] must be a mapping with a _name, a word"),
-    ("choice", '[{"_name": [1]}]', "x: _value[0] must be a mapping with a _name, a word or"),
-    ("choice", '[{"_name": "a"}, {"_name": "a", "b": 1}]', "x: _name 'a' stands twice"),
+    ("choice", '[{"_name": true}]', "x: _value[0] must be a mapping with a _name (a word"),
+    ("choice", '[{"_name": [1]}]', "x: _value[0] must be a mapping with a _name (a word or"),
+    ("choice", '[{"_name": "a"}, {"_name": "a", "b": 1}]', "x: _name 'a' appears twice"),
     ("choice", '[{"_name": "a", "b": 3}]', "1:58 x.0.b: must be a mapping, as in {"),
     ("choice", '[{"_name": "a", "b": {"_type": "uniform", "_value": [2, 1]}}]',
      "x.0.b: low (2.0) must be below high (1.0)"),
@@ -422,5 +422,5 @@ def test_continuous_values_come_back_to_their_coordinate(kind: str, data: st.Dat
     spread = parameter.decode(1 - 1e-5)
     assert isinstance(spread, float)
     if kind in ("uniform", "normal") and abs(spread - float(str(parameter.decode(1e-5)))) < width:
-        return  # twelve digits of so far away a range say little about the place in it
+        return  # twelve digits are too few to place a value in a narrow range so far from 0
     assert parameter.encode(value_) == pytest.approx(u, abs=1e-6)

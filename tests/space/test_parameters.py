@@ -1,4 +1,4 @@
-"""Values and their cells of the unit interval."""
+"""Values and their cells in the unit interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The space as a whole: points, and the way to a file and back."""
+"""The space as a whole: points, and round trips through files."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_a_configuration_holds_what_its_choices_leave_active() -> None:
     assert space.decode(adam) == {"optimizer": "adam", "schedule": 1, "warmup": 3, "lr": 0.5}
     assert space.active(adam) == (True, False, True, True, False, True)
     assert space.encode(space.decode(adam)) == (5 / 6, 0.5, 0.75, 5 / 6, 0.5, 0.5)
-    # True is not 1, though Python holds them for equal.
+    # True is not 1 here, though they are equal in Python.
     assert "warmup" not in space.decode((0.9, 0.1, 0.1, 0.9, 0.9, middle))
 
 
@@ -301,7 +301,7 @@ def test_a_long_chain_of_conditions_is_counted() -> None:
 )
 def test_a_condition_on_nothing_is_refused(condition: Condition) -> None:
     choice = ChoiceParameter("c", (0, 1), 0)
-    with pytest.raises(ValueError, match="x depends on no earlier choice"):
+    with pytest.raises(ValueError, match="x must depend on an earlier choice"):
         Space((choice, FloatParameter("x", 0.0, 1.0, 0.5, condition=condition)))
-    with pytest.raises(ValueError, match="c stands twice"):
+    with pytest.raises(ValueError, match="c appears twice"):
         Space((choice, choice))

@@ -49,8 +49,8 @@ def test_a_repeated_value_is_kept_once_with_the_weights_of_all() -> None:
     assert list(y.values()) == [1]
     assert space.notes == (
         "sweep.yaml:2:15 x: values repeat 'a': each value is kept once",
-        "sweep.yaml:3:15 y: values repeat 1: each value is kept once, and every value is as "
-        "likely as the others",
+        "sweep.yaml:3:15 y: values repeat 1: each value is kept once, and all values are "
+        "equally likely",
     )
 
 
@@ -153,7 +153,7 @@ def test_what_is_not_read_is_told() -> None:
     assert notes == (
         "sweep.yaml:2:10 only the parameters of the sweep are read here, not program, method, "
         "metric",
-        "sweep.yaml:5:18 key 'sweep_max_count' is unknown in a sweep and not read",
+        "sweep.yaml:5:18 key 'sweep_max_count' is unknown in a sweep and ignored",
     )
     assert read("parameters: {x: {min: 1, max: 3}}").notes == ()
 
@@ -162,14 +162,16 @@ def test_what_is_not_read_is_told() -> None:
     ("spec", "note"),
     [
         ("distribution: log_uniform, min: -9, max: -1",
-         "2:21 x: log_uniform takes exponents of e, so this is from 0.00012341 to 0.367879; for "
-         "the bounds themselves use log_uniform_values"),
+         "2:21 x: log_uniform takes exponents of e, so the range is 0.00012341 to 0.367879; to "
+         "give the bounds themselves use log_uniform_values"),
         ("distribution: q_uniform, min: 2, max: 10, q: 5",
-         "2:52 x: multiples of q (5) are not clipped, so 0 beyond the bounds can come too"),
+         "2:52 x: multiples of q (5) are not clipped, so values beyond the bounds can be drawn: "
+         "0"),
         ("distribution: q_uniform, min: 2, max: 13, q: 5",
-         "x: multiples of q (5) are not clipped, so 0 and 15 beyond the bounds can come too"),
+         "x: multiples of q (5) are not clipped, so values beyond the bounds can be drawn: 0 "
+         "and 15"),
         ("values: [a, b, c], probabilities: [0, 1, 0]",
-         "2:41 x: never drawn and left out: 'a', 'c'"),
+         "2:41 x: left out with probability 0: 'a', 'c'"),
     ],
 )  # fmt: skip
 def test_what_is_read_in_its_own_way_is_told(spec: str, note: str) -> None:
@@ -243,7 +245,7 @@ def test_a_sweep_of_constants_has_one_configuration() -> None:
         ("parameters: 3", "x: parameters must be a mapping of names, found 3"),
         ("parameters: {y: {min: 2, max: 1}}", "2:29 x.y: min (2) must be below max (1)"),
         ("parameters: {y: 3}", "2:23 x.y: must be a mapping with value, values, min and max"),
-        ("parameters: {y: {value: 1}}, value: 3", "2:43 x: key 'value' cannot stand beside"),
+        ("parameters: {y: {value: 1}}, value: 3", "2:43 x: key 'value' is not allowed with"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_the_words_of_the_format(spec: str, why: str) -> None:
@@ -259,9 +261,9 @@ def test_a_mistake_is_told_in_the_words_of_the_format(spec: str, why: str) -> No
         ("parameters: {}", "parameters must be a mapping of names, found {}"),
         ("parameters: {x: 3}", "1:17 x: must be a mapping with value, values, min and max"),
         ("parameters: {a b: {min: 1, max: 2}}", "1:19 a b: name 'a b' cannot be an option"),
-        ("parameters: {help: {min: 1, max: 2}}", "help: name 'help' is an option that"),
+        ("parameters: {help: {min: 1, max: 2}}", "help: name 'help' is reserved"),
         ("parameters: {x.y: {min: 1, max: 2}, x: {parameters: {y: {value: 1}}}}",
-         "1:57 x.y: 'x.y' stands twice; each name once"),
+         "1:57 x.y: 'x.y' appears twice; names must be unique"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_form(text: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Files of W&B and NNI are read as PyYAML reads them, and what is unusual is told."""
+"""Files of W&B and NNI are read as by PyYAML, with notes on unusual values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofinetune.space.yaml_file import Path_
 
 
 def reread(text: str) -> tuple[Any, dict[Path_, str]]:
-    """The value of a text, and what is told of it."""
+    """Return the value of a text, and the notes on it."""
     notes: dict[Path_, str] = {}
     document = as_yaml_1_1(parse_yaml(text.encode(), "a.yaml"), notes.__setitem__)
     return document.value, notes

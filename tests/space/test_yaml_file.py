@@ -1,4 +1,4 @@
-"""YAML without surprises, by libyaml and by the parser in plain Python."""
+"""YAML without surprises, with libyaml and with the pure Python parser."""
 
 from __future__ import annotations
 
@@ -111,10 +111,10 @@ def test_aliases_that_grow_without_bound_are_refused(word: str) -> None:
     lines = [f"a0: &a0 [{word}]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     mistake = mistake_in("\n".join(lines).encode())
-    assert "its aliases written out; is it the right file?" in mistake
+    assert "with aliases expanded; is it the right file?" in mistake
     merges = ["a0: &a0 {x: [y, y, y]}"]
     merges += [f"a{n}: &a{n} {{<<: *a{n - 1}, b{n}: *a{n - 1}}}" for n in range(1, 30)]
-    assert "its aliases written out" in mistake_in("\n".join(merges).encode())
+    assert "with aliases expanded" in mistake_in("\n".join(merges).encode())
 
 
 def test_aliases_do_not_reach_greater_depth() -> None:
@@ -164,21 +164,21 @@ def test_a_place_that_is_not_there_is_the_nearest_around_it() -> None:
     assert document.where(("a", "c", 7)) == "a.yaml:2:3"
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- what is rejected ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("a: 1\nb: 2\na: 3", "3:1 key 'a' stands twice, first on line 1"),
-        ("{a: 1, 'a': 2}", "1:8 key 'a' stands twice, first on line 1"),
-        ("a: *x", "1:4 alias *x names nothing that stands before it"),
-        ("&x [*x]", "1:5 alias *x stands inside of what it names"),
-        ("&x {a: [&x {b: *x}]}", "1:16 alias *x stands inside of what it names"),
+        ("a: 1\nb: 2\na: 3", "3:1 key 'a' appears twice, first on line 1"),
+        ("{a: 1, 'a': 2}", "1:8 key 'a' appears twice, first on line 1"),
+        ("a: *x", "1:4 alias *x has no anchor before it"),
+        ("&x [*x]", "1:5 alias *x is inside the value it refers to"),
+        ("&x {a: [&x {b: *x}]}", "1:16 alias *x is inside the value it refers to"),
         ("[&x a, {*x : 1}]", "1:9 a key must be a plain word, not a list, mapping or alias"),
-        ("a: 1\nb:\n  <<: 3", "3:3 a merge key (<<) takes a mapping, or a list of some"),
-        ("a: {<<: [{}, 1]}", "1:5 a merge key (<<) takes a mapping, or a list of some"),
-        ("a: {<<: {b: 1}, <<: {c: 1}}", "1:17 key '<<' stands twice, first on line 1"),
+        ("a: 1\nb:\n  <<: 3", "3:3 a merge key (<<) takes a mapping or a list of mappings"),
+        ("a: {<<: [{}, 1]}", "1:5 a merge key (<<) takes a mapping or a list of mappings"),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "1:17 key '<<' appears twice, first on line 1"),
         ("a: !!int x", "1:4 'x' is not of type !!int"),
         ("a: !!int 1.5", "1:4 '1.5' is not of type !!int"),
         ("a: !!bool 1", "1:4 '1' is not of type !!bool"),
@@ -190,8 +190,8 @@ def test_a_place_that_is_not_there_is_the_nearest_around_it() -> None:
         ("a: !!python/object/apply:os.system [id]", "1:4 tag '!!python/object/apply:os.system'"),
         ("!mine {a: 1}", "1:1 tag '!mine' is not supported here; write a plain value"),
         ("!a%1bb 1", r"1:1 tag '!a\x1bb' is not supported here"),
-        ("a: 1\n---\nb: 2", "2:1 a second document begins here; one file, one document"),
-        ("--- a\n--- b\n--- c", "2:1 a second document begins here; one file, one document"),
+        ("a: 1\n---\nb: 2", "2:1 a second document begins here; only one is allowed"),
+        ("--- a\n--- b\n--- c", "2:1 a second document begins here; only one is allowed"),
         ("? [a, b]\n: 1", "1:3 a key must be a plain word, not a list, mapping or alias"),
         ("{{a: 1}: 2}", "1:2 a key must be a plain word, not a list, mapping or alias"),
         ("a: [1, 2", "1:9 not valid YAML: "),
@@ -288,7 +288,7 @@ plain_data = st.recursive(
 
 
 def typed(value: Any) -> Any:
-    """The same data with the type beside each leaf, so that 1, 1.0 and True differ."""
+    """Return the data with the type of each leaf, so that 1, 1.0 and True differ."""
     if isinstance(value, list):
         return [typed(item) for item in value]
     if isinstance(value, dict):

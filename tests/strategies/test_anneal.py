@@ -9,7 +9,7 @@ from tests.helpers import space_of
 
 
 def fed(options: dict[str, str] | None = None, trials: int = 100) -> Strategy:
-    """After so many trials; the best one lies at 0.9, all others are equal."""
+    """Return a strategy after some trials; the best lies at 0.9, all others are equal."""
     strategy = create_strategy(
         "anneal", space_of("float", "choice"), popsize=5, seed=1, options=options
     )
@@ -25,7 +25,7 @@ def test_the_window_shrinks_about_good_trials() -> None:
     asked = strategy.ask(40)
     width = 1 / (1 + 0.1 * 100)
     near = [c for c in asked if abs(c.point[0] - best[0]) <= width]
-    assert len(near) > 15  # half of them in the mean
+    assert len(near) > 15  # half of them on average
     assert np.mean([c.params["x1"] == ("a" if best[1] < 0.5 else "b") for c in near]) > 0.8
     assert all(0.0 <= c.point[0] <= 1.0 for c in asked)
 

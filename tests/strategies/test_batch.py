@@ -1,4 +1,4 @@
-"""Batch asks what is listed."""
+"""Batch asks the listed configurations."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ VARIANTS = [
     for name in NAMES
     if options.keys() <= strategy_class(name).OPTIONS.keys()
 ]
-# So that a few dozen trials show what a strategy does after its beginning.
+# So that a few dozen trials reach the part of each search after its first trials.
 SMALL: dict[str, dict[str, object]] = {
     "evolution": {"population_size": 6},
     "gp": {
@@ -57,10 +57,10 @@ SMALL: dict[str, dict[str, object]] = {
     "ppo": {"trials_per_update": 6, "lr": 0.01},
     "tpe": {"n_startup_jobs": 8},
 }
-LISTED = ("batch", "grid")  # they go through a list in its order, and end
+LISTED = ("batch", "grid")  # they follow a list in order and end with it
 BLIND = ("random", *LISTED)  # they learn nothing
 LEARNING = sorted({*NAMES} - {*BLIND, "evolution", "pbt", "ppo"})
-"""Those that find an optimum quickly."""
+"""Strategies that find an optimum quickly."""
 
 
 def make(
@@ -98,7 +98,7 @@ def merit(candidate: Candidate) -> float | None:
 
 
 def play(strategy: Strategy, rounds: int) -> list[Candidate]:
-    """All candidates of so many rounds, or of as many as there are."""
+    """Return all candidates of a number of rounds, or until the space is used up."""
     asked = []
     for _ in range(rounds):
         try:
@@ -167,7 +167,7 @@ def test_the_size_of_an_ask_and_the_order_of_tells_change_nothing(name: str) -> 
 def test_it_is_restored_from_any_place(
     name: str, popsize: int, schedule: str, options: dict[str, str], kind: str
 ) -> None:
-    """Whatever was asked and told in between, in whatever order."""
+    """This holds for any asks and tells in between, in any order."""
 
     def new() -> Strategy:
         return make(
@@ -177,7 +177,7 @@ def test_it_is_restored_from_any_place(
     strategy, shuffler = new(), random.Random(popsize)
     happened: list[tuple[str, Candidate]] = []
     waiting: list[Candidate] = []
-    while len(happened) < 40:  # so that all have left their beginnings behind
+    while len(happened) < 40:  # beyond the first trials of every strategy
         asked = strategy.ask(shuffler.randint(1, 2)) if len(waiting) < 4 else []
         happened += [("ask", candidate) for candidate in asked]
         waiting += asked
@@ -242,7 +242,7 @@ def test_what_cannot_come_now_is_not_restored(name: str) -> None:
     strategy = make(name, SPACES["mixed"], 3)
     strategy.restore(asked[0])
     for wrong in (asked[0], asked[2], asked[5]):
-        with pytest.raises(ValueError, match="cannot come here"):
+        with pytest.raises(ValueError, match="cannot be restored"):
             strategy.restore(wrong)
 
 
@@ -337,7 +337,7 @@ def test_given_configurations_hold_what_is_active(name: str) -> None:
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_the_best_of_a_conditional_space_is_found(name: str) -> None:
-    """Adam with much warm-up and a low rate; momentum and bias have no say."""
+    """The best is adam with much warm-up and a low rate; momentum and bias have no effect."""
     found = []
     for seed in range(4):
         strategy = make(name, SPACES["conditional"], seed=seed)
@@ -365,7 +365,7 @@ def test_a_score_that_is_not_finite_is_refused(name: str, score: float) -> None:
     candidate = strategy.ask(1)[0]
     with pytest.raises(ValueError, match="finite"):
         strategy.tell(candidate, score)
-    strategy.tell(candidate, None)  # and is still waited for
+    strategy.tell(candidate, None)  # the candidate is still waiting
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -421,7 +421,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_a_space_must_be_made_first() -> None:
     described: Any = SPACES["mixed"].describe()
-    with pytest.raises(TypeError, match="not a Space but a dict: load_space makes one"):
+    with pytest.raises(TypeError, match="space must be a Space, not dict"):
         create_strategy("pshe2", described, popsize=5, seed=0)
 
 

@@ -29,7 +29,7 @@ def played(name: str, rounds: int, **options: object) -> list[Candidate]:
 
 
 def distance(asked: list[Candidate]) -> float:
-    """Of the last dozen from the best place, in the mean."""
+    """Return the mean distance of the last dozen candidates from the optimum."""
     points = np.array([candidate.point for candidate in asked[-12:]])
     return float(np.abs(points - 0.3).mean())
 
@@ -77,14 +77,14 @@ def test_metis_without_candidates_goes_to_the_expected_optimum() -> None:
 
 
 def test_metis_looks_from_as_many_places_as_it_is_told() -> None:
-    """From one place it may end on a lower hill."""
+    """A single start may end on a lower hill."""
     few, many = (played("metis", 4, selection_num_starting_points=number) for number in (1, 60))
     assert few[:5] == many[:5]
     assert few != many
 
 
 def noisy(no_resampling: bool) -> tuple[Strategy, list[Candidate]]:
-    """A smooth score but for a few trials that came out wrong."""
+    """A smooth score, except for a few trials with wrong results."""
     options = {"no_resampling": no_resampling, "exploration_probability": 1.0,
                "selection_num_starting_points": 60, "cold_start_num": RESAMPLE_FROM}  # fmt: skip
     strategy = create_strategy("metis", space_of("float"), popsize=5, seed=0, options=options)

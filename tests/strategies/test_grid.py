@@ -1,4 +1,4 @@
-"""Grid search comes in the order of the reference, and ends."""
+"""Grid search follows the order of the reference, and ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers import conditional_space
 
 @dataclass(frozen=True)
 class Rounded(FloatParameter):
-    """clip(round(x / q) * q, low, high) of an even x."""
+    """Return clip(round(x / q) * q, low, high) for an even x."""
 
     q: float = 1.0
 
@@ -58,7 +58,7 @@ def test_a_continuous_parameter_is_halved_for_ever() -> None:
 
 
 def test_only_combinations_with_something_new_follow() -> None:
-    """As NNI 3.0 asks them for two uniform parameters."""
+    """The order is that of NNI 3.0 for two uniform parameters."""
     found = values(Space((even("x"), even("y"))), 10)
     assert found[0] == [0.5, 0.5]
     assert found[1:] == [

@@ -1,4 +1,4 @@
-"""What HAZero adds around the package cma."""
+"""What HAZero adds to the package cma."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_losses_are_ranks_with_ties_and_failures_last() -> None:
 
 
 def updates(strategy: HAZero) -> int:
-    """How many generations cma has asked for so far."""
+    """Return how many generations cma counts so far."""
     return int(strategy._evolution.countiter)
 
 

@@ -1,4 +1,4 @@
-"""What a running trial counts as."""
+"""The assumed results of running trials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNNING = {9: candidate(9, optimizer="lamb", bias=1, lr=0.9)}
     [
         ("best", "maximize", 5.0), ("best", "minimize", 5.0),
         ("worst", "maximize", 1.0), ("mean", "minimize", 3.0),
-        # Of the scores as they are reported, which go the other way when they are minimised.
+        # min and max refer to scores as reported, which are minimised here.
         ("min", "minimize", 5.0), ("max", "minimize", 1.0),
         ("min", "maximize", 1.0), ("max", "maximize", 5.0),
     ],

@@ -1,4 +1,4 @@
-"""Settings of strategies: read, refused, printed."""
+"""Options of strategies: read, rejected, printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optuna's samplers as strategies; left out where Optuna is not installed."""
+"""Optuna's samplers as strategies; skipped if Optuna is not installed."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_mistakes_are_told() -> None:
         make("TPESample", STEPS)
     with pytest.raises(UsageError, match=r"no option 'n_startup' \(did you mean"):
         make("TPESampler", STEPS, n_startup=3)
-    with pytest.raises(UsageError, match="cannot be made with"):
+    with pytest.raises(UsageError, match="cannot be created with"):
         make("QMCSampler", STEPS, qmc_type="x")
 
 

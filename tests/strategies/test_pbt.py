@@ -1,4 +1,4 @@
-"""Who goes on, who follows whom, and how far a follower moves."""
+"""Which members continue, which copy others, and how far a copy moves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pbt(**options: object) -> PBT:
 
 
 def end(strategy: PBT, candidate: Candidate, score: float | None) -> None:
-    """Its trial saved a model and came to this score."""
+    """Report that the trial saved a model and got this score."""
     strategy.model_saved(candidate)
     strategy.tell(candidate, score)
 

@@ -69,7 +69,7 @@ def test_advantages_look_ahead_and_leave_out_what_was_not_taken() -> None:
 
 
 def learned(**options: Any) -> dict[str, Any]:
-    """The weights after some updates."""
+    """Return the weights after some updates."""
     made = policy()
     scores = np.array([1.0, -1.0, 0.5, -0.5])
     for number in range(2):
@@ -116,7 +116,7 @@ def test_it_learns_which_layers_are_good() -> None:
                 scores.append(score_of(candidate.params))
                 strategy.tell(candidate, scores[-1])
         late.append(np.mean(scores[75:]))
-    assert np.mean(late) > 1.25 + 0.75  # which is the mean of random layers, and much more
+    assert np.mean(late) > 1.25 + 0.75  # the mean of random layers, and a wide margin
 
 
 def test_the_policy_changes_once_enough_results_are_there() -> None:

@@ -1,4 +1,4 @@
-"""The parts of PSHE2 that its docstring states."""
+"""The statements in the docstring of PSHE2."""
 
 from __future__ import annotations
 

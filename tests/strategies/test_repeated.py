@@ -1,4 +1,4 @@
-"""Every configuration several times, as a strategy around another one."""
+"""Training every configuration several times, as a wrapper around a strategy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_each_configuration_comes_so_often_with_numbers_of_its_own() -> None:
 
 
 class Listening(PSHE2):
-    """Remembers what it was told."""
+    """Records the scores that it is told."""
 
     def __init__(self) -> None:
         super().__init__(SPACE, 3, 0)
@@ -63,10 +63,10 @@ def test_restored_candidates_are_not_asked_again() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     strategy = Repeated(inner(), 2)
     asked = Repeated(inner(), 2).ask(6)
-    with pytest.raises(ValueError, match="cannot come here"):
+    with pytest.raises(ValueError, match="cannot be restored"):
         strategy.restore(asked[1])
     strategy.restore(asked[0])
-    with pytest.raises(ValueError, match="cannot come here"):
+    with pytest.raises(ValueError, match="cannot be restored"):
         strategy.restore(asked[2])
     with pytest.raises(ValueError, match="not waiting"):
         strategy.tell(asked[1], 0.5)
@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_a_used_up_space_is_told() -> None:
-    """And not before its last candidate was asked, however many are asked at once."""
+    """The space is not used up before the last candidate, however many are asked at once."""
     space = space_of("choice")
     assert space.size is not None
     strategy = Repeated(create_strategy("pshe2", space, popsize=2, seed=0), 2)

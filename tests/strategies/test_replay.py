@@ -47,7 +47,7 @@ def test_it_is_restored() -> None:
     second.restore(candidate)
     assert second.ask(1) == []
     for strategy in (first, second):
-        with pytest.raises(ValueError, match="cannot come here"):
+        with pytest.raises(ValueError, match="cannot be restored"):
             strategy.restore(candidate)
         strategy.model_saved(candidate)
         strategy.tell(candidate, 0.5)

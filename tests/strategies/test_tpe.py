@@ -76,7 +76,7 @@ def test_the_search_goes_on_while_no_trial_is_bad(options: dict[str, float]) -> 
 
 
 def test_running_trials_are_lied_about() -> None:
-    """With good lies new draws come to the running trials, with bad ones they keep away."""
+    """Good assumed results attract new draws to the running trials, bad ones repel them."""
     near = {}
     for kind in ("min", "max", "none"):
         strategy = tpe(constant_liar_type=kind, n_startup_jobs=1, optimize_mode="maximize")

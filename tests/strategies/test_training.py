@@ -43,7 +43,7 @@ def by_point(candidate: Candidate) -> Told:
 
 
 def by_member(candidate: Candidate) -> Told:
-    """Member 0 is best, the last one worst; every round is better than the one before."""
+    """Member 0 is best and the last one worst; every round is better than the previous one."""
     return candidate.round * 10.0 - candidate.member, True
 
 
@@ -135,7 +135,7 @@ def test_a_failed_member_continues_one_of_the_best_models_of_all_rounds() -> Non
     for candidate in last:
         strategy.tell(candidate, None)
     again = strategy.ask(3)
-    assert {c.parent for c in again} <= {6, 7, 8}  # the last round that went well
+    assert {c.parent for c in again} <= {6, 7, 8}  # the last round without failures
     assert all(c.params != last[c.member].params for c in again)
 
 
@@ -167,7 +167,7 @@ def test_some_of_the_worst_start_from_scratch_and_are_left_in_peace_at_first() -
 
 
 def test_chains_are_compared_at_equal_age() -> None:
-    """A young chain that is ahead of what the others were at its age is the best of all."""
+    """A young chain that is ahead of the others at its age ranks first."""
     strategy = make(popsize=4)
     first = strategy.ask(4)
     merits = [(0.0, 10.0, 20.0), (1.0, 9.0, 21.0), (2.0, 8.0, 20.0), (5.0, 15.0)]
@@ -282,7 +282,7 @@ def test_what_cannot_come_now_is_refused() -> None:
     asked = play(make(), 3, by_member)
     strategy = make()
     for wrong in (asked[1], asked[5]):
-        with pytest.raises(ValueError, match="cannot come here"):
+        with pytest.raises(ValueError, match="cannot be restored"):
             strategy.restore(wrong)
     strategy.restore(asked[0])
     with pytest.raises(ValueError, match="not waiting"):

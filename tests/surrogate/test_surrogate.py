@@ -1,4 +1,4 @@
-"""The Gaussian process and what is chosen by it."""
+"""The Gaussian process and its choices."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_cells_of_all_kinds_are_those_of_the_parameter() -> None:
     features = Features(space)
     points = np.random.default_rng(10).random((300, 4))
     settled = [space.encode(space.decode(point)) for point in points]
-    few = [0, 1, 2, 3, 5]  # n has too many values, so that it is as good as continuous
+    few = [0, 1, 2, 3, 5]  # n has so many values that it is treated as continuous
     expected = features(np.array(settled))[:, few]
     assert features(points)[:, few] == pytest.approx(expected, abs=1e-9)
     assert len(np.unique(features(points)[:, :3], axis=0)) == 3
