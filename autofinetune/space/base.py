@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeGuard
 
-from autofinetune.visible import as_text as as_text
-
 from .distributions import into_unit
 
 _DIGITS = 12  # of a float: more than any training can distinguish, few enough to read
 
 Value: TypeAlias = "float | int | str | bool | None"
+
+
+def as_text(value: Any) -> str:
+    """Return a value as train.py reads it back exactly: repr of floats, True, False and None.
+
+    Lists and mappings become Python literals.
+    """
+    return value if isinstance(value, str) else repr(value)
 
 
 @dataclass(frozen=True)
