@@ -73,7 +73,7 @@ class Algorithm(NamedTuple):
     tests: Mapping[str, str]
 
 
-MODE = "tests/test_config.py::test_optimize_mode_is_another_word_for_direction"
+MODE = "tests/config/test_config.py::test_optimize_mode_is_another_word_for_direction"
 LIES = "tests/strategies/test_history.py::test_each_liar_has_its_lie"
 GP_SETTINGS = "tests/strategies/test_gp.py::test_the_noise_that_is_expected_changes_the_search"
 GP_FARTHER = "tests/strategies/test_gp.py::test_a_large_kappa_or_xi_looks_further_away"
@@ -280,16 +280,16 @@ ASSESSORS: Mapping[str, Algorithm] = {
 # --- states -------------------------------------------------------------------------------------
 
 STATES: Mapping[str, tuple[str, ...]] = {
-    "PENDING": ("tests/test_overview.py::test_a_run_without_an_attempt_is_pending",),
+    "PENDING": ("tests/run/test_overview.py::test_a_run_without_an_attempt_is_pending",),
     "RUNNING": ("tests/cli/test_early_stopping.py::test_the_status_of_a_run_that_goes_on",),
     "TIMEOUT": ("tests/cli/test_early_stopping.py::test_a_run_out_of_time_says_how_to_go_on",),
     "DONE": (
         "tests/cli/test_early_stopping.py::test_hopeless_trials_end_early_whether_they_look_or_not",
-        "tests/test_tuner.py::test_a_small_space_ends_the_run_when_it_is_used_up",
-        "tests/test_tuner.py::test_a_run_in_which_everything_fails_still_ends",
+        "tests/run/test_tuner.py::test_a_small_space_ends_the_run_when_it_is_used_up",
+        "tests/run/test_tuner.py::test_a_run_in_which_everything_fails_still_ends",
     ),
     "ERROR": (
-        "tests/test_overview.py::test_the_state_of_the_run",
+        "tests/run/test_overview.py::test_the_state_of_the_run",
         "tests/cli/test_run.py::test_a_script_that_fails_at_once_stops_the_run_with_one_cause",
     ),
 }

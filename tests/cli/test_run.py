@@ -133,7 +133,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         ("replayed: 3", "own.yaml:1:11 replayed: must be a list"),
         ("env: {A: b}", "own.yaml:1:6 env: must be a list of words"),
         ("framework: mx", "own.yaml:1:12 framework: 'mx' is unknown"),
-        ("script_args: 3", "own.yaml:1:14 script_args must be words"),
+        ("script_args: 3", "own.yaml:1:14 script_args: options for train.py must be words"),
         ("script_args: [--lr=1]", "own.yaml:1:14 script_args: --lr=1: lr is already searched"),
         ('script_args: "\'open"', "own.yaml:1:14 script_args: No closing quotation"),
         ("script: x.py", "own.yaml:1:9 script: there is no script 'x.py'"),
@@ -147,7 +147,7 @@ def test_mistakes_of_a_config_yaml_are_told_with_their_lines(workplace: Workplac
         assert told in done.err
     (workplace.root / "own.yaml").write_text(f"{good}assessor: asha\nassessor_options: eta=0\n")
     done = workplace.run(*again, "--assessor_options=min_steps=0")
-    assert "assessor: --assessor_options eta=0: eta must be a number" in done.err
+    assert "--assessor_options eta=0: eta must be a number" in done.err
     (workplace.root / "own.yaml").write_text(f"{good}python: /no/python\n".replace(
         "gpu: cpu:2", "gpu: [0]"))  # fmt: skip
     done = workplace.run(*again, "--gpu=cpu:1", "--dry-run")
@@ -393,7 +393,7 @@ def test_a_missing_option_of_the_script_is_told_before_any_trial(workplace: Work
 
 def test_version_help_and_the_three_ways_to_start(workplace: Workplace) -> None:
     assert workplace.run("--version").out == f"autofinetune {__version__}\n"
-    assert "examples:" in workplace.run("--help").out
+    assert "all options: autofinetune run --help" in workplace.run("--help").out
     assert "examples:" in workplace.run("run", "--help").out
     assert workplace.run().code == 0
     done = workplace.run(

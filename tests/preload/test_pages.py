@@ -12,7 +12,7 @@ from autofinetune.preload import pages
 
 CODE = """
 import ctypes, mmap, os
-from autofinetune.runner import pages
+from autofinetune.preload import pages
 def huge_kib():
     with open("/proc/self/smaps_rollup") as file:
         return sum(int(line.split()[1]) for line in file if line.startswith("AnonHugePages"))

@@ -107,7 +107,7 @@ def test_types_of_nanobind_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_libraries_say_at_the_very_end_is_not_told() -> None:
     code = (
-        "import os, sys; from autofinetune.runner import teardown; "
+        "import os, sys; from autofinetune.preload import teardown; "
         "sys.stderr.write('before '); teardown._hush(); os.write(2, b'after')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

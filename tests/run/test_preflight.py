@@ -181,7 +181,7 @@ def test_everything_that_trials_get_is_needed() -> None:
     }
 
 
-@pytest.mark.parametrize("fields", [{"evaluator": "fulltrail"}, {"rounds": 1}])
+@pytest.mark.parametrize("fields", [{"evaluator": "fulltrail"}, {"round": 1}])
 def test_a_model_path_is_needed_only_where_models_are_continued(fields: dict[str, object]) -> None:
     assert "model_path" not in needed_options(config_of(SPACE, **fields))
 

@@ -50,7 +50,7 @@ def tuner_of(
 ) -> Tuner:
     known: dict[str, Any] = {
         "evaluator": "fulltrail", "assessor": "medianstop", "schedule": "async",
-        "assessor_options": {"min_completed": 1}, "popsize": 4, "rounds": 1,
+        "assessor_options": {"min_completed": 1}, "popsize": 4, "round": 1,
     }  # fmt: skip
     config = config_of(**(known | fields))
     return tuner_in_memory(
@@ -235,7 +235,7 @@ def test_a_resumed_run_knows_who_was_asked_and_gives_the_same_table(tmp_path: Pa
     def program(attempt: Attempt) -> Played:
         return played(GOOD if attempt.trial % 3 == 0 else BAD, stop_seconds=0.5)
 
-    fields: dict[str, Any] = {"popsize": 3, "rounds": 2, "schedule": "round"}
+    fields: dict[str, Any] = {"popsize": 3, "round": 2, "schedule": "round"}
     wanted = table(run(tuner_of(tmp_path, program, journal=whole, **fields)))
     events = list(whole.events())
     assert [row[5] for row in wanted].count(Status.STOPPED) == 4

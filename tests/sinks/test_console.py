@@ -22,7 +22,7 @@ from tests.helpers import config_of, play, space_of, tuner_in_memory
 
 
 def run(root: Path, program: object = play, stream: object = None, **fields: object) -> str:
-    config = config_of(**({"popsize": 2, "rounds": 2} | fields))  # type: ignore[arg-type]
+    config = config_of(**({"popsize": 2, "round": 2} | fields))  # type: ignore[arg-type]
     text = io.StringIO()
     console = Console(config, RunPaths(root), stream or text, 2)  # type: ignore[arg-type]
     tuner = tuner_in_memory(root, config, program=program, sinks=[console])  # type: ignore[arg-type]
