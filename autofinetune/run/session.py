@@ -124,6 +124,8 @@ class Session:
         except Exception as error:
             tuner.fail(f"{type(error).__name__}: {error}")
             raise broken_inside(error, paths) from error
+        finally:
+            self._guard.close()  # what sinks show is complete when the result is
 
     def interrupt(self) -> None:
         """First call: start no more trials. Second: ask running ones to end. Third: kill them.
