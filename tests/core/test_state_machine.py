@@ -263,7 +263,7 @@ class Run(RuleBasedStateMachine):
         self.slots = [f"slot{n}" for n in range(slots)]
         self.config: Config = config_of(
             space_of(*kinds), tuning_strategy=strategy, evaluator=evaluator,
-            popsize=popsize, rounds=3, schedule=schedule, safety=safety,
+            popsize=popsize, round=3, schedule=schedule, safety=safety,
         )  # fmt: skip
         self.assessor = Strict("maximize") if is_assessed else None
         self.open_tuner()

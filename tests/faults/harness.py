@@ -512,7 +512,7 @@ class FaultRun:
 
     def config(self) -> Config:
         return config_of(
-            load_space(HPARAM), popsize=self.popsize, rounds=self.rounds, seed=self.seed,
+            load_space(HPARAM), popsize=self.popsize, round=self.rounds, seed=self.seed,
             tuning_strategy=self.strategy, evaluator=self.evaluator,
         )  # fmt: skip
 

@@ -331,7 +331,7 @@ def test_F09_a_report_cut_by_a_kill_is_whole_or_absent(run: FaultRun) -> None:
 def test_F10_a_trial_that_hangs_and_is_deaf_is_ended_with_its_tree(run: FaultRun) -> None:
     run.popsize, run.gpu = 2, "0"
     run.plan({"0": {"deaf": True, "tree": True, "hold": "never"}})
-    tuner = tuner_here(run, time_limit_s=1.0)
+    tuner = tuner_here(run, trial_timeout=1.0)
     checked(run, 0)
     assert told(tuner.state.trials)[0] == ("FAILED", "timeout", None)
     assert tuner.state.trials[1].status is Status.COMPLETED

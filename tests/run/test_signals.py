@@ -66,7 +66,7 @@ def test_the_third_ends_a_process_that_does_not_come_to_its_handlers() -> None:
     done = subprocess.run([sys.executable, "-c", THRICE], capture_output=True, timeout=60)
     assert done.returncode == 143
     assert done.stdout == b"killed all"
-    assert b"stopped at once" in done.stderr
+    assert b"stopped immediately" in done.stderr
 
 
 def test_no_room_for_a_thread_is_an_error_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
