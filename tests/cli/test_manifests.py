@@ -312,7 +312,7 @@ def test_a_program_that_is_not_there_is_told(workplace: Workplace) -> None:
     ("old", "new", "told"),
     [
         ("TPE", "Batch", r"m.yaml:\d+:23 spec.tuner.builtinTunerName: the strategy batch has no "
-                         r"list .*; learning_rate"),
+                         r"list .*: learning_rate"),
     ],
 )  # fmt: skip
 def test_what_only_the_run_finds_wrong_is_told_with_its_line(
