@@ -25,7 +25,7 @@ class Limits:
         self._began = monotonic()
 
     def begin(self) -> None:
-        """Start the clock of this session; the state has the seconds of earlier sessions."""
+        """Start the clock; the state has the seconds that the run worked before."""
         self._began = self._monotonic() - self._state.active_seconds
 
     def reached(self, slots: Collection[str], *, exhausted: bool) -> str | None:

@@ -198,7 +198,7 @@ class Strict(Assessor):
 
 
 class Once(Strategy):
-    """A strategy that must not be told a result twice by one tuner."""
+    """A strategy that fails if one tuner tells it a result twice."""
 
     def __init__(self, inner: Strategy) -> None:
         self._inner = inner
