@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from autofinetune import terminal
@@ -24,7 +23,7 @@ from autofinetune.core.events import Event, TrialEnded
 from autofinetune.core.run_state import RunState
 from autofinetune.core.state import State, Trial
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.run.directories import holds_run, read_run
+from autofinetune.run.directories import existing_run, read_run
 from autofinetune.run.parts import make_parts
 from autofinetune.run.presence import is_tuner_alive
 from autofinetune.run.result import Result, problem_of
@@ -33,8 +32,7 @@ from autofinetune.run.signals import signals_to
 from autofinetune.run.sources import source_of_run
 from autofinetune.sinks import Console, Sink
 from autofinetune.space import Space, load_space
-from autofinetune.store.paths import RunPaths, opened_run
-from autofinetune.visible import visible_lines
+from autofinetune.store.paths import RunPaths
 
 __all__ = ["Result", "Trial", "open_run", "tune"]
 _LOG = logging.getLogger("autofinetune")
@@ -77,7 +75,12 @@ def tune(
         AllTrialsFailed: no trial has a score.
     """
     given = _given(script, param_file, script_args, options)
-    tell = _print if progress else _LOG.info
+    tell = terminal.tell if progress else _LOG.info
+
+    def sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
+        shown = [Console(config, paths, sys.stdout, slots)] if progress else []
+        return [*shown, *([_Callback(on_trial)] if on_trial else [])]
+
     with contextlib.ExitStack() as stack:
         with _in_python():
             source = source_of_run(given, tell)
@@ -87,13 +90,7 @@ def tune(
                 paths = new_paths(source.options.get("output_dir"))
                 config = examined(config, source.options, tell)
                 parts = make_parts(config, engine)
-
-        def sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-            shown = [Console(config, paths, sys.stdout, slots)] if progress else []
-            return [*shown, *([_Callback(on_trial)] if on_trial else [])]
-
-        asks = not source.options.get("skip_preflight")
-        with _in_python():
+            asks = not source.options.get("skip_preflight")
             ready = begin(parts, paths, sinks=sinks, tell=tell, preflight=asks)
             session = stack.enter_context(ready)
         return _run(session)
@@ -106,9 +103,7 @@ def open_run(output_dir: str | os.PathLike[str]) -> Result:
         UsageError: the directory holds no run.
         EnvironmentProblem: the journal cannot be read.
     """
-    with opened_run(Path(output_dir)) as paths:
-        if not holds_run(paths, read_only=True):
-            raise UsageError(f"{output_dir} holds no run", "give the output directory of a run")
+    with existing_run(output_dir) as paths:
         is_alive = is_tuner_alive(paths.lock)  # before reading the journal
         return Result(paths, read_run(paths), is_alive=is_alive)
 
@@ -170,10 +165,6 @@ def _in_python() -> Any:
         raise ConfigError(source, told, error.tip) from None
     except UsageError as error:
         raise UsageError(error.mistake.worded(), error.tip) from None
-
-
-def _print(sentence: str) -> None:
-    terminal.out(visible_lines(sentence))
 
 
 class _Callback(Sink):

@@ -13,6 +13,8 @@ import os
 import sys
 from typing import TextIO
 
+from autofinetune.visible import visible_lines
+
 
 def prepare() -> None:
     """Make the standard streams safe to write to.
@@ -42,6 +44,11 @@ def _is_open(descriptor: int) -> bool:
 def out(line: str) -> None:
     """Write a line to standard output."""
     write(sys.stdout, f"{line}\n")
+
+
+def tell(sentence: str) -> None:
+    """Write a message to standard output, with its control characters made visible."""
+    out(visible_lines(sentence))
 
 
 def err(line: str) -> None:

@@ -75,29 +75,20 @@ def _complain(message: str, tip: str | None) -> None:
 
 def _dispatch(words: list[str]) -> int:
     command = words[0] if words else "--help"
-    if command not in COMMANDS:
-        if _asks_for(words, "--version"):
-            print(f"autofinetune {__version__}")
-            return 0
-        if _asks_for(words, "--help", "-h") or not words:
-            from autofinetune.cli.options import short_help
+    if command in COMMANDS and command != "run":
+        return _call(command, words[1:])
+    is_run = command == "run"
+    own = words[1:] if is_run else words
+    from autofinetune.cli.options import divide, long_help, run_parser, short_help
 
-            print(short_help())
-            return 0
-        return _call("run", words)
-    if command == "run" and _asks_for(words[1:], "--help", "-h"):
-        from autofinetune.cli.options import long_help
-
-        print(long_help())
+    typed = divide(run_parser(), own).options  # those before the arguments for train.py
+    if not is_run and "--version" in typed:
+        print(f"autofinetune {__version__}")
         return 0
-    return _call(command, words[1:])
-
-
-def _asks_for(words: Sequence[str], *options: str) -> bool:
-    """Return whether one of `options` comes before the arguments for train.py."""
-    from autofinetune.cli.options import divide, run_parser
-
-    return any(option in divide(run_parser(), words).options for option in options)
+    if not words or {"--help", "-h"}.intersection(typed):
+        print(long_help() if is_run else short_help())
+        return 0
+    return _call("run", own)
 
 
 def _call(command: str, words: Sequence[str]) -> int:

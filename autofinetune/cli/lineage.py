@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from autofinetune.cli.options import Parser
 from autofinetune.cli.run import start_config
@@ -15,11 +14,11 @@ from autofinetune.core.lineage import ancestors, chain_of, changes, effective_nu
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import make_engine
-from autofinetune.run.directories import holds_run, read_run
+from autofinetune.run.directories import existing_run, read_run
 from autofinetune.run.preflight import check_is_there
 from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
-from autofinetune.store.paths import RunPaths, opened_run
+from autofinetune.store.paths import RunPaths
 from autofinetune.visible import visible
 
 
@@ -81,12 +80,7 @@ def read_state(directory: str) -> State:
         UsageError: the directory holds no run.
         EnvironmentProblem: the journal cannot be read.
     """
-    with opened_run(Path(directory)) as paths:
-        if not holds_run(paths, read_only=True):
-            raise UsageError(
-                f"{directory} holds no run (there is no {paths.journal.name} with events)",
-                "give the output directory of a run",
-            )
+    with existing_run(directory) as paths:
         return read_run(paths)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autofinetune import terminal
 from autofinetune.cli.options import Parser, add_option, parse_run
-from autofinetune.cli.words import announce, conclude, note, say, say_all, show_plan, tell, warn
+from autofinetune.cli.words import announce, conclude, note, say, say_all, show_plan, warn
 from autofinetune.config.build import COMMAND_LINE
 from autofinetune.config.config import Config
 from autofinetune.config.options import KEPT, OPTIONS, parts_of, read_values
@@ -55,7 +56,7 @@ def _start(source: Source, engine: Engine) -> int:
         _note_idle_options(config, source)
         say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
         paths = new_paths(options.get("output_dir"))
-        config = examined(config, options, tell)
+        config = examined(config, options, terminal.tell)
         return start_config(
             config,
             paths,
@@ -88,7 +89,7 @@ def start_config(
     if dry_run:
         show_plan(config, paths, parts.slots, parts.strategy, described_steps(config))
         return 0
-    with begin(parts, paths, sinks=_console, tell=tell, preflight=preflight) as session:
+    with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 
 
@@ -112,7 +113,7 @@ def resume_command(argv: Sequence[str]) -> int:
         config = _changed(known_config(paths), vars(options))
         with (
             make_engine(config.executor, config.gpu) as engine,
-            resumed(config, paths, engine, sinks=_console, tell=tell) as session,
+            resumed(config, paths, engine, sinks=_console, tell=terminal.tell) as session,
         ):
             return _work(session)
 

@@ -7,17 +7,14 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.errors import UsageError
-from autofinetune.run.directories import holds_run, of_the_journal
+from autofinetune.run.directories import existing_run, of_the_journal
 from autofinetune.run.overview import Overview, RunningTrial, look
 from autofinetune.run.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.space import as_text
 from autofinetune.store.journal import SqliteJournal
-from autofinetune.store.paths import opened_run
 from autofinetune.visible import visible
 
 
@@ -27,13 +24,7 @@ def status_command(argv: Sequence[str]) -> int:
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     options = parser.parse_args(list(argv))
-    with opened_run(Path(options.output_dir)) as paths:
-        if not holds_run(paths, read_only=True):
-            raise UsageError(
-                f"{options.output_dir} holds no run (there is no {paths.journal.name} with "
-                "events)",
-                "give the output directory of a run",
-            )
+    with existing_run(options.output_dir) as paths:
         # Before the journal: a tuner that ends in between has recorded its end there.
         is_alive = is_tuner_alive(paths.lock)
         journal = SqliteJournal(paths.journal, read_only=True)

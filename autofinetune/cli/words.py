@@ -57,11 +57,6 @@ def say(line: str) -> None:
     terminal.out(line)
 
 
-def tell(sentence: str) -> None:
-    """Print a message of a session."""
-    terminal.out(visible_lines(sentence))
-
-
 def warn(sentence: str) -> None:
     """Print a warning."""
     terminal.out(f"WARNING: {sentence}")
@@ -70,7 +65,7 @@ def warn(sentence: str) -> None:
 def say_all(lines: Sequence[str]) -> None:
     """Print several lines."""
     for line in lines:
-        terminal.out(visible_lines(line))
+        terminal.tell(line)
 
 
 def note(sentence: str) -> None:

@@ -64,7 +64,7 @@ def build_config(
         UsageError: the hyperparameter file cannot be read.
     """
     mistakes: list[Mistake] = []
-    values = {**read_values(options, mistakes)}
+    values = read_values(options, mistakes)
     if options.get("seed") is None:
         values["seed"] = random_seed
     nni_wire: bool = values["nni_wire"]

@@ -42,13 +42,12 @@ DEFAULT_RETRIES: Mapping[str, int] = {"runner_lost": 3}
 def whole(least: int, most: int | None = None, note: str = "") -> Reader:
     """Read a whole number from `least` to `most`."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    limit = math.inf if most is None else most
 
     def read(value: Any) -> int:
         text = str(value)
         is_number = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 30
-        if isinstance(value, bool) or not is_number or int(text) < least:
-            raise ValueError(f"must be a whole number {bounds}{note}")
-        if most is not None and int(text) > most:
+        if isinstance(value, bool) or not is_number or not least <= int(text) <= limit:
             raise ValueError(f"must be a whole number {bounds}{note}")
         return int(text)
 
@@ -241,7 +240,6 @@ class RunOption:
         read: parses a value, or raises ValueError.
         default: its value if it is not given.
         unset: what it means not to give it; shown in place of the default.
-        is_kept: whether it is part of the run's configuration, and thus in config.yaml.
         is_basic: whether the short help lists it.
         may_repeat: whether it may be given several times; its value is then a list.
         name: its name on the command line, in config.yaml and in Python.
@@ -253,7 +251,6 @@ class RunOption:
     read: Reader
     default: Any = None
     unset: str = ""
-    is_kept: bool = True
     is_basic: bool = False
     may_repeat: bool = False
     name: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from autofinetune.config.config import Config
@@ -70,19 +70,16 @@ OPTIONS: Mapping[str, RunOption] = {
 """All options by name, in display order."""
 
 
-def read_values(
-    given: Mapping[str, Any], mistakes: list[Mistake], names: Iterable[str] = KEPT
-) -> dict[str, Any]:
-    """Return the values of options; absent and wrong ones get their defaults.
+def read_values(given: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
+    """Return the values of the options in `KEPT`; absent and wrong ones get their defaults.
 
     Args:
         given: values or text by name; None counts as absent.
         mistakes: receives a mistake for every wrong value.
-        names: the options to read.
     """
     values = {}
-    for name in names:
-        option, value = OPTIONS[name], given.get(name)
+    for name, option in KEPT.items():
+        value = given.get(name)
         values[name] = option.default
         if value is None:
             continue

@@ -33,6 +33,8 @@ REASONS: Mapping[str, tuple[RunState, str]] = {
     BROKEN: (RunState.ERROR, "too many trials in a row failed soon after starting"),
     NO_SLOT: (RunState.ERROR, "no usable slot is left"),
 }
+# Why a run without an end in its journal has no tuner any more.
+GONE = "its tuner is gone: it was killed, or the machine went down"
 
 
 def run_state(end_reason: str | None, *, has_begun: bool) -> tuple[RunState, str]:

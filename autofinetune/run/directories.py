@@ -61,6 +61,23 @@ def holds_run(paths: RunPaths, *, read_only: bool = False) -> bool:
         return journal.created() is not None
 
 
+@contextlib.contextmanager
+def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
+    """Open the directory of a run for reading; it may still be running.
+
+    Raises:
+        UsageError: the directory holds no run.
+        EnvironmentProblem: the journal cannot be read, or other users can change the directory.
+    """
+    with opened_run(Path(directory)) as paths:
+        if not holds_run(paths, read_only=True):
+            raise UsageError(
+                f"{directory} holds no run (there is no {paths.journal.name} with events)",
+                "give the output directory of a run",
+            )
+        yield paths
+
+
 def recorded_config(paths: RunPaths) -> Config:
     """Return the configuration with which the run was started.
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from autofinetune.config.build import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import RunCreated, TrialCreated, decode_event
-from autofinetune.core.run_state import RunState, run_state
+from autofinetune.core.run_state import GONE, RunState, run_state
 from autofinetune.core.state import Direction, Status
 from autofinetune.store.journal import SqliteJournal
 
@@ -91,7 +91,7 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
         reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
     elif end_reason is None and not is_tuner_alive:
         state = RunState.ERROR
-        reason = "its tuner is gone: it was killed, or the machine went down"
+        reason = GONE
     repeats = config["repeats"]
     return Overview(
         run=begun.run,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.config.scoring import NO_METRIC
-from autofinetune.core.run_state import BROKEN, NO_SLOT, RunState, run_state
+from autofinetune.core.run_state import BROKEN, GONE, NO_SLOT, RunState, run_state
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import (
     AllTrialsFailed,
@@ -19,8 +19,6 @@ from autofinetune.errors import (
 from autofinetune.sinks.console import end_of_log
 from autofinetune.store.directory import write_atomically
 from autofinetune.store.paths import RunPaths
-
-GONE = "its tuner is gone: it was killed, or the machine went down"
 
 
 class Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import secrets
@@ -232,17 +233,15 @@ def begin(
         DirectoryBusy: another tuner is using the directory.
         EnvironmentProblem: the directory cannot be used.
     """
-    config, engine, slots = parts.config, parts.engine, parts.slots
+    config = parts.config
     with opened_run(paths.at) as found:
         refuse_used_directory(found)
-    for note in slots.notes:
-        tell(note)
-    with _executor(config, parts, tell) as executor:  # it preloads during the preflight
+    with _executor(parts, tell) as executor:  # it preloads during the preflight
         if preflight and not config.nni_wire:
-            config = check_script(config, {**os.environ, **slots.places[0].env}, tell)
+            config = check_script(config, {**os.environ, **parts.slots.places[0].env}, tell)
         elif config.script_options is None:
             config = without_asking(config, os.environ)
-        ready = Parts(config, engine, slots, parts.strategy, parts.assessor)
+        ready = dataclasses.replace(parts, config=config)
         with locked(paths.at) as found:
             refuse_used_directory(found)  # again: another run may have started meanwhile
             session = Session(ready, found, executor, sinks, tell, is_new=True)
@@ -268,18 +267,18 @@ def resumed(
         sinks, tell: as for `begin`.
     """
     parts = make_parts(config, engine)
-    for note in parts.slots.notes:
-        tell(note)
-    with _executor(config, parts, tell) as executor:
+    with _executor(parts, tell) as executor:
         session = Session(parts, paths, executor, sinks, tell, is_new=False)
         with contextlib.closing(session):
             yield session
 
 
 @contextlib.contextmanager
-def _executor(config: Config, parts: Parts, tell: Tell) -> Iterator[Executor]:
-    imports, note = imports_of(config)
+def _executor(parts: Parts, tell: Tell) -> Iterator[Executor]:
+    for note in parts.slots.notes:
+        tell(note)
+    imports, note = imports_of(parts.config)
     if note:
         tell(f"preload: {note}")
-    with parts.engine.opened(config, parts.slots, imports, tell) as executor:
+    with parts.engine.opened(parts.config, parts.slots, imports, tell) as executor:
         yield executor
