@@ -634,7 +634,7 @@ SERVER = "preload: json imported in "
 
 
 def test_forked_trials_make_the_same_run(workplace: Workplace) -> None:
-    words = ("--popsize=3", "--round=2", "--seed=1", "--schedule=round")
+    words = ("--popsize=4", "--round=4", "--seed=1", "--schedule=round")
     assert workplace.tune(*words, out="one").code == 0
     done = workplace.tune(*words, "--preload=json", out="two")
     assert done.code == 0, done.err
@@ -648,7 +648,7 @@ def test_forked_trials_make_the_same_run(workplace: Workplace) -> None:
 def test_what_is_preloaded_can_be_read_from_the_script(workplace: Workplace) -> None:
     done = workplace.tune("--preload=AUTO", "--popsize=2", "--dry-run")
     assert "preload: argparse, os, signal, sys, time, autofinetune\n" in done.out
-    done = workplace.tune("--preload=auto", "--popsize=2", "--round=2")
+    done = workplace.tune("--preload=auto", "--popsize=4", "--round=4")
     assert done.code == 0, done.err
     assert "preload: autofinetune imported in " in done.out
 
@@ -695,7 +695,7 @@ def test_a_killed_tuner_with_forked_trials_is_resumed_with_forks(workplace: Work
     hold = workplace.root / "go"
     tuner = workplace.start(
         "train.py", "--param_file=hparam.yaml", "--gpu=0,1", "--output_dir=result",
-        "--popsize=4", "--round=1", "--preload=json", "--", f"--hold={hold}",
+        "--popsize=4", "--round=4", "--preload=json", "--", f"--hold={hold}",
     )  # fmt: skip
     wait_until(lambda: len(workplace.ledger("start")) == 2)
     tuner.kill()
@@ -706,4 +706,4 @@ def test_a_killed_tuner_with_forked_trials_is_resumed_with_forks(workplace: Work
     done = workplace.run("resume", "result")
     assert done.code == 0, done.err
     assert SERVER in done.out
-    assert sorted(workplace.ledger("start")) == sorted(workplace.ledger("end")) == [0, 1, 2, 3]
+    assert sorted(workplace.ledger("start")) == sorted(workplace.ledger("end")) == [*range(16)]
