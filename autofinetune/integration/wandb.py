@@ -97,6 +97,21 @@ def on_run(module: ModuleType) -> None:
     """Hook into `run.log`, which `wandb.log` calls, and `run.define_metric`."""
     wrap(module.Run, "log", _logged_or_left)
     wrap(module.Run, "define_metric", _defined)
+    _stop_without_failure(module.Run)
+
+
+def _stop_without_failure(run: Any) -> None:
+    """Let `with wandb.init():` end well when the trial is stopped, not with a traceback."""
+    import functools
+
+    original = run.__exit__
+
+    @functools.wraps(original)
+    def leave(self: Any, kind: Any, *rest: Any) -> Any:
+        is_failure = kind is not logged.Stopped
+        return original(self, kind, *rest) if is_failure else original(self, None, None, None)
+
+    run.__exit__ = leave
 
 
 def on_disabled(module: ModuleType) -> None:

@@ -99,7 +99,7 @@ def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) 
     """Report as `values` does, then `leave`; for libraries without a training loop.
 
     Raises:
-        SystemExit: the trial is asked to stop.
+        Stopped: the trial is asked to stop.
     """
     try:
         values(source, logged, *also)
@@ -107,12 +107,16 @@ def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) 
         leave(source)
 
 
+class Stopped(SystemExit):
+    """The trial was asked to stop, so its script ends here."""
+
+
 def leave(source: str) -> None:
     """Exit if the trial is asked to stop; for libraries without a training loop.
 
     Raises:
-        SystemExit: the trial is asked to stop.
+        Stopped: the trial is asked to stop.
     """
     if _owner == source and should_stop():
         complain("asked to stop, so the script ends here")
-        raise SystemExit(0)
+        raise Stopped(0)

@@ -205,6 +205,7 @@ def test_a_hopeless_trial_ends_politely(place: Place) -> None:
     assert ended["returncode"] == 0, ended
     assert len(binaries(place, 1)) == 1
     assert "asked to stop" in place.log(1)
+    assert "Traceback" not in place.log(1)
 
 
 @stranger("`early_terminate` of a sweep ends a script politely")
