@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from autofinetune.executors import Attempt, Imports, JobState, Observation, Slot
+from autofinetune.core.slot import Slot
+from autofinetune.executors import Attempt, Imports, JobState, LocalSlot, Observation
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer, common_environment
 
@@ -31,7 +32,7 @@ def server(
     steps: Sequence[str] = ("json",),
     *,
     environ: Mapping[str, str] | None = None,
-    slots: Sequence[Slot] = (),
+    slots: Sequence[LocalSlot] = (),
     script: str = SCRIPT,
     notices: list[str] | None = None,
 ) -> Iterator[ForkServer]:
@@ -47,7 +48,7 @@ def server(
 
 
 @contextlib.contextmanager
-def ready_server(root: Path, *steps: str, slots: Sequence[Slot] = ()) -> Iterator[ForkServer]:
+def ready_server(root: Path, *steps: str, slots: Sequence[LocalSlot] = ()) -> Iterator[ForkServer]:
     """A server that can serve, and that has not given up in the end."""
     notices: list[str] = []
     with server(root, steps or ("json",), slots=slots, notices=notices) as forks:
@@ -61,7 +62,7 @@ def attempt_of(root: Path, *words: str, name: str = "attempt", **fields: object)
         "run": f"test-{os.getpid()}-{root.name}",
         "trial": 0,
         "attempt": 1,
-        "slot": "a",
+        "slot": Slot("a"),
         "argv": (sys.executable, SCRIPT, *words),
         "env": {"AUTOFINETUNE_TRIAL": "0"},
         "working_dir": str(root),
@@ -83,6 +84,8 @@ def until_over(executor: LocalExecutor) -> Observation:
 
 def run(attempt: Attempt, forks: ForkServer | None = None) -> Observation:
     """How the attempt ends."""
-    with contextlib.closing(LocalExecutor([Slot("a")], dict(os.environ), forks=forks)) as executor:
+    with contextlib.closing(
+        LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ), forks=forks)
+    ) as executor:
         executor.submit(attempt)
         return until_over(executor)

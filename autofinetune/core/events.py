@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autofinetune.core.fields import READERS
+from autofinetune.core.slot import Slot
 
 if TYPE_CHECKING:
     from autofinetune.space import Value
@@ -62,7 +63,7 @@ class AttemptPlanned:
     at: float
     trial: int
     attempt: int
-    slot: str
+    slot: Slot
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class SlotQuarantined:
     """No more trials start on this slot until the run is resumed."""
 
     at: float
-    slot: str
+    slot: Slot
     reason: str
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from autofinetune.core.slot import Slot
 from autofinetune.visible import visible
 
 MOST_TEXT = 1 << 20
@@ -93,13 +94,17 @@ def params(value: object) -> Mapping[str, Any]:
     found = mapping(value)
     if len(found) > _MOST_VALUES or any(visible(key) != key for key in found):
         raise ValueError("has too many names, or names that hyperparameters cannot have")
-    return {key: _value(one) for key, one in found.items()}
+    return {sys.intern(key): _value(one) for key, one in found.items()}
 
 
 def _value(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     return exact_text(value) if isinstance(value, str) else number(value)
+
+
+def slot(value: object) -> Slot:
+    return Slot.read(text(value))
 
 
 def status(value: object) -> str:
@@ -118,7 +123,7 @@ READERS: Mapping[str, Reader] = {
     "at": number, "run": name, "version": text, "config": mapping, "where": mapping,
     "trial": small, "round": small, "member": small, "attempt": small,
     "point": numbers, "params": params, "parent": optional(small),
-    "slot": text, "handle": mapping, "step": whole, "score": number, "offset": count,
+    "slot": slot, "handle": mapping, "step": whole, "score": number, "offset": count,
     "reason": text, "status": status, "seconds": number, "has_model": flag,
     "estimate": optional(number),
     "TrialEnded.score": optional(number),

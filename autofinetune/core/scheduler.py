@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from autofinetune.core.run_state import DONE, EXHAUSTED
-from autofinetune.core.state import State, device_of
+from autofinetune.core.slot import Slot
+from autofinetune.core.state import State
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Launch:
     """Start the next attempt of a queued trial on a free slot."""
 
     trial: int
-    slot: str
+    slot: Slot
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ Action: TypeAlias = Ask | Launch | Finish
 
 def plan(
     state: State,
-    free_slots: Sequence[str],
+    free_slots: Sequence[Slot],
     *,
     max_trials: int,
     can_ask: bool,
@@ -71,11 +72,11 @@ def plan(
     return actions
 
 
-def _launches(state: State, queue: Sequence[int], free: list[str]) -> Iterator[Launch]:
+def _launches(state: State, queue: Sequence[int], free: list[Slot]) -> Iterator[Launch]:
     """Yield a launch of each trial on the first free slot, avoiding the device where it failed."""
     for trial in queue:
-        avoided = device_of(state.trials[trial].avoid)
-        usable = [slot for slot in free if device_of(slot) != avoided]
+        avoided = state.trials[trial].avoid
+        usable = [slot for slot in free if not slot.shares_device(avoided)]
         if not usable and not state.running:
             usable = list(free)  # no other slot will become free
         if usable:

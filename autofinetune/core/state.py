@@ -23,10 +23,11 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.core.trials import Status, Trial, Trials
+from autofinetune.core.slot import NOWHERE, Slot
+from autofinetune.core.trials import Status, Trial
 from autofinetune.errors import EnvironmentProblem
 
-__all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial", "device_of"]
+__all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial"]
 
 
 # The statuses in which each event may occur; anything else is a bug or a damaged journal.
@@ -50,11 +51,6 @@ class ImpossibleEvent(EnvironmentProblem, ValueError):
         )
 
 
-def device_of(slot: str) -> str:
-    """Return the device of a slot: `0` for `0.1` and `0.2`, two trials on one card."""
-    return slot.partition(".")[0]
-
-
 class State:
     """All trials of a run, with counts that are updated at little cost by each event."""
 
@@ -65,7 +61,7 @@ class State:
         self.config: Mapping[str, Any] = {}
         self.created_at: float | None = None
         self.end_reason: str | None = None
-        self.trials = Trials()
+        self.trials: dict[int, Trial] = {}
         self.queued: set[int] = set()
         self.running: set[int] = set()
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
@@ -77,9 +73,9 @@ class State:
         self.best: Trial | None = None
         self.busy_seconds = 0.0
         self.fast_failures = 0  # in a row, on all slots together
-        self.slot_failures: dict[str, int] = {}  # fast failures in a row, by slot
-        self.good_slots: set[str] = set()  # slots on which a trial has completed or was stopped
-        self.quarantined: dict[str, str] = {}  # slot to reason
+        self.slot_failures: dict[Slot, int] = {}  # fast failures in a row, by slot
+        self.good_slots: set[Slot] = set()  # slots on which a trial has completed or was stopped
+        self.quarantined: dict[Slot, str] = {}  # slot to reason
         self.active_seconds = 0.0  # the time during which a tuner was running
         self._last_at = math.inf
 
@@ -174,7 +170,8 @@ class State:
             raise ImpossibleEvent(f"trial {event.trial} was created twice")
         if event.parent is not None and event.parent not in self.trials:
             raise ImpossibleEvent(f"trial {event.trial} continues unknown trial {event.parent}")
-        self.trials.put(Trial(event.trial, event.round, event.member, event.params, event.parent))
+        created = Trial(event.trial, event.round, event.member, event.params, event.parent)
+        self.trials[event.trial] = created
         self._rounds.setdefault(event.round, []).append(event.trial)
         self.queued.add(event.trial)
         self.counts[Status.QUEUED] += 1
@@ -211,7 +208,7 @@ class State:
         self.running.remove(trial.id)
         self.queued.add(trial.id)
         self._change(
-            trial, status=Status.QUEUED, reason=event.reason, slot="",
+            trial, status=Status.QUEUED, reason=event.reason, slot=NOWHERE,
             lost=(*trial.lost, event.reason),
             avoid=trial.slot if event.reason == SUSPECT_SLOT else trial.avoid,
         )  # fmt: skip
@@ -289,7 +286,7 @@ class State:
 
     def _change(self, trial: Trial, **fields: Any) -> Trial:
         changed = dataclasses.replace(trial, **fields)
-        self.trials.put(changed)
+        self.trials[trial.id] = changed
         self.counts[trial.status] -= 1
         self.counts[changed.status] += 1
         return changed

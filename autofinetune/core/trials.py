@@ -1,13 +1,13 @@
-"""The trials of a run by number; ended trials are stored packed, as there may be many."""
+"""What is known about one trial."""
 
 from __future__ import annotations
 
-import marshal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+from autofinetune.core.slot import NOWHERE, Slot
 
 if TYPE_CHECKING:
     from autofinetune.space import Value
@@ -42,8 +42,8 @@ class Trial:
     status: Status = Status.QUEUED
     attempt: int = 0
     lost: tuple[str, ...] = ()  # the reasons of the attempts that did not count
-    avoid: str = ""  # the slot on which it failed before
-    slot: str = ""
+    avoid: Slot = NOWHERE  # the slot on which it failed before
+    slot: Slot = NOWHERE
     handle: Mapping[str, Any] | None = None
     report_offset: int = 0
     reports: int = 0
@@ -55,52 +55,3 @@ class Trial:
     seconds: float = 0.0
     has_model: bool = False
     started_at: float | None = None
-
-
-_PLAIN = [field.name for field in fields(Trial) if field.name not in ("params", "status")]
-_plain = attrgetter(*_PLAIN)
-
-
-class Trials(Mapping[int, Trial]):
-    """A mapping from numbers to trials, in the order of creation.
-
-    An ended trial takes about 250 bytes and is unpacked at each access; as an object it would take
-    three times as much memory.
-    """
-
-    def __init__(self) -> None:
-        self._all: dict[int, Trial | bytes] = {}
-        # Configurations of a conditional space have only a few different sets of names.
-        self._names: dict[tuple[str, ...], int] = {}
-        self._names_by_number: list[tuple[str, ...]] = []
-
-    def put(self, trial: Trial) -> None:
-        """Add a trial, or replace the one with its number."""
-        self._all[trial.id] = self._packed(trial) if trial.status.is_final else trial
-
-    def __getitem__(self, number: int) -> Trial:
-        found = self._all[number]
-        return found if isinstance(found, Trial) else self._unpacked(found)
-
-    def __contains__(self, number: object) -> bool:
-        return number in self._all
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._all)
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def _packed(self, trial: Trial) -> bytes:
-        names = tuple(trial.params)
-        number = self._names.setdefault(names, len(self._names))
-        if number == len(self._names_by_number):
-            self._names_by_number.append(names)
-        values = (number, *trial.params.values())
-        # marshal is unsafe for untrusted data; these bytes never leave this process.
-        return marshal.dumps((_plain(trial), trial.status.value, values))
-
-    def _unpacked(self, packed: bytes) -> Trial:
-        plain, status, (number, *values) = marshal.loads(packed)
-        params = dict(zip(self._names_by_number[number], values, strict=True))
-        return Trial(**dict(zip(_PLAIN, plain, strict=True)), params=params, status=Status(status))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autofinetune.executors.devices.slots import THREAD_VARIABLES, Slot, Slots
+from autofinetune.executors.devices.slots import THREAD_VARIABLES, LocalSlot, Slots
 from autofinetune.executors.files.hand_over import with_layer
 from autofinetune.executors.files.reports import MOST_REPORTS
 from autofinetune.executors.local.ask_help import HelpText, ask_for_options
@@ -52,9 +52,9 @@ __all__ = [
     "Imports",
     "JobState",
     "Key",
+    "LocalSlot",
     "Observation",
     "Report",
-    "Slot",
     "Slots",
     "ask_for_options",
     "make_engine",

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from autofinetune.core.slot import Slot
 from autofinetune.store.directory import Place
 
 Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
@@ -52,7 +53,7 @@ class Attempt:
     run: str
     trial: int
     attempt: int
-    slot: str
+    slot: Slot
     argv: tuple[str, ...]
     env: Mapping[str, str]
     working_dir: str
@@ -136,13 +137,10 @@ class Executor(ABC):
     """Runs attempts. Only `poll` waits; all other methods return quickly."""
 
     @abstractmethod
-    def slots(self) -> Sequence[str]:
-        """Return the names of all slots, in order; each has room for one trial.
+    def slots(self) -> Sequence[Slot]:
+        """Return all slots, in order; each has room for one trial."""
 
-        Slots that share a device have a number after a dot: `0.1` and `0.2`.
-        """
-
-    def obstacle(self, slot: str) -> str:
+    def obstacle(self, slot: Slot) -> str:
         """Return why no trial can be started on a free slot now, or an empty string."""
         return ""
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from autofinetune.core.slot import Slot
+
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 
 
@@ -51,15 +53,15 @@ class MemoryExecutor(Executor):
     """Plays `program(attempt)` for each attempt; `now` is the simulated time in seconds."""
 
     def __init__(self, slots: Sequence[str], program: Callable[[Attempt], Played]) -> None:
-        self._names = list(slots)
+        self._slots = [Slot.read(name) for name in slots]
         self._program = program
         self._jobs: dict[Key, _Job] = {}
         self._woken = False
         self._is_timed = False  # the caller measures the time until a stop
         self.now = 0.0
 
-    def slots(self) -> Sequence[str]:
-        return self._names
+    def slots(self) -> Sequence[Slot]:
+        return self._slots
 
     def submit(self, attempt: Attempt) -> Handle:
         if attempt.key not in self._jobs:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import NO_METRIC, Scoring, Values
 from autofinetune.core.events import AttemptLost, Event, SlotQuarantined, TrialEnded
-from autofinetune.core.state import FAST_FAILURE_S, SUSPECT_SLOT, State, Status, Trial, device_of
+from autofinetune.core.slot import Slot
+from autofinetune.core.state import FAST_FAILURE_S, SUSPECT_SLOT, State, Status, Trial
 from autofinetune.executors import ExitRecord, Observation
 from autofinetune.run.stopping import Stopping
 from autofinetune.run.verdict import SUCCESS, Verdict, how_it_ended, judge
@@ -35,7 +36,7 @@ class Endings:
         scoring: Scoring,
         paths: RunPaths,
         state: State,
-        slots: Callable[[], Sequence[str]],
+        slots: Callable[[], Sequence[Slot]],
         stopping: Stopping,
         now: Callable[[], float],
     ) -> None:
@@ -112,7 +113,7 @@ class Endings:
         This includes other slots of that device whose last trial failed quickly. A slot whose
         trials complete is kept: it shows that the card works and is only crowded.
         """
-        if device_of(trial.slot) == device_of(trial.avoid):
+        if trial.slot.shares_device(trial.avoid):
             return
         for slot in self._beside(trial.avoid):
             is_failing = slot == trial.avoid or self._state.slot_failures.get(slot, 0) > 0
@@ -144,9 +145,9 @@ class Endings:
             return record.seconds
         return max(0.0, self._now() - (trial.started_at or 0.0))
 
-    def _beside(self, slot: str) -> list[str]:
+    def _beside(self, slot: Slot) -> list[Slot]:
         """Return the slots of the same device, including this one."""
-        return [s for s in self._slots() if device_of(s) == device_of(slot)]
+        return [s for s in self._slots() if s.shares_device(slot)]
 
 
 def _slot_trouble(trial: Trial, observation: Observation) -> str:

@@ -14,6 +14,7 @@ from autofinetune.config.build import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import RunCreated, TrialCreated, decode_event
 from autofinetune.core.run_state import GONE, RunState, run_state
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, Status
 from autofinetune.store.journal import SqliteJournal
 
@@ -27,7 +28,7 @@ class RunningTrial:
 
     trial: int
     attempt: int
-    slot: str
+    slot: Slot
     since: float
     step: int | None = None
     score: float | None = None
@@ -55,7 +56,7 @@ class Overview:
     counts: Mapping[str, int]
     best: BestTrial | None
     running: Sequence[RunningTrial]
-    quarantined: Mapping[str, str]
+    quarantined: Mapping[Slot, str]
     created_at: float
     last_event_at: float
 
@@ -108,7 +109,7 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     )
 
 
-def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[str, str]]:
+def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[Slot, str]]:
     """Return the finished trials, the reason why the run ended, and its quarantined slots.
 
     The last two count from the latest resume on. One pass over the journal, which takes most of
@@ -116,7 +117,7 @@ def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[str, str]]:
     """
     ended: list[Ended] = []
     end_reason: str | None = None
-    quarantined: dict[str, str] = {}
+    quarantined: dict[Slot, str] = {}
     for kind, trial, status, score, body in ask(
         "SELECT kind, json_extract(body, '$.trial'), json_extract(body, '$.status'),"
         " json_extract(body, '$.score'), CASE kind WHEN 'TrialEnded' THEN NULL ELSE body END"

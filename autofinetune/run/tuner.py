@@ -33,7 +33,8 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
-from autofinetune.core.state import State, Status, Trial, device_of
+from autofinetune.core.slot import Slot
+from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
 from autofinetune.evaluators import Evaluator
 from autofinetune.executors import MOST_REPORTS, Executor, JobState, Key, Observation, Report
@@ -120,7 +121,7 @@ class Tuner:
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
         self._whereabouts = Whereabouts(paths, lambda sentence: self._world.notice(sentence))
 
-    def _slots(self) -> Sequence[str]:
+    def _slots(self) -> Sequence[Slot]:
         return self._executor.slots()
 
     @property
@@ -270,13 +271,13 @@ class Tuner:
             and len(state.trials) < self.config.planned
         )
 
-    def _clear(self, free: Sequence[str]) -> list[str]:
+    def _clear(self, free: Sequence[Slot]) -> list[Slot]:
         """Return usable slots, one per device: only a running trial shows whether another fits."""
-        clear: dict[str, str] = {}
+        clear: list[Slot] = []
         for slot in free:
-            if device_of(slot) not in clear and self._is_clear(slot):
-                clear[device_of(slot)] = slot
-        return list(clear.values())
+            if not any(map(slot.shares_device, clear)) and self._is_clear(slot):
+                clear.append(slot)
+        return clear
 
     def _why_no_more(self) -> str | None:
         """Return the reason for starting no further trials, or None."""
@@ -294,7 +295,7 @@ class Tuner:
         self._notices.begin("disk", f"paused: {reason}; the run continues once there is space")
         return False
 
-    def _is_clear(self, slot: str) -> bool:
+    def _is_clear(self, slot: Slot) -> bool:
         """Return whether a free slot can be used; report an obstacle once."""
         if self.interrupted:
             return False

@@ -22,6 +22,7 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
+from autofinetune.core.slot import Slot
 from autofinetune.space import load_space
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
@@ -50,7 +51,7 @@ def events(trials: int) -> Iterator[Event]:
         params = {name: score / (1 + place) for place, name in enumerate(space.names)}
         point = tuple(params.values())
         yield TrialCreated(1.0, trial, trial // POPSIZE, trial % POPSIZE, point, params, None)
-        yield AttemptPlanned(1.0, trial, 1, "0")
+        yield AttemptPlanned(1.0, trial, 1, Slot("0"))
         yield AttemptSubmitted(1.0, trial, 1, {"pid": 123_456, "mark": f"run-{trial}-1"})
         yield Reported(2.0, trial, 1, 0, score, 30)
         yield TrialEnded(3.0, trial, 1, "COMPLETED", "", score, 2.0, True)

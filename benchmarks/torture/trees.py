@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from autofinetune.core.slot import Slot
 from autofinetune.executors import Attempt, JobState
 from autofinetune.executors.devices.slots import find_slots
 from autofinetune.executors.local.executor import LocalExecutor
@@ -97,7 +98,7 @@ def attempt_of(run: FaultRun, name: str, trial: int, slot: str) -> Attempt:
         run=name,
         trial=trial,
         attempt=1,
-        slot=slot,
+        slot=Slot.read(slot),
         argv=(sys.executable, "train.py", *words),
         env={},
         working_dir=str(run.root),

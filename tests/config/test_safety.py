@@ -216,7 +216,8 @@ def test_a_sick_card_is_quarantined_with_all_its_places(tmp_path: Path) -> None:
     recorder = Recorder()
     places = ("0.1", "1.1", "0.2", "1.2")
     run(tmp_path, program, recorder, slots=places)
-    quarantined = {e.slot: e.reason for e in recorder.events if isinstance(e, SlotQuarantined)}
+    found = [e for e in recorder.events if isinstance(e, SlotQuarantined)]
+    quarantined = {str(e.slot): e.reason for e in found}
     assert quarantined.keys() == {"0.1", "0.2"}
     assert "failed there quickly and completed on 1." in quarantined["0.1"]
     avoided: dict[int, str] = {}

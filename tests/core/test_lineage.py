@@ -6,6 +6,7 @@ from collections import Counter
 
 from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State
 
 
@@ -14,7 +15,7 @@ def family(*parents: int | None, failed: tuple[int, ...] = ()) -> State:
     state = State()
     for trial, parent in enumerate(parents):
         state.apply(TrialCreated(1.0, trial, trial // 3, trial % 3, (0.5,), {}, parent))
-        state.apply(AttemptPlanned(1.0, trial, 1, "a"))
+        state.apply(AttemptPlanned(1.0, trial, 1, Slot("a")))
         status, score = ("FAILED", None) if trial in failed else ("COMPLETED", 0.5)
         state.apply(TrialEnded(1.0, trial, 1, status, "", score, 1.0, True))
     return state

@@ -22,10 +22,11 @@ from autofinetune.core.events import (
     decode_event,
     encode_event,
 )
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, ImpossibleEvent, State, Status
 
 CREATED = TrialCreated(1.0, 0, 0, 0, (0.5,), {"x": 1}, None)
-PLANNED = AttemptPlanned(2.0, 0, 1, "cpu:0")
+PLANNED = AttemptPlanned(2.0, 0, 1, Slot("cpu:0"))
 SUBMITTED = AttemptSubmitted(3.0, 0, 1, {"pid": 1})
 REPORTED = Reported(3.0, 0, 1, 0, 0.4, 30)
 ASKED = StopRequested(3.5, 0, 1, "assessor: hopeless at step 0")
@@ -46,7 +47,7 @@ def completed(scores: list[float], direction: Direction) -> State:
     events: list[Event] = []
     for trial, score in enumerate(scores):
         events.append(TrialCreated(1.0, trial, 0, trial, (0.5,), {"x": 1}, None))
-        events.append(AttemptPlanned(1.0, trial, 1, "a"))
+        events.append(AttemptPlanned(1.0, trial, 1, Slot("a")))
         events.append(ended("COMPLETED", score, trial))
     return folded(*events, direction=direction)
 
@@ -70,7 +71,7 @@ def test_a_lost_attempt_goes_back_to_the_queue_and_is_counted() -> None:
     state = folded(CREATED, PLANNED, SUBMITTED, REPORTED, LOST)
     assert state.queued == {0}
     assert state.trials[0].lost == ("runner_lost",)
-    state.apply(AttemptPlanned(5.0, 0, 2, "cpu:1"))
+    state.apply(AttemptPlanned(5.0, 0, 2, Slot("cpu:1")))
     trial = state.trials[0]
     assert (trial.attempt, trial.slot, trial.reports, trial.report_offset) == (2, "cpu:1", 0, 0)
     assert trial.handle is None
@@ -97,7 +98,7 @@ def test_events_of_unknown_trials_and_of_other_attempts_are_refused() -> None:
     with pytest.raises(ImpossibleEvent, match="attempt 2"):
         folded(CREATED, PLANNED, ended("COMPLETED", 1.0, attempt=2))
     with pytest.raises(ImpossibleEvent, match="expected 1"):
-        folded(CREATED, AttemptPlanned(1.0, 0, 2, "a"))
+        folded(CREATED, AttemptPlanned(1.0, 0, 2, Slot("a")))
 
 
 def test_failed_with_a_score_and_completed_without_one_are_refused() -> None:
@@ -137,7 +138,7 @@ def test_an_attempt_is_asked_to_stop_once_and_the_next_one_is_not_asked() -> Non
     assert state.trials[0].stop_reason == ASKED.reason
     with pytest.raises(ImpossibleEvent, match="twice"):
         state.apply(ASKED)
-    state.apply_all([LOST, AttemptPlanned(5.0, 0, 2, "cpu:1")])
+    state.apply_all([LOST, AttemptPlanned(5.0, 0, 2, Slot("cpu:1"))])
     assert state.trials[0].stop_reason == ""
 
 

@@ -31,6 +31,7 @@ from autofinetune.config.config import Config
 from autofinetune.config.safety import Safety
 from autofinetune.core.curves import Curve, Curves
 from autofinetune.core.events import Event, Reported, StopRequested
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State, Status
 from autofinetune.errors import DiskFull
 from autofinetune.evaluators import EVALUATORS
@@ -121,7 +122,7 @@ class Machine(Executor):
 
     def __init__(self, jobs: dict[Key, Job], slots: Sequence[str], disk: Disk) -> None:
         self._jobs = jobs
-        self._slots = slots
+        self._slots = [Slot.read(name) for name in slots]
         self._disk = disk
         self._seen: dict[Key, int] = {}  # reports that were observed
         self._submitted: set[Key] = set()
@@ -129,7 +130,7 @@ class Machine(Executor):
         self.submits_left: int | None = None
         self.busy = 0  # how many starts find the machine busy
 
-    def slots(self) -> Sequence[str]:
+    def slots(self) -> Sequence[Slot]:
         return self._slots
 
     def submit(self, attempt: Attempt) -> dict[str, object]:

@@ -10,6 +10,7 @@ import pytest
 from autofinetune.config.config import OWN_OPTIONS
 from autofinetune.config.program import Program, Task
 from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, State, Trial
 from autofinetune.evaluators import EVALUATORS, Evaluator, option_names, start_of_command
 from autofinetune.executors.base import Process
@@ -106,7 +107,7 @@ def finished(
         has_model = saved[trial] if saved else True
         status = "FAILED" if score is None else "COMPLETED"
         state.apply(TrialCreated(1.0, trial, 0, trial, (0.5,), {}, None))
-        state.apply(AttemptPlanned(1.0, trial, 1, "a"))
+        state.apply(AttemptPlanned(1.0, trial, 1, Slot("a")))
         state.apply(TrialEnded(1.0, trial, 1, status, "", score, 1.0, has_model))
     return state
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.executors import Attempt, Executor, JobState, Observation, Slot
+from autofinetune.core.slot import Slot
+from autofinetune.executors import Attempt, Executor, JobState, LocalSlot, Observation
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.memory import MemoryExecutor, Played
@@ -60,7 +61,7 @@ class Bench:
     def make(self) -> Executor:
         if self.name == "memory":
             return MemoryExecutor(["a", "b"], played)
-        slots = [Slot("a", {"CUDA_VISIBLE_DEVICES": "0"}), Slot("b", {})]
+        slots = [LocalSlot(Slot("a"), {"CUDA_VISIBLE_DEVICES": "0"}), LocalSlot(Slot("b"), {})]
         environ = {"PATH": "/usr/bin:/bin"}
         if self.name == FORKED:
             self.forks = self.stack.enter_context(self.make_forks(environ))
@@ -81,7 +82,7 @@ class Bench:
             run="test",
             trial=trial,
             attempt=number,
-            slot=slot,
+            slot=Slot.read(slot),
             argv=(sys.executable, str(self.script), *words),
             env={},
             working_dir=str(self.root),

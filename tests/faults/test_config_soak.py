@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from autofinetune.core.events import AttemptLost, AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.core.scheduler import Ask, Finish, Launch, plan
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State, Status
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors.devices.slots import find_slots
@@ -149,7 +150,7 @@ class Search(RuleBasedStateMachine):
     @rule()
     def work(self) -> None:
         taken = {self.state.trials[number].slot for number in self.state.running}
-        free = [slot for slot in self.slots if slot not in taken]
+        free = [Slot.read(slot) for slot in self.slots if slot not in taken]
         for action in plan(
             self.state, free, max_trials=self.most, can_ask=self.can_ask,
             exhausted=self.exhausted, stopping=None,

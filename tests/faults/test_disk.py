@@ -26,6 +26,7 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State, Status
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.files.reports import read_reports
@@ -485,7 +486,7 @@ def state_of(root: Path, completed: int) -> State:
     state.apply(RunCreated(0.0, "r", "1", {}))
     for number in range(completed):
         state.apply(TrialCreated(0.0, number, 0, number, (0.5,), {"lr": 0.5}, None))
-        state.apply(AttemptPlanned(0.0, number, 1, "a"))
+        state.apply(AttemptPlanned(0.0, number, 1, Slot("a")))
         state.apply(TrialEnded(0.0, number, 1, "COMPLETED", "", float(number), 1.0, True))
     return state
 

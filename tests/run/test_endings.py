@@ -16,13 +16,14 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, State
 from autofinetune.executors import ExitRecord, JobState, Observation
 from autofinetune.run.endings import Endings
 from autofinetune.run.stopping import Stopping
 from autofinetune.store.paths import RunPaths
 
-SLOTS = ("0.1", "0.2", "1")
+SLOTS = (Slot("0", 1), Slot("0", 2), Slot("1"))
 FINE = ExitRecord("exit", 0, 7.0)
 
 
@@ -76,13 +77,13 @@ def test_an_attempt_whose_runner_is_gone_does_not_count(tmp_path: Path) -> None:
 def test_processes_that_stay_block_their_slot(tmp_path: Path) -> None:
     first, _ = follows(tmp_path, ExitRecord("exit", 0, 7.0, survivors=(41, 42)))
     reason = "processes of trial 0 cannot be killed: 41, 42"
-    assert first == SlotQuarantined(160.0, "0.1", reason)
+    assert first == SlotQuarantined(160.0, Slot.read("0.1"), reason)
 
 
 def test_memory_that_stays_blocks_the_card(tmp_path: Path) -> None:
     *blocked, _ = follows(tmp_path, FINE, held=3 << 30)
     reason = "3.0 GiB of the card's memory were not released after trial 0"
-    assert blocked == [SlotQuarantined(160.0, slot, reason) for slot in ("0.1", "0.2")]
+    assert blocked == [SlotQuarantined(160.0, Slot.read(slot), reason) for slot in ("0.1", "0.2")]
 
 
 def test_the_wall_clock_tells_how_long_a_trial_without_record_took(tmp_path: Path) -> None:

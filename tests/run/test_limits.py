@@ -17,6 +17,7 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import BROKEN, NO_SLOT, TARGET, TIMEOUT
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, State
 from autofinetune.run.limits import Limits
 from tests.helpers import config_of
@@ -35,7 +36,7 @@ def run_of(scores: list[float | None], **fields: Any) -> tuple[State, Limits, li
         at = LATER + trial + 1
         status = "FAILED" if score is None else "COMPLETED"
         state.apply(TrialCreated(at, trial, 0, trial % 3, (), {}, None))
-        state.apply(AttemptPlanned(at, trial, 1, "a"))
+        state.apply(AttemptPlanned(at, trial, 1, Slot("a")))
         state.apply(TrialEnded(at, trial, 1, status, "exit:1", score, 1.0, False))
     return state, limits, clock
 
@@ -84,6 +85,6 @@ def test_a_run_with_nothing_more_to_start_is_neither_late_nor_broken() -> None:
 
 def test_a_run_needs_a_slot() -> None:
     state, limits, _ = run_of([1.0])
-    state.apply(SlotQuarantined(LATER + 2, "a", "it failed"))
+    state.apply(SlotQuarantined(LATER + 2, Slot("a"), "it failed"))
     assert limits.reached(["a", "b"], exhausted=False) is None
     assert limits.reached(["a"], exhausted=False) == NO_SLOT

@@ -24,6 +24,7 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import RunState
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, State, Status
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
@@ -89,7 +90,7 @@ def begun(**fields: Any) -> list[Event]:
     return [
         RunCreated(1.0, "r", "0", describe(config_of(**fields))),
         TrialCreated(2.0, 0, 0, 0, (0.5,), {"lr": 0.1}, None),
-        AttemptPlanned(3.0, 0, 1, "a"),
+        AttemptPlanned(3.0, 0, 1, Slot("a")),
         Reported(4.0, 0, 1, 7, 0.4, 30),
     ]
 
@@ -97,7 +98,7 @@ def begun(**fields: Any) -> list[Event]:
 def test_a_lost_attempt_runs_no_more_and_the_next_one_has_no_reports(tmp_path: Path) -> None:
     lost = [*begun(), AttemptLost(5.0, 0, 1, "runner_lost")]
     assert seen(tmp_path, lost).counts["QUEUED"] == 1
-    (one,) = seen(tmp_path, [*lost, AttemptPlanned(6.0, 0, 2, "b")]).running
+    (one,) = seen(tmp_path, [*lost, AttemptPlanned(6.0, 0, 2, Slot("b"))]).running
     assert (one.attempt, one.slot, one.since, one.score) == (2, "b", 6.0, None)
 
 
@@ -112,7 +113,7 @@ def test_of_equal_scores_the_first_is_the_best_and_stopped_ones_are_none(tmp_pat
         [("STOPPED", 0.9), ("COMPLETED", 0.5), ("COMPLETED", 0.5), ("FAILED", None)]
     ):
         events.append(TrialCreated(2.0, trial, 0, trial, (0.5,), {"lr": trial}, None))
-        events.append(AttemptPlanned(3.0, trial, 1, "a"))
+        events.append(AttemptPlanned(3.0, trial, 1, Slot("a")))
         events.append(TrialEnded(4.0, trial, 1, status, "", score, 1.0, False))
     found = seen(tmp_path, events)
     assert found.best is not None
@@ -144,7 +145,7 @@ def test_a_run_without_an_attempt_is_pending(tmp_path: Path) -> None:
 
 
 def test_slots_are_quarantined_until_the_run_is_resumed(tmp_path: Path) -> None:
-    events = [*begun(), SlotQuarantined(5.0, "b", "it is broken")]
+    events = [*begun(), SlotQuarantined(5.0, Slot("b"), "it is broken")]
     assert seen(tmp_path, events).quarantined == {"b": "it is broken"}
     assert seen(tmp_path, [*events, RunResumed(6.0, "0")]).quarantined == {}
 
@@ -154,7 +155,7 @@ def test_one_old_trial_among_many_is_found(tmp_path: Path) -> None:
     events: list[Event] = [RunCreated(1.0, "r", "0", describe(config_of()))]
     for trial in range(300):
         events.append(TrialCreated(2.0, trial, 0, 0, (0.5,), {"lr": trial}, None))
-        events.append(AttemptPlanned(3.0, trial, 1, str(trial % 3)))
+        events.append(AttemptPlanned(3.0, trial, 1, Slot.read(str(trial % 3))))
         if trial not in (0, 150, 299):
             events.append(TrialEnded(4.0, trial, 1, "COMPLETED", "", -abs(trial - 77), 1.0, True))
     found = seen(tmp_path, events)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autofinetune.core.events import AttemptPlanned, RunCreated, RunResumed, TrialCreated
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State
 from autofinetune.errors import DirectoryBusy
 from autofinetune.run.whereabouts import Whereabouts, new_name, own_name
@@ -33,7 +34,7 @@ def state_of(where: Mapping[str, Any], run: str = "run") -> State:
     state = State()
     state.apply(RunCreated(0.0, run, "1", {}, where))
     state.apply(TrialCreated(0.0, 0, 0, 0, (), {}, None))
-    state.apply(AttemptPlanned(0.0, 0, 1, "a"))
+    state.apply(AttemptPlanned(0.0, 0, 1, Slot("a")))
     return state
 
 

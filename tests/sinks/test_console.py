@@ -12,6 +12,7 @@ import pytest
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.config.scoring import Scoring
 from autofinetune.core.events import AttemptPlanned, Event, TrialCreated, TrialEnded
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
@@ -117,7 +118,7 @@ def test_a_stopped_trial_is_shown_with_its_score_and_its_reason(tmp_path: Path) 
     reason = "assessor: worse than the median of 5 trials at step 7"
     events: list[Event] = [
         TrialCreated(1.0, 0, 0, 0, (0.5,), {"lr": 0.1}, None),
-        AttemptPlanned(2.0, 0, 1, "a"),
+        AttemptPlanned(2.0, 0, 1, Slot("a")),
         TrialEnded(3.0, 0, 1, "STOPPED", reason, 0.25, 1.0, False, 0.5),
     ]
     state.apply_all(events)

@@ -1,8 +1,4 @@
-"""Divides devices and cores into slots, each with the environment that a trial sees there.
-
-A slot is named after its devices: `0`, or `0+1` for two of them. Slots that share a device have a
-number after a dot: `0.1` and `0.2`.
-"""
+"""Divides devices and cores into slots, each with the environment that a trial sees there."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autofinetune.config.placement import Placement
+from autofinetune.core.slot import Slot
 from autofinetune.errors import Mistake, UsageError
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.find import Device, Devices, find_devices
@@ -24,14 +21,14 @@ THREAD_VARIABLES = (
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A place for one trial.
+class LocalSlot:
+    """A slot on this machine, and what a trial gets there.
 
     `cards` are the UUIDs of its NVIDIA cards as far as NVML lists them, `cpus` the cores to which
     it is pinned (empty for all), and `ranks` the number of processes of a trial.
     """
 
-    name: str
+    name: Slot
     env: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
@@ -52,7 +49,7 @@ class Slot:
 class Slots:
     """All slots of a run, with notes for the user."""
 
-    places: tuple[Slot, ...]
+    places: tuple[LocalSlot, ...]
     notes: tuple[str, ...] = ()
 
     def describe(self) -> Iterator[str]:
@@ -94,14 +91,14 @@ def find_slots(
     count = min(count, placement.max_parallel or count)
     cpus = _shares(cores, count, placement.cpus_per_trial)
     threads = _threads(found, placement, count, len(cores), environ)
-    places: list[Slot] = []
+    places: list[LocalSlot] = []
     for number in range(placement.trials_per_gpu):
         for group in groups[: count - len(places)]:
-            name = "+".join(device.name for device in group)
-            slot = Slot(
-                name if placement.trials_per_gpu == 1 else f"{name}.{number + 1}",
+            device = "+".join(one.name for one in group)
+            slot = LocalSlot(
+                Slot(device, 0 if placement.trials_per_gpu == 1 else number + 1),
                 {**_shown(group), **threads},
-                tuple(device.card for device in group if device.card),
+                tuple(one.card for one in group if one.card),
                 cpus[len(places)],
                 placement.ranks,
             )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofinetune.core.state import device_of
+from autofinetune.core.slot import Slot
 from autofinetune.executors.base import (
     Attempt,
     Executor,
@@ -28,7 +28,7 @@ from autofinetune.executors.base import (
 from autofinetune.executors.devices.card_memory import CardMemory
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.lease import Leases
-from autofinetune.executors.devices.slots import Slot
+from autofinetune.executors.devices.slots import LocalSlot
 from autofinetune.executors.files.hand_over import hand_over, with_layer
 from autofinetune.executors.files.records import read_exit, read_identity, read_json
 from autofinetune.executors.files.reports import MOST_REPORTS, NO_ROOM, read_reports
@@ -78,7 +78,7 @@ class _Job:
     key: Key
     place: Place
     mark: str
-    slot: str
+    slot: Slot
     cards: tuple[str, ...]
     patience: Patience
     who: dict[str, Any] | None = None
@@ -128,7 +128,7 @@ class LocalExecutor(Executor):
 
     def __init__(
         self,
-        slots: Sequence[Slot],
+        slots: Sequence[LocalSlot],
         environ: Mapping[str, str],
         *,
         trials_outlive_us: bool = True,
@@ -153,10 +153,10 @@ class LocalExecutor(Executor):
         self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def slots(self) -> Sequence[str]:
+    def slots(self) -> Sequence[Slot]:
         return list(self._slots)
 
-    def obstacle(self, slot: str) -> str:
+    def obstacle(self, slot: Slot) -> str:
         """Return why not: a card is leased, lacks memory, or is still in use."""
         place = self._slots[slot]
         return (
@@ -165,11 +165,10 @@ class LocalExecutor(Executor):
             or self._memory.lack(place.cards)
         )
 
-    def _earlier_trial(self, slot: str) -> str:
+    def _earlier_trial(self, slot: Slot) -> str:
         """Compare slots by name: a resumed run may divide the same devices differently."""
         for job in self._jobs.values():
-            gone = "" if job.slot in self._slots else device_of(job.slot)
-            if not set(gone.split("+")).isdisjoint(device_of(slot).split("+")):
+            if job.slot not in self._slots and slot.touches(job.slot):
                 return f"trial {job.key[0]} from before `resume` is still running on {job.slot}"
         return ""
 
@@ -190,7 +189,7 @@ class LocalExecutor(Executor):
             self._jobs[attempt.key] = job
         return {"pid": job.pid, "directory": attempt.directory}
 
-    def _start(self, job: _Job, slot: Slot, attempt: Attempt, here: Path) -> None:
+    def _start(self, job: _Job, slot: LocalSlot, attempt: Attempt, here: Path) -> None:
         spec = {
             "run": attempt.run,
             "trial": attempt.trial,

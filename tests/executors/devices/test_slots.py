@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from autofinetune.config.placement import Placement
-from autofinetune.core.state import device_of
+from autofinetune.core.slot import Slot
 from autofinetune.errors import UsageError
 from autofinetune.executors.devices.cards import Card
-from autofinetune.executors.devices.slots import THREAD_VARIABLES, Slot, Slots, find_slots
+from autofinetune.executors.devices.slots import THREAD_VARIABLES, LocalSlot, Slots, find_slots
 
 CARDS = [Card(n, f"GPU-{n}{n}", "H200") for n in range(4)]
 CORES = range(8)
@@ -46,7 +46,7 @@ def test_a_slot_shows_a_trial_its_own_card_only() -> None:
 
 def test_a_cpu_slot_hides_every_card_and_has_no_device() -> None:
     (slot,) = slots("cpu").places
-    assert slot == Slot("cpu:0", {"CUDA_VISIBLE_DEVICES": ""})
+    assert slot == LocalSlot(Slot("cpu:0"), {"CUDA_VISIBLE_DEVICES": ""})
     assert slot.devices == ()
 
 
@@ -58,7 +58,7 @@ def test_several_places_on_a_card_are_numbered_and_the_first_of_each_comes_first
     found = slots("0,1", trials_per_gpu=2)
     assert names(found) == ["0.1", "1.1", "0.2", "1.2"]
     assert [slot.visible for slot in found.places] == ["0", "1", "0", "1"]
-    assert [device_of(name) for name in names(found)] == ["0", "1", "0", "1"]
+    assert [slot.name.device for slot in found.places] == ["0", "1", "0", "1"]
     assert names(slots("cpu:1", trials_per_gpu=3)) == ["cpu:0.1", "cpu:0.2", "cpu:0.3"]
 
 
@@ -76,7 +76,6 @@ def test_groups_can_be_shared_and_can_be_of_processors() -> None:
     (one, two) = slots("cpu:4", gpus_per_trial=2).places
     assert (one.name, two.name) == ("cpu:0+cpu:1", "cpu:2+cpu:3")
     assert one.env == {"CUDA_VISIBLE_DEVICES": ""}
-    assert device_of("0+1.2") == device_of("0+1") == "0+1"
 
 
 def test_a_remainder_is_refused() -> None:

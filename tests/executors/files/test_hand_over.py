@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autofinetune.core.slot import Slot
 from autofinetune.executors import Attempt
 from autofinetune.executors.files.hand_over import hand_over
 from autofinetune.executors.files.reports import read_reports
@@ -19,7 +20,7 @@ def attempt_of(directory: Path, params: dict[str, Any], **fields: Any) -> Attemp
         "run": "r1",
         "trial": 7,
         "attempt": 1,
-        "slot": "a",
+        "slot": Slot("a"),
         "argv": ("train.py",),
         "env": {PARAMS_VARIABLE: json.dumps(params), "AUTOFINETUNE_SAVED_PARAMS_DIR": "/model"},
         "working_dir": "/code",

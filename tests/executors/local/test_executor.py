@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors import Attempt, JobState, Observation, Slot
+from autofinetune.core.slot import Slot
+from autofinetune.executors import Attempt, JobState, LocalSlot, Observation
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.files import records
@@ -31,6 +32,7 @@ from tests import forking
 from tests.forking import ready_server, until_over, wait_until
 
 Make = Callable[..., LocalExecutor]
+ONE = LocalSlot(Slot("a"))
 SCRIPT = "import sys; exec(sys.argv.pop(1))"
 
 
@@ -40,7 +42,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     (tmp_path / "train.py").write_text(SCRIPT)
     with contextlib.ExitStack() as stack:
 
-        def new(slots: Sequence[Slot] = (Slot("a"),), **options: Any) -> LocalExecutor:
+        def new(slots: Sequence[LocalSlot] = (ONE,), **options: Any) -> LocalExecutor:
             if request.param == "forked":
                 options["forks"] = stack.enter_context(ready_server(tmp_path, slots=slots))
             return LocalExecutor(slots, dict(os.environ), **options)
@@ -50,7 +52,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def executor(make: Make) -> Iterator[LocalExecutor]:
-    made = make([Slot("a", {"CUDA_VISIBLE_DEVICES": "3"})])
+    made = make([LocalSlot(Slot("a"), {"CUDA_VISIBLE_DEVICES": "3"})])
     yield made
     made.close()
 
@@ -456,7 +458,7 @@ def test_a_link_in_the_place_of_the_directory_is_none(
 def test_an_attempt_on_a_slot_that_is_no_more_is_lost(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
-    executor.submit(attempt_of(tmp_path, "pass", slot="gone"))
+    executor.submit(attempt_of(tmp_path, "pass", slot=Slot("gone")))
     assert until_over(executor).state is JobState.LOST
     assert not (tmp_path / "log").exists()
 
@@ -691,7 +693,7 @@ def on_a_card(make: Make, tmp_path: Path, readings: list[int]) -> Observation:
         used = readings.pop(0) if len(readings) > 1 else readings[0]
         return {"GPU-1": Card(0, "GPU-1", "A", used)}
 
-    executor = make([Slot("a", {}, ("GPU-1",))], look_at_cards=look)
+    executor = make([LocalSlot(Slot("a"), {}, ("GPU-1",))], look_at_cards=look)
     try:
         executor.submit(attempt_of(tmp_path, "pass"))
         return until_over(executor)
@@ -715,30 +717,30 @@ def test_memory_that_stays_is_told(
 def test_a_card_with_too_little_memory_is_an_obstacle() -> None:
     used = [70 << 30]
     executor = LocalExecutor(
-        [Slot("0", {}, ("GPU-1",)), Slot("1", {}, ("GPU-2",))],
+        [LocalSlot(Slot("0"), {}, ("GPU-1",)), LocalSlot(Slot("1"), {}, ("GPU-2",))],
         {},
         look_at_cards=lambda: {"GPU-1": Card(0, "GPU-1", "A", used[0], 80 << 30)},
         min_free_gpu_gb=20,
     )
-    assert executor.obstacle("0") == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
-    assert executor.obstacle("1") == ""  # its use is unknown
+    assert executor.obstacle(Slot("0")) == "10.0 GiB of the card are free, --min_free_gpu_gb=20"
+    assert executor.obstacle(Slot("1")) == ""  # its use is unknown
     used[0] = 60 << 30
-    assert executor.obstacle("0") == ""
+    assert executor.obstacle(Slot("0")) == ""
     executor.close()
 
 
 def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(
     make: Make, tmp_path: Path
 ) -> None:
-    card = [Slot("0", {"CUDA_VISIBLE_DEVICES": "0"})]
+    card = [LocalSlot(Slot("0"), {"CUDA_VISIBLE_DEVICES": "0"})]
     one, two = (make(card, lease_dir=str(tmp_path / "leases")) for _ in range(2))
-    assert one.obstacle("0") == one.obstacle("0") == ""
+    assert one.obstacle(Slot("0")) == one.obstacle(Slot("0")) == ""
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
-    one.submit(attempt_of(tmp_path, wait, slot="0"))
+    one.submit(attempt_of(tmp_path, wait, slot=Slot("0")))
     one.close()  # as if its tuner was killed
-    assert "is held by another run" in two.obstacle("0")
+    assert "is held by another run" in two.obstacle(Slot("0"))
     (tmp_path / "go").touch()
-    while two.obstacle("0"):
+    while two.obstacle(Slot("0")):
         os.sched_yield()
     two.close()
 
@@ -746,14 +748,16 @@ def test_a_leased_card_is_an_obstacle_until_nothing_of_the_other_run_lives(
 # --- cards that several trials share, trials of several ranks -----------------------------------
 
 WAIT = "import os, time\nwhile not os.path.exists('go{}'): time.sleep(0.005)"
-PLACES = [Slot("0.1", {}, ("GPU-1",)), Slot("0.2", {}, ("GPU-1",))]
+PLACES = [LocalSlot(Slot("0", 1), {}, ("GPU-1",)), LocalSlot(Slot("0", 2), {}, ("GPU-1",))]
 GIB = 1 << 30
 
 
 def waiting(root: Path, number: int, slot: str) -> Attempt:
     """Return a trial that ends once a file with its number exists."""
     directory = str(root / f"attempt-{number}")
-    return attempt_of(root, WAIT.format(number), trial=number, slot=slot, directory=directory)
+    return attempt_of(
+        root, WAIT.format(number), trial=number, slot=Slot.read(slot), directory=directory
+    )
 
 
 def test_memory_of_a_shared_card_is_judged_when_its_last_trial_has_ended(
@@ -785,28 +789,28 @@ def test_a_second_trial_waits_until_the_card_has_room_for_it(make: Make, tmp_pat
     )
     assert executor.poll(0.0) == []  # nothing runs, so no card is queried
     executor.submit(waiting(tmp_path, 0, "0.1"))
-    assert executor.obstacle("0.2") == ""
+    assert executor.obstacle(Slot("0", 2)) == ""
     used[0] = 50 * GIB
     executor._next_sample = 0.0
     assert executor.poll(0.0) == []
     used[0] = 40 * GIB  # the peak is remembered
-    assert executor.obstacle("0.2") == (
+    assert executor.obstacle(Slot("0", 2)) == (
         "30.0 GiB of the card will be left with 1 running, and each trial may need 50.0 "
         "(the most one has used)"
     )
     used[0] = 0
     (tmp_path / "go0").touch()
     until_over(executor)
-    assert executor.obstacle("0.2") == ""
+    assert executor.obstacle(Slot("0", 2)) == ""
     executor.close()
 
 
 def test_one_run_leases_a_card_for_all_its_places(make: Make, tmp_path: Path) -> None:
     one, two = (make(PLACES, lease_dir=str(tmp_path / "leases")) for _ in range(2))
-    assert one.obstacle("0.2") == one.obstacle("0.1") == ""
-    assert "is held by another run" in two.obstacle("0.1")
+    assert one.obstacle(Slot("0", 2)) == one.obstacle(Slot("0", 1)) == ""
+    assert "is held by another run" in two.obstacle(Slot("0", 1))
     one.close()
-    assert two.obstacle("0.1") == ""
+    assert two.obstacle(Slot("0", 1)) == ""
     two.close()
 
 
@@ -814,17 +818,20 @@ def test_one_run_leases_a_card_for_all_its_places(make: Make, tmp_path: Path) ->
 def test_devices_that_are_divided_otherwise_after_a_resume_wait_for_what_runs_there(
     make: Make, tmp_path: Path, before: str, now: str
 ) -> None:
-    first = make([Slot(before)])
+    first = make([LocalSlot(Slot.read(before))])
     first.submit(waiting(tmp_path, 3, before))
     wait_until((tmp_path / "attempt-3" / STARTED).exists)
     first.close()
-    executor = make([Slot(now), Slot("2.1")])
+    executor = make([LocalSlot(Slot.read(now)), LocalSlot(Slot("2", 1))])
     executor.submit(waiting(tmp_path, 3, before))
-    assert executor.obstacle(now) == f"trial 3 from before `resume` is still running on {before}"
-    assert executor.obstacle("2.1") == ""
+    assert (
+        executor.obstacle(Slot.read(now))
+        == f"trial 3 from before `resume` is still running on {before}"
+    )
+    assert executor.obstacle(Slot("2", 1)) == ""
     (tmp_path / "go3").touch()
     until_over(executor)
-    assert executor.obstacle(now) == ""
+    assert executor.obstacle(Slot.read(now)) == ""
     executor.close()
 
 
@@ -835,7 +842,7 @@ def test_a_trial_is_as_many_processes_on_as_many_cores_as_its_slot_says(
     code = (
         "import os\nassert os.sched_getaffinity(0) == {%d}\nopen('rank' + os.environ['RANK'], 'w')"
     )
-    executor = make([Slot("a", cpus=(core,), ranks=3)])
+    executor = make([LocalSlot(Slot("a"), cpus=(core,), ranks=3)])
     executor.submit(attempt_of(tmp_path, code % core))
     record = until_over(executor).exit
     assert record is not None
@@ -850,7 +857,7 @@ def test_cancelling_asks_all_ranks_and_then_ends_them(make: Make, tmp_path: Path
         "signal.pthread_sigmask(signal.SIG_BLOCK, [15])\nopen('ready' + rank, 'w')\n"
         "signal.sigwait([15])\nopen('asked' + rank, 'w')\nsignal.pause()"
     )
-    executor = make([Slot("a", ranks=2)])
+    executor = make([LocalSlot(Slot("a"), ranks=2)])
     attempt = attempt_of(tmp_path, code, grace_s=1000.0)
     executor.submit(attempt)
     wait_until(lambda: len(list(tmp_path.glob("ready*"))) == 2)

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors import Attempt, Imports, JobState, Slot
+from autofinetune.core.slot import Slot
+from autofinetune.executors import Attempt, Imports, JobState, LocalSlot
 from autofinetune.executors.local import forks
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer, common_environment
@@ -259,7 +260,7 @@ def test_ranks_are_forks_each_with_an_environment_of_its_own(root: Path) -> None
         "'AUTOFINETUNE_MARK=' + os.environ['AUTOFINETUNE_MARK'] in seen, "
         "os.environ['WORLD_SIZE'], os.getsid(0) == os.getpid(), len(fds))"
     )
-    slots = [Slot("a", ranks=2)]
+    slots = [LocalSlot(Slot("a"), ranks=2)]
     with (
         ready_server(root, slots=slots) as made,
         contextlib.closing(LocalExecutor(slots, dict(os.environ), forks=made)) as executor,
@@ -480,7 +481,7 @@ def test_descriptors_that_a_runner_cannot_take_are_told(root: Path, library: Pat
 def test_a_server_that_is_killed_leaves_its_trials_and_ordinary_starts(root: Path) -> None:
     notices: list[str] = []
     with server(root, notices=notices) as made:
-        executor = LocalExecutor([Slot("a")], dict(os.environ), forks=made)
+        executor = LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ), forks=made)
         running = attempt_of(root, HOLD, name="running")
         executor.submit(running)
         wait_until(lambda: Path(running.log).exists() and "ready" in log_of(running))
@@ -588,7 +589,7 @@ from tests.forking import *
 from pathlib import Path
 root = Path(sys.argv[1])
 with ready_server(root) as forks:
-    executor = LocalExecutor([Slot("a")], dict(os.environ), forks=forks)
+    executor = LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ), forks=forks)
     executor.submit(attempt_of(root, sys.argv[2], run="test"))
     print(forks.pid, flush=True)
     executor.poll(999)
@@ -615,7 +616,7 @@ def test_it_ends_with_its_tuner_and_its_trials_go_on(root: Path, killed_tuner: i
     wait_until(lambda: not Path(f"/proc/{killed_tuner}").exists())
     attempt = attempt_of(root, HOLD, run="test")
     assert len(marked("test/0/1")) == 2  # the runner and the trial
-    with contextlib.closing(LocalExecutor([Slot("a")], dict(os.environ))) as executor:
+    with contextlib.closing(LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ))) as executor:
         executor.submit(attempt)
         assert executor.poll(0.0) == []
         assert not (Path(attempt.directory) / EXIT).exists()
