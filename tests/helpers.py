@@ -212,12 +212,13 @@ def tuner_in_memory(
     program: Callable[[Attempt], Played] = play,
     slots: Sequence[str] = ("a", "b"),
     sinks: Sequence[Sink] = (),
+    queue_s: float = 0.0,
 ) -> Tuner:
     """A tuner whose trials are played, with simulated time; models are written below `root`."""
     paths = RunPaths(root)
     evaluator = EVALUATORS[config.evaluator](config, paths)
     strategy = strategy_of(config)
-    executor = MemoryExecutor(slots, program)
+    executor = MemoryExecutor(slots, program, queue_s)
     return Tuner(
         config,
         paths,

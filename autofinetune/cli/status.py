@@ -63,7 +63,8 @@ def _as_text(found: Overview, now: float) -> str:
 
 
 def _at_work(one: RunningTrial, now: float) -> str:
-    text = f"trial {one.trial}, attempt {one.attempt}, for {max(0.0, now - one.since):.0f} s"
+    how = "in the queue for" if one.is_waiting else "for"
+    text = f"trial {one.trial}, attempt {one.attempt}, {how} {max(0.0, now - one.since):.0f} s"
     if one.score is not None:
         text += f", {one.score:.6g} at step {one.step}"
     return text + (f", asked to stop ({one.stop_reason})" if one.stop_reason else "")

@@ -68,12 +68,25 @@ class AttemptPlanned:
 
 @dataclass(frozen=True)
 class AttemptSubmitted:
-    """The executor accepted the attempt and identifies it by `handle` (plain JSON)."""
+    """The executor accepted the attempt and identifies it by `handle` (plain JSON).
+
+    With `is_waiting`, it may wait in a queue of the engine until `AttemptStarted`.
+    """
 
     at: float
     trial: int
     attempt: int
     handle: Mapping[str, Any]
+    is_waiting: bool = False
+
+
+@dataclass(frozen=True)
+class AttemptStarted:
+    """An attempt that waited in a queue of the engine is running."""
+
+    at: float
+    trial: int
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,7 @@ Event: TypeAlias = (
     | TrialCreated
     | AttemptPlanned
     | AttemptSubmitted
+    | AttemptStarted
     | Reported
     | StopRequested
     | AttemptLost
@@ -169,6 +183,7 @@ KINDS: Mapping[str, type[Event]] = {
         TrialCreated,
         AttemptPlanned,
         AttemptSubmitted,
+        AttemptStarted,
         Reported,
         StopRequested,
         AttemptLost,

@@ -12,6 +12,7 @@ from autofinetune.core.direction import Direction
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
+    AttemptStarted,
     AttemptSubmitted,
     Event,
     Reported,
@@ -30,14 +31,16 @@ from autofinetune.errors import EnvironmentProblem
 __all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial"]
 
 
-# The statuses in which each event may occur; anything else is a bug or a damaged journal.
+# The statuses in which each event may occur; anything else is a bug or a damaged journal. All but
+# AttemptPlanned need an attempt, which in the queue of an engine has the status QUEUED.
 TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
     AttemptPlanned: frozenset({Status.QUEUED}),
-    AttemptSubmitted: frozenset({Status.RUNNING}),
+    AttemptSubmitted: frozenset({Status.QUEUED, Status.RUNNING}),
+    AttemptStarted: frozenset({Status.QUEUED}),
     Reported: frozenset({Status.RUNNING}),
     StopRequested: frozenset({Status.RUNNING}),
-    AttemptLost: frozenset({Status.RUNNING}),
-    TrialEnded: frozenset({Status.RUNNING}),
+    AttemptLost: frozenset({Status.QUEUED, Status.RUNNING}),
+    TrialEnded: frozenset({Status.QUEUED, Status.RUNNING}),
 }
 
 
@@ -62,8 +65,8 @@ class State:
         self.created_at: float | None = None
         self.end_reason: str | None = None
         self.trials: dict[int, Trial] = {}
-        self.queued: set[int] = set()
-        self.running: set[int] = set()
+        self.queued: set[int] = set()  # waiting for a slot
+        self.running: set[int] = set()  # with an attempt, even if an engine has it in its queue
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.ended_by_round: dict[int, int] = {}
         self._rounds: dict[int, list[int]] = {}  # trials in order of creation
@@ -186,7 +189,15 @@ class State:
         )  # fmt: skip
 
     def _submitted(self, event: AttemptSubmitted) -> None:
-        self._change(self._expect(event), handle=event.handle)
+        trial = self._expect(event)
+        is_new = trial.handle is None  # a resumed tuner submits again what may be running
+        waiting = {"status": Status.QUEUED, "started_at": None}
+        self._change(
+            trial, handle=event.handle, **(waiting if event.is_waiting and is_new else {})
+        )
+
+    def _started(self, event: AttemptStarted) -> None:
+        self._change(self._expect(event), status=Status.RUNNING, started_at=event.at)
 
     def _reported(self, event: Reported) -> None:
         trial = self._expect(event)
@@ -267,16 +278,22 @@ class State:
         self,
         event: AttemptPlanned
         | AttemptSubmitted
+        | AttemptStarted
         | Reported
         | StopRequested
         | AttemptLost
         | TrialEnded,
     ) -> Trial:
         trial = self.trials.get(event.trial)
-        if trial is None or trial.status not in TRANSITIONS[type(event)]:
+        is_planned = isinstance(event, AttemptPlanned)
+        if (
+            trial is None
+            or trial.status not in TRANSITIONS[type(event)]
+            or (trial.id in self.running) == is_planned
+        ):
             found = "unknown" if trial is None else trial.status.value
             raise ImpossibleEvent(f"{type(event).__name__} for trial {event.trial}, {found}")
-        next_attempt = trial.attempt + isinstance(event, AttemptPlanned)
+        next_attempt = trial.attempt + is_planned
         if event.attempt != next_attempt:
             raise ImpossibleEvent(
                 f"{type(event).__name__} for attempt {event.attempt} of trial {trial.id}, "
@@ -302,6 +319,7 @@ _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     TrialCreated: State._trial_created,
     AttemptPlanned: State._planned,
     AttemptSubmitted: State._submitted,
+    AttemptStarted: State._started,
     Reported: State._reported,
     StopRequested: State._stop_requested,
     AttemptLost: State._attempt_lost,

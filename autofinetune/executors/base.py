@@ -134,7 +134,14 @@ class Observation:
 
 
 class Executor(ABC):
-    """Runs attempts. Only `poll` waits; all other methods return quickly."""
+    """Runs attempts. Only `poll` waits; all other methods return quickly.
+
+    Attributes:
+        has_queue: whether a submitted attempt may wait before it starts. Then `poll` returns
+            `JobState.RUNNING` once it runs.
+    """
+
+    has_queue = False
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:

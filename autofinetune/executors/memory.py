@@ -32,6 +32,7 @@ class Played:
 class _Job:
     played: Played
     began: float
+    is_started: bool
     reported: int = 0
     why: str = "exit"
     ends_early_at: float = math.inf
@@ -39,6 +40,8 @@ class _Job:
     @property
     def due(self) -> float:
         """The time of its next event."""
+        if not self.is_started:
+            return min(self.began, self.ends_early_at)
         after = self.played.seconds
         if self.is_to_report:
             after = (self.reported + 1) * self.played.step_seconds
@@ -50,9 +53,16 @@ class _Job:
 
 
 class MemoryExecutor(Executor):
-    """Plays `program(attempt)` for each attempt; `now` is the simulated time in seconds."""
+    """Plays `program(attempt)` for each attempt; `now` is the simulated time in seconds.
 
-    def __init__(self, slots: Sequence[str], program: Callable[[Attempt], Played]) -> None:
+    Every attempt first waits `queue_s` seconds in a queue.
+    """
+
+    def __init__(
+        self, slots: Sequence[str], program: Callable[[Attempt], Played], queue_s: float = 0.0
+    ) -> None:
+        self.has_queue = queue_s > 0
+        self._queue_s = queue_s
         self._slots = [Slot.read(name) for name in slots]
         self._program = program
         self._jobs: dict[Key, _Job] = {}
@@ -65,7 +75,8 @@ class MemoryExecutor(Executor):
 
     def submit(self, attempt: Attempt) -> Handle:
         if attempt.key not in self._jobs:
-            self._jobs[attempt.key] = _Job(self._program(attempt), self.now)
+            began = self.now + self._queue_s
+            self._jobs[attempt.key] = _Job(self._program(attempt), began, not self.has_queue)
         return {"memory": list(attempt.key)}
 
     def poll(self, wait_s: float) -> list[Observation]:
@@ -78,6 +89,9 @@ class MemoryExecutor(Executor):
             return []
         self.now = max(self.now, due)
         job = self._jobs[key]
+        if not job.is_started and self.now < job.ends_early_at:
+            job.is_started = True
+            return [Observation(key, JobState.RUNNING)]
         if job.is_to_report and self.now < job.ends_early_at:
             return [Observation(key, JobState.RUNNING, tuple(_reports(job, 1)))]
         return [self._ended(key)]
@@ -91,7 +105,7 @@ class MemoryExecutor(Executor):
         if is_whole and played.final is not None:
             reports.append(Report("final", played.final, None, job.reported + 1))
         code = -15 if job.why == "cancel" else played.returncode
-        record = ExitRecord(job.why, code, self.now - job.began)
+        record = ExitRecord(job.why, code, max(0.0, self.now - job.began))
         return Observation(key, JobState.EXITED, tuple(reports), record)
 
     def wake(self) -> None:

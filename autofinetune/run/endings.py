@@ -143,7 +143,8 @@ class Endings:
     def _seconds(self, trial: Trial, record: ExitRecord | None) -> float:
         if record is not None:
             return record.seconds
-        return max(0.0, self._now() - (trial.started_at or 0.0))
+        now = self._now()
+        return max(0.0, now - (now if trial.started_at is None else trial.started_at))
 
     def _beside(self, slot: Slot) -> list[Slot]:
         """Return the slots of the same device, including this one."""

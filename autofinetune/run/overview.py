@@ -24,7 +24,10 @@ Ended: TypeAlias = "tuple[Any, ...]"  # (trial, status, score)
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A running trial, its start (seconds since 1970), and its last report if there is one."""
+    """A running trial, its start (seconds since 1970), and its last report if there is one.
+
+    With `is_waiting`, it waits in the queue of an engine since then.
+    """
 
     trial: int
     attempt: int
@@ -33,6 +36,7 @@ class RunningTrial:
     step: int | None = None
     score: float | None = None
     stop_reason: str = ""
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,9 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
     running = _running(ask, unfinished)
     by_status = Counter(status for _, status, _ in ended)
-    by_status[Status.RUNNING.value] = len(running)
-    by_status[Status.QUEUED.value] = len(unfinished) - len(running)
+    at_work = sum(not one.is_waiting for one in running)
+    by_status[Status.RUNNING.value] = at_work
+    by_status[Status.QUEUED.value] = len(unfinished) - at_work
     state, reason = run_state(end_reason, has_begun=bool(ended or running))
     if end_reason is None and not is_tuner_alive and host:
         reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
@@ -159,9 +164,11 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
     if not unfinished:
         return []
     found: dict[int, RunningTrial] = {}
+    submitted: set[int] = set()
     for kind, body in ask(
         "SELECT kind, body FROM events WHERE seq > ?"
-        " AND kind IN ('AttemptPlanned', 'AttemptLost', 'Reported', 'StopRequested')"
+        " AND kind IN ('AttemptPlanned', 'AttemptSubmitted', 'AttemptStarted', 'AttemptLost',"
+        " 'Reported', 'StopRequested')"
         f" AND json_extract(body, '$.trial') IN ({','.join(map(str, sorted(unfinished)))})"
         " ORDER BY seq",
         _place(ask, min(unfinished)),
@@ -170,10 +177,18 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
         trial = event.trial
         if kind == "AttemptPlanned":
             found[trial] = RunningTrial(trial, event.attempt, event.slot, event.at)
+            submitted.discard(trial)
         elif trial not in found:
             raise ValueError(f"{kind} for trial {trial}, which was not planned")
         elif kind == "AttemptLost":
             del found[trial]
+        elif kind == "AttemptSubmitted":
+            # Only the first one after the plan: a resumed tuner submits what may be running.
+            is_waiting = event.is_waiting and trial not in submitted
+            found[trial] = replace(found[trial], is_waiting=is_waiting or found[trial].is_waiting)
+            submitted.add(trial)
+        elif kind == "AttemptStarted":
+            found[trial] = replace(found[trial], is_waiting=False, since=event.at)
         elif kind == "Reported":
             found[trial] = replace(found[trial], step=event.step, score=event.score)
         else:

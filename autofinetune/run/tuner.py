@@ -21,6 +21,7 @@ from autofinetune.config.scoring import Values
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
+    AttemptStarted,
     AttemptSubmitted,
     Event,
     Reported,
@@ -401,7 +402,8 @@ class Tuner:
         handle = self._executor.submit(attempt)
         if trial.stop_reason:
             self._ask_to_stop(attempt.key)
-        return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle)
+        is_waiting = self._executor.has_queue
+        return AttemptSubmitted(self._now(), trial.id, trial.attempt, handle, is_waiting)
 
     def _stop_running_where_asked(self) -> None:
         wanted = min(self._interrupts, 3) - 1
@@ -427,6 +429,8 @@ class Tuner:
     def _observe(self, observations: Sequence[Observation]) -> None:
         events: list[Event] = []
         for observation in observations:
+            if self._has_started(observation):
+                self._hold([AttemptStarted(self._now(), *observation.key)])
             events += self._take_reports(observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
                 self._stop_deadlines.pop(observation.key, None)
@@ -440,6 +444,11 @@ class Tuner:
             elif isinstance(event, StopRequested):
                 self._record()
                 self._ask_to_stop((event.trial, event.attempt))
+
+    def _has_started(self, observation: Observation) -> bool:
+        """Return whether an attempt that waited in a queue is found to have started."""
+        is_waiting = self.state.trials[observation.key[0]].status is Status.QUEUED
+        return is_waiting and observation.state in (JobState.RUNNING, JobState.EXITED)
 
     def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
         trial = self.state.trials[observation.key[0]]

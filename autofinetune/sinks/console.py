@@ -73,7 +73,7 @@ class Console(Sink):
 
     def flush(self, state: State) -> None:
         if self._is_live:
-            self._draw(f"{self._progress(state)}, {len(state.running)} running")
+            self._draw(f"{self._progress(state)}, {state.counts[Status.RUNNING]} running")
 
     def close(self) -> None:
         if self._is_live:

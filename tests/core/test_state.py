@@ -11,6 +11,7 @@ from autofinetune.core.events import (
     KINDS,
     AttemptLost,
     AttemptPlanned,
+    AttemptStarted,
     AttemptSubmitted,
     Event,
     Reported,
@@ -65,6 +66,29 @@ def test_a_trial_lives_through_queue_run_and_end() -> None:
     assert state.ended == 1
     assert state.best == state.trials[0]
     assert state.busy_seconds == 2.0
+
+
+def test_an_attempt_in_the_queue_of_an_engine_runs_once_it_starts() -> None:
+    waiting = dataclasses.replace(SUBMITTED, is_waiting=True)
+    state = folded(CREATED, PLANNED, waiting)
+    assert (state.trials[0].status, state.trials[0].started_at) == (Status.QUEUED, None)
+    assert (state.queued, state.running) == (set(), {0})  # its slot is taken
+    assert (state.counts[Status.QUEUED], state.counts[Status.RUNNING]) == (1, 0)
+    for impossible in (PLANNED, REPORTED, ASKED):
+        with pytest.raises(ImpossibleEvent):
+            state.apply(impossible)
+    state.apply(AttemptStarted(9.0, 0, 1))
+    state.apply(waiting)  # by a resumed tuner
+    assert (state.trials[0].status, state.trials[0].started_at) == (Status.RUNNING, 9.0)
+    state.apply(ended("COMPLETED", 0.7))
+    assert state.counts[Status.COMPLETED] == 1
+
+
+@pytest.mark.parametrize("over", [LOST, ended("FAILED", None)])
+def test_an_attempt_can_end_in_the_queue_of_an_engine(over: Event) -> None:
+    state = folded(CREATED, PLANNED, dataclasses.replace(SUBMITTED, is_waiting=True), over)
+    assert state.running == set()
+    assert state.trials[0].status in (Status.QUEUED, Status.FAILED)
 
 
 def test_a_lost_attempt_goes_back_to_the_queue_and_is_counted() -> None:

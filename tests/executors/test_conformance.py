@@ -33,6 +33,7 @@ if "until_stop" in options:
 sys.exit(int(options.get("exit", 0)))
 """
 FORKED = "local, forked"
+QUEUED = "memory, with a queue"
 
 
 def played(attempt: Attempt) -> Played:
@@ -61,6 +62,8 @@ class Bench:
     def make(self) -> Executor:
         if self.name == "memory":
             return MemoryExecutor(["a", "b"], played)
+        if self.name == QUEUED:
+            return MemoryExecutor(["a", "b"], played, queue_s=3.0)
         slots = [LocalSlot(Slot("a"), {"CUDA_VISIBLE_DEVICES": "0"}), LocalSlot(Slot("b"), {})]
         environ = {"PATH": "/usr/bin:/bin"}
         if self.name == FORKED:
@@ -104,7 +107,7 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=["local", "memory", FORKED])
+@pytest.fixture(params=["local", "memory", QUEUED, FORKED])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(request.param, tmp_path)
     yield made
@@ -125,6 +128,15 @@ def test_an_attempt_is_observed_with_its_reports_and_its_exit(bench: Bench) -> N
     assert record is not None
     assert (record.why, record.returncode) == ("exit", 0)
     assert record.seconds > 0
+
+
+def test_an_attempt_that_may_wait_is_seen_to_start(bench: Bench) -> None:
+    bench.executor.submit(bench.attempt(7, "--intermediate=0.25", "--final=0.5"))
+    news = bench.until_over(1)[7, 1]
+    is_first = (news[0].state, len(news[0].reports)) == (JobState.RUNNING, 0)
+    assert is_first or not bench.executor.has_queue
+    assert news[-1].exit is not None
+    assert news[-1].exit.seconds < DEADLINE_S
 
 
 def test_a_failing_command_has_its_exit_code(bench: Bench) -> None:

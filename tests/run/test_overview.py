@@ -13,6 +13,8 @@ from autofinetune.config.build import describe
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
+    AttemptStarted,
+    AttemptSubmitted,
     Event,
     Reported,
     RunCreated,
@@ -54,6 +56,9 @@ def assert_same(found: Overview, state: State) -> None:
     for number, one in running.items():
         trial = state.trials[number]
         assert (one.attempt, one.slot) == (trial.attempt, trial.slot)
+        assert (one.since, one.is_waiting) == (
+            (trial.started_at, False) if trial.started_at else (one.since, True)
+        )
         assert (one.score, one.stop_reason) == (trial.last_report, trial.stop_reason)
     assert found.quarantined == state.quarantined
     if state.best is None:
@@ -65,9 +70,9 @@ def assert_same(found: Overview, state: State) -> None:
 
 
 @pytest.mark.parametrize("direction", Direction)
-@pytest.mark.parametrize("repeats", [1, 2])
+@pytest.mark.parametrize(("repeats", "queue_s"), [(1, 0.0), (2, 0.0), (1, 3.0)])
 def test_after_any_event_it_says_what_the_state_says(
-    tmp_path: Path, direction: Direction, repeats: int
+    tmp_path: Path, direction: Direction, repeats: int, queue_s: float
 ) -> None:
     def program(attempt: Attempt) -> Played:
         if attempt.trial % 4 == 3:
@@ -76,7 +81,7 @@ def test_after_any_event_it_says_what_the_state_says(
 
     recorder = Recorder()
     config = config_of(direction=direction, repeats=repeats)
-    tuner = tuner_in_memory(tmp_path, config, program=program, sinks=[recorder])
+    tuner = tuner_in_memory(tmp_path, config, program=program, sinks=[recorder], queue_s=queue_s)
     tuner.start("run")
     tuner.run()
     for count in range(1, len(recorder.events) + 1, 3):
@@ -100,6 +105,17 @@ def test_a_lost_attempt_runs_no_more_and_the_next_one_has_no_reports(tmp_path: P
     assert seen(tmp_path, lost).counts["QUEUED"] == 1
     (one,) = seen(tmp_path, [*lost, AttemptPlanned(6.0, 0, 2, Slot("b"))]).running
     assert (one.attempt, one.slot, one.since, one.score) == (2, "b", 6.0, None)
+
+
+def test_waiting_in_the_queue_of_an_engine_is_not_running(tmp_path: Path) -> None:
+    waiting = [*begun()[:3], AttemptSubmitted(3.0, 0, 1, {"job": 9}, is_waiting=True)]
+    found = seen(tmp_path, waiting)
+    assert (found.counts["QUEUED"], found.counts["RUNNING"]) == (1, 0)
+    assert [one.is_waiting for one in found.running] == [True]
+    again = AttemptSubmitted(9.0, 0, 1, {"job": 9}, is_waiting=True)
+    found = seen(tmp_path, [*waiting, AttemptStarted(8.0, 0, 1), again])
+    assert (found.counts["QUEUED"], found.counts["RUNNING"]) == (0, 1)
+    assert [(one.is_waiting, one.since) for one in found.running] == [(False, 8.0)]
 
 
 def test_who_was_asked_to_stop_is_told(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from autofinetune.config.safety import Safety
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
+    AttemptStarted,
     AttemptSubmitted,
     Event,
     Reported,
@@ -165,6 +166,17 @@ def test_the_plan_is_durable_before_the_attempt_is_submitted(tmp_path: Path) -> 
     tuner.run()
     submitted = [e for e in journal.events() if isinstance(e, AttemptSubmitted)]
     assert len(submitted) == 9
+
+
+def test_attempts_that_wait_in_a_queue_count_as_running_once_they_start(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal, queue_s=3.0)
+    tuner.start("run")
+    state = tuner.run()
+    started = [e.trial for e in journal.events() if isinstance(e, AttemptStarted)]
+    assert sorted(started) == list(range(9))
+    assert {trial.seconds for trial in state.trials.values()} == {1.0, 2.0, 3.0}  # as played
+    assert state.counts[Status.COMPLETED] == 9
 
 
 def test_an_end_and_what_is_started_in_its_place_are_one_look_at_the_disk(tmp_path: Path) -> None:
