@@ -23,7 +23,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-strangers strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-torture test-strangers strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -102,6 +102,11 @@ strangers-page: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_JSON=docs/strangers.json STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
 	$(BIN)/python tools/strangers_page.py docs/strangers.json docs/strangers.md
+
+# Kills, power cuts, broken files and others, as many of each as a change must pass.
+test-torture: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune benchmarks tests
+	$(BIN)/pytest -m torture tests/faults/test_torture.py
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest tests/faults

@@ -101,7 +101,7 @@ def _search(one: Search, space: Space, root: Path) -> Found:
     tuner = Tuner(
         config, RunPaths(root), MemoryJournal(),
         create_strategy(one.strategy, space, popsize=PARALLEL, seed=one.seed),
-        EVALUATORS[config.evaluator](config, RunPaths(root)),
+        EVALUATORS[config.evaluator](config),
         executor, SinkGuard([watch], _raise), World(now=clock, monotonic=clock),
         create_assessor(name, "maximize", options),
     )  # fmt: skip

@@ -142,7 +142,7 @@ def search(task: Task, config: Config, epochs: int) -> Curve:
         paths = RunPaths(Path(root))
         tuner = Tuner(
             config, paths, MemoryJournal(), make_search(config),
-            EVALUATORS[config.evaluator](config, paths), MemoryExecutor(["slot"], program),
+            EVALUATORS[config.evaluator](config), MemoryExecutor(["slot"], program),
             SinkGuard([], sys.exit), World(time.time),
         )  # fmt: skip
         tuner.start("benchmark")

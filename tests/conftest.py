@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Linear algebra of our size is fastest on one core; numpy reads this when it is imported.
@@ -20,6 +22,8 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= 4 << 30:
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+
+from tests.nursery import Nursery  # noqa: E402
 
 MOST_WORKERS = 8
 
@@ -36,6 +40,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # beside other work
 )
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """One nursery for all tests of a process."""
+    with contextlib.closing(Nursery()) as made:
+        yield made
 
 
 MEASURED_RUNNER = """

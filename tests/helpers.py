@@ -216,7 +216,7 @@ def tuner_in_memory(
 ) -> Tuner:
     """A tuner whose trials are played, with simulated time; models are written below `root`."""
     paths = RunPaths(root)
-    evaluator = EVALUATORS[config.evaluator](config, paths)
+    evaluator = EVALUATORS[config.evaluator](config)
     strategy = strategy_of(config)
     executor = MemoryExecutor(slots, program, queue_s)
     return Tuner(

@@ -14,7 +14,7 @@ from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT
 from autofinetune.core.scheduler import idle_slots_per_round
 from autofinetune.core.state import State, Trial
-from autofinetune.evaluators import EVALUATORS
+from autofinetune.evaluators import Commands
 from autofinetune.executors import Slots
 from autofinetune.run.result import problem_of
 from autofinetune.space import as_text
@@ -87,13 +87,13 @@ def show_plan(
     say_all(list(slots.describe()))
     if preload:
         say(f"preload: {preload}")
-    evaluator = EVALUATORS[config.evaluator](config, paths)
+    commands = Commands(config, paths)
     say("first commands:")
     for c in strategy.ask(min(config.popsize * config.repeats, config.planned)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
-        command = shlex.join(masked(evaluator.command(trial, None)))
+        command = shlex.join(masked(commands.command(trial, None)))
         if config.nni_wire:
-            params = evaluator.environment(trial, None)[PARAMS_VARIABLE]
+            params = commands.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
         say(f"  {command}")
     if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):

@@ -6,6 +6,8 @@
     ${model_path}        inside any word: the directory of the model to continue; without one,
                          the word is dropped
     ${hparam:NAME}       inside any word: the value of a hyperparameter, empty if inactive
+    ${overrides}         name=value or outer.inner=value for each, in the grammar of Hydra
+    ${run_dir_override}  hydra.run.dir=..., the directory for the trial's model
 
 The others are the macros of W&B sweeps. They format values with Python's `str` and nested
 hyperparameters as one mapping, except as overrides of Hydra, `outer.inner=value`:
@@ -36,10 +38,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from autofinetune.config.passing import hydra_value, overrides
 from autofinetune.errors import did_you_mean
 from autofinetune.visible import as_text
 
 HYPERPARAMETERS, MODEL_OPTIONS = "${hyperparameters}", "${model_options}"
+OVERRIDES, RUN_DIR_OVERRIDE = "${overrides}", "${run_dir_override}"
+RUN_DIR = "hydra.run.dir="
 SAVED_DIR_MACRO, MODEL_PATH_MACRO = "${saved_params_dir}", "${model_path}"
 # Values of constants: the directory of the model that a trial continues (its own if it continues
 # none), and the directory of its own model.
@@ -202,6 +207,8 @@ _OF_EVERY_TRIAL = ("${env}", "${interpreter}")
 _WHOLE: Mapping[str, Callable[[Given], Sequence[str]]] = {
     HYPERPARAMETERS: lambda given: [f"--{k}={as_text(v)}" for k, v in given.flat.items()],
     MODEL_OPTIONS: lambda given: given.model_options,
+    OVERRIDES: lambda given: overrides(given.nested),
+    RUN_DIR_OVERRIDE: lambda given: [f"{RUN_DIR}{hydra_value(given.saved_params_dir)}"],
     "${env}": lambda given: ["/usr/bin/env"],
     "${interpreter}": lambda given: [given.interpreter],
     "${args}": lambda given: [f"--{k}={v}" for k, v in given.nested.items()],

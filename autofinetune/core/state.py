@@ -118,6 +118,11 @@ class State:
         over = sum(trial.status.is_final for trial in self._together(number))
         return over == self._repeats
 
+    def newest_first(self) -> Iterator[Trial]:
+        """Return all trials, the latest round first."""
+        rounds = sorted(self._rounds, reverse=True)
+        return (trial for round_ in rounds for trial in reversed(self.in_round(round_)))
+
     def by_round(self) -> Iterator[Trial]:
         """Return all trials, round by round."""
         return (trial for round_ in sorted(self._rounds) for trial in self.in_round(round_))

@@ -1,10 +1,14 @@
-"""Evaluators turn candidates into commands; add one as a file here and a line in `EVALUATORS`."""
+"""Evaluators choose whose model a candidate continues; `Commands` writes what its trial gets.
+
+To add an evaluator, add a file here and a line in `EVALUATORS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .base import Evaluator, option_names, start_of_command
+from .base import Evaluator
+from .command import Commands, option_names, start_of_command
 from .fulltrail import FullTrail
 from .populationbased import PopulationBased
 
@@ -13,4 +17,4 @@ EVALUATORS: Mapping[str, type[Evaluator]] = {
     "populationbased": PopulationBased,
 }
 
-__all__ = ["EVALUATORS", "Evaluator", "option_names", "start_of_command"]
+__all__ = ["EVALUATORS", "Commands", "Evaluator", "option_names", "start_of_command"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from collections.abc import Iterator, Set
 
+from autofinetune.config.config import Config
 from autofinetune.core.state import State
 from autofinetune.strategies.base import Candidate
 
@@ -24,6 +26,10 @@ class PopulationBased(Evaluator):
 
     continues_models = True
 
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._open_round = 0  # the first round that is not fully created
+
     def parent(self, candidate: Candidate, state: State) -> int | None:
         if self.config.members_have_models:
             return candidate.parent
@@ -37,3 +43,42 @@ class PopulationBased(Evaluator):
             return None
         children = Counter(trial.parent for trial in state.in_round(round_))
         return min(pool, key=lambda trial: children[trial.id]).id
+
+    def possible_parents(self, state: State) -> Set[int]:
+        """Return the best `popsize` trials before each round that is not yet fully created.
+
+        If members continue their own models, these are the best `popsize` trials and the newest
+        trial of each member. With `--schedule=round` the results of a round count only when the
+        round is complete, so there are twice as many.
+        """
+        if not self.config.members_have_models:
+            return set(self._better_half(state))
+        newest = 1 if self.config.schedule == "async" else 2
+        able = (trial.id for trial in state.ranked() if trial.has_model)
+        best = itertools.islice(able, newest * self.config.popsize)
+        return {*best, *self._newest_of_members(state, newest)}
+
+    def _newest_of_members(self, state: State, count: int) -> Iterator[int]:
+        left = dict.fromkeys(range(self.config.popsize), count)
+        for trial in state.newest_first():
+            if trial.status.is_final and left.get(trial.member, 0) > 0:
+                left[trial.member] -= 1
+                yield trial.id
+                if not any(left.values()):
+                    return
+
+    def _better_half(self, state: State) -> Iterator[int]:
+        """Yield the trials that may be parents in a round that is not fully created."""
+        members, in_round = self.config.popsize, self.config.popsize * self.config.repeats
+        while state.created_in(self._open_round) >= in_round:
+            self._open_round += 1
+        better: list[int] = []  # the rounds of trials that rank above
+        for trial in state.ranked():
+            if not trial.has_model:
+                continue
+            first = max(self._open_round, trial.round + 1)  # the first round it can be a parent of
+            if sum(round_ < first for round_ in better) < members:
+                yield trial.id
+            better.append(trial.round)
+            if sum(round_ < self._open_round for round_ in better) >= members:
+                return

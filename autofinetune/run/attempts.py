@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from autofinetune.config.config import Config
 from autofinetune.core.state import State, Trial
-from autofinetune.evaluators import Evaluator
+from autofinetune.evaluators import Commands
 from autofinetune.executors import Attempt
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.directory import appended
@@ -14,14 +13,13 @@ from autofinetune.store.paths import RunPaths
 
 
 def make_attempt(
-    config: Config,
-    paths: RunPaths,
-    evaluator: Evaluator,
+    commands: Commands,
     state: State,
     trial: Trial,
     grace_s: float,
 ) -> Attempt:
     """Return the current attempt at `trial`: its command, environment and files."""
+    config, paths = commands.config, commands.paths
     parent = None if trial.parent is None else state.trials[trial.parent]
     directory = paths.attempt_dir(trial.id, trial.attempt)
     return Attempt(
@@ -29,9 +27,9 @@ def make_attempt(
         trial=trial.id,
         attempt=trial.attempt,
         slot=trial.slot,
-        argv=evaluator.command(trial, parent),
+        argv=commands.command(trial, parent),
         env={
-            **evaluator.environment(trial, parent),
+            **commands.environment(trial, parent),
             "AUTOFINETUNE_RUN": state.run,
             "AUTOFINETUNE_TRIAL": str(trial.id),
             "AUTOFINETUNE_ROUND": str(trial.round),
@@ -43,9 +41,9 @@ def make_attempt(
         grace_s=grace_s,
         time_limit_s=config.trial_timeout,
         nni_wire=config.nni_wire,
-        processes=evaluator.processes(trial, parent),
+        processes=commands.processes(trial, parent),
         framework=config.program.framework,
-        files=evaluator.files(trial, parent),
+        files=commands.files(trial, parent),
         metric_pattern=config.scoring.metric_pattern,
         has_marks=bool(config.script),
         place=paths.place_of(directory),

@@ -90,7 +90,7 @@ class Session:
             paths,
             self._journal,
             parts.strategy,
-            EVALUATORS[config.evaluator](config, paths),
+            EVALUATORS[config.evaluator](config),
             executor,
             self._guard,
             world,
@@ -156,7 +156,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
     """
     return [
         BestModel(paths),
-        KeepModels(config, paths, continues_models=EVALUATORS[config.evaluator].continues_models),
+        KeepModels(config, paths, EVALUATORS[config.evaluator](config).possible_parents),
         Tables(config, paths),
         VisualDL(config, paths),
     ]

@@ -37,7 +37,7 @@ from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.core.slot import Slot
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
-from autofinetune.evaluators import Evaluator
+from autofinetune.evaluators import Commands, Evaluator
 from autofinetune.executors import MOST_REPORTS, Executor, JobState, Key, Observation, Report
 from autofinetune.run.attempts import make_attempt, make_empty
 from autofinetune.run.endings import Endings
@@ -67,7 +67,7 @@ class Tuner:
         paths: its files.
         journal: empty for a new run; with events for a run to be resumed.
         strategy: a new one; on resume the journal is replayed into it.
-        evaluator: turns candidates into commands.
+        evaluator: chooses whose model a candidate continues.
         executor: runs the commands.
         sinks: receive every event.
         world: clock, disk and console.
@@ -92,6 +92,7 @@ class Tuner:
         self._journal = journal
         self._strategy = strategy
         self._evaluator = evaluator
+        self._commands = Commands(config, paths)
         self._executor = executor
         self._sinks = sinks
         self._world = world
@@ -396,9 +397,7 @@ class Tuner:
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is already running."""
         self._values[trial.id] = Values()
-        attempt = make_attempt(
-            self.config, self.paths, self._evaluator, self.state, trial, self._world.grace_s
-        )
+        attempt = make_attempt(self._commands, self.state, trial, self._world.grace_s)
         handle = self._executor.submit(attempt)
         if trial.stop_reason:
             self._ask_to_stop(attempt.key)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.faults.harness import FaultRun, Nursery, Tally
+from tests.faults.harness import FaultRun, Tally
+from tests.nursery import Nursery
 
 from .rows import Outcome
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.nursery import Forked, Nursery
 
 TRAIN = """
 import argparse, os, signal, sys, time
@@ -74,9 +77,10 @@ class Done:
 
 @dataclass
 class Workplace:
-    """A user's directory."""
+    """A user's directory; without a nursery, commands do their own imports."""
 
     root: Path
+    nursery: Nursery | None = None
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "autofinetune", *words]
@@ -86,12 +90,22 @@ class Workplace:
         return {**os.environ, "LEDGER": str(self.root / "ledger"), "HOME": str(self.root)}
 
     def run(self, *words: str) -> Done:
-        done = subprocess.run(
-            self.command(*words), cwd=self.root, env=self.env, capture_output=True,
-            text=True, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert "\nTraceback" not in f"\n{done.stderr}", done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        """Run a command to its end, as a process of its own."""
+        with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+            if self.nursery is None:
+                code = subprocess.call(
+                    self.command(*words), cwd=self.root, env=self.env, stdin=subprocess.DEVNULL,
+                    stdout=out.fileno(), stderr=err.fileno(),
+                )  # fmt: skip
+            else:
+                task = {"words": words, "cwd": str(self.root), "env": self.env,
+                        "out": out.name, "err": err.name}  # fmt: skip
+                code = Forked(self.nursery, task).wait()
+            out.seek(0)
+            err.seek(0)
+            done = Done(code, out.read(), err.read())
+        assert "\nTraceback" not in f"\n{done.err}", done.err
+        return done
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -112,8 +126,8 @@ class Workplace:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery) -> Workplace:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "hparam.yaml").write_text(HPARAM)
-    return Workplace(tmp_path)
+    return Workplace(tmp_path, nursery)

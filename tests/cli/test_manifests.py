@@ -624,7 +624,7 @@ def test_an_example_converts_to_a_config_that_says_the_same(
     described = read_yaml(Path(config)).value
     assert described["max_trials"] == trials
     plan = ("--dry_run", "--seed=1", "--gpu=cpu:1", f"--output_dir={elsewhere.root}/result")
-    here = Workplace(Path(source).parent)  # where the program of a sweep is
+    here = Workplace(Path(source).parent, elsewhere.nursery)  # where the program of a sweep is
     first, second = here.run("run", source, *plan), here.run("run", config, *plan)
     assert first.code == second.code == 0, (first.err, second.err)
     assert first.out == second.out

@@ -275,7 +275,7 @@ class Run(RuleBasedStateMachine):
     def open_tuner(self) -> None:
         """Open a new tuner, which starts or resumes the run."""
         paths = RunPaths(self.root)
-        evaluator = EVALUATORS[self.config.evaluator](self.config, paths)
+        evaluator = EVALUATORS[self.config.evaluator](self.config)
         self.strategy = Once(strategy_of(self.config))
         self.machine = Machine(self.jobs, self.slots, self.disk)
         world = World(self.clock, free_gb=lambda: self.free_gb, monotonic=self.clock)

@@ -1,4 +1,4 @@
-"""One nursery of tuners for all tests of a process."""
+"""Runs that can be hurt."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import FaultRun, Nursery
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    with contextlib.closing(Nursery()) as made:
-        yield made
+from tests.faults.harness import FaultRun
+from tests.nursery import Nursery
 
 
 @pytest.fixture

@@ -349,7 +349,7 @@ def test_F61_hundreds_of_trials_leave_nothing_behind(run: FaultRun) -> None:
     run.popsize, run.rounds = 10, 16
     config = dataclasses.replace(run.config(), script="./train.sh", working_dir=str(run.root))
     run.output_dir.mkdir()
-    evaluator = EVALUATORS["populationbased"](config, run.paths)
+    evaluator = EVALUATORS["populationbased"](config)
     strategy = Constant(config.space, 10, 1)
     places = find_slots("cpu:4", {}, None).places
     probe, before = Probe(), Usage.now().zombies

@@ -28,11 +28,11 @@ from tests.faults.harness import (
     DEADLINE_S,
     FaultRun,
     Life,
-    Nursery,
     is_stopped,
     wait_until,
 )
 from tests.faults.oracle import check_invariants
+from tests.nursery import Nursery
 
 ROOT = Path(__file__).parents[2]
 

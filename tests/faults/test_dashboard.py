@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from autofinetune.sinks.records import MOST_BYTES
-from tests.faults.harness import FaultRun, Nursery
+from tests.faults.harness import FaultRun
+from tests.nursery import Nursery
 from tests.sinks.test_board import WAIT_S, Board, names_in_table
 
 pytestmark = pytest.mark.xdist_group("board")

@@ -21,10 +21,11 @@ from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.slots import find_slots
 from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.sinks import SinkGuard
-from tests.faults.harness import DEADLINE_S, FaultRun, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, FaultRun, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
 from tests.helpers import Recorder, config_of, tuner_in_memory
+from tests.nursery import Nursery
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 CARDS = [Card(n, f"GPU-{n}{n}{n}{n}", "A100", 0, 80 << 30) for n in range(4)]

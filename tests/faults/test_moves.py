@@ -15,10 +15,11 @@ from autofinetune.core.events import RunCreated, RunResumed
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.files.reports import MOST_REPORTS
 from autofinetune.store.journal import SqliteJournal
-from tests.faults.harness import DEADLINE_S, LEDGER_VARIABLE, FaultRun, Life, Nursery, wait_until
+from tests.faults.harness import DEADLINE_S, LEDGER_VARIABLE, FaultRun, Life, wait_until
 from tests.faults.oracle import check_invariants
 from tests.faults.test_trial_behaviour import write_script
 from tests.helpers import one_descriptor_left
+from tests.nursery import Nursery
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Many faults in a row: each part of `benchmarks.torture` with the counts that a change must pass.
+"""Many faults in a row: the beginning of each part of `benchmarks.torture`.
+
+With the mark `torture`, these are the counts that a change must pass.
 
 F25 kills at random instants       F43 power cuts            F58 broken hparam.yaml
 F26 kills at every durable step    F12 trees of processes    F44 broken reports
@@ -22,18 +24,30 @@ from benchmarks.torture.parts import PARTS, Order, Part
 from benchmarks.torture.pool import Bench
 from benchmarks.torture.powercuts import mounted
 from benchmarks.torture.rows import Outcome
-from tests.faults.harness import Nursery
+from tests.nursery import Nursery
 
 ORDER = Order(seed=0, jobs=1, is_quick=True)
 MOMENTARY = 4  # threads and files of VisualDL's writers, which come and go
 TIMES = ("too slow",)  # kinds of violations that depend on what else the machine does
-UNITS = [
-    pytest.param(part, unit, id=f"{part.name}{number}")
-    for part in sorted(PARTS, key=lambda part: part.name != "soak")  # it takes longest
-    for number, unit in enumerate(part.units(part.quick, ORDER))
-    if part.name not in ("gaps", "bare-trees", "repeats")
-]
-BARE_UNITS = trees.units(next(p.quick for p in PARTS if p.name == "bare-trees"), ORDER.seed)
+FEW = {"soak": 60}  # of parts whose first piece is long
+NOT_HERE = ("gaps", "bare-trees", "repeats")
+
+
+def units() -> Iterator[Any]:
+    """Yield the first piece of each part, then all of those with the mark `torture`."""
+    parts = [part for part in PARTS if part.name not in NOT_HERE]
+    for part in parts:
+        first = part.units(FEW.get(part.name, part.quick), ORDER)[0]
+        yield pytest.param(part, first, id=f"{part.name}-begin")
+    for part in sorted(parts, key=lambda part: part.name != "soak"):  # it takes longest
+        for number, unit in enumerate(part.units(part.quick, ORDER)):
+            yield pytest.param(part, unit, id=f"{part.name}{number}", marks=pytest.mark.torture)
+
+
+def bare_units() -> Iterator[Any]:
+    quick = next(part.quick for part in PARTS if part.name == "bare-trees")
+    for number, unit in enumerate(trees.units(quick, ORDER.seed)):
+        yield pytest.param(*unit, marks=[pytest.mark.torture] if number else [])
 
 
 @pytest.fixture
@@ -68,7 +82,7 @@ def is_ours(outcome: Outcome, kind: str, text: str) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("part", "unit"), UNITS)
+@pytest.mark.parametrize(("part", "unit"), list(units()))
 def test_a_part(request: pytest.FixtureRequest, bench: Bench, part: Part, unit: Any) -> None:
     why_not = part.why_not()
     if not why_not and part.name == "powercuts":
@@ -81,7 +95,7 @@ def test_a_part(request: pytest.FixtureRequest, bench: Bench, part: Part, unit: 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seed", "count"), BARE_UNITS)
+@pytest.mark.parametrize(("seed", "count"), list(bare_units()))
 def test_trees_without_control_groups(bench: Bench, seed: int, count: int) -> None:
     if why_not := trees.why_cgroups_stay():
         pytest.skip(why_not)

@@ -134,7 +134,7 @@ def tuner_here(
         run.config(), working_dir=str(run.root), python=sys.executable, **fields
     )
     run.output_dir.mkdir()
-    evaluator = EVALUATORS[config.evaluator](config, run.paths)
+    evaluator = EVALUATORS[config.evaluator](config)
     strategy = create_strategy(
         config.tuning_strategy, config.space, popsize=config.popsize, seed=config.seed
     )

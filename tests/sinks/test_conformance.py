@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.config.config import Config
+from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import SINKS, BestModel, Console, KeepModels, Sink, Tables, VisualDL
@@ -20,7 +21,9 @@ from tests.helpers import config_of, play, table, tuner_in_memory
 MAKERS: dict[str, Callable[[Config, RunPaths], Sink]] = {
     "tables": Tables,
     "best_model": lambda config, paths: BestModel(paths),
-    "keep_models": KeepModels,
+    "keep_models": lambda config, paths: KeepModels(
+        config, paths, EVALUATORS[config.evaluator](config).possible_parents
+    ),
     "visualdl": VisualDL,
     "console": lambda config, paths: Console(config, paths, io.StringIO(), 2),
 }

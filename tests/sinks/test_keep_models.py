@@ -10,6 +10,7 @@ import pytest
 from autofinetune.config.safety import Safety
 from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.evaluators.populationbased import PopulationBased
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import BestModel, KeepModels, Sink
@@ -50,7 +51,7 @@ def run(
         slots=slots,
         sinks=[
             *sinks,
-            KeepModels(config, paths, continues_models=EVALUATORS[evaluator].continues_models),
+            KeepModels(config, paths, EVALUATORS[evaluator](config).possible_parents),
         ],
     )
     tuner.start("run")
@@ -130,7 +131,7 @@ def test_nothing_is_removed_while_best_model_is_not_complete(tmp_path: Path) -> 
 def test_a_model_removed_by_hand_is_no_problem(tmp_path: Path) -> None:
     state = run(tmp_path, "all")
     shutil.rmtree(tmp_path / "round0")
-    sink = KeepModels(config_of(safety=Safety(keep_models="best")),
-                      RunPaths(tmp_path))  # fmt: skip
+    config = config_of(safety=Safety(keep_models="best"))
+    sink = KeepModels(config, RunPaths(tmp_path), PopulationBased(config).possible_parents)
     sink._is_due = True
     sink.flush(state)
