@@ -38,7 +38,8 @@ class PlugIns(Mapping[str, str]):
         return self._own[name] if name in self._own else self._added[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._own, **self._added})
+        yield from self._own
+        yield from (name for name in self._added if name not in self._own)
 
     def __len__(self) -> int:
         return len({*self._own, *self._added})

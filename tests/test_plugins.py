@@ -24,9 +24,17 @@ autofinetune.strategies =
     random = somebodys:Middle
 autofinetune.executors =
     loud = somebodys:LoudEngine
+autofinetune.sinks =
+    tally = somebodys:Tally
+autofinetune.manifests =
+    somebodys list = somebodys:LIST
 """
 MODULE = """
+from autofinetune.core.events import TrialEnded
 from autofinetune.executors.local.engine import LocalEngine
+from autofinetune.manifests.format import Format
+from autofinetune.manifests.reader import Section
+from autofinetune.sinks import Sink
 from autofinetune.strategies.turns import Turns
 
 class Middle(Turns):
@@ -43,6 +51,25 @@ class LoudEngine(LocalEngine):
     def opened(self, config, slots, imports, tell):
         tell("somebody's engine is at work")
         return super().opened(config, slots, imports, tell)
+
+class Tally(Sink):
+    "A file with a line for each trial."
+    def __init__(self, config, paths):
+        self._file = paths.at / "tally"
+
+    def handle(self, event, state):
+        if isinstance(event, TrialEnded):
+            with self._file.open("a") as file:
+                print(event.trial, event.score, file=file)
+
+def read(file):
+    top = Section(file, file.document.value, ())
+    top.take("list")
+    entry = {"name": "lr", "type": "float", "init_value": 0.5, "greater_than": 0, "lower_than": 1}
+    return {"script": top.take("program"), "param_list": [entry], "max_trials": 2,
+            "evaluator": "fulltrail"}
+
+LIST = Format(lambda top: top.get("list") == "somebodys", read)
 """
 
 
@@ -62,27 +89,51 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.long
-def test_a_package_adds_a_strategy_and_an_executor(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def workplace(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "hparam.yaml").write_text(HPARAM)
-    workplace = Workplace(tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     inherited = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(installed), inherited])))
+    return Workplace(tmp_path)
+
+
+@pytest.mark.long
+def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) -> None:
     done = workplace.tune(
-        "--tuning_strategy=middle", "--executor=loud", "--popsize=1", "--round=1",
+        "--tuning_strategy=middle", "--executor=loud", "--sinks=tally", "--popsize=1", "--round=1",
         "--evaluator=fulltrail",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "somebody's engine is at work" in done.out
     assert "units=34" in done.out
+    ((trial, score),) = [line.split() for line in tally(workplace)]
+    assert trial == "0"
+    (workplace.root / "result" / "tally").unlink()
+    assert workplace.run("rebuild", "result").code == 0
+    assert tally(workplace) == [f"{trial} {score}"]
     known = workplace.run("strategies").out
     assert "middle" in known
-    wrong = workplace.tune("--tuning_strategy=middl", out="other").err
+    wrong = workplace.tune("--tuning_strategy=middl", "--sinks=tale", out="other").err
     assert "did you mean 'middle'?" in wrong
+    assert "--sinks=tale is unknown; use one of: tally" in wrong
+
+
+@pytest.mark.long
+def test_a_package_adds_a_format_of_manifests(workplace: Workplace) -> None:
+    (workplace.root / "list.yaml").write_text("list: somebodys\nprogram: train.py\n")
+    done = workplace.run("run", "list.yaml", "--gpu=cpu", "--output_dir=result")
+    assert done.code == 0, done.err
+    assert len(workplace.ledger("end")) == 2
+    (workplace.root / "list.yaml").write_text("list: nobodys\nprogram: train.py\n")
+    unknown = workplace.run("run", "list.yaml", "--gpu=cpu")
+    assert unknown.code == 2
+    assert "somebodys list" in unknown.err
+
+
+def tally(workplace: Workplace) -> list[str]:
+    return (workplace.root / "result" / "tally").read_text().splitlines()
 
 
 def test_a_name_of_ours_is_not_replaced(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from autofinetune.config.option import (
     TRIALS,
     flag,
     label,
+    names,
     number,
     one_of,
     option,
@@ -168,6 +169,10 @@ class Config:
     stop_grace: float = option(
         "SECONDS", TIME, "how long a stopped trial may take to exit before it is killed",
         number(least=0, what="a number of seconds of at least 0"), 30.0,
+    )  # fmt: skip
+    sinks: tuple[str, ...] = option(
+        "NAMES", START, "further outputs of the run, which other packages add",
+        names, (), unset="none",
     )  # fmt: skip
     name: str = option(
         "TEXT", START, "label of the run in status and reports", label, "", unset="none"

@@ -106,6 +106,14 @@ def label(value: Any) -> str:
     return found
 
 
+def names(value: Any) -> tuple[str, ...]:
+    """Read names: a list, or text with commas."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, (list, tuple)) or not all(isinstance(one, str) for one in found):
+        raise ValueError("must be names separated by commas")
+    return tuple(dict.fromkeys(filter(None, (one.strip() for one in found))))
+
+
 def flag(value: Any) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):

@@ -1,22 +1,24 @@
 """Readers that turn the manifests of other tools into the options of a run.
 
-Add a format as a file in this folder with a function `read`, and a line in `FORMATS`.
+Add a format as a file in this folder with a `Format`, and a line in `FORMATS`.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
+from autofinetune.plugins import PlugIns
 from autofinetune.space import Document
 from autofinetune.space.yaml_file import Path_
 
-from . import autotune, hydra, katib, nni, wandb
+from .autotune import KIND as AUTOTUNE
+from .format import Format, Read
 from .reader import CONSTANTS, File, label_of
 
 
@@ -36,33 +38,16 @@ class Manifest:
     document: Document
 
 
-@dataclass(frozen=True)
-class _Format:
-    name: str
-    is_it: Callable[[Mapping[str, Any]], bool]
-    read: Callable[[File], dict[str, Any]]
-    is_yaml_1_1: bool = True
-
-
 BOUNDS = frozenset({"max_trials", "max_seconds", "target_score"})  # options that end a run
-AUTOTUNE = autotune.KIND
-_NNI = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
-FORMATS = (
-    _Format(AUTOTUNE, lambda top: top.get("kind") == AUTOTUNE, autotune.read, False),
-    _Format(katib.KIND, katib.is_experiment, katib.read, False),
-    _Format("W&B sweep", wandb.is_sweep, wandb.read),
-    _Format(
-        "NNI configuration",
-        lambda top: not _NNI.isdisjoint(str(key).replace("_", "").lower() for key in top),
-        nni.read,
-    ),
-    _Format(hydra.KIND, hydra.is_configuration, hydra.read, False),
-)
-# Files for --param_file that describe the search, not only its space.
-SEARCHES = (
-    _Format(katib.KIND, katib.is_experiment, katib.read_search, False),
-    _Format("W&B sweep", wandb.is_search, wandb.read_search),
-    _Format(hydra.KIND, hydra.is_configuration, hydra.read_search, False),
+FORMATS = PlugIns(
+    "autofinetune.manifests",
+    {
+        AUTOTUNE: "autofinetune.manifests.autotune:FORMAT",
+        "Katib experiment": "autofinetune.manifests.katib:FORMAT",
+        "W&B sweep": "autofinetune.manifests.wandb:FORMAT",
+        "NNI configuration": "autofinetune.manifests.nni:FORMAT",
+        "Hydra sweeper": "autofinetune.manifests.hydra:FORMAT",
+    },
 )
 
 
@@ -84,14 +69,14 @@ def read_manifest(
         ConfigError: all mistakes in it, each with file, line and column.
     """
     file = File(path, check_files=check_files, given=given)
-    format_ = _format_of(file, FORMATS)
+    name, format_ = _format_of(file)
     if format_ is None:
         return None
-    options = _read(file, format_)
+    options = _read(file, format_, format_.read)
     if not file.given.keys() & {"round", *BOUNDS} and not options.keys() & BOUNDS:
         file.note((), "no number of trials and no time limit is given: the run continues until "
                       "you stop it; --max_trials=50 limits it")  # fmt: skip
-    return _manifest(file, format_, {"max_trials": MOST_TRIALS} | options)
+    return _manifest(file, name, {"max_trials": MOST_TRIALS} | options)
 
 
 def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manifest | None:
@@ -109,27 +94,36 @@ def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manife
         ConfigError: all mistakes in it, each with file, line and column.
     """
     file = File(path, check_files=False, given=given)
-    format_ = _format_of(file, SEARCHES)
-    return None if format_ is None else _manifest(file, format_, _read(file, format_))
+    name, format_ = _format_of(file, has_search=True)
+    if format_ is None or format_.read_search is None:
+        return None
+    return _manifest(file, name, _read(file, format_, format_.read_search))
 
 
-def _format_of(file: File, formats: Sequence[_Format]) -> _Format | None:
+def _format_of(file: File, *, has_search: bool = False) -> tuple[str, Format | None]:
+    """Return the format of a file and its name; those of other packages come last."""
     top = file.document.value
-    return next((f for f in formats if isinstance(top, Mapping) and f.is_it(top)), None)
+    if not isinstance(top, Mapping) or "param_list" in top:  # it is our own
+        return "", None
+    for name in FORMATS:
+        format_: Format = FORMATS.load(name)
+        if (format_.read_search or not has_search) and format_.is_it(top):
+            return name, format_
+    return "", None
 
 
-def _read(file: File, format_: _Format) -> dict[str, Any]:
+def _read(file: File, format_: Format, read: Read) -> dict[str, Any]:
     if format_.is_yaml_1_1:
         file.as_yaml_1_1()
-    found = format_.read(file)
+    found = read(file)
     _add_constants(file, found)
     if file.mistakes:
         raise ConfigError(str(file.path), file.mistakes, _remedy(file) or file.tip)
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _manifest(file: File, format_: _Format, options: Mapping[str, Any]) -> Manifest:
-    return Manifest(format_.name, options, tuple(file.notes), file.origins, file.document)
+def _manifest(file: File, name: str, options: Mapping[str, Any]) -> Manifest:
+    return Manifest(name, options, tuple(file.notes), file.origins, file.document)
 
 
 def _add_constants(file: File, found: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from autofinetune.config.program import MOST_REPLICAS, variables
 from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
 
+from .format import Format
 from .pods import OF_A_CONTAINER, OF_A_POD, read_cards, read_env, with_references
 from .reader import LATER, NO_EFFECT, File, Section, seconds_of
 from .search import read_assessor, read_tuner
@@ -207,3 +208,6 @@ def _script(words: Sequence[str]) -> str | None:
     if is_shell_line(words) or "-m" in words[:2] or "-c" in words[:2]:
         return None
     return next((word for word in words if re.fullmatch(r"[^-=][^=]*\.py", word)), None)
+
+
+FORMAT = Format(lambda top: top.get("kind") == KIND, read)

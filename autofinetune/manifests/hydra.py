@@ -14,11 +14,10 @@ from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_
 from autofinetune.space.yaml_file import Path_
 from autofinetune.strategies import strategy_class
 
+from .format import Format
 from .reader import NO_EFFECT, File, Section
 from .search import DIRECTIONS
 
-KIND = "Hydra sweeper"
-is_configuration = is_hydra
 SAMPLERS = {
     "tpe": "tpe", "random": "random", "cmaes": "hazero", "grid": "grid", "gp": "gp",
     "nsgaii": "evolution", "nsgaiii": "evolution", "motpe": "tpe", "qmc": "random",
@@ -151,3 +150,6 @@ def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> Non
     options["strategy_options"] = settings
     if strategy == "grid" and options.get("max_trials") == 20 and "n_trials" not in sweeper:
         options["max_trials"] = None
+
+
+FORMAT = Format(is_hydra, read, read_search)

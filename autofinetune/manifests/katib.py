@@ -21,12 +21,12 @@ from autofinetune.space.fields import short
 from autofinetune.space.katib import is_katib
 from autofinetune.strategies import strategy_class
 
+from .format import Format
 from .patterns import line_pattern, pattern_of
 from .pods import OF_A_POD, Container, read_container
 from .reader import NO_EFFECT, File, Section
 from .search import DIRECTIONS
 
-KIND = "Katib experiment"
 is_experiment = is_katib
 ALGORITHMS = {
     "random": "random", "grid": "grid", "bayesianoptimization": "gp", "tpe": "tpe",
@@ -536,3 +536,6 @@ class _Template:
             f"<directory>/{beside} --param_file={self._file.path} --gpu=auto"
         )
         return words
+
+
+FORMAT = Format(is_experiment, read, read_search)

@@ -15,6 +15,7 @@ from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Document, read_yaml
 from autofinetune.space.fields import short
 
+from .format import Format
 from .reader import NO_EFFECT, File, Section, seconds_of
 from .search import read_assessor, read_tuner
 
@@ -246,3 +247,14 @@ def _read_cards(
         )  # fmt: skip
     options["gpu"] = ",".join(indices) or f"auto:{at_once * (cards or 1)}"
     options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}
+
+
+_OWN_KEYS = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
+
+
+def is_configuration(top: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has a key that only NNI's files have."""
+    return not _OWN_KEYS.isdisjoint(str(key).replace("_", "").lower() for key in top)
+
+
+FORMAT = Format(is_configuration, read, is_yaml_1_1=True)

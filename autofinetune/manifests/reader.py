@@ -17,7 +17,7 @@ from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.space import Document, Space, parse_yaml, read_space
 from autofinetune.space.fields import Findings, short
 from autofinetune.space.yaml_1_1 import as_yaml_1_1
-from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place
+from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place, read_named
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"
@@ -42,8 +42,7 @@ class File(Findings):
         self, path: Path, *, check_files: bool, given: Mapping[str, Any] | None = None
     ) -> None:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            data = read_named(path, MAX_BYTES + 1)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             why = getattr(error, "strerror", None) or error
             raise UsageError(f"cannot read {path}: {why}") from None

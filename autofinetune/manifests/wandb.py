@@ -18,6 +18,7 @@ from autofinetune.space import Document
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_file import Path_
 
+from .format import Format
 from .reader import NO_EFFECT, File, Section, is_finite
 from .search import DIRECTIONS
 
@@ -40,9 +41,6 @@ def is_sweep(top: Mapping[str, Any]) -> bool:
     is_ours = "param_list" in top
     has_parameters = "parameters" in top or ("method" in top and "scheduler" in top)
     return has_parameters and not is_ours and not _OF_A_SWEEP.isdisjoint(top)
-
-
-is_search = is_sweep
 
 
 def read(file: File) -> dict[str, Any]:
@@ -301,3 +299,6 @@ def _steps(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any
         file.mistake(path, f"{path[-1]}: a grid of {count} values; at most {_MOST_VALUES}")
         return {"values": [low]}
     return {"values": [low + index * q for index in range(count)]}
+
+
+FORMAT = Format(is_sweep, read, read_search, is_yaml_1_1=True)

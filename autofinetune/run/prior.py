@@ -16,6 +16,7 @@ from autofinetune.config.config import Config
 from autofinetune.core.state import Direction, State
 from autofinetune.errors import AutofinetuneError, Mistake, UsageError
 from autofinetune.space import Space, Value
+from autofinetune.space.yaml_file import read_named
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import opened_run
 from autofinetune.strategies import Known
@@ -33,8 +34,7 @@ def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
         UsageError: the file cannot be read, has no column of this space, or has an invalid value.
     """
     try:
-        with file.open("rb") as stream:  # it may be a pipe from the shell
-            data = stream.read(_MOST_BYTES + 1)
+        data = read_named(file, _MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise UsageError(
                 Mistake("enqueue", f"has more than {_MOST_BYTES >> 20} MiB", file),

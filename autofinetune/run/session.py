@@ -30,7 +30,7 @@ from autofinetune.run.recognition import recognized, with_declared_options, with
 from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
-from autofinetune.sinks import BestModel, KeepModels, Sink, SinkGuard, Tables, VisualDL
+from autofinetune.sinks import MORE_SINKS, BestModel, KeepModels, Sink, SinkGuard, Tables, VisualDL
 from autofinetune.store.journal import SqliteJournal, deleted
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES, known_name
@@ -150,7 +150,7 @@ class Session:
 
 
 def views(config: Config, paths: RunPaths) -> list[Sink]:
-    """Return the sinks of every run, which are derived from its journal.
+    """Return the sinks of every run and those of `--sinks`, all derived from its journal.
 
     Old models are removed only after best_model is complete.
     """
@@ -159,6 +159,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
         KeepModels(config, paths, EVALUATORS[config.evaluator](config).possible_parents),
         Tables(config, paths),
         VisualDL(config, paths),
+        *(MORE_SINKS.load(name)(config, paths) for name in config.sinks),
     ]
 
 
@@ -174,7 +175,7 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS),
+        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS, MORE_SINKS),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),

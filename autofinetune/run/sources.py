@@ -222,10 +222,10 @@ def _of_config(
 ) -> Mapping[str, Any]:
     described = document.value
     if not isinstance(described, Mapping) or not (described.keys() & {"script", "command"}):
-        known = ", ".join(format_.name for format_ in FORMATS)
+        known = ", ".join(FORMATS)
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
         is_katib = kind == "Experiment"  # and not another kind with a similar name
-        hint = "" if is_katib else did_you_mean(kind, [format_.name for format_ in FORMATS])
+        hint = "" if is_katib else did_you_mean(kind, FORMATS)
         raise ConfigError(
             document.source,
             [

@@ -1,8 +1,13 @@
-"""Outputs of a run. A new sink is a file in this folder and a line in `SINKS`."""
+"""Outputs of a run. A new sink is a file in this folder and a line in `SINKS`.
+
+Other packages add sinks, which are made with a Config and the RunPaths, for `--sinks`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from autofinetune.plugins import PlugIns
 
 from .base import Sink
 from .best_model import BestModel
@@ -20,7 +25,10 @@ SINKS: Mapping[str, type[Sink]] = {
     "console": Console,
 }
 
+MORE_SINKS = PlugIns("autofinetune.sinks", {})
+
 __all__ = [
+    "MORE_SINKS",
     "SINKS",
     "BestModel",
     "Console",

@@ -11,6 +11,7 @@ with every alias counted at its expanded size.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,21 @@ class Document:
         return f"{self.source}:{line}:{column}"
 
 
+def read_named(path: Path, most: int) -> bytes:
+    """Return at most `most` bytes of a file that the user named.
+
+    It may be a pipe from the shell; one to which nobody writes is empty and not waited for.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: the path contains a NUL.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        os.set_blocking(descriptor, True)
+        return file.read(most)
+
+
 def read_yaml(path: Path) -> Document:
     """Read one YAML file.
 
@@ -72,8 +88,7 @@ def read_yaml(path: Path) -> Document:
         ConfigError: the file is not YAML as described above; names file, line and column.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_named(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UsageError(
             f"cannot read {path}: {getattr(error, 'strerror', None) or error}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import dump_yaml, parse_yaml, read_yaml, yaml_file
+from autofinetune.space.yaml_file import read_named
 
 untimed = settings(deadline=None)
 
@@ -311,3 +313,15 @@ class TestWriting:
     def test_shared_values_are_written_out(self) -> None:
         shared = [1]
         assert value_of(dump_yaml({"a": shared, "b": shared})) == {"a": [1], "b": [1]}
+
+
+def test_a_pipe_is_read_and_one_without_a_writer_is_empty(tmp_path: Path) -> None:
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    assert read_named(pipe, 9) == b""
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"a: 1\n")
+    assert read_named(pipe, 5) == b"a: 1\n"
+    os.close(writer)
+    with pytest.raises(OSError, match="No such file"):
+        read_named(tmp_path / "missing", 9)
