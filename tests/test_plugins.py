@@ -65,9 +65,9 @@ class Tally(Sink):
 def read(file):
     top = Section(file, file.document.value, ())
     top.take("list")
-    entry = {"name": "lr", "type": "float", "init_value": 0.5, "greater_than": 0, "lower_than": 1}
-    return {"script": top.take("program"), "param_list": [entry], "max_trials": 2,
-            "evaluator": "fulltrail"}
+    units = {"name": "units", "type": "int", "init_value": 8, "greater_than": 4, "lower_than": 64}
+    return {"script": top.take("program"), "max_trials": 2, "evaluator": "fulltrail",
+            "param_list": [{"name": "lr", "type": "constant", "value": 0.5}, units]}
 
 LIST = Format(lambda top: top.get("list") == "somebodys", read)
 """
