@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from autofinetune.assessors import Assessor
 from autofinetune.config.build import describe
 from autofinetune.config.config import Config
-from autofinetune.config.scoring import Values
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,
     AttemptStarted,
     AttemptSubmitted,
     Event,
-    Reported,
     RunCreated,
     RunEnded,
     RunResumed,
@@ -36,25 +33,25 @@ from autofinetune.core.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.core.slot import Slot
 from autofinetune.core.state import State, Status, Trial
-from autofinetune.errors import AutofinetuneError, DiskFull, EnvironmentProblem
+from autofinetune.errors import AutofinetuneError, DiskFull
 from autofinetune.evaluators import Commands, Evaluator
-from autofinetune.executors import MOST_REPORTS, Executor, JobState, Key, Observation, Report
+from autofinetune.executors import Executor, JobState, Key, Observation
 from autofinetune.run.attempts import make_attempt, make_empty
+from autofinetune.run.candidates import Candidates
 from autofinetune.run.endings import Endings
 from autofinetune.run.limits import Limits
 from autofinetune.run.notices import Notices
+from autofinetune.run.reports import Reports
 from autofinetune.run.stopping import Stopping
 from autofinetune.run.whereabouts import Whereabouts
 from autofinetune.sinks import SinkGuard
 from autofinetune.store.journal import Journal
 from autofinetune.store.paths import RunPaths
-from autofinetune.strategies import Candidate, Exhausted, Strategy
+from autofinetune.strategies import Candidate, Strategy
 from autofinetune.version import __version__
 from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # interval of checks for reports and free space while no trial ends
-SLOW_S = 0.1  # if asking takes longer, observations are recorded first
-AHEAD = 0.01  # of a trial's time: if asking takes longer, the next candidate is asked ahead
 RETRY_S = 1.0  # pause before a failed write is retried
 T = TypeVar("T")
 
@@ -90,7 +87,9 @@ class Tuner:
         self.paths = paths
         self.state = State(config.direction)
         self._journal = journal
-        self._strategy = strategy
+        self._candidates = Candidates(
+            strategy, config.tuning_strategy, lambda: self._world.monotonic()
+        )
         self._evaluator = evaluator
         self._commands = Commands(config, paths)
         self._executor = executor
@@ -99,6 +98,12 @@ class Tuner:
         self._now = world.now
         self._limits = Limits(config, self.state, world.monotonic)
         self._stopping = Stopping(assessor, config.direction)
+        self._reports = Reports(
+            config.direction,
+            self._stopping,
+            world.now,
+            lambda sentence: self._world.notice(sentence),
+        )
         self._endings = Endings(
             config.safety,
             config.scoring,
@@ -110,14 +115,9 @@ class Tuner:
         )
         self._stop_deadlines: dict[Key, float] = {}
         self._is_begun = False
-        self._candidates: dict[int, Candidate] = {}
-        self._values: dict[int, Values] = {}
         self._held: list[Event] = []  # folded, to be recorded with the next events
         self._unshown: list[Event] = []
         self._to_submit: list[int] = []
-        self._can_ask = True
-        self._exhausted = False
-        self._choosing_s = 0.0  # seconds per candidate in the last ask
         self._interrupts = 0
         self._cancelled = 0
         self._notices = Notices(lambda sentence: self._world.notice(sentence))
@@ -181,18 +181,7 @@ class Tuner:
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, TrialCreated):
-            candidate = Candidate(
-                event.trial, event.round, event.member, event.point, event.params, event.parent
-            )
-            try:
-                self._strategy.restore(candidate)
-            except ValueError as error:
-                raise EnvironmentProblem(
-                    f"trial {event.trial} of the journal does not fit the strategy "
-                    f"{self.config.tuning_strategy}: {error}",
-                    "resume with the version of autofinetune that started the run",
-                ) from None
-            self._candidates[event.trial] = candidate
+            self._candidates.restore(event)
         elif isinstance(event, TrialEnded):
             self._tell(self.state.trials[event.trial])
 
@@ -215,7 +204,7 @@ class Tuner:
                     self._record()
                 self._observe(self._executor.poll(RETRY_S if self._to_submit else POLL_S))
         reason = next(action.reason for action in due if isinstance(action, Finish))
-        if reason == TIMEOUT and self._is_used_up():
+        if reason == TIMEOUT and self._candidates.are_used_up(self.state):
             reason = EXHAUSTED
         try:
             self._record([RunEnded(self._now(), reason)])
@@ -233,16 +222,6 @@ class Tuner:
     def _running(self) -> list[Key]:
         return [(trial, self.state.trials[trial].attempt) for trial in self.state.running]
 
-    def _is_used_up(self) -> bool:
-        """Return whether nothing was left to try at the time limit; the candidate is dropped."""
-        if self.state.queued or not self._can_ask:
-            return False
-        try:
-            self._strategy.ask(1)
-        except Exhausted:
-            return True
-        return False
-
     def _due(self) -> list[Action]:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
         taken |= self.state.quarantined.keys()
@@ -252,25 +231,17 @@ class Tuner:
             self.state,
             self._clear(free) if can_start else [],
             max_trials=self.config.planned,
-            can_ask=self._can_ask,
-            exhausted=self._exhausted,
+            can_ask=self._candidates.can_ask,
+            exhausted=self._candidates.exhausted,
             stopping=self._why_no_more(),
         )
 
     def _is_worth_asking_ahead(self) -> bool:
-        """Return whether the next free slot would wait long for its candidate.
-
-        A candidate that is asked now ignores the results of running trials. So if asking is fast
-        compared with training, it is done at the last moment.
-        """
-        state = self.state
-        is_slow = state.ended and self._choosing_s > AHEAD * state.busy_seconds / state.ended
-        return bool(
-            is_slow
-            and self.config.schedule == "async"
-            and self._can_ask
-            and not (self._exhausted or state.queued or self._why_no_more())
-            and len(state.trials) < self.config.planned
+        return (
+            self.config.schedule == "async"
+            and len(self.state.trials) < self.config.planned
+            and self._candidates.is_worth_asking_ahead(self.state)
+            and not self._why_no_more()
         )
 
     def _clear(self, free: Sequence[Slot]) -> list[Slot]:
@@ -285,7 +256,7 @@ class Tuner:
         """Return the reason for starting no further trials, or None."""
         if self.interrupted:
             return INTERRUPTED
-        return self._limits.reached(self._slots(), exhausted=self._exhausted)
+        return self._limits.reached(self._slots(), exhausted=self._candidates.exhausted)
 
     def _has_space(self) -> bool:
         """Return whether there is disk space for new trials; report a change once."""
@@ -334,18 +305,9 @@ class Tuner:
                 self._ask(action.count)
 
     def _ask(self, count: int) -> None:
-        if self._choosing_s > SLOW_S:
+        if self._candidates.is_slow:
             self._record()
-        began = self._world.monotonic()
-        try:
-            candidates = self._strategy.ask(count)
-        except Exhausted:
-            self._exhausted = True
-            return
-        self._can_ask = bool(candidates)
-        self._choosing_s = (self._world.monotonic() - began) / max(1, len(candidates))
-        for candidate in candidates:
-            self._candidates[candidate.id] = candidate
+        for candidate in self._candidates.ask(count):
             parent = self._evaluator.parent(candidate, self.state)
             self._hold([self._created(candidate, parent)])
 
@@ -396,7 +358,7 @@ class Tuner:
 
     def _submit(self, trial: Trial) -> AttemptSubmitted:
         """Hand the current attempt to the executor, which attaches if it is already running."""
-        self._values[trial.id] = Values()
+        self._reports.begin(trial.id)
         attempt = make_attempt(self._commands, self.state, trial, self._world.grace_s)
         handle = self._executor.submit(attempt)
         if trial.stop_reason:
@@ -430,10 +392,11 @@ class Tuner:
         for observation in observations:
             if self._has_started(observation):
                 self._hold([AttemptStarted(self._now(), *observation.key)])
-            events += self._take_reports(observation)
+            trial = self.state.trials[observation.key[0]]
+            events += self._reports.take(trial, observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
                 self._stop_deadlines.pop(observation.key, None)
-                values = self._values.pop(observation.key[0])
+                values = self._reports.end(trial.id)
                 was_moved = observation.key in self._whereabouts.moved
                 events += self._endings.of(observation, values, was_moved=was_moved)
         self._hold(events)
@@ -449,44 +412,8 @@ class Tuner:
         is_waiting = self.state.trials[observation.key[0]].status is Status.QUEUED
         return is_waiting and observation.state in (JobState.RUNNING, JobState.EXITED)
 
-    def _take_reports(self, observation: Observation) -> Iterable[Reported | StopRequested]:
-        trial = self.state.trials[observation.key[0]]
-        values, count = self._values[trial.id], trial.reports
-        # A trial that has ended, or has its result, needs no stop.
-        may_stop = observation.state is JobState.RUNNING and not trial.stop_reason
-        for report in observation.reports:
-            if report.kind == "final":
-                values.finals.append(report.score)
-                continue
-            values.add(report.score, self.config.direction)
-            if report.offset > trial.report_offset:
-                event = self._as_event(trial, count, report)
-                if math.isfinite(report.score):
-                    count += 1
-                    if count == MOST_REPORTS:
-                        self._world.notice(
-                            f"trial {trial.id} reported {count} intermediate scores; further "
-                            "ones are not recorded, but its final score is"
-                        )
-                    self._stopping.apply(event)
-                    yield event
-                why = (
-                    self._stopping.reason_to_stop(event) if may_stop and not values.finals else ""
-                )
-                if why:
-                    may_stop = False
-                    yield StopRequested(self._now(), trial.id, trial.attempt, why)
-
-    def _as_event(self, trial: Trial, count: int, report: Report) -> Reported:
-        step = count if report.step is None else report.step
-        return Reported(self._now(), trial.id, trial.attempt, step, report.score, report.offset)
-
     def _tell(self, trial: Trial) -> None:
-        candidate = self._candidates.pop(trial.id)
-        if trial.has_model and trial.status is Status.COMPLETED:  # else it is incomplete
-            self._strategy.model_saved(candidate)
-        self._strategy.tell(candidate, self.state.told(trial))
-        self._can_ask = True
+        self._candidates.tell(trial, self.state.told(trial))
 
     def _hold(self, events: Sequence[Event]) -> None:
         """Fold events that have no external effect yet; `_record` makes them durable later.

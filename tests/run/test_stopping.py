@@ -19,13 +19,12 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import INTERRUPTED, TIMEOUT
-from autofinetune.core.state import Direction, State, Status
+from autofinetune.core.state import Direction, State, Status, Trial
 from autofinetune.executors import Attempt
 from autofinetune.executors.base import Key
 from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.run.tuner import Tuner
 from autofinetune.store.journal import MemoryJournal
-from autofinetune.strategies import Candidate
 from tests.helpers import Recorder, config_of, table, tuner_in_memory
 
 GOOD = (0.1, 0.3, 0.5, 0.7, 0.8)
@@ -79,13 +78,13 @@ def test_a_hopeless_trial_is_stopped_with_its_reason_and_its_last_score(tmp_path
 def test_the_strategy_is_told_what_it_would_have_come_to(tmp_path: Path) -> None:
     tuner = tuner_of(tmp_path)
     told: list[float | None] = []
-    inner = tuner._strategy.tell
+    inner = tuner._candidates.tell
 
-    def note(candidate: Candidate, score: float | None) -> None:
-        told.append(score)
-        inner(candidate, score)
+    def note(trial: Trial, merit: float | None) -> None:
+        told.append(merit)
+        inner(trial, merit)
 
-    tuner._strategy.tell = note  # type: ignore[method-assign]
+    tuner._candidates.tell = note  # type: ignore[method-assign]
     state = run(tuner)
     gain = GOOD[-1] - GOOD[0]
     assert told == pytest.approx([0.8, BAD[0] + gain, BAD[0] + gain, BAD[0] + gain])

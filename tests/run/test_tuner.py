@@ -33,7 +33,7 @@ from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors import Attempt, JobState, Observation
 from autofinetune.executors.base import Handle
 from autofinetune.executors.memory import MemoryExecutor, Played
-from autofinetune.run import tuner as tuner_module
+from autofinetune.run import reports as reports_module
 from autofinetune.run.tuner import RETRY_S
 from autofinetune.sinks import SinkGuard
 from autofinetune.store.journal import MemoryJournal
@@ -234,7 +234,7 @@ def test_what_was_observed_is_noted_when_an_error_ends_the_run(
     def fail(*_: object) -> None:
         raise ArithmeticError("no such matrix")
 
-    monkeypatch.setattr(tuner._strategy, "tell", fail)
+    monkeypatch.setattr(tuner._candidates, "tell", fail)
     with pytest.raises(ArithmeticError):
         tuner.run()
     tuner.fail("no such matrix")
@@ -860,7 +860,7 @@ def test_a_copy_goes_on_under_a_name_of_its_own(tmp_path: Path) -> None:
 def test_that_more_reports_are_not_taken_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuner_module, "MOST_REPORTS", 1)
+    monkeypatch.setattr(reports_module, "MOST_REPORTS", 1)
     told: list[str] = []
     tuner = tuner_in_memory(tmp_path, config_of(popsize=1, round=1))
     tuner._world = dataclasses.replace(tuner._world, notice=told.append)
