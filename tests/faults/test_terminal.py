@@ -216,6 +216,7 @@ def test_F67_a_signal_that_cannot_be_told_drains_the_run(run: FaultRun, outputs:
     run.release()
     wait_until(lambda: (run.root / "code").exists() and (run.root / "code").read_text())
     assert (run.root / "code").read_text() == "143\n"
+    life.wait()  # the shell
     assert check_invariants(run.output_dir, run.ledger, code=143) == []
     assert run.state().end_reason == INTERRUPTED
 
