@@ -1,4 +1,4 @@
-"""Which release this is, and where it lies."""
+"""The version of this release, and the directory in which it is installed."""
 
 import os
 

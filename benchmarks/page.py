@@ -61,7 +61,7 @@ EPOCHS = Page(
 
 What is saved by ending hopeless trials early (`--assessor`), and by continuing good models instead
 of training from scratch (`--evaluator=populationbased`). Every block is what the command in its
-first line printed; `--page=docs/epochs.md` writes it here. The scripts tell how it is measured:
+first line printed; `--page=docs/epochs.md` writes it here. The scripts describe the measurements:
 [early_stopping.py](../benchmarks/early_stopping.py),
 [population_training.py](../benchmarks/population_training.py). LCBench's learning curves are a
 clone of <https://github.com/slds-lmu/yahpo_data>.

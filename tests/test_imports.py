@@ -1,4 +1,4 @@
-"""The layers: imports only go down, and heavy packages are imported in one place."""
+"""The levels of the package: imports only go down; each heavy package is imported in one place."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from autofinetune.executors import EXECUTORS
 from autofinetune.strategies import FAMILIES, STRATEGIES
 
 ROOT = Path(autofinetune.__file__).parent
-# The layers from the bottom up: a folder of the package, or the modules beside the folders.
-ROOMS = {
+# The levels from the bottom up: a folder of the package, or the modules beside the folders.
+LEVELS = {
     "root": 0,
     "trial": 1,
     "integration": 2, "nni": 2, "": 2,
@@ -62,9 +62,9 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
 
 
-def room(name: str) -> str:
+def folder_of(name: str) -> str:
     folder = name.partition(".")[0]
-    return folder if folder in ROOMS else "root"
+    return folder if folder in LEVELS else "root"
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -98,13 +98,13 @@ def own_imports(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {"__main__"}))
 def test_imports_point_down(name: str) -> None:
-    here = room(name)
+    here = folder_of(name)
     for target in own_imports(name):
-        there = room(target)
-        assert there == here or ROOMS[there] < ROOMS[here], f"{here}: {name} imports {target}"
+        there = folder_of(target)
+        assert there == here or LEVELS[there] < LEVELS[here], f"{here}: {name} imports {target}"
 
 
-def test_imports_go_in_no_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     # A package runs its __init__ before its modules, which is not a cycle.
     graph = {name: {t for t in own_imports(name) if t != name} for name in MODULES}
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the cycle

@@ -15,13 +15,13 @@ from typing import Any
 _HEAD = """\
 # Scripts of other tools
 
-What runs without changing a character of the script. `make strangers-page` writes this page: each
+Scripts that run without changing a character of them. `make strangers-page` writes this page: each
 line is a test in `tests/strangers` that starts `autofinetune` on a script written for the tool,
 with the library itself in the version named here and without a network. Where no package is named,
 the tool's own package is not needed or, for PaddleHub, a stand-in with the same calls is used.
 
-"Early stopping" means that `--assessor` ended a hopeless trial in the way of the library, so that
-the script went on to its end, or that it left with exit code 0 where there is no loop to leave.
+"Early stopping" means that `--assessor` ended a hopeless trial: the library left its training loop
+in its own way and the script continued to its end or, without such a loop, exited with code 0.
 
 """
 

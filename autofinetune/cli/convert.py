@@ -26,8 +26,8 @@ def convert_command(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "file",
-        help="an NNI search space or an hparam.yaml; a W&B sweep, an NNI configuration or an "
-        "AutoTuneExperiment",
+        help="an NNI search space or an hparam.yaml; a W&B sweep, an NNI configuration, a Katib "
+        "experiment or an AutoTuneExperiment",
     )
     parser.add_argument("--out", metavar="FILE", help="output file (default: print the result)")
     parser.add_argument(

@@ -22,7 +22,7 @@ USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value 
 COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
     "start and continue a run": (
         ("run train.py ...", "the same as without `run`"),
-        ("run experiment.yaml", "a manifest of TensorStack, NNI, W&B, Katib or Hydra"),
+        ("run experiment.yaml", "a manifest of TensorStack, NNI, W&B or Katib"),
         ("run result/config.yaml", "the same run again"),
         ("resume result/", "continue a run after Ctrl-C, a kill or a reboot"),
         ("replay result/", "train the schedule of the best model from scratch"),

@@ -171,7 +171,7 @@ class Config:
         number(least=0, what="a number of seconds of at least 0"), 30.0,
     )  # fmt: skip
     sinks: tuple[str, ...] = option(
-        "NAMES", START, "further outputs of the run, which other packages add",
+        "NAMES", START, "additional outputs of the run, from other packages",
         names, (), unset="none",
     )  # fmt: skip
     name: str = option(

@@ -30,8 +30,8 @@ PARTS = {"safety": Safety, "placement": Placement, "scoring": Scoring}
 _AT_START = (
     RunOption(
         "FILE", SEARCH,
-        "list of hyperparameters with their ranges: hparam.yaml, an NNI search space, or a W&B "
-        "sweep",
+        "list of hyperparameters with their ranges: hparam.yaml, or a file of NNI, W&B, Katib or "
+        "Hydra",
         text, unset="required", is_basic=True, name="param_file",
     ),
     RunOption(

@@ -37,9 +37,9 @@ class Safety:
     trial that fails for it. `max_failures` fast failures in a row stop the run; 0 means never. No
     trial is started with less than `min_free_gb` GiB of free disk space, nor on a card with less
     than `min_free_gpu_gb` GiB of free memory. Runs that share a `lease_dir` take turns on each
-    card. With `strict_exit` a result counts only if the script then exits with 0. `keep_models` is
-    `all`, `best` or `top:K`. `on_tuner_death` is `adopt` (trials continue and `resume` adopts
-    them) or `kill`.
+    card. With `strict_exit` a result counts only if the script then exits with code 0.
+    `keep_models` is `all`, `best` or `top:K`. `on_tuner_death` is `adopt` (trials continue and
+    `resume` adopts them) or `kill`.
     """
 
     max_retries: Mapping[str, int] = option(
@@ -55,7 +55,7 @@ class Safety:
         whole(0, note=" (0: never stop)"), 3,
     )  # fmt: skip
     strict_exit: bool = option(
-        "", FAILURES, "a result counts only if train.py then exits with 0", flag, False
+        "", FAILURES, "count a result only if train.py then exits with code 0", flag, False
     )
     min_free_gb: float = option(
         "GIB", FAILURES, "start no trial while less disk space is free", GIGABYTES, 1.0

@@ -36,8 +36,8 @@ class Scoring:
     )  # fmt: skip
     metric_pattern: str = option(
         "REGEX", SCORE,
-        "read the score from the output of train.py: the one group of this regular expression, "
-        "such as 'acc=([0-9.]+)'",
+        "read the score from the output of train.py with this regular expression, which has one "
+        "group, such as 'acc=([0-9.]+)'",
         pattern, "", unset="the output is not read",
     )  # fmt: skip
 

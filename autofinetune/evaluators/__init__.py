@@ -1,4 +1,4 @@
-"""Evaluators choose whose model a candidate continues; `Commands` writes what its trial gets.
+"""Evaluators choose whose model a candidate continues; `Commands` writes what its trial is given.
 
 To add an evaluator, add a file here and a line in `EVALUATORS`.
 """

@@ -20,7 +20,7 @@ class Format:
         read: returns the options of a run, and adds mistakes and notes to the file.
         read_search: returns the options that concern the search, for a script that the file does
             not name; None if the format has no such use.
-        is_yaml_1_1: whether `yes`, `010` and `1:30` are what they are in YAML 1.1.
+        is_yaml_1_1: whether the file is YAML 1.1, in which `yes` is true and `010` is 8.
     """
 
     is_it: Callable[[Mapping[str, Any]], bool]

@@ -8,7 +8,7 @@ import os
 import stat
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # it takes a sixth of the start of a runner
+if TYPE_CHECKING:  # importing it takes a sixth of a runner's start
     from typing import Any
 
 SPEC, LOCK, STARTED, EXIT = "spec.json", "lock", "started.json", "exit.json"

@@ -1,6 +1,6 @@
 """Outputs of a run. A new sink is a file in this folder and a line in `SINKS`.
 
-Other packages add sinks, which are made with a Config and the RunPaths, for `--sinks`.
+Other packages can add sinks for `--sinks`; these are created from a Config and the RunPaths.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def _param_list(value: Any, findings: Findings) -> list[Any]:
         findings.mistake(
             (),
             f"the outermost key must be param_list, found: {found[:200]}; the other formats are "
-            "a search space of NNI ({name: {_type: ..., _value: [...]}}) and a sweep of W&B "
-            "(parameters: {name: {...}})",
+            "a search space of NNI ({name: {_type: ..., _value: [...]}}), a sweep of W&B "
+            "(parameters: {name: {...}}), a Katib experiment and a Hydra sweeper",
         )
         return []
     is_config = not value.keys().isdisjoint(("script", "command"))  # a configuration of a run

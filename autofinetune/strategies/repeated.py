@@ -8,7 +8,7 @@ from .base import Candidate, Exhausted, Strategy
 
 
 class Repeated(Strategy):
-    """Asks each candidate of another strategy `repeats` times and tells that one the mean score.
+    """Asks each candidate of another strategy `repeats` times and tells it the mean score.
 
     Candidate k of the other strategy becomes candidates k * repeats to k * repeats + repeats - 1;
     members are numbered likewise. The mean is over the trials that did not fail; the candidate

@@ -56,8 +56,8 @@ def section(found: Mapping[results.Key, Cell]) -> str:
         return ""
     head = [
         "Mean regret with one option changed, and in brackets that of the default on the same "
-        "tasks and seeds; tasks tuned on only. Differences of 0.02 are within the noise of so few "
-        "seeds.",
+        "tasks and seeds; on the tuning tasks only. Differences of 0.02 are within the noise of "
+        "so few seeds.",
         "",
         f"| variant | default | tasks | tasks × seeds | {' | '.join(f'@{n}' for n in AT)} |",
         "|---" * (len(AT) + 4) + "|",

@@ -146,28 +146,28 @@ Each section names the commit whose code was measured.
 ## Protocol
 
 * Every method gets the same tasks, the same seeds and {PARALLEL} trials at a time: {PARALLEL} are
-  asked before any of them is told. The first trial of every method is the initial values, except
-  the two PaddleHub originals, which never try them.
+  asked for before any result is told. The first trial of every method is the initial values,
+  except for the two PaddleHub originals, which never try them.
 * Spaces have the same ranges and scales for all (logarithmic where the task says so), except the
-  PaddleHub originals, which are linear and cut off whole numbers.
+  PaddleHub originals, which search on linear scales and truncate whole numbers.
 * Regret is (best known - best so far) / (best known - median of a random configuration). For
   LCBench the best known is that of {scales.POINTS:,} random points, so regret can be below zero;
   for synthetic functions it is the optimum, for real trainings the best of the whole table.
-* Ranks are among the methods of a table, for each task and seed; equal ones share their rank.
+* Ranks are among the methods of a table, for each task and seed; equal methods share their rank.
   Intervals are 95 % of {metrics.RESAMPLES:,} bootstrap samples over tasks and, within a
   task, seeds.
-* Milliseconds are medians per suggestion, asking and telling together, one thread, taken beside
-  other work; see Speed for times in the same run.
+* Milliseconds are medians per suggestion, for asking and telling together, with one thread, while
+  the machine also did other work; see Speed for times from one run.
 * Peers at their defaults, or better where their documentation says so for deterministic
   functions and trials in parallel: `optuna-tpe` is TPESampler's default (multivariate, constant
   liar), `-group` adds groups, `-uni` takes one parameter at a time; `optuna-gp` knows that the
   tasks are deterministic; `cma` and `catcmawm` have populations of {PARALLEL}. In spaces without
   conditions, as all here, `-group` suggests the same as the default. HEBO is missing because its
   requirements could not be installed (see peers.txt).
-* The strategies' constants were tuned on these only, which are reported apart:
+* The strategies' constants were tuned on these tasks only, which are reported separately:
   {", ".join(task for task in TUNED_ON if task.startswith(yahpo.FAMILY))}; the synthetic functions
   {_words([*TUNING])} in {_words(synthetic.TUNING_DIMS)} dimensions; and {_words([*mixed.SPACES])},
-  which are made-up spaces with choices and conditions.
+  which are invented spaces with choices and conditions.
 * LCBench: one space, no conditions, seven hyperparameters, 52 epochs. Real trainings:
   scikit-learn models, {len(trainings.names())} in number, of which every configuration was trained
   with cross-validation beforehand. Synthetic: {len(FUNCTIONS)} functions in

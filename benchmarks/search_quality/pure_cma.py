@@ -1,10 +1,10 @@
-"""Is the CMA-ES in HAZero intact? Its surrogate off, against the plain package `cma`.
+"""Is the CMA-ES in HAZero intact? HAZero with its surrogate off against the plain package `cma`.
 
     python -m benchmarks.search_quality bbob
 
-Five functions in 5 and 10 dimensions, 15 instances of each with another optimum, rotation and
-seed, 100 x dimension evaluations, the population of `cma`'s default for both. `cma` starts at the
-initial values with a step size of a quarter of each range and is not stopped early.
+Five functions in 5 and 10 dimensions, 15 instances of each, which differ in optimum,
+rotation and seed; 100 x dimension evaluations; both have `cma`'s default population size. `cma`
+starts at the initial values with a step size of a quarter of each range and is not stopped early.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""What it costs and what it brings not to wait for rounds, by a simulated clock.
+"""The cost and the gain of not waiting for rounds, measured with a simulated clock.
 
-Trials take as long as LCBench's surrogate says that the training took. The schedule `async` gives
-a free slot a new trial at once, `round` waits for all of a round. Both get equal seeds and slots.
-Regret is as above, after equally many trials, and then that of `async` at the time when `round`
-has so many, less that of `round`; last, how many times sooner `async` is through with them.
+Trials take as long as LCBench's surrogate predicts for the training. The schedule `async` gives a
+free slot a new trial at once, `round` waits until the whole round has finished. Both get equal
+seeds and slots. Regret is as above. The table shows it after equal numbers of trials, then the
+regret of `async` minus that of `round` at the time when `round` has finished that many trials, and
+last how many times sooner `async` finishes them.
 """
 
 from __future__ import annotations

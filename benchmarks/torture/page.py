@@ -16,18 +16,18 @@ every figure comes from a run on a machine named below. It needs root, to mount 
 """
 READING = """\
 A kill is `kill -9` of the tuner. After every kill the journal and all files are compared with what
-the trials noted outside of the output directory. Then the run is resumed to its end, and its table
-must be that of the same run without a kill; every other of the runs that are killed at random
-instants has the schedule `async`, by which the table is a matter of time and must be complete.
+the trials noted outside the output directory. Then the run is resumed to its end, and its table
+must be that of the same run without a kill. Every second run that is killed at random instants has
+the schedule `async`, under which the table depends on timing; there it must only be complete.
 
 | word | meaning |
 |---|---|
 | lost results | a trial was told that its score is recorded, and it is not |
 | orphans | processes that outlive the run |
 | shared slots | two trials on one slot at a time |
-| double tells | a trial started or ended twice |
+| double tells | a trial that started or ended twice |
 | wrong files | a file that cannot be read, or is not what the journal says |
-| failed resumes | anything else that kept the run from its end, or led it to another one |
+| failed resumes | anything else that kept the run from ending, or changed its result |
 """
 REPEAT = """\
 ## Repeat it
@@ -45,7 +45,7 @@ that is run again replaces its row, so rows may name different commits. The rows
 
 
 def page(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """The page; `names` are those of all parts, also of parts that were not run."""
+    """Return the page; `names` are those of all parts, including parts that were not run."""
     missing = [name for name in names if name not in {row.part for row in rows}]
     return "\n".join([HEAD, READING, _results(rows), _where(rows), _untested(missing), REPEAT])
 
@@ -104,10 +104,11 @@ def _untested(missing: Sequence[str]) -> str:
         "Output directories on NFS: " + ("no part uses it yet." if nfs else "there is none here."),
         "A card whose memory does not come back after its trial: "
         + ("no part can make one do that." if cards else "there is no card here.")
-        + " Tests do it with a card that is played.",
+        + " Tests simulate such a card.",
         "A real power cut, and a disk that lies about fsync: images stand for both.",
         "Anything between two machines: there is one.",
-        "Processes that the kernel cannot end (state D): tests play them, none can be made.",
+        "Processes that the kernel cannot end (state D): tests simulate them, "
+        "because none can be created on purpose.",
     ]
     if missing:
         lines.insert(0, f"Parts of this benchmark that were not run: {', '.join(missing)}.")

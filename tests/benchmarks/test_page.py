@@ -1,4 +1,4 @@
-"""What the documents of the benchmarks say of how they were made."""
+"""The commands on pages that benchmarks write contain no paths of this machine."""
 
 from __future__ import annotations
 

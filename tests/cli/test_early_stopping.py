@@ -1,4 +1,4 @@
-"""Early stopping and the state of a run, as a user sees them: real processes, real files."""
+"""Early stopping and the state of a run, as a user sees them, with real processes and files."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_slow_failures_and_failures_between_successes_do_not_stop_it(tmp_path: P
     assert run(tmp_path, now_and_then, Recorder(), max_failures=2).state.end_reason == "done"
 
 
-def test_a_broken_run_goes_on_once_it_is_mended(tmp_path: Path) -> None:
+def test_a_broken_run_continues_once_its_cause_is_fixed(tmp_path: Path) -> None:
     config = config_of(safety=read(max_failures=2))
     journal = MemoryJournal()
     first = tuner_in_memory(
@@ -229,7 +229,7 @@ def test_a_sick_card_is_quarantined_with_all_its_places(tmp_path: Path) -> None:
     assert avoided
 
 
-def test_of_a_crowded_card_only_the_place_too_many_is_quarantined(tmp_path: Path) -> None:
+def test_on_a_crowded_card_only_the_failing_place_is_quarantined(tmp_path: Path) -> None:
     recorder = Recorder()
     run(tmp_path, sick("0.2"), recorder, slots=("0.1", "1.1", "0.2", "1.2"))
     assert [e.slot for e in recorder.events if isinstance(e, SlotQuarantined)] == ["0.2"]

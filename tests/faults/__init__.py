@@ -1,0 +1,1 @@
+"""What can go wrong around a run. Each fault has a number, such as F41, which its tests carry."""

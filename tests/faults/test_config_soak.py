@@ -1,4 +1,4 @@
-"""Configurations that cannot be, searches at their edges, and many trials: F58 to F62."""
+"""Impossible configurations, searches in extreme spaces, and many trials: F58 to F62."""
 # ruff: noqa: N802
 
 from __future__ import annotations

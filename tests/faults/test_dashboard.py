@@ -1,4 +1,4 @@
-"""A dashboard that others ask, and logs that others have written: F86 and F88."""
+"""Requests of other users to the dashboard, and logs that others wrote: F86 and F88."""
 # ruff: noqa: N802
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Disks that are full, slow to tell, read-only or damaged: F41 to F51 of the fault matrix."""
+"""Disks that are full, late to report errors, read-only or damaged: F41 to F51."""
 # ruff: noqa: N802
 
 from __future__ import annotations

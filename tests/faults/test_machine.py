@@ -1,4 +1,4 @@
-"""Cards, clocks and a machine that refuses: F52 to F57 of the fault matrix."""
+"""Cards, clocks and system calls that fail: F52 to F57."""
 # ruff: noqa: N802
 
 from __future__ import annotations

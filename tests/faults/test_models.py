@@ -1,4 +1,4 @@
-"""Models of many files, and models that are mostly holes: F75 and F76 of the fault matrix."""
+"""Models of many files, and models that are mostly holes: F75 and F76."""
 # ruff: noqa: N802
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runners that are stopped or deaf, locks held by strangers, questions cut short: F69 to F74."""
+"""Runners that stop or hang, locks of other processes, interrupted --help: F69 to F74."""
 # ruff: noqa: N802
 
 from __future__ import annotations

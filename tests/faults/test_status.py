@@ -1,4 +1,4 @@
-"""Whether a tuner lives, as seen from elsewhere: F77 of the fault matrix."""
+"""Whether a tuner is running, as seen from elsewhere: F77."""
 # ruff: noqa: N802
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Outputs that are closed, full, gone or without the letters: F67, F80, F81 and F88."""
+"""Outputs that are closed, full, gone or unable to encode a character: F67, F80, F81 and F88."""
 # ruff: noqa: N802
 
 from __future__ import annotations

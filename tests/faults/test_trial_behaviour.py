@@ -1,4 +1,4 @@
-"""What a training script may do, by accident or not: F01 to F24 of the fault matrix."""
+"""What a training script may do, by accident or not: F01 to F24."""
 # ruff: noqa: N802
 
 from __future__ import annotations

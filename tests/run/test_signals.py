@@ -1,4 +1,4 @@
-"""What becomes of signals while a run is going on, and after it."""
+"""Signals during a run and after it."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_a_trial_that_reports_everything_with_its_end_is_not_stopped(tmp_path: P
     assert run(tuner_of(tmp_path, at_once)).counts[Status.COMPLETED] == 4
 
 
-def test_a_trial_at_its_last_step_is_let_finish(tmp_path: Path) -> None:
+def test_a_trial_at_its_last_step_is_not_stopped(tmp_path: Path) -> None:
     options = {"min_completed": 1, "start_step": len(BAD)}
     assert run(tuner_of(tmp_path, assessor_options=options)).counts[Status.COMPLETED] == 4
 

@@ -21,7 +21,7 @@ sys.stdout.write("test acc=%s" % args.lr)
 """
 
 
-@pytest.mark.stranger("printed text", "progress bars, colours, a last line without its end")
+@pytest.mark.stranger("printed text", "progress bars, colours, a last line without a line break")
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -51,7 +51,7 @@ def test_a_printing_script_is_stopped(place: Place) -> None:
     assert states(trials) == ["COMPLETED", "STOPPED"]
 
 
-@pytest.mark.stranger("TensorBoard", "a metric that never comes is told with those that did",
+@pytest.mark.stranger("TensorBoard", "a metric that is never logged: the message lists the others",
                       "tensorboardX")  # fmt: skip
 def test_the_names_that_came_are_told(place: Place) -> None:
     place.write(

@@ -196,8 +196,8 @@ with wandb.init() as run:
 """
 
 
-@stranger("early stopping; the offline files are whole")
-def test_a_hopeless_trial_ends_politely(place: Place) -> None:
+@stranger("early stopping; the offline files are complete")
+def test_a_hopeless_trial_ends_with_code_0(place: Place) -> None:
     place.write(train_py=STOPPED)
     trials = place.tune("--metric=loss", "--direction=minimize", *STOP)
     assert states(trials) == ["COMPLETED", "STOPPED"]
@@ -208,7 +208,7 @@ def test_a_hopeless_trial_ends_politely(place: Place) -> None:
     assert "Traceback" not in place.log(1)
 
 
-@stranger("`early_terminate` of a sweep ends a script politely")
+@stranger("`early_terminate` of a sweep ends a script with code 0")
 def test_a_sweep_ends_a_trial_early(place: Place) -> None:
     place.write(
         train_py=STOPPED,

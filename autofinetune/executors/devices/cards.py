@@ -58,7 +58,7 @@ class CardProbe:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C is for us alone
+                start_new_session=True,  # so that Ctrl-C reaches only us
             )
             self._send()  # it starts while we continue
 

@@ -110,7 +110,7 @@ class ForkServer:
             stderr=theirs.fileno(),
             cwd=self._imports.working_dir,
             env={**self._environ, "PYTHONPATH": path, ORDER_VARIABLE: ""},
-            start_new_session=True,  # Ctrl-C is for us alone
+            start_new_session=True,  # so that Ctrl-C reaches only us
         )
 
     @property
