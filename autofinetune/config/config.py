@@ -59,7 +59,7 @@ class Config:
         space: the search space.
         working_dir: the directory in which trials run.
         python: the interpreter of the script.
-        script_args: options for train.py, each as `--key=value`.
+        script_args: options for train.py, each as `--key=value`, possibly after a subcommand.
         script_options: the options that `train.py --help` lists; None if it was not run.
         enqueued: configurations to try first.
         earlier: for each earlier run to learn from, its trials as {"params", "merit"}.
@@ -200,6 +200,17 @@ class Config:
     def planned(self) -> int:
         """The planned number of trials."""
         return self.max_trials or self.popsize * self.round * self.repeats
+
+    @property
+    def subcommand(self) -> tuple[str, ...]:
+        """The word between train.py and all its options, if there is one, such as `fit`."""
+        has_one = bool(self.script and self.script_args) and self.script_args[0][:2] != "--"
+        return self.script_args[:has_one]
+
+    @property
+    def other_args(self) -> tuple[str, ...]:
+        """`script_args` without the subcommand."""
+        return self.script_args[len(self.subcommand) :]
 
     @property
     def script_path(self) -> Path:

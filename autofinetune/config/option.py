@@ -155,16 +155,22 @@ def warm_words(value: Any) -> tuple[str, ...]:
         raise ValueError(f": {error}") from None
 
 
+_IS_SUBCOMMAND = re.compile(r"[^-=][^=]*\Z")
+
+
 def as_options(given: Iterable[str]) -> tuple[str, ...]:
     """Return `key value` pairs and `--key=value` words, all as `--key=value`.
 
-    A `--key` without a value remains a flag. A bare `--` is dropped.
+    A `--key` without a value remains a flag. A first word in front of a `--key` is a subcommand of
+    train.py and stays as it is. A bare `--` is dropped.
 
     Raises:
         ValueError: a key without a value, or a short option.
     """
     found: list[str] = []
     rest = [word for word in given if word != "--"]
+    if len(rest) > 1 and _IS_SUBCOMMAND.match(rest[0]) and rest[1].startswith("--"):
+        found.append(rest.pop(0))
     while rest:
         word = rest.pop(0)
         is_option = word.startswith("--")
@@ -181,7 +187,7 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
         else:
             raise ValueError(
                 f"{word!r} after the options has no value; give options for train.py as pairs: "
-                "max_seq_len 128"
+                "max_seq_len 128; only a subcommand in front of an option has none"
             )
     return tuple(found)
 

@@ -53,7 +53,8 @@ class Commands:
         """Return the words of the command that runs `trial`; never a shell string."""
         config = self.config
         given = self._given(trial, parent, config.script_options)
-        added = self._typed([*config.script_args, *(self.warm_args() if parent else ())], given)
+        warm = self.warm_args() if parent else ()
+        added = self._typed([*config.other_args, *warm], given)
         if config.passing == HYDRA:
             added = as_overrides(added)
         return (*expand(self._template, given), *added)
@@ -201,12 +202,13 @@ def start_of_command(config: Config, command: Sequence[str] = ()) -> tuple[str, 
     """Return the words that start every trial's command.
 
     A script is run with the configured Python, or directly if it is executable and not a `.py`
-    file. Of another `command` these are the leading words that do not depend on the trial.
+    file. Its subcommand comes before all options. Of another `command` these are the leading
+    words that do not depend on the trial.
     """
     if command := command or config.program.command:
         nothing = Given(config.python, {}, {}, "", (), os.environ)
         return beginning(command, nothing)
     path = config.script_path
     if path.suffix != ".py" and os.access(path, os.X_OK):
-        return (str(path),)
-    return (config.python, config.script)
+        return (str(path), *config.subcommand)
+    return (config.python, config.script, *config.subcommand)

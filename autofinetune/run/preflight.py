@@ -72,7 +72,11 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
             config = dataclasses.replace(config, passing=CALLS)
         _note_missing(config.called, names, found, tell)
     _check_missing(config.called, needed_options(config), found)
-    given = {*option_names(config), *map(option_name, config.script_args), SAVED_PARAMS_DIR}
+    given = {
+        *option_names(config),
+        *map(option_name, config.other_args),
+        SAVED_PARAMS_DIR,
+    }
     if omitted := found.required - given:
         raise _omitting(config, sorted(omitted))
     is_named = any(SAVED_DIR_MACRO in word for word in config.script_args)
@@ -98,7 +102,7 @@ def _with_checked_overrides(
         UsageError: the configuration cannot be composed.
     """
     params = config.space.nest(config.space.init_params)
-    typed = with_directories(as_overrides(config.script_args), "saved_params_dir", "")
+    typed = with_directories(as_overrides(config.other_args), "saved_params_dir", "")
     words = [*overrides(params), *typed]
     found = _ask(config, start_of_command(config), env, (*words, "--cfg", "job"))
     if found.returncode == 0:
@@ -236,7 +240,7 @@ def _given_options(config: Config) -> dict[str, str]:
     """Return the options that were given for the script, each with its origin."""
     return {
         **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
-        **dict.fromkeys(map(option_name, config.script_args), "given on the command line"),
+        **dict.fromkeys(map(option_name, config.other_args), "given on the command line"),
     }
 
 

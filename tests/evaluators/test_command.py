@@ -132,6 +132,16 @@ def test_warm_args_override_and_come_last() -> None:
     )
 
 
+def test_a_subcommand_comes_before_all_options() -> None:
+    commands = commands_of(script_args=("fit", "--trainer.max_epochs=3"), script_options=("lr",))
+    assert commands.command(trial_of({"lr": 0.1}), None) == (
+        "python", "train.py", "fit", "--lr=0.1", "--trainer.max_epochs=3",
+    )  # fmt: skip
+    assert start_of_command(commands.config) == ("python", "train.py", "fit")
+    whole = program_of("run", script_args=("fit", "--x=1"), space=space_of("float"))
+    assert whole.command(trial_of({"x0": 0.1}), None) == ("run", "fit", "--x=1")
+
+
 def test_an_executable_that_is_no_python_file_runs_itself(tmp_path: Path) -> None:
     script = tmp_path / "train.sh"
     script.write_text("#!/bin/sh\n")
