@@ -41,6 +41,7 @@ ONLY_IN = {
         "executors.local.ask_help",
         "executors.local.executor",
         "executors.local.forks",
+        "executors.local.job",
         "executors.local.start",
     },
     "visualdl": {"sinks.visualdl", "sinks.board"},

@@ -11,6 +11,7 @@ from autofinetune.cli.options import Parser
 from autofinetune.cli.words import note
 from autofinetune.errors import UsageError
 from autofinetune.space import dump_yaml, load_space, read_yaml
+from autofinetune.space.hydra import is_hydra
 from autofinetune.store.directory import write_atomically
 
 _PROGRAMS = {"program", "command"}  # without one of these a W&B sweep is a search space
@@ -26,8 +27,8 @@ def convert_command(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "file",
-        help="an NNI search space or an hparam.yaml; a W&B sweep, an NNI configuration, a Katib "
-        "experiment or an AutoTuneExperiment",
+        help="an NNI search space, a Hydra sweeper or an hparam.yaml; a W&B sweep, an NNI "
+        "configuration, a Katib experiment or an AutoTuneExperiment",
     )
     parser.add_argument("--out", metavar="FILE", help="output file (default: print the result)")
     parser.add_argument(
@@ -55,7 +56,9 @@ def _described(file: Path, *, only_space: bool) -> tuple[Mapping[str, Any], Sequ
     from autofinetune.manifests import read_manifest
 
     top = read_yaml(file).value
-    is_space = isinstance(top, Mapping) and "parameters" in top and not _PROGRAMS & top.keys()
+    is_space = isinstance(top, Mapping) and (
+        is_hydra(top) or ("parameters" in top and not _PROGRAMS & top.keys())
+    )
     manifest = None if is_space else read_manifest(file, check_files=False)
     if manifest is None:
         space = load_space(file)

@@ -9,13 +9,13 @@ from autofinetune.cli.options import Parser
 from autofinetune.cli.run import start_config
 from autofinetune.cli.words import say, say_all, warn
 from autofinetune.config.build import from_description
-from autofinetune.config.config import Config
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import make_engine
 from autofinetune.run.directories import existing_run, read_run
 from autofinetune.run.preflight import check_is_there
+from autofinetune.run.replay import replay_of
 from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
 from autofinetune.store.paths import RunPaths
@@ -143,23 +143,6 @@ def _tell_ancestors(state: State) -> None:
             "the whole population descends from one trial; to keep more starting points, use a "
             "larger --popsize or longer training per trial (--warm_args)"
         )
-
-
-def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
-    """Return the configuration of a run that trains only this chain again."""
-    return dataclasses.replace(
-        config,
-        popsize=1,
-        round=len(chain),
-        max_trials=None,
-        target_score=None,
-        repeats=1,
-        evaluator="populationbased",
-        exploit="truncation",
-        enqueued=(),
-        earlier=(),
-        replayed=tuple(trial.params for trial in chain),
-    )
 
 
 def _compare(chain: Sequence[Trial], paths: RunPaths) -> int:

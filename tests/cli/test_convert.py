@@ -23,6 +23,26 @@ def written(tmp_path: Path, text: str, name: str = "sweep.yaml") -> Path:
     return file
 
 
+HYDRA = """\
+hydra:
+  sweeper:
+    _target_: hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper
+    params:
+      lr: interval(0.1, 0.5)
+      net: choice(a, b)
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("--space",)])
+def test_the_space_of_a_hydra_sweeper_is_converted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    file = written(tmp_path, HYDRA)
+    assert main(["convert", str(file), *words]) == 0
+    text = capsys.readouterr().out
+    assert load_space(written(tmp_path, text, "hparam.yaml")).names == ("lr", "net")
+
+
 def test_it_prints_a_file_that_is_the_same_space(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

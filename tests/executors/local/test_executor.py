@@ -22,7 +22,7 @@ from autofinetune.executors import Attempt, JobState, LocalSlot, Observation
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.files import records
-from autofinetune.executors.local import executor as local
+from autofinetune.executors.local import job as local_job
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.runner import processes
 from autofinetune.runner.files import EXIT, STARTED, STOP
@@ -312,7 +312,7 @@ def test_a_slot_stays_taken_by_one_that_has_lost_its_mark_already(
         send_to(set(pids) - {exiting.pid}, signum)
 
     monkeypatch.setattr(processes, "marked", look)
-    monkeypatch.setattr(local, "send_to", spare)
+    monkeypatch.setattr(local_job, "send_to", spare)
     os.kill(handle["pid"], signal.SIGKILL)
     assert until_over(executor).state is JobState.LOST
     assert exiting.returncode == -signal.SIGKILL
@@ -414,7 +414,7 @@ def test_a_runner_that_cannot_be_one_is_not_watched(
 def test_only_so_many_reports_on_the_way_are_taken_and_every_final_one(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "MOST_REPORTS", 3)
+    monkeypatch.setattr(local_job, "MOST_REPORTS", 3)
     code = (
         "import os\nfile = open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a')\n"
         "for n in range(9):\n    file.write('{\"intermediate\": %d}\\n' % n)\n"
@@ -496,8 +496,8 @@ def test_a_runner_that_ends_while_it_is_attached_to_is_not_watched(
         return len(looks) == 1
 
     before = open_files()
-    monkeypatch.setattr(local, "is_alive", lives_at_first)
-    monkeypatch.setattr(local, "has_mark", lambda pid, mark: pid == os.getpid())
+    monkeypatch.setattr(local_job, "is_alive", lives_at_first)
+    monkeypatch.setattr(local_job, "has_mark", lambda pid, mark: pid == os.getpid())
     executor.submit(attempt)
     assert len(looks) == 2
     assert open_files() == before
@@ -606,10 +606,12 @@ def test_another_error_of_the_machine_is_told(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = refuse_at_first(monkeypatch, 2, errno.EPERM, os, "pidfd_open")
-    executor.submit(attempt_of(tmp_path, "pass"))
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.005)"
+    executor.submit(attempt_of(tmp_path, wait))
     with pytest.raises(PermissionError):
         executor.poll(0.0)
     assert watched == []
+    (tmp_path / "go").touch()
     assert until_over(executor).state is JobState.EXITED
 
 
@@ -709,7 +711,7 @@ def test_a_slot_is_free_when_the_memory_of_its_card_is_back(make: Make, tmp_path
 def test_memory_that_stays_is_told(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofinetune.executors.local.executor._MEMORY_PATIENCE_S", 0.05)
+    monkeypatch.setattr("autofinetune.executors.local.job._MEMORY_PATIENCE_S", 0.05)
     gib = 1 << 30
     assert on_a_card(make, tmp_path, [gib, 9 * gib]).held_bytes == 8 * gib
 
@@ -763,7 +765,7 @@ def waiting(root: Path, number: int, slot: str) -> Attempt:
 def test_memory_of_a_shared_card_is_judged_when_its_last_trial_has_ended(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofinetune.executors.local.executor._MEMORY_PATIENCE_S", 0.05)
+    monkeypatch.setattr("autofinetune.executors.local.job._MEMORY_PATIENCE_S", 0.05)
     used = [GIB]
     executor = make(
         PLACES,
