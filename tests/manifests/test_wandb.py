@@ -11,16 +11,12 @@ from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
 from autofinetune.space import load_space
 
-from .helpers import SWEEP, mistakes, notes, read, swap
+from .helpers import SWEEP, mistakes, notes, options_of, read, swap
 
 
 @pytest.fixture(autouse=True)
 def _in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def options_of(folder: Path, text: str) -> dict[str, Any]:
-    return dict(read(folder, text).options)
 
 
 def test_a_sweep(tmp_path: Path) -> None:
