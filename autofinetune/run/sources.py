@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.build import COMMAND_LINE, DESCRIBED
+from autofinetune.config.build import COMMAND_LINE
+from autofinetune.config.described import DESCRIBED
 from autofinetune.config.option import pairs
 from autofinetune.config.options import OPTIONS
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from autofinetune.assessors import Assessor
-from autofinetune.config.build import describe
 from autofinetune.config.config import Config
+from autofinetune.config.described import describe
 from autofinetune.config.scoring import Values
 from autofinetune.core.events import (
     AttemptLost,
