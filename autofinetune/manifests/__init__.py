@@ -15,7 +15,7 @@ from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
 from autofinetune.plugins import PlugIns
 from autofinetune.space import Document
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 from .autotune import KIND as AUTOTUNE
 from .format import Format, Read

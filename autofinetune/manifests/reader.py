@@ -17,7 +17,8 @@ from autofinetune.errors import ConfigError, UsageError, did_you_mean
 from autofinetune.space import Document, Space, parse_yaml, read_space
 from autofinetune.space.fields import Findings, short
 from autofinetune.space.yaml_1_1 import as_yaml_1_1
-from autofinetune.space.yaml_file import MAX_BYTES, Path_, Place, read_named
+from autofinetune.space.yaml_file import read_named
+from autofinetune.space.yaml_values import MAX_BYTES, Path_, Place
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 NO_EFFECT = "has no effect here"

@@ -16,7 +16,7 @@ from autofinetune.config.commands import is_of_a_trial, unknown_macro
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.space import Document
 from autofinetune.space.fields import short
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 from .format import Format
 from .reader import NO_EFFECT, File, Section, is_finite

@@ -26,7 +26,7 @@ from autofinetune.manifests import (
 from autofinetune.run.parts import one_thread
 from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 Note = Callable[[str], None]
 FILES = (".yaml", ".yml", ".json")
