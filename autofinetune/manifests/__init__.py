@@ -18,8 +18,9 @@ from autofinetune.space import Document
 from autofinetune.space.yaml_values import Path_
 
 from .autotune import KIND as AUTOTUNE
+from .file import File
 from .format import Format, Read
-from .reader import CONSTANTS, File, label_of
+from .reader import CONSTANTS, label_of
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_
 from autofinetune.space.yaml_values import Path_
 from autofinetune.strategies import strategy_class
 
+from .file import File
 from .format import Format
-from .reader import NO_EFFECT, File, Section
+from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
 
 SAMPLERS = {

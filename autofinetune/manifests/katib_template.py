@@ -16,8 +16,9 @@ from autofinetune.config.program import MOST_REPLICAS
 from autofinetune.errors import did_you_mean
 from autofinetune.space.fields import short
 
+from .file import File
 from .pods import OF_A_POD, Container, read_container
-from .reader import NO_EFFECT, File, Section
+from .reader import NO_EFFECT, Section
 
 # The field with the replicas of a job, and the framework whose environment they get.
 JOBS = {

@@ -18,8 +18,9 @@ from autofinetune.space import Document
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_values import Path_
 
+from .file import File
 from .format import Format
-from .reader import NO_EFFECT, File, Section, is_finite
+from .reader import NO_EFFECT, Section, is_finite
 from .search import DIRECTIONS
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
