@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from autofinetune.cli.options import Parser
 from autofinetune.cli.run import start_config
 from autofinetune.cli.words import say, say_all, warn
-from autofinetune.config.build import from_description
+from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 
 from autofinetune import terminal
-from autofinetune.config.build import described_values, planned
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config.config import MOST_TRIALS, Config
+from autofinetune.config.described import described_values, planned
 from autofinetune.config.masking import masked
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT

@@ -19,6 +19,11 @@ _FLAGS = frozenset({"config-name", "config-path", "config-dir", "package", "info
 _TYPED = frozenset({"true", "false", "null", "none", "nan", "inf", "-inf", "+inf"})
 
 
+def usual_passing(nni_wire: bool) -> str:
+    """Return the default way of passing hyperparameters, used until the script is examined."""
+    return CALLS if nni_wire else OPTIONS
+
+
 def overrides(nested: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return `name=value` for each hyperparameter, `outer.inner=value` for nested ones."""
     words: list[str] = []

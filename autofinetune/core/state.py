@@ -25,33 +25,10 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import NOWHERE, Slot
+from autofinetune.core.transitions import ImpossibleEvent, TrialEvent, expected
 from autofinetune.core.trials import Status, Trial
-from autofinetune.errors import EnvironmentProblem
 
-__all__ = ["Direction", "ImpossibleEvent", "State", "Status", "Trial"]
-
-
-# The statuses in which each event may occur; anything else is a bug or a damaged journal. All but
-# AttemptPlanned need an attempt, which in the queue of an engine has the status QUEUED.
-TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
-    AttemptPlanned: frozenset({Status.QUEUED}),
-    AttemptSubmitted: frozenset({Status.QUEUED, Status.RUNNING}),
-    AttemptStarted: frozenset({Status.QUEUED}),
-    Reported: frozenset({Status.RUNNING}),
-    StopRequested: frozenset({Status.RUNNING}),
-    AttemptLost: frozenset({Status.QUEUED, Status.RUNNING}),
-    TrialEnded: frozenset({Status.QUEUED, Status.RUNNING}),
-}
-
-
-class ImpossibleEvent(EnvironmentProblem, ValueError):
-    """An event that cannot follow the ones before it."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            f"the journal run.db cannot be read: {message}",
-            "run.db was changed by another program; restore a copy of it",
-        )
+__all__ = ["Direction", "State", "Status", "Trial"]
 
 
 class State:
@@ -279,32 +256,9 @@ class State:
         else:
             self.fast_failures = self.slot_failures[trial.slot] = 0
 
-    def _expect(
-        self,
-        event: AttemptPlanned
-        | AttemptSubmitted
-        | AttemptStarted
-        | Reported
-        | StopRequested
-        | AttemptLost
-        | TrialEnded,
-    ) -> Trial:
+    def _expect(self, event: TrialEvent) -> Trial:
         trial = self.trials.get(event.trial)
-        is_planned = isinstance(event, AttemptPlanned)
-        if (
-            trial is None
-            or trial.status not in TRANSITIONS[type(event)]
-            or (trial.id in self.running) == is_planned
-        ):
-            found = "unknown" if trial is None else trial.status.value
-            raise ImpossibleEvent(f"{type(event).__name__} for trial {event.trial}, {found}")
-        next_attempt = trial.attempt + is_planned
-        if event.attempt != next_attempt:
-            raise ImpossibleEvent(
-                f"{type(event).__name__} for attempt {event.attempt} of trial {trial.id}, "
-                f"expected {next_attempt}"
-            )
-        return trial
+        return expected(event, trial, has_attempt=event.trial in self.running)
 
     def _change(self, trial: Trial, **fields: Any) -> Trial:
         changed = dataclasses.replace(trial, **fields)

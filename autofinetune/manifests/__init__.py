@@ -15,11 +15,12 @@ from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
 from autofinetune.plugins import PlugIns
 from autofinetune.space import Document
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 from .autotune import KIND as AUTOTUNE
+from .file import File
 from .format import Format, Read
-from .reader import CONSTANTS, File, label_of
+from .reader import CONSTANTS, label_of
 
 
 @dataclass(frozen=True)

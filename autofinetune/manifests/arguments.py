@@ -9,7 +9,7 @@ from autofinetune.errors import did_you_mean
 from autofinetune.options import Option
 from autofinetune.space import Document, as_text
 from autofinetune.space.fields import short
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 from .reader import NO_EFFECT, Section
 

@@ -25,9 +25,10 @@ from autofinetune.config.program import MOST_REPLICAS, variables
 from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
 
+from .file import File
 from .format import Format
 from .pods import OF_A_CONTAINER, OF_A_POD, read_cards, read_env, with_references
-from .reader import LATER, NO_EFFECT, File, Section, seconds_of
+from .reader import LATER, NO_EFFECT, Section, seconds_of
 from .search import read_assessor, read_tuner
 from .volumes import Mounts, check_names, read_mounts, read_volumes
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .reader import File
+from .file import File
 
 Read = Callable[[File], dict[str, Any]]
 

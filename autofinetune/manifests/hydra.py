@@ -11,11 +11,12 @@ from typing import Any
 
 from autofinetune.space.fields import short
 from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_of, sweeper_of
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 from autofinetune.strategies import strategy_class
 
+from .file import File
 from .format import Format
-from .reader import NO_EFFECT, File, Section
+from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
 
 SAMPLERS = {

@@ -15,8 +15,9 @@ from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import Document, read_yaml
 from autofinetune.space.fields import short
 
+from .file import File
 from .format import Format
-from .reader import NO_EFFECT, File, Section, seconds_of
+from .reader import NO_EFFECT, Section, seconds_of
 from .search import read_assessor, read_tuner
 
 _OF_NNI = (

@@ -5,7 +5,6 @@ A trial runs the command with its macros, which `config.commands` lists, and not
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,16 @@ from autofinetune.config.commands import is_of_a_trial, unknown_macro
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.space import Document
 from autofinetune.space.fields import short
-from autofinetune.space.yaml_file import Path_
 
+from .file import File
 from .format import Format
-from .reader import NO_EFFECT, File, Section, is_finite
+from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
+from .wandb_grid import as_grid
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 METHODS = {"grid": "grid", "random": "random", "bayes": "gp"}
 _OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's search
-_MOST_VALUES = 10_000
-_GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
 _OF_THE_SERVER = (
     "project", "entity", "name", "description", "job", "image_uri", "apiVersion", "kind",
     "display_name", "version",
@@ -104,7 +102,7 @@ def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> d
         return {}
     file = top.file
     if method == "grid":
-        parameters = _as_grid(file, parameters, ("parameters",))
+        parameters = as_grid(file, parameters, ("parameters",))
     space = file.space(
         Document(file.document.source, {"parameters": parameters}, file.document.places)
     )
@@ -256,49 +254,6 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
         section.refuse("max_iter", "and s must be given together; or give min_iter", _NO_ASSESSOR)
     options["assessor_options"] = found
     section.rest()
-
-
-# --- grids --------------------------------------------------------------------------------------
-
-
-def _as_grid(file: File, level: Any, path: Path_) -> Any:
-    """Return the parameters as W&B grids them: sorted by name, q_uniform in steps from min."""
-    if not isinstance(level, Mapping):
-        return level
-    found: dict[str, Any] = {}
-    for name in sorted(level):
-        spec = level[name]
-        if isinstance(spec, Mapping) and "parameters" in spec:
-            inner = _as_grid(file, spec["parameters"], (*path, name, "parameters"))
-            found[name] = {**spec, "parameters": inner}
-        elif isinstance(spec, Mapping):
-            found[name] = _grid_values(file, spec, (*path, name))
-        else:
-            found[name] = spec
-    return found
-
-
-def _grid_values(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
-    how = spec.get("distribution")
-    bounds = [spec.get("min"), spec.get("max")]
-    if how == "q_uniform":
-        return _steps(file, spec, path)
-    is_open = any(type(bound) is float for bound in bounds) and "values" not in spec
-    if (how is None and is_open) or (how is not None and how not in _GRID):
-        file.mistake(path, f"{path[-1]}: a grid needs values, whole numbers or q_uniform")
-    return spec
-
-
-def _steps(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
-    """Return the values min, min + q, ... below max; leave a wrong spec for later checks."""
-    low, high, q = (spec.get(key, 1.0 if key == "q" else None) for key in ("min", "max", "q"))
-    if not (is_finite(low) and is_finite(high) and is_finite(q) and low < high and q > 0):
-        return spec
-    count = math.ceil(min((high - low) / q, 1e9))
-    if count > _MOST_VALUES:
-        file.mistake(path, f"{path[-1]}: a grid of {count} values; at most {_MOST_VALUES}")
-        return {"values": [low]}
-    return {"values": [low + index * q for index in range(count)]}
 
 
 FORMAT = Format(is_sweep, read, read_search, is_yaml_1_1=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.build import DESCRIBED_IN, JOURNAL_TIP, from_description
 from autofinetune.config.config import Config
+from autofinetune.config.described import DESCRIBED_IN, JOURNAL_TIP, from_description
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from autofinetune.config.build import described_values, planned
+from autofinetune.config.described import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import RunCreated, TrialCreated, decode_event
 from autofinetune.core.run_state import GONE, RunState, run_state

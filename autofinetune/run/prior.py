@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.build import described_values
 from autofinetune.config.config import Config
+from autofinetune.config.described import described_values
 from autofinetune.core.state import Direction, State
 from autofinetune.errors import AutofinetuneError, Mistake, UsageError
 from autofinetune.space import Space, Value

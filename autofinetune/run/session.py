@@ -31,7 +31,8 @@ from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
 from autofinetune.sinks import MORE_SINKS, BestModel, KeepModels, Sink, SinkGuard, Tables, VisualDL
-from autofinetune.store.journal import SqliteJournal, deleted
+from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES, known_name
 from autofinetune.world import World

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.build import COMMAND_LINE, DESCRIBED
+from autofinetune.config.build import COMMAND_LINE
+from autofinetune.config.described import DESCRIBED
 from autofinetune.config.option import pairs
 from autofinetune.config.options import OPTIONS
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
@@ -25,7 +26,7 @@ from autofinetune.manifests import (
 from autofinetune.run.parts import one_thread
 from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 Note = Callable[[str], None]
 FILES = (".yaml", ".yml", ".json")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from autofinetune.assessors import Assessor
-from autofinetune.config.build import describe
 from autofinetune.config.config import Config
+from autofinetune.config.described import describe
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,

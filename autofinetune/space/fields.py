@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .yaml_file import Document, Path_
+from .yaml_file import Document
+from .yaml_values import Path_
 
 # The characters @, / and - and the leading plus signs come from Hydra's overrides.
 NAME = re.compile(r"\+{0,2}[A-Za-z_][A-Za-z0-9_.@/-]{0,127}\Z")

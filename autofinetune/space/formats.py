@@ -22,7 +22,8 @@ from .nni import is_nni, nni_entries
 from .space import Space
 from .wandb import is_sweep, sweep_entries
 from .yaml_1_1 import as_yaml_1_1
-from .yaml_file import Document, Path_, read_yaml
+from .yaml_file import Document, read_yaml
+from .yaml_values import Path_
 
 
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:

@@ -21,7 +21,7 @@ from typing import Any
 from autofinetune.errors import did_you_mean
 
 from .fields import Entry, Findings, short
-from .yaml_file import Path_
+from .yaml_values import Path_
 
 TYPES = ("double", "int", "categorical", "discrete")
 DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")

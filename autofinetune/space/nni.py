@@ -31,7 +31,7 @@ from autofinetune.errors import did_you_mean
 from .choices import INPUT, LAYER
 from .entry import RESERVED
 from .fields import Entry, Findings, short
-from .yaml_file import Path_
+from .yaml_values import Path_
 
 _RANGES: Mapping[str, tuple[str, ...]] = {
     "randint": ("low", "high"),

@@ -23,7 +23,7 @@ from typing import Any, TypeGuard
 from autofinetune.errors import did_you_mean
 
 from .fields import Entry, Findings, short
-from .yaml_file import Path_
+from .yaml_values import Path_
 
 _BOUNDS, _MOMENTS, _SHAPE, _Q = ("min", "max"), ("mu", "sigma"), ("a", "b"), ("q",)
 KEYS: Mapping[str, tuple[str, ...]] = {

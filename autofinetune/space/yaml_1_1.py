@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .fields import short
-from .yaml_file import Document, Path_, as_pyyaml_reads
+from .yaml_file import Document, as_pyyaml_reads
+from .yaml_values import Path_
 
 
 def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:

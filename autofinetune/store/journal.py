@@ -8,23 +8,20 @@ readers may open the file at any time.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from autofinetune.core.events import Event, RunCreated, decode_event, encode_event
 from autofinetune.errors import DiskFull, EnvironmentProblem
+from autofinetune.store.journal_files import JournalFiles
 from autofinetune.world import NO_SPACE
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x41465431  # "AFT1"
 _TABLE = "events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
 _SCHEMA = [("table", "events", f"CREATE TABLE {_TABLE}")]
-_BESIDE = ("", "-wal", "-shm", "-journal")
-_LONGEST_PATH = 490  # bytes: SQLite allows 512, including the suffixes of its other files
 _LONGEST_ROW = 256 << 20
 _DAMAGED = (
     "it is damaged or was changed by another program; restore a backup of it or of the whole "
@@ -83,60 +80,27 @@ class SqliteJournal:
         self._notice = notice
         self._is_checked = False
         try:
-            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._files = JournalFiles(path)
         except OSError as error:
             raise self._problem("cannot be opened", error) from None
         try:
-            self._refuse_links()
+            self._files.refuse_links()
             if create:
-                self._create(path.name)
-            self._connection = self._open(path.name)
-            self._file = self._stat(path.name)
+                self._files.create()
+            self._connection = self._open()
+            self._files.remember()
         except (sqlite3.Error, OSError) as error:
-            why = self._why_not_opened() or error
-            os.close(self._folder)
+            why = self._files.why_not_opened() or error
+            self._files.close()
             raise self._problem("cannot be opened", why) from None
         except BaseException:
-            os.close(self._folder)
+            self._files.close()
             raise
 
-    def _stat(self, name: str) -> os.stat_result:
-        return os.stat(name, dir_fd=self._folder, follow_symlinks=False)
-
-    def _create(self, name: str) -> None:
-        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
-
-    def _refuse_links(self) -> None:
-        """Refuse links, because SQLite opens its files by name and follows links."""
-        for name in (self._path.name + end for end in _BESIDE):
-            with contextlib.suppress(FileNotFoundError):
-                if not stat.S_ISREG(self._stat(name).st_mode):
-                    raise EnvironmentProblem(
-                        f"{self._path.with_name(name)} is a link or not a regular file",
-                        "restore the original file",
-                    )
-
-    def _why_not_opened(self) -> OSError | None:
-        """Return a cause that SQLite does not report, or None."""
-        path = os.fsencode(self._path.absolute())
-        if len(path) > _LONGEST_PATH:
-            return OSError(
-                f"its path has {len(path)} bytes, and SQLite allows {_LONGEST_PATH}; "
-                "choose a shorter --output_dir"
-            )
-        with contextlib.ExitStack() as stack:
-            try:
-                for _ in _BESIDE:
-                    stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-            except OSError as error:
-                return error
-        return None
-
-    def _open(self, name: str) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rw"
         # The name may hold any character, '?' and '#' included: quote it for the URI.
-        uri = f"{Path(f'/proc/self/fd/{self._folder}', name).as_uri()}?mode={mode}"
+        uri = f"{self._files.path.as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
         try:
             return self._prepare(connection, self._read_only)
@@ -197,35 +161,18 @@ class SqliteJournal:
         Raises:
             EnvironmentProblem: another file is in its place, or the directory was deleted.
         """
-        name = self._path.name
-        with contextlib.suppress(FileNotFoundError):
-            if not os.path.samestat(self._stat(name), self._file):
-                raise EnvironmentProblem(
-                    f"the journal {self._path} was replaced by another file",
-                    "running trials continue; their reports are read when the run is resumed",
-                )
+        if self._files.is_in_place():
             return
-        if os.fstat(self._folder).st_nlink == 0:
-            raise deleted(self._path.parent)
-        self._write_anew(name)
-        self._notice(f"WARNING: {self._path} was deleted; it was restored and nothing is lost")
-
-    def _write_anew(self, name: str) -> None:
-        for end in _BESIDE[1:]:  # they belong to the deleted file
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name + end, dir_fd=self._folder)
-        partial = f"{name}.new"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial, dir_fd=self._folder)
-        self._create(partial)
-        target = Path(f"/proc/self/fd/{self._folder}", partial)
+        target = self._files.begin_copy()
         with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
             self._connection.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # the file must be complete without others
-        os.rename(partial, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        fresh = self._open(name)
+        self._files.end_copy()
+        fresh = self._open()
         self._connection.close()
-        self._connection, self._file = fresh, self._stat(name)
+        self._connection = fresh
+        self._files.remember()
+        self._notice(f"WARNING: {self._path} was deleted; it was restored and nothing is lost")
 
     def created(self) -> RunCreated | None:
         """Return the first event, or None if there are no events.
@@ -290,9 +237,7 @@ class SqliteJournal:
 
     def close(self) -> None:
         self._connection.close()
-        folder, self._folder = self._folder, -1
-        if folder >= 0:
-            os.close(folder)
+        self._files.close()
 
     def _problem(self, what: str, error: Exception) -> EnvironmentProblem:
         message = f"the journal {self._path} {what}: {error}"
@@ -301,14 +246,6 @@ class SqliteJournal:
         if isinstance(error, ValueError | sqlite3.DataError) or type(error) is _DAMAGE:
             return EnvironmentProblem(message, _DAMAGED)
         return EnvironmentProblem(message, None if isinstance(error, OSError) else _NO_ROOM)
-
-
-def deleted(directory: Path) -> EnvironmentProblem:
-    """Return the error for an output directory that was deleted."""
-    return EnvironmentProblem(
-        f"the output directory {directory} was deleted during the run",
-        "the run cannot be resumed; start a new one",
-    )
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from autofinetune.config.build import describe
 from autofinetune.config.config import Config
+from autofinetune.config.described import describe
 from autofinetune.core.events import (
     AttemptPlanned,
     AttemptSubmitted,

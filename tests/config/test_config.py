@@ -1,9 +1,7 @@
-"""The options of a run: defaults, checks and the form on disk."""
+"""The options of a run: defaults and checks."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,51 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.build import (
-    DESCRIBED,
-    Names,
-    build_config,
-    describe,
-    described_values,
-    from_description,
-    planned,
-)
-from autofinetune.config.config import Config
 from autofinetune.config.option import as_options, option_name
-from autofinetune.config.placement import Placement
 from autofinetune.core.state import Direction
 from autofinetune.errors import ConfigError
-from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS
-from autofinetune.space import Space, dump_yaml, parse_yaml
-from autofinetune.strategies import SCHEDULES, STRATEGIES, known_name
-from tests.helpers import MIXED, config_of, space_of
+from autofinetune.strategies import STRATEGIES
+from tests.helpers import MIXED, config_of
 
-HPARAM = """\
-param_list:
-  - {name: lr, type: float, init_value: 0.001, greater_than: 0.00005, lower_than: 0.05}
-  - {name: units, type: int, init_value: 8, greater_than: 4, lower_than: 64}
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "train.py").write_text("")
-    (tmp_path / "hparam.yaml").write_text(HPARAM)
-    return tmp_path
-
-
-def build(folder: Path, **changes: Any) -> Config:
-    """Build a config from the minimal options with changes; None removes one."""
-    options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
-    return build_config(
-        {name: value for name, value in options.items() if value is not None},
-        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS),
-        working_dir=str(folder),
-        python="/usr/bin/python3",
-        random_seed=42,
-    )
+from .helpers import COMMAND, TASKS, build, command
 
 
 def mistakes(folder: Path, **changes: Any) -> tuple[str, ...]:
@@ -126,18 +86,6 @@ def test_a_script_of_nni_is_trained_from_scratch_unless_something_else_is_said(
     given = build(folder, nni_wire=True, evaluator="populationbased")
     assert (given.evaluator, given.nni_wire) == ("populationbased", True)
     assert build(folder, nni_wire=False) == build(folder)
-    described = describe(build(folder))
-    del described["nni_wire"]  # as in a run recorded before the option existed
-    assert not from_description(described).nni_wire
-
-
-def test_the_keys_of_a_config_yaml_are_known(folder: Path) -> None:
-    program = {
-        "command": ["python3", "train.py"],
-        "tasks": [{"type": "w", "command": ["python3"]}],
-    }
-    assert describe(build(folder)).keys() <= DESCRIBED
-    assert describe(build(folder, script="", **program)).keys() == DESCRIBED
 
 
 def test_values_of_a_file_have_their_own_types(folder: Path) -> None:
@@ -277,14 +225,6 @@ def test_mistakes_of_the_command_line_come_before_those_of_the_space(
 # --- commands ------------------------------------------------------------------------------------
 
 
-COMMAND = ["sh", "train.sh", "${args}"]
-TASKS = [{"type": "worker", "replicas": 2, "command": COMMAND}]
-
-
-def command(folder: Path, **changes: Any) -> Config:
-    return build(folder, **({"script": None, "command": COMMAND} | changes))
-
-
 def test_a_command_takes_the_place_of_a_script(folder: Path) -> None:
     config = command(folder, env=["A=1"], script_args=("epochs", "3"))
     assert (config.script, config.called) == ("", "sh train.sh")
@@ -295,9 +235,6 @@ def test_a_command_takes_the_place_of_a_script(folder: Path) -> None:
 def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
     config = build(folder, max_trials="7", popsize=3, round=50)
     assert (config.planned, config.round) == (7, 3)
-    described = describe(config)
-    assert planned(described_values(described)) == 7
-    assert planned(described_values(described | {"max_trials": None})) == 9
     assert build(folder, target_score="0.5").target_score == 0.5
 
 
@@ -335,56 +272,6 @@ def test_a_mistake_in_a_command(folder: Path, changes: dict[str, Any], mistake: 
         {"script": None, "command": COMMAND} | changes)))  # fmt: skip
 
 
-# --- the form on disk ---------------------------------------------------------------------------
-
-
-def test_a_description_gives_the_same_config(folder: Path) -> None:
-    plain = build(folder)
-    full = build(
-        folder, popsize=1, round=2, evaluator="fulltrail", tuning_strategy="hazero", seed=3,
-        direction="minimize", trial_timeout=0.5, warm_args="a 1", script_args=("b", "é 'x'\n"),
-        preload="json",
-        trials_per_gpu="2", gpus_per_trial=4, ranks_per_trial=1, cpus_per_trial=3,
-        assessor="asha", assessor_options={"eta": 3}, stop_grace=5, max_seconds=60,
-        on_timeout="kill", nni_wire=True, max_parallel=2, max_trials=3, target_score=0.9,
-    ).with_script_options({"lr", "epochs"})  # fmt: skip
-    assert full.placement == Placement(2, 4, 1, 3, 2)
-    for config in (plain, full, command(folder, tasks=TASKS, env=["A=b"], framework="xgboost")):
-        described = describe(config)
-        assert from_description(described) == config
-        assert from_description(json.loads(json.dumps(described))) == config
-        written = parse_yaml(dump_yaml(described).encode(), "config.yaml").value
-        assert from_description(written) == config
-
-
-def test_a_description_serves_as_options(folder: Path) -> None:
-    config = build(
-        folder, popsize=1, seed=3, warm_args="a 1", script_args=("b", "1", "--c"), trial_timeout=2
-    )
-    again = build_config(
-        describe(config),
-        Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS),
-        working_dir=config.working_dir,
-        python=config.python,
-        random_seed=99,
-    )
-    assert again == config
-
-
-def test_a_run_from_before_there_was_a_placement_has_the_usual_one() -> None:
-    described = describe(config_of())
-    for name in dataclasses.asdict(Placement()):
-        del described[name]
-    assert from_description(described) == config_of()
-
-
-def test_a_description_from_before_there_were_assessors_has_none() -> None:
-    described = describe(config_of())
-    for name in ("assessor", "assessor_options", "stop_grace", "max_seconds", "on_timeout"):
-        del described[name]
-    assert from_description(described) == config_of()
-
-
 @pytest.mark.parametrize("mode", ["minimize", "Maximize"])
 def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) -> None:
     words = f"optimize_mode={mode}"
@@ -401,18 +288,6 @@ def test_optimize_mode_is_another_word_for_direction(folder: Path, mode: str) ->
 
 def test_several_trials_of_a_configuration_have_no_model_of_their_own() -> None:
     assert not config_of(repeats=2).members_have_models
-
-
-def test_a_damaged_description_is_refused() -> None:
-    described = describe(config_of()) | {"param_list": [{"name": "lr"}]}
-    with pytest.raises(ConfigError, match="type is missing"):
-        from_description(described)
-
-
-@pytest.mark.parametrize("space", [space_of("float", "log", "int", "small", "choice"), None])
-def test_any_space_survives_a_description(space: Space | None) -> None:
-    config = config_of(space, trial_timeout=1e-3, warm_args=())
-    assert from_description(describe(config)) == config
 
 
 def test_script_options_are_sorted() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.build import describe, from_description
+from autofinetune.config.described import describe, from_description
 from autofinetune.config.options import parts_of
 from autofinetune.config.placement import Placement
 from tests.helpers import config_of, told, values_of

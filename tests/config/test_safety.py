@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.build import describe, from_description
+from autofinetune.config.described import describe, from_description
 from autofinetune.config.option import RETRY_REASONS
 from autofinetune.config.options import parts_of
 from autofinetune.config.safety import Safety

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from autofinetune.config.build import describe, from_description
+from autofinetune.config.described import describe, from_description
 from autofinetune.config.scoring import Scoring, Values
 from autofinetune.core.state import Direction
 from tests.helpers import config_of, told

@@ -9,39 +9,20 @@ import pytest
 
 from autofinetune.core.events import (
     KINDS,
-    AttemptLost,
     AttemptPlanned,
     AttemptStarted,
-    AttemptSubmitted,
     Event,
-    Reported,
     RunCreated,
     RunResumed,
-    StopRequested,
     TrialCreated,
-    TrialEnded,
     decode_event,
     encode_event,
 )
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, ImpossibleEvent, State, Status
+from autofinetune.core.state import Direction, State, Status
+from autofinetune.core.transitions import ImpossibleEvent
 
-CREATED = TrialCreated(1.0, 0, 0, 0, (0.5,), {"x": 1}, None)
-PLANNED = AttemptPlanned(2.0, 0, 1, Slot("cpu:0"))
-SUBMITTED = AttemptSubmitted(3.0, 0, 1, {"pid": 1})
-REPORTED = Reported(3.0, 0, 1, 0, 0.4, 30)
-ASKED = StopRequested(3.5, 0, 1, "assessor: hopeless at step 0")
-LOST = AttemptLost(4.0, 0, 1, "runner_lost")
-
-
-def ended(status: str, score: float | None, trial: int = 0, attempt: int = 1) -> TrialEnded:
-    return TrialEnded(5.0, trial, attempt, status, "why", score, 2.0, True)
-
-
-def folded(*events: Event, direction: Direction = Direction.MAXIMIZE) -> State:
-    state = State(direction)
-    state.apply_all(events)
-    return state
+from .helpers import ASKED, CREATED, LOST, PLANNED, REPORTED, SUBMITTED, ended, folded
 
 
 def completed(scores: list[float], direction: Direction) -> State:
@@ -99,30 +80,6 @@ def test_a_lost_attempt_goes_back_to_the_queue_and_is_counted() -> None:
     trial = state.trials[0]
     assert (trial.attempt, trial.slot, trial.reports, trial.report_offset) == (2, "cpu:1", 0, 0)
     assert trial.handle is None
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "STOPPED"])
-def test_a_final_trial_never_changes_again(status: str) -> None:
-    score = None if status == "FAILED" else 0.5
-    for event in (PLANNED, SUBMITTED, REPORTED, ASKED, LOST, ended("COMPLETED", 1.0), CREATED):
-        state = folded(CREATED, PLANNED, ended(status, score))
-        with pytest.raises(ImpossibleEvent):
-            state.apply(event)
-
-
-@pytest.mark.parametrize("event", [SUBMITTED, REPORTED, ASKED, LOST, ended("FAILED", None)])
-def test_a_queued_trial_cannot_do_what_only_a_running_one_can(event: Event) -> None:
-    with pytest.raises(ImpossibleEvent):
-        folded(CREATED, event)
-
-
-def test_events_of_unknown_trials_and_of_other_attempts_are_refused() -> None:
-    with pytest.raises(ImpossibleEvent, match="unknown"):
-        folded(PLANNED)
-    with pytest.raises(ImpossibleEvent, match="attempt 2"):
-        folded(CREATED, PLANNED, ended("COMPLETED", 1.0, attempt=2))
-    with pytest.raises(ImpossibleEvent, match="expected 1"):
-        folded(CREATED, AttemptPlanned(1.0, 0, 2, Slot("a")))
 
 
 def test_failed_with_a_score_and_completed_without_one_are_refused() -> None:

@@ -13,6 +13,7 @@ from autofinetune.manifests import Manifest, read_manifest
 
 EXAMPLES = Path(__file__).parent.parent.parent / "hparam_examples"
 KATIB = (EXAMPLES / "katib_experiment/experiment.yaml").read_text(encoding="utf-8")
+KATIB_JOB = KATIB[KATIB.index("      apiVersion: batch/v1") :]
 HYDRA = (EXAMPLES / "hydra_optuna/conf/config.yaml").read_text(encoding="utf-8")
 AUTOTUNE = (EXAMPLES / "autotune_experiment/experiment.yaml").read_text(encoding="utf-8")
 
@@ -64,6 +65,10 @@ def read(
     found = read_manifest(folder / "m.yaml", check_files=check_files, given=given)
     assert found is not None
     return found
+
+
+def options_of(folder: Path, text: str) -> dict[str, Any]:
+    return dict(read(folder, text).options)
 
 
 def mistakes(folder: Path, text: str, *, check_files: bool = False) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.build import Names, build_config, describe, from_description
+from autofinetune.config.build import Names, build_config
+from autofinetune.config.described import describe, from_description
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
-from autofinetune.manifests.reader import File
+from autofinetune.manifests.file import File
 from autofinetune.space import load_space
 from tests.space.test_mutants import LINE_END, mutant
 

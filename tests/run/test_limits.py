@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.build import describe
+from autofinetune.config.described import describe
 from autofinetune.config.safety import Safety
 from autofinetune.core.events import (
     AttemptPlanned,

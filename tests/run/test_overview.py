@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.config.build import describe
+from autofinetune.config.described import describe
 from autofinetune.core.events import (
     AttemptLost,
     AttemptPlanned,

@@ -19,7 +19,7 @@ from autofinetune.errors import UsageError
 from autofinetune.executors.local.ask_help import ask_for_options, required_options
 from autofinetune.executors.local.engine import trial_environment
 from autofinetune.run import preflight
-from autofinetune.run.preflight import check_script, needed_options
+from autofinetune.run.preflight import check_script
 from autofinetune.run.recognition import with_declared_options
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
@@ -166,24 +166,6 @@ def test_help_as_absl_prints_it(tmp_path: Path) -> None:
 
 
 # --- options that trials pass -------------------------------------------------------------------
-
-
-def test_everything_that_trials_get_is_needed() -> None:
-    config = config_of(SPACE, script_args=("--amp", "--max_len=3"), warm_args=("--epochs=2",))
-    assert needed_options(config) == {
-        "learning_rate": "a hyperparameter",
-        "units": "a hyperparameter",
-        "saved_params_dir": "the directory in which to save the model",
-        "model_path": "the directory of the model to continue from",
-        "amp": "given on the command line",
-        "max_len": "given on the command line",
-        "epochs": "given by --warm_args",
-    }
-
-
-@pytest.mark.parametrize("fields", [{"evaluator": "fulltrail"}, {"round": 1}])
-def test_a_model_path_is_needed_only_where_models_are_continued(fields: dict[str, object]) -> None:
-    assert "model_path" not in needed_options(config_of(SPACE, **fields))
 
 
 def test_full_trail_does_without_a_model_path(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.build import describe, from_description
+from autofinetune.config.described import describe, from_description
 from autofinetune.core.events import RunCreated, TrialEnded
 from autofinetune.core.state import Direction
 from autofinetune.errors import UsageError

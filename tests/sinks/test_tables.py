@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from autofinetune.config.build import from_description
 from autofinetune.config.config import Config
+from autofinetune.config.described import from_description
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import Tables

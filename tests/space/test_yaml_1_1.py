@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autofinetune.space import load_space, parse_yaml
 from autofinetune.space.yaml_1_1 import as_yaml_1_1
-from autofinetune.space.yaml_file import Path_
+from autofinetune.space.yaml_values import Path_
 
 
 def reread(text: str) -> tuple[Any, dict[Path_, str]]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.space import dump_yaml, parse_yaml, read_yaml, yaml_file
 from autofinetune.space.yaml_file import read_named
+from autofinetune.space.yaml_values import MAX_DEPTH
 
 untimed = settings(deadline=None)
 
@@ -240,9 +241,8 @@ def test_great_depth_is_refused(opening: str) -> None:
 
 
 def test_the_greatest_depth_allowed() -> None:
-    deepest = yaml_file.MAX_DEPTH
-    assert value_of("[" * deepest + "]" * deepest)
-    assert "deeper" in mistake_in(b"[" * (deepest + 1) + b"]" * (deepest + 1))
+    assert value_of("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert "deeper" in mistake_in(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
 @pytest.mark.parametrize("data", [b"- 1\n" * 200_000, b"[" + b"1," * 200_000 + b"]"])
