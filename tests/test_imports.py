@@ -39,7 +39,6 @@ ONLY_IN = {
     "subprocess": {
         "executors.devices.cards",
         "executors.local.ask_help",
-        "executors.local.executor",
         "executors.local.forks",
         "executors.local.job",
         "executors.local.start",
