@@ -52,3 +52,58 @@ def test_lightning(place: Place) -> None:
 def test_pytorch_lightning(place: Place) -> None:
     script = SCRIPT.replace("import lightning as L", "import pytorch_lightning as L")
     check(place, script, "--metric=val_loss")
+
+
+CLI_SCRIPT = """
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import LightningCLI
+from torch.utils.data import DataLoader, TensorDataset
+
+class Points(LightningDataModule):
+    def __init__(self, batch_size: int = 32):
+        super().__init__()
+        x = torch.linspace(-1, 1, 64).unsqueeze(1)
+        self.points, self.batch_size = TensorDataset(x, 2 * x), batch_size
+
+    def train_dataloader(self):
+        return DataLoader(self.points, self.batch_size)
+
+    def val_dataloader(self):
+        return DataLoader(self.points, 64)
+
+class Line(LightningModule):
+    def __init__(self, lr: float = 0.01):
+        super().__init__()
+        self.lr = lr
+        self.slope = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, index):
+        return torch.nn.functional.mse_loss(self.slope * batch[0], batch[1])
+
+    def validation_step(self, batch, index):
+        self.log("slope", self.slope.detach())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+if __name__ == "__main__":
+    LightningCLI(Line, Points)
+"""
+
+
+@pytest.mark.stranger(
+    "Lightning", "LightningCLI: `main.py fit` with `--model.lr`", "lightning", "jsonargparse"
+)
+def test_lightning_cli(place: Place) -> None:
+    place.write(
+        train_py=CLI_SCRIPT,
+        hparam_yaml="parameters: {model.lr: {values: [0.01, 0.5]}}",
+    )
+    trials = place.tune(
+        "--metric=slope", "fit", "--trainer.max_epochs=3", "--trainer.logger=false",
+        "--trainer.accelerator=cpu", "--data.batch_size=64",
+        "--trainer.default_root_dir=${saved_params_dir}",
+    )  # fmt: skip
+    slow, fast = (float(trial["score"]) for trial in trials)
+    assert 0.0 < slow < 0.1 < fast < 2.0
