@@ -102,7 +102,7 @@ def workplace(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.long
 def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) -> None:
     done = workplace.tune(
-        "--tuning_strategy=middle", "--executor=loud", "--sinks=tally", "--popsize=1", "--round=1",
+        "--tuning_strategy=middle", "--executor=loud", "--log_to=tally", "--popsize=1", "--round=1",
         "--evaluator=fulltrail",
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -115,9 +115,12 @@ def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) 
     assert tally(workplace) == [f"{trial} {score}"]
     known = workplace.run("strategies").out
     assert "middle" in known
-    wrong = workplace.tune("--tuning_strategy=middl", "--sinks=tale", out="other").err
+    wrong = workplace.tune("--tuning_strategy=middl", "--log_to=tale", out="other").err
     assert "did you mean 'middle'?" in wrong
-    assert "--sinks=tale is unknown; use one of: tally" in wrong
+    assert (
+        "--log_to=tale is unknown; use one of: none, tally, visualdl; did you mean 'tally'?"
+        in wrong
+    )
 
 
 @pytest.mark.long

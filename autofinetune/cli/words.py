@@ -123,7 +123,8 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
         else:
             say("The best trial saved no model, so there is no best_model.")
         _tell_schedule(len(chain_of(state, state.best)), directory)
-        say(f"To see the whole run: autofinetune dashboard {directory}")
+        if paths.visualization.is_dir():
+            say(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
         say(f"Stopped. To continue: autofinetune resume {directory}")
         return stopped

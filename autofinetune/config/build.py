@@ -35,7 +35,7 @@ class Names:
     schedules: Collection[str]
     assessors: Collection[str]
     executors: Collection[str]
-    sinks: Collection[str] = ()
+    logs: Collection[str] = ()
 
 
 def build_config(
@@ -132,11 +132,9 @@ class _Checker:
             if given.lower() not in known and (option, given.lower()) != ("assessor", "none"):
                 names_known = {*known, "none"} if option == "assessor" else known
                 self.mistakes.append(Mistake(option, unknown(given.lower(), names_known), given))
-        for sink in self.values["sinks"]:
-            if sink not in names.sinks:
-                none = "is unknown; no installed package adds an output"
-                why = unknown(sink, names.sinks) if names.sinks else none
-                self.mistakes.append(Mistake("sinks", why, sink))
+        for log in self.values["log_to"]:
+            if log not in names.logs:
+                self.mistakes.append(Mistake("log_to", unknown(log, {*names.logs, "none"}), log))
         try:
             self.values["tuning_strategy"] = names.strategy(self.values["tuning_strategy"])
         except UsageError as error:

@@ -19,7 +19,7 @@ from autofinetune.config.option import (
     TRIALS,
     flag,
     label,
-    names,
+    logs,
     number,
     one_of,
     option,
@@ -170,9 +170,10 @@ class Config:
         "SECONDS", TIME, "how long a stopped trial may take to exit before it is killed",
         number(least=0, what="a number of seconds of at least 0"), 30.0,
     )  # fmt: skip
-    sinks: tuple[str, ...] = option(
-        "NAMES", START, "additional outputs of the run, from other packages",
-        names, (), unset="none",
+    log_to: tuple[str, ...] = option(
+        "NAMES", START,
+        "where else the run is logged; visualdl, names that other packages add, or none",
+        logs, ("visualdl",),
     )  # fmt: skip
     name: str = option(
         "TEXT", START, "label of the run in status and reports", label, "", unset="none"

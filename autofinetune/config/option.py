@@ -106,12 +106,13 @@ def label(value: Any) -> str:
     return found
 
 
-def names(value: Any) -> tuple[str, ...]:
-    """Read names: a list, or text with commas."""
+def logs(value: Any) -> tuple[str, ...]:
+    """Read names, a list or text with commas; `none` is no name."""
     found = value.split(",") if isinstance(value, str) else value
     if not isinstance(found, (list, tuple)) or not all(isinstance(one, str) for one in found):
         raise ValueError("must be names separated by commas")
-    return tuple(dict.fromkeys(filter(None, (one.strip() for one in found))))
+    stripped = (one.strip() for one in found)
+    return tuple(dict.fromkeys(one for one in stripped if one not in ("", "none")))
 
 
 def flag(value: Any) -> bool:
@@ -276,6 +277,8 @@ class RunOption:
             return self.unset
         if isinstance(self.default, Mapping):
             return ",".join(f"{key}:{value}" for key, value in self.default.items())
+        if isinstance(self.default, tuple):
+            return ",".join(self.default)
         value = getattr(self.default, "value", self.default)
         return f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -17,7 +17,7 @@ from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
 from autofinetune.run.presence import note_tuner, noted_tuner
 from autofinetune.runner.files import try_lock
-from autofinetune.sinks import MORE_SINKS
+from autofinetune.sinks import LOGS
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
@@ -105,7 +105,7 @@ def known_config(paths: RunPaths) -> Config:
             ("schedule", config.schedule, SCHEDULES),
             ("executor", config.executor, EXECUTORS),
             ("assessor", config.assessor, ASSESSORS),
-            *(("sinks", name, MORE_SINKS) for name in config.sinks),
+            *(("log_to", name, LOGS) for name in config.log_to),
         ):
             if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
                 mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"

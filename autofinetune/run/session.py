@@ -30,7 +30,7 @@ from autofinetune.run.recognition import recognized, with_declared_options, with
 from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
-from autofinetune.sinks import MORE_SINKS, BestModel, KeepModels, Sink, SinkGuard, Tables, VisualDL
+from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tables
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
@@ -151,7 +151,7 @@ class Session:
 
 
 def views(config: Config, paths: RunPaths) -> list[Sink]:
-    """Return the sinks of every run and those of `--sinks`, all derived from its journal.
+    """Return the sinks of every run and those of `--log_to`, all derived from its journal.
 
     Old models are removed only after best_model is complete.
     """
@@ -159,8 +159,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
         BestModel(paths),
         KeepModels(config, paths, EVALUATORS[config.evaluator](config).possible_parents),
         Tables(config, paths),
-        VisualDL(config, paths),
-        *(MORE_SINKS.load(name)(config, paths) for name in config.sinks),
+        *(LOGS.load(name)(config, paths) for name in config.log_to),
     ]
 
 
@@ -176,7 +175,7 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS, MORE_SINKS),
+        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS, LOGS),
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),

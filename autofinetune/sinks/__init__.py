@@ -1,6 +1,6 @@
 """Outputs of a run. A new sink is a file in this folder and a line in `SINKS`.
 
-Other packages can add sinks for `--sinks`; these are created from a Config and the RunPaths.
+Other packages can add sinks for `--log_to`; these are created from a Config and the RunPaths.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ SINKS: Mapping[str, type[Sink]] = {
     "console": Console,
 }
 
-MORE_SINKS = PlugIns("autofinetune.sinks", {})
+# Named, not imported: a run needs few of them.
+LOGS = PlugIns("autofinetune.sinks", {"visualdl": "autofinetune.sinks.visualdl:VisualDL"})
 
 __all__ = [
-    "MORE_SINKS",
+    "LOGS",
     "SINKS",
     "BestModel",
     "Console",
