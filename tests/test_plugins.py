@@ -102,8 +102,8 @@ def workplace(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.long
 def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) -> None:
     done = workplace.tune(
-        "--tuning_strategy=middle", "--executor=loud", "--log_to=tally", "--popsize=1", "--round=1",
-        "--evaluator=fulltrail",
+        "--tuning_strategy=middle", "--executor=loud", "--log_to=visualdl,tally", "--popsize=1",
+        "--round=1", "--evaluator=fulltrail",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "somebody's engine is at work" in done.out
@@ -117,10 +117,7 @@ def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) 
     assert "middle" in known
     wrong = workplace.tune("--tuning_strategy=middl", "--log_to=tale", out="other").err
     assert "did you mean 'middle'?" in wrong
-    assert (
-        "--log_to=tale is unknown; use one of: none, tally, visualdl; did you mean 'tally'?"
-        in wrong
-    )
+    assert "--log_to=tale is unknown; use one of: none, tally, visualdl" in wrong
 
 
 @pytest.mark.long

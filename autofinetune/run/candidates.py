@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from autofinetune.config.config import Config
 from autofinetune.core.events import TrialCreated
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import EnvironmentProblem
@@ -18,7 +19,7 @@ class Candidates:
 
     Args:
         strategy: a new one; on resume the journal is replayed into it.
-        name: the name of the strategy, for messages.
+        config: the configuration of the run.
         monotonic: a clock in seconds.
 
     Attributes:
@@ -26,9 +27,9 @@ class Candidates:
         exhausted: whether it reported that the space is used up.
     """
 
-    def __init__(self, strategy: Strategy, name: str, monotonic: Callable[[], float]) -> None:
+    def __init__(self, strategy: Strategy, config: Config, monotonic: Callable[[], float]) -> None:
         self._strategy = strategy
-        self._name = name
+        self._config = config
         self._monotonic = monotonic
         self._open: dict[int, Candidate] = {}
         self._seconds_each = 0.0  # in the last ask
@@ -62,12 +63,15 @@ class Candidates:
         candidate = Candidate(
             event.trial, event.round, event.member, event.point, event.params, event.parent
         )
+        dim = self._config.space.dim
         try:
+            if len(event.point) != dim or not all(0.0 <= x <= 1.0 for x in event.point):
+                raise ValueError(f"its point is not one of the space, which has {dim} dimensions")
             self._strategy.restore(candidate)
         except ValueError as error:
             raise EnvironmentProblem(
                 f"trial {event.trial} of the journal does not fit the strategy "
-                f"{self._name}: {error}",
+                f"{self._config.tuning_strategy}: {error}",
                 "resume with the version of autofinetune that started the run",
             ) from None
         self._open[event.trial] = candidate

@@ -87,9 +87,7 @@ class Tuner:
         self.paths = paths
         self.state = State(config.direction)
         self._journal = journal
-        self._candidates = Candidates(
-            strategy, config.tuning_strategy, lambda: self._world.monotonic()
-        )
+        self._candidates = Candidates(strategy, config, lambda: self._world.monotonic())
         self._evaluator = evaluator
         self._commands = Commands(config, paths)
         self._executor = executor

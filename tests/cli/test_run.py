@@ -628,6 +628,14 @@ def test_the_strategy_computes_on_one_core_and_the_environment_stays(given: str 
     assert done.stdout.split() == ["1", str(given)]
 
 
+def test_a_run_without_a_dashboard(workplace: Workplace) -> None:
+    done = workplace.tune("--log_to=none", "--popsize=2", "--round=1")
+    assert done.code == 0, done.err
+    assert "dashboard" not in done.out
+    assert not (workplace.root / "result" / "visualization").exists()
+    assert "has no visualization" in workplace.run("dashboard", "result").err
+
+
 # --- one import for all trials ------------------------------------------------------------------
 
 SERVER = "preload: json imported in "

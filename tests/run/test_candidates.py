@@ -12,7 +12,7 @@ from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.run.candidates import Candidates
 from autofinetune.strategies import Candidate, Exhausted
-from tests.helpers import config_of, strategy_of
+from tests.helpers import config_of, space_of, strategy_of
 
 
 class Clock:
@@ -52,7 +52,8 @@ class Listed:
 def candidates(answers: list[int | None], seconds: float = 0.0) -> tuple[Candidates, Listed]:
     clock = Clock()
     strategy = Listed(clock, answers, seconds)
-    return Candidates(strategy, "listed", clock), strategy  # type: ignore[arg-type]
+    config = config_of(space_of("float"), tuning_strategy="listed")
+    return Candidates(strategy, config, clock), strategy  # type: ignore[arg-type]
 
 
 def ended(number: int, status: Status, *, has_model: bool = True) -> Trial:
@@ -107,7 +108,14 @@ def test_a_candidate_that_does_not_fit_is_the_journal_of_another_version() -> No
         found.restore(dataclasses.replace(event, trial=8))
 
 
+@pytest.mark.parametrize("point", [(), (0.5, 0.5), (1.5,), (-1e308,)])
+def test_a_point_that_is_not_in_the_space_is_refused(point: tuple[float, ...]) -> None:
+    found, _ = candidates([])
+    with pytest.raises(EnvironmentProblem, match="not one of the space, which has 1 dimensions"):
+        found.restore(TrialCreated(1.0, 7, 0, 0, point, {}, None))
+
+
 def test_a_real_strategy_is_asked() -> None:
     config = config_of()
-    found = Candidates(strategy_of(config), config.tuning_strategy, Clock())
+    found = Candidates(strategy_of(config), config, Clock())
     assert len(found.ask(2)) == 2
