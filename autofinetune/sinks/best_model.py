@@ -36,6 +36,7 @@ class BestModel(Sink):
 
     def __init__(self, paths: RunPaths) -> None:
         self._paths = paths
+        self._wanted: Trial | None = None
         self._kept: int | None = None
         self._is_checked = False
         self._thread: threading.Thread | None = None
@@ -49,12 +50,13 @@ class BestModel(Sink):
         pass  # only the state at the end of a batch matters
 
     def flush(self, state: State) -> None:
+        self._wanted = state.best
         if self._thread is not None and self._thread.is_alive():
             return
         self._thread, error, self._error = None, self._error, None
         if error is not None:
             raise error
-        best = state.best
+        best = self._wanted
         if best is None or best.id == self._kept:
             return
         thread = threading.Thread(target=self._work, args=(best,), name="best_model")
@@ -71,10 +73,15 @@ class BestModel(Sink):
         return self._thread is not None
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._thread.join()
-            if self._error is not None:
-                raise self._error
+        """Finish the copy, and make that of a trial that became the best meanwhile."""
+        if self._thread is None:
+            return
+        self._thread.join()
+        self._thread = None
+        if self._error is not None:
+            raise self._error
+        if self._wanted is not None and self._wanted.id != self._kept:
+            self._bring_up_to_date(self._wanted)
 
     def _work(self, best: Trial) -> None:
         try:

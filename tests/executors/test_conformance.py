@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ class Bench:
 
     def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
         return Attempt(
-            run="test",
+            run=f"test-{os.getpid()}",
             trial=trial,
             attempt=number,
             slot=Slot.read(slot),

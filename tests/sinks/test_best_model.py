@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
+from autofinetune.core.slot import Slot
 from autofinetune.core.state import State
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
@@ -115,3 +118,29 @@ def test_a_complete_copy_is_kept_on_resume(tmp_path: Path) -> None:
     before = (tmp_path / "best_model").stat().st_ino
     flush_now(BestModel(RunPaths(tmp_path)), state)
     assert (tmp_path / "best_model").stat().st_ino == before
+
+
+def test_a_trial_that_became_the_best_during_a_copy_is_copied_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_copy = threading.Event()
+
+    def slowly(source: Path, target: Path) -> None:
+        assert may_copy.wait(60.0)
+        copy_model(source, target)
+
+    monkeypatch.setattr(best_model, "copy_model", slowly)
+    paths, state = RunPaths(tmp_path), State()
+    sink = BestModel(paths)
+    for number, score in enumerate((0.5, 0.9)):
+        model = paths.model(0, number)
+        model.mkdir(parents=True)
+        (model / "weights").write_text(f"trial {number}")
+        state.apply(TrialCreated(1.0, number, 0, number, (0.5,), {}, None))
+        state.apply(AttemptPlanned(1.0, number, 1, Slot("a")))
+        state.apply(TrialEnded(1.0, number, 1, "COMPLETED", "", score, 1.0, True))
+        sink.flush(state)
+    may_copy.set()
+    sink.close()
+    assert json.loads((tmp_path / "best_model.json").read_text())["trial"] == 1
+    assert (tmp_path / "best_model" / "weights").read_text() == "trial 1"

@@ -590,16 +590,21 @@ from pathlib import Path
 root = Path(sys.argv[1])
 with ready_server(root) as forks:
     executor = LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ), forks=forks)
-    executor.submit(attempt_of(root, sys.argv[2], run="test"))
+    executor.submit(attempt_of(root, sys.argv[2], run=sys.argv[3]))
     print(forks.pid, flush=True)
     executor.poll(999)
 """
 
 
+def run_in(root: Path) -> str:
+    """Return the name of a run that no other test on this machine has at the same time."""
+    return str(root).replace("/", "-")
+
+
 @pytest.fixture
 def killed_tuner(root: Path) -> Iterator[int]:
     """A tuner that was killed while its trial was running; yields the pid of its server."""
-    command = [sys.executable, "-c", TUNER, str(root), HOLD]
+    command = [sys.executable, "-c", TUNER, str(root), HOLD, run_in(root)]
     tuner = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     assert tuner.stdout is not None
     server_pid = int(tuner.stdout.readline())
@@ -614,8 +619,8 @@ def killed_tuner(root: Path) -> Iterator[int]:
 
 def test_it_ends_with_its_tuner_and_its_trials_go_on(root: Path, killed_tuner: int) -> None:
     wait_until(lambda: not Path(f"/proc/{killed_tuner}").exists())
-    attempt = attempt_of(root, HOLD, run="test")
-    assert len(marked("test/0/1")) == 2  # the runner and the trial
+    attempt = attempt_of(root, HOLD, run=run_in(root))
+    assert len(marked(f"{run_in(root)}/0/1")) == 2  # the runner and the trial
     with contextlib.closing(LocalExecutor([LocalSlot(Slot("a"))], dict(os.environ))) as executor:
         executor.submit(attempt)
         assert executor.poll(0.0) == []
