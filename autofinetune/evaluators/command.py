@@ -53,11 +53,12 @@ class Commands:
         """Return the words of the command that runs `trial`; never a shell string."""
         config = self.config
         given = self._given(trial, parent, config.script_options)
-        warm = self.warm_args() if parent else ()
-        added = self._typed([*config.other_args, *warm], given)
+        typed = self._typed(config.other_args, given)
+        warm = self._typed(self.warm_args() if parent else (), given)
         if config.passing == HYDRA:
-            added = as_overrides(added)
-        return (*expand(self._template, given), *added)
+            typed, warm = as_overrides(typed), as_overrides(warm)
+        head, tail = self._template
+        return (*expand(head, given), *typed, *expand(tail, given), *warm)
 
     def _typed(self, words: Sequence[str], given: Given) -> list[str]:
         """Return words from the command line with the trial's directories in place of macros."""
@@ -166,18 +167,20 @@ class Commands:
         return str(self.paths.params(trial.id, trial.attempt).absolute())
 
 
-def template_of(config: Config) -> tuple[str, ...]:
-    """Return the template of the command; that of a train.py has all hyperparameters as options.
+def template_of(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the template of the command: the words before and after those that the user adds.
 
-    For Hydra they are overrides, with its run directory unless the user named one.
+    A train.py gets the hyperparameters last, as a file that the user names may have them too
+    (`--config` of jsonargparse). For Hydra they are overrides, with its run directory unless the
+    user named one.
     """
     if config.program.command:
-        return config.program.command
-    start = map(literal, start_of_command(config))
+        return config.program.command, ()
+    start = tuple(map(literal, start_of_command(config)))
     if config.passing != HYDRA:
-        return (*start, HYPERPARAMETERS, MODEL_OPTIONS)
+        return start, (HYPERPARAMETERS, MODEL_OPTIONS)
     is_named = any(w.removeprefix("--").startswith(RUN_DIR) for w in config.script_args)
-    return (*start, OVERRIDES) if is_named else (*start, OVERRIDES, RUN_DIR_OVERRIDE)
+    return start, (OVERRIDES,) if is_named else (OVERRIDES, RUN_DIR_OVERRIDE)
 
 
 def whole_sets(config: Config) -> Sequence[Mapping[str, Any]]:

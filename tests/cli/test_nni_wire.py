@@ -172,7 +172,7 @@ parser.add_argument('--saved_params_dir')
 parser.add_argument("--epochs")
 known = parser.parse_args()
 assert known.saved_params_dir == os.environ["AUTOFINETUNE_SAVED_PARAMS_DIR"]
-""", ["--saved_params_dir={root}/result/round0/model-0", "--epochs=3"]),
+""", ["--epochs=3", "--saved_params_dir={root}/result/round0/model-0"]),
     ],
 )  # fmt: skip
 def test_a_script_gets_the_options_that_it_declares(

@@ -80,7 +80,7 @@ def test_a_script_of_nni_gets_the_options_that_it_declares() -> None:
     assert plain.command(trial, parent)[2:] == ("--amp",)
     both = commands_of(script_options=("model_path", "saved_params_dir"), **fields)
     assert both.command(trial, parent)[2:] == (
-        "--saved_params_dir=/out/round2/model-1", "--model_path=/out/round1/model-0", "--amp",
+        "--amp", "--saved_params_dir=/out/round2/model-1", "--model_path=/out/round1/model-0",
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_warm_args_override_and_come_last() -> None:
 def test_a_subcommand_comes_before_all_options() -> None:
     commands = commands_of(script_args=("fit", "--trainer.max_epochs=3"), script_options=("lr",))
     assert commands.command(trial_of({"lr": 0.1}), None) == (
-        "python", "train.py", "fit", "--lr=0.1", "--trainer.max_epochs=3",
+        "python", "train.py", "fit", "--trainer.max_epochs=3", "--lr=0.1",
     )  # fmt: skip
     assert start_of_command(commands.config) == ("python", "train.py", "fit")
     whole = program_of("run", script_args=("fit", "--x=1"), space=space_of("float"))
