@@ -35,7 +35,7 @@ class Names:
     schedules: Collection[str]
     assessors: Collection[str]
     executors: Collection[str]
-    logs: Collection[str] = ()
+    logs: Collection[str]
 
 
 def build_config(

@@ -10,6 +10,7 @@ from autofinetune.config.build import Names, build_config
 from autofinetune.config.config import Config
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
+from autofinetune.sinks import LOGS
 from autofinetune.strategies import SCHEDULES, known_name
 
 HPARAM = """\
@@ -19,7 +20,7 @@ param_list:
 """
 COMMAND = ["sh", "train.sh", "${args}"]
 TASKS = [{"type": "worker", "replicas": 2, "command": COMMAND}]
-NAMES = Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS)
+NAMES = Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS, LOGS)
 
 
 def build(folder: Path, **changes: Any) -> Config:

@@ -360,3 +360,18 @@ def test_a_timeout_is_finite(folder: Path) -> None:
     limit = build(folder, trial_timeout="1e308").trial_timeout
     assert limit is not None
     assert math.isfinite(limit)
+
+
+@pytest.mark.parametrize(
+    ("given", "logs"),
+    [(None, ("visualdl",)), ("none", ()), ("visualdl, none", ("visualdl",)), ([], ())],
+)
+def test_where_else_a_run_is_logged(folder: Path, given: object, logs: tuple[str, ...]) -> None:
+    assert build(folder, log_to=given).log_to == logs
+
+
+def test_an_unknown_place_to_log_to_is_a_mistake(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="--log_to=paper is unknown; use one of: none, visualdl"):
+        build(folder, log_to="visualdl,paper")
+    with pytest.raises(ConfigError, match="--log_to=7 must be names separated by commas"):
+        build(folder, log_to=7)

@@ -146,7 +146,12 @@ def test_a_list_or_mapping_may_stand_anywhere(
 
 
 NAMES = Names(
-    str, {"fulltrail"}, {"async"}, {"none", "medianstop", "asha", "hyperband"}, {"local"}
+    str,
+    {"fulltrail"},
+    {"async"},
+    {"none", "medianstop", "asha", "hyperband"},
+    {"local"},
+    {"visualdl"},
 )
 
 
