@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from autofinetune.core.fields import READERS
 from autofinetune.core.slot import Slot
@@ -160,38 +160,20 @@ class RunEnded:
     reason: str
 
 
-Event: TypeAlias = (
-    RunCreated
-    | RunResumed
-    | TrialCreated
-    | AttemptPlanned
+AttemptEvent: TypeAlias = (
+    AttemptPlanned
     | AttemptSubmitted
     | AttemptStarted
     | Reported
     | StopRequested
     | AttemptLost
     | TrialEnded
-    | SlotQuarantined
-    | RunEnded
+)
+Event: TypeAlias = (
+    RunCreated | RunResumed | TrialCreated | AttemptEvent | SlotQuarantined | RunEnded
 )
 
-KINDS: Mapping[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        RunCreated,
-        RunResumed,
-        TrialCreated,
-        AttemptPlanned,
-        AttemptSubmitted,
-        AttemptStarted,
-        Reported,
-        StopRequested,
-        AttemptLost,
-        TrialEnded,
-        SlotQuarantined,
-        RunEnded,
-    )
-}
+KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def encode_event(event: Event) -> tuple[str, str]:

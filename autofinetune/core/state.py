@@ -10,6 +10,7 @@ from typing import Any
 
 from autofinetune.core.direction import Direction
 from autofinetune.core.events import (
+    AttemptEvent,
     AttemptLost,
     AttemptPlanned,
     AttemptStarted,
@@ -25,7 +26,7 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import NOWHERE, Slot
-from autofinetune.core.transitions import ImpossibleEvent, TrialEvent, expected
+from autofinetune.core.transitions import ImpossibleEvent, expected
 from autofinetune.core.trials import Status, Trial
 
 __all__ = ["Direction", "State", "Status", "Trial"]
@@ -256,7 +257,7 @@ class State:
         else:
             self.fast_failures = self.slot_failures[trial.slot] = 0
 
-    def _expect(self, event: TrialEvent) -> Trial:
+    def _expect(self, event: AttemptEvent) -> Trial:
         trial = self.trials.get(event.trial)
         return expected(event, trial, has_attempt=event.trial in self.running)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from autofinetune.core.events import (
+    AttemptEvent,
     AttemptLost,
     AttemptPlanned,
     AttemptStarted,
     AttemptSubmitted,
-    Event,
     Reported,
     StopRequested,
     TrialEnded,
@@ -18,18 +17,9 @@ from autofinetune.core.events import (
 from autofinetune.core.trials import Status, Trial
 from autofinetune.errors import EnvironmentProblem
 
-TrialEvent: TypeAlias = (
-    AttemptPlanned
-    | AttemptSubmitted
-    | AttemptStarted
-    | Reported
-    | StopRequested
-    | AttemptLost
-    | TrialEnded
-)
 # The statuses in which each event may occur; anything else is a bug or a damaged journal. All but
 # AttemptPlanned need an attempt, which in the queue of an engine has the status QUEUED.
-TRANSITIONS: Mapping[type[Event], frozenset[Status]] = {
+TRANSITIONS: Mapping[type[AttemptEvent], frozenset[Status]] = {
     AttemptPlanned: frozenset({Status.QUEUED}),
     AttemptSubmitted: frozenset({Status.QUEUED, Status.RUNNING}),
     AttemptStarted: frozenset({Status.QUEUED}),
@@ -50,7 +40,7 @@ class ImpossibleEvent(EnvironmentProblem, ValueError):
         )
 
 
-def expected(event: TrialEvent, trial: Trial | None, *, has_attempt: bool) -> Trial:
+def expected(event: AttemptEvent, trial: Trial | None, *, has_attempt: bool) -> Trial:
     """Return the trial of an event.
 
     Args:

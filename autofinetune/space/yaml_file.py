@@ -63,7 +63,8 @@ class Document:
 def read_named(path: Path, most: int) -> bytes:
     """Return at most `most` bytes of a file that the user named.
 
-    It may be a pipe from the shell; one to which nobody writes is empty and not waited for.
+    It may be a pipe from the shell. If no process has opened a pipe for writing, it counts as
+    empty.
 
     Raises:
         OSError: it cannot be read.
