@@ -64,6 +64,9 @@ _SUCCESSORS = {
 }
 
 
+_UNKNOWN = "unrecognized arguments: "
+
+
 class Words(NamedTuple):
     """A command line, split into its parts."""
 
@@ -76,10 +79,13 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError instead of exiting and suggests similar options."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}{self._guess(message)}", f"see {self.prog} --help")
+        tip = f"see {self.prog} --help"
+        if self.prog == "autofinetune" and message.startswith(_UNKNOWN):
+            tip += "; options of train.py come last: as pairs (max_seq_len 128) or after a bare --"
+        raise UsageError(f"{message}{self._guess(message)}", tip)
 
     def _guess(self, message: str) -> str:
-        if not message.startswith("unrecognized arguments: "):
+        if not message.startswith(_UNKNOWN):
             return ""
         words = [word.partition("=")[0] for word in message.split()[2:]]
         old = [f"{word} is {_SUCCESSORS[word]}" for word in words if word in _SUCCESSORS]

@@ -238,9 +238,9 @@ class _Checker:
 
     def no_masks(self, found: Sequence[str]) -> None:
         """Reject masked values: a config.yaml does not contain the secrets of its run."""
-        for word in found:
-            if word.endswith(f"={MASK}"):
-                name = option_name(word)
+        for before, word in zip(("", *found), found, strict=False):
+            if word == MASK or word.endswith(f"={MASK}"):
+                name = option_name(before if word == MASK else word)
                 self._sentence(
                     "script_args",
                     f"the value of {name} is not stored in the file; give all options for "
@@ -259,6 +259,6 @@ class _Checker:
         searched = set(space.names)
         for word in found:
             name = option_name(word)
-            if name in searched or name in OWN_OPTIONS:
+            if word.startswith("--") and (name in searched or name in OWN_OPTIONS):
                 who = "searched" if name in searched else "passed by autofinetune"
                 self._sentence(option, f"{word}: {name} is already {who}; leave it out")

@@ -26,6 +26,7 @@ from autofinetune.config.option import (
     pairs,
     preloaded,
     text,
+    unmarked,
     warm_words,
     whole,
 )
@@ -59,7 +60,7 @@ class Config:
         space: the search space.
         working_dir: the directory in which trials run.
         python: the interpreter of the script.
-        script_args: options for train.py, each as `--key=value`, possibly after a subcommand.
+        script_args: words for train.py; each `--key=value`, or as typed; see `as_options`.
         script_options: the options that `train.py --help` lists; None if it was not run.
         enqueued: configurations to try first.
         earlier: for each earlier run to learn from, its trials as {"params", "merit"}.
@@ -203,15 +204,9 @@ class Config:
         return self.max_trials or self.popsize * self.round * self.repeats
 
     @property
-    def subcommand(self) -> tuple[str, ...]:
-        """The word between train.py and all its options, if there is one, such as `fit`."""
-        has_one = bool(self.script and self.script_args) and self.script_args[0][:2] != "--"
-        return self.script_args[:has_one]
-
-    @property
-    def other_args(self) -> tuple[str, ...]:
-        """`script_args` without the subcommand."""
-        return self.script_args[len(self.subcommand) :]
+    def args(self) -> tuple[str, ...]:
+        """`script_args` as trials get them."""
+        return tuple(unmarked(self.script_args))
 
     @property
     def script_path(self) -> Path:

@@ -12,7 +12,7 @@ import dataclasses
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,7 @@ def pairs(value: Any) -> dict[str, str]:
 
 
 def words(value: Any) -> tuple[str, ...]:
-    """Read options for train.py from a line or a list; return each as `--key=value`."""
+    """Read words for train.py from a line or a list; see `as_options`."""
     if isinstance(value, str):
         found = shlex.split(value)
     elif isinstance(value, (list, tuple)):
@@ -156,6 +156,8 @@ def warm_words(value: Any) -> tuple[str, ...]:
         raise ValueError(f": {error}") from None
 
 
+AS_TYPED = "--"
+_IS_OPTION = re.compile(r"--?[A-Za-z_]")
 _IS_SUBCOMMAND = re.compile(r"[^-=][^=]*\Z")
 
 
@@ -163,34 +165,57 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
     """Return `key value` pairs and `--key=value` words, all as `--key=value`.
 
     A `--key` without a value remains a flag. A first word in front of a `--key` is a subcommand of
-    train.py and stays as it is. A bare `--` is dropped.
+    train.py and stays as it is. Options that are not such pairs, for instance `-c FILE` or
+    `--layers 64 32`, leave all words as they were typed; a bare `--` in front does the same for
+    any words and is kept as a mark. Elsewhere a bare `--` is dropped.
 
     Raises:
-        ValueError: a key without a value, or a short option.
+        ValueError: a key without a value, and no option among the words.
     """
+    typed = tuple(given)
+    if typed[:1] == (AS_TYPED,):
+        return typed if len(typed) > 1 else ()
+    rest = [word for word in typed if word != AS_TYPED]
+    pairs = _as_pairs(rest)
+    if pairs is not None:
+        return pairs
+    if any(map(_IS_OPTION.match, rest)):
+        return tuple(rest)
+    raise ValueError(
+        f"{rest[-1]!r} after the options has no value; give options for train.py as pairs, such "
+        "as max_seq_len 128, or put a bare -- in front of words that it takes as they are"
+    )
+
+
+def _as_pairs(given: Sequence[str]) -> tuple[str, ...] | None:
     found: list[str] = []
-    rest = [word for word in given if word != "--"]
+    rest = list(given)
     if len(rest) > 1 and _IS_SUBCOMMAND.match(rest[0]) and rest[1].startswith("--"):
         found.append(rest.pop(0))
     while rest:
         word = rest.pop(0)
         is_option = word.startswith("--")
         if word.startswith("-") and not is_option:
-            raise ValueError(
-                f"{word!r} cannot be passed to train.py; use its long name: max_seq_len 128"
-            )
+            return None
         if "=" in word:
             found.append(word if is_option else f"--{word}")
         elif is_option and (not rest or rest[0].startswith("--")):
             found.append(word)
-        elif rest:
-            found.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
+        elif not rest or _IS_OPTION.match(rest[0]) or word[:1].isdigit():
+            return None
         else:
-            raise ValueError(
-                f"{word!r} after the options has no value; give options for train.py as pairs: "
-                "max_seq_len 128; only a subcommand in front of an option has none"
-            )
+            found.append(f"--{word.removeprefix('--')}={rest.pop(0)}")
     return tuple(found)
+
+
+def unmarked(words: Sequence[str]) -> Sequence[str]:
+    """Return the words for train.py without the mark that they are as typed."""
+    return words[1:] if tuple(words[:1]) == (AS_TYPED,) else words
+
+
+def names_of(words: Iterable[str]) -> list[str]:
+    """Return the names of the long options among words for train.py."""
+    return [option_name(word) for word in words if word.startswith("--") and word != AS_TYPED]
 
 
 def retries(value: Any) -> dict[str, int]:

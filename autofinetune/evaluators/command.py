@@ -23,6 +23,7 @@ from autofinetune.config.commands import (
     with_directories,
 )
 from autofinetune.config.config import OWN_OPTIONS, Config
+from autofinetune.config.option import unmarked
 from autofinetune.config.passing import CALLS, HYDRA, OPTIONS, as_overrides
 from autofinetune.config.program import SERVICES, variables
 from autofinetune.core.trials import Trial
@@ -53,7 +54,7 @@ class Commands:
         """Return the words of the command that runs `trial`; never a shell string."""
         config = self.config
         given = self._given(trial, parent, config.script_options)
-        typed = self._typed(config.other_args, given)
+        typed = self._typed(config.args, given)
         warm = self._typed(self.warm_args() if parent else (), given)
         if config.passing == HYDRA:
             typed, warm = as_overrides(typed), as_overrides(warm)
@@ -70,7 +71,7 @@ class Commands:
         found: list[Process] = []
         for task in config.program.tasks:
             given = self._given(trial, parent, task.script_options)
-            argv = (*expand(task.command, given), *self._typed(config.script_args, given))
+            argv = (*expand(task.command, given), *self._typed(config.args, given))
             is_service = task.type in SERVICES
             one = Process(task.type, argv, variables(task.env), is_service)
             found += [one] * task.replicas
@@ -99,7 +100,7 @@ class Commands:
         """Return the extra options of a continued trial; by default `--epochs=1`, if known."""
         config = self.config
         if config.warm_args is not None:
-            return config.warm_args
+            return tuple(unmarked(config.warm_args))
         if "epochs" in (config.script_options or ()) and "epochs" not in config.space.names:
             return ("--epochs=1",)
         return ()
@@ -205,13 +206,12 @@ def start_of_command(config: Config, command: Sequence[str] = ()) -> tuple[str, 
     """Return the words that start every trial's command.
 
     A script is run with the configured Python, or directly if it is executable and not a `.py`
-    file. Its subcommand comes before all options. Of another `command` these are the leading
-    words that do not depend on the trial.
+    file. Of another `command` these are the leading words that do not depend on the trial.
     """
     if command := command or config.program.command:
         nothing = Given(config.python, {}, {}, "", (), os.environ)
         return beginning(command, nothing)
     path = config.script_path
     if path.suffix != ".py" and os.access(path, os.X_OK):
-        return (str(path), *config.subcommand)
-    return (config.python, config.script, *config.subcommand)
+        return (str(path),)
+    return (config.python, config.script)

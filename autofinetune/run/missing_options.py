@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from autofinetune.config.commands import MODEL_PATH_MACRO, SAVED_DIR_MACRO
 from autofinetune.config.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
-from autofinetune.config.option import option_name
+from autofinetune.config.option import names_of
 from autofinetune.config.passing import CALLS
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names
@@ -37,8 +37,8 @@ def needed_options(config: Config) -> dict[str, str]:
 def given_options(config: Config) -> dict[str, str]:
     """Return the options that were given for the script, each with its origin."""
     return {
-        **dict.fromkeys(map(option_name, config.warm_args or ()), "given by --warm_args"),
-        **dict.fromkeys(map(option_name, config.other_args), "given on the command line"),
+        **dict.fromkeys(names_of(config.warm_args or ()), "given by --warm_args"),
+        **dict.fromkeys(names_of(config.args), "given on the command line"),
     }
 
 
@@ -87,8 +87,10 @@ def near(name: str, found: HelpText) -> str:
 
 def check_required(config: Config, found: HelpText) -> None:
     """Raise UsageError if the script requires options that trials do not pass."""
-    given = {*option_names(config), *map(option_name, config.other_args), SAVED_PARAMS_DIR}
-    omitted = sorted(found.required - given)
+    given = {*option_names(config), *names_of(config.args), SAVED_PARAMS_DIR}
+    # A short option may be the other name of a required one.
+    has_short = any(word[:1] == "-" != word[1:2] for word in config.args)
+    omitted = [] if has_short else sorted(found.required - given)
     if not omitted:
         return
     count = len(omitted)

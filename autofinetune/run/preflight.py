@@ -67,7 +67,10 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
         return _with_checked_overrides(config, env, tell, is_asking=is_asking)
     if source is not None and source.is_readable and not (source.has_parser or source.reads_argv):
         raise _without_options(config)  # with --help, it would start to train
-    found = _ask(config, start_of_command(config), env)
+    # After words as typed, among which there may be a subcommand with options of its own.
+    is_typed = any(not word.startswith("--") for word in config.args)
+    typed = with_directories(config.args, "saved_params_dir", "") if is_typed else ()
+    found = _ask(config, start_of_command(config), env, (*typed, "--help"))
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)
         return _with_checked_overrides(config, env, tell, is_asking=is_asking)
@@ -103,7 +106,7 @@ def _with_checked_overrides(
         UsageError: the configuration cannot be composed.
     """
     params = config.space.nest(config.space.init_params)
-    typed = with_directories(as_overrides(config.other_args), "saved_params_dir", "")
+    typed = as_overrides(with_directories(config.args, "saved_params_dir", ""))
     words = [*overrides(params), *typed]
     found = _ask(config, start_of_command(config), env, (*words, "--cfg", "job"))
     if found.returncode == 0:

@@ -177,7 +177,6 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),
-        ("script_args", ("-v", "3"), "'-v' cannot be passed to train.py; use its long name"),
         ("script_args", 5, "options for train.py must be words or a list of words, found 5"),
         ("script_args", "'open", "No closing quotation"),
         ("script_args", ("lr", "3"), "--lr=3: lr is already searched; leave it out"),
@@ -308,7 +307,8 @@ def test_script_options_are_sorted() -> None:
         (("--amp",), ("--amp",)),
         (("--amp", "--a=1"), ("--amp", "--a=1")),
         (("a", "1", "--amp"), ("--a=1", "--amp")),
-        (("--", "--amp", "--lr_decay=0.5"), ("--amp", "--lr_decay=0.5")),
+        (("--", "--amp", "-v", "x"), ("--", "--amp", "-v", "x")),
+        (("--",), ()),
         (("a", "1", "--", "--b=2"), ("--a=1", "--b=2")),
         (("lr_decay", "-1e-3"), ("--lr_decay=-1e-3",)),
         (("--lr_decay", "-1"), ("--lr_decay=-1",)),
@@ -319,21 +319,23 @@ def test_script_options_are_sorted() -> None:
         (("fit", "--trainer.max_epochs", "3"), ("fit", "--trainer.max_epochs=3")),
         (("fit", "--amp", "--a", "1"), ("fit", "--amp", "--a=1")),
         (("note", "two words; $(id) 😀\n"), ("--note=two words; $(id) 😀\n",)),
+        (("-v",), ("-v",)),
+        (("-lr", "0.1", "--amp"), ("-lr", "0.1", "--amp")),
+        (("a", "1", "-vvv"), ("a", "1", "-vvv")),
+        (("fit", "-c", "config.yaml", "--a", "1"), ("fit", "-c", "config.yaml", "--a", "1")),
+        (("--amp", "-c", "x"), ("--amp", "-c", "x")),
+        (("--layers", "64", "32", "--a", "1"), ("--layers", "64", "32", "--a", "1")),
+        (("--layers", "64", "32", "16"), ("--layers", "64", "32", "16")),
+        (("cifar10", "resnet", "vgg", "--a", "1"), ("cifar10", "resnet", "vgg", "--a", "1")),
     ],
 )
 def test_words_become_options(words: tuple[str, ...], options: tuple[str, ...]) -> None:
     assert as_options(words) == options
 
 
-@pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("--amp", "x", "y"), ("a", "--")])
+@pytest.mark.parametrize("words", [("a",), ("a", "1", "b"), ("a", "--"), ("-1e-3", "a")])
 def test_a_key_needs_a_value(words: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="has no value; give options for train"):
-        as_options(words)
-
-
-@pytest.mark.parametrize("words", [("-v",), ("-v", "3"), ("a", "1", "-vvv"), ("-1e-3", "a")])
-def test_a_short_option_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"'-\S+' cannot be passed to train"):
         as_options(words)
 
 
@@ -345,7 +347,15 @@ def test_options_stay_as_they_are(words: list[str]) -> None:
     except ValueError:
         return
     assert as_options(options) == options
-    assert all(option.startswith("--") for option in options[1:])  # the first may be a subcommand
+
+
+def test_the_mark_of_typed_words_is_not_passed() -> None:
+    assert config_of(script_args=("--", "cifar10", "-v")).args == ("cifar10", "-v")
+    assert config_of(script_args=("--a=1", "-v")).args == ("--a=1", "-v")
+
+
+def test_a_value_typed_as_a_word_of_its_own_is_no_option() -> None:
+    assert config_of(script_args=("-m", "learning_rate")).script_args == ("-m", "learning_rate")
 
 
 @pytest.mark.parametrize(

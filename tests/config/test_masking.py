@@ -57,3 +57,10 @@ def test_a_secret_reaches_the_trial_and_no_file_for_people(workplace: Workplace)
 
 def holding(root: Path, text: bytes) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+def test_the_value_of_a_secret_may_be_a_word_of_its_own() -> None:
+    words = ["fit", "-token", "abc", "--api_key", "d", "-v", "--lr", "1", "--token", "--amp"]
+    assert masked(words) == [
+        "fit", "-token", "***", "--api_key", "***", "-v", "--lr", "1", "--token", "--amp"
+    ]  # fmt: skip

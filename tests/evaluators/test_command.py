@@ -132,12 +132,15 @@ def test_warm_args_override_and_come_last() -> None:
     )
 
 
-def test_a_subcommand_comes_before_all_options() -> None:
+def test_words_as_typed_come_before_the_hyperparameters() -> None:
     commands = commands_of(script_args=("fit", "--trainer.max_epochs=3"), script_options=("lr",))
     assert commands.command(trial_of({"lr": 0.1}), None) == (
         "python", "train.py", "fit", "--trainer.max_epochs=3", "--lr=0.1",
     )  # fmt: skip
-    assert start_of_command(commands.config) == ("python", "train.py", "fit")
+    commands = commands_of(script_args=("--", "-c", "x", "fit"), script_options=("lr",))
+    assert commands.command(trial_of({"lr": 0.1}), None) == (
+        "python", "train.py", "-c", "x", "fit", "--lr=0.1",
+    )  # fmt: skip
     whole = program_of("run", script_args=("fit", "--x=1"), space=space_of("float"))
     assert whole.command(trial_of({"x0": 0.1}), None) == ("run", "fit", "--x=1")
 

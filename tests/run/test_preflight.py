@@ -75,6 +75,23 @@ def test_a_complete_script_passes_and_its_options_are_noted(tmp_path: Path) -> N
     assert checked == config.with_script_options(["help", *COMPLETE])
 
 
+def test_a_subcommand_among_typed_words_is_asked_for_its_options(tmp_path: Path) -> None:
+    script = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-c", "--config")
+    fit = parser.add_subparsers().add_parser("fit")
+    for option in ("learning_rate", "units", "saved_params_dir", "layers", "output"):
+        fit.add_argument(f"--{option}", nargs="+")
+    parser.parse_args()
+    """
+    words = ("-c", "x.yaml", "fit", "--layers", "64", "32", "--output", "${saved_params_dir}")
+    config = config_for(tmp_path, script, script_args=words, evaluator="fulltrail")
+    assert "units" in (check(config).script_options or ())
+    lacking = dataclasses.replace(config, script_args=(*words, "--width=3"))
+    assert "  --width  (given on the command line)" in refusal(lacking).message
+
+
 def test_a_line_for_a_shell_is_not_run_to_be_asked(tmp_path: Path) -> None:
     words = ("bash", "-c", "touch asked; exit 1", "bash", HYPERPARAMETERS, MODEL_OPTIONS)
     config = config_for(tmp_path, "")
