@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import in_trial, quietly, wrap
+from autofinetune.trial.hooks import complain, in_trial, quietly, wrap
 from autofinetune.trial.report import (
     PARAMS_FILE_VARIABLE,
     PARAMS_VARIABLE,
@@ -75,9 +76,21 @@ def _params_file() -> str:
         record = {"wandb_version": 1, **{n: {"value": v} for n, v in _params().items()}}
         partial = f"{path}.{os.getpid()}"
         with open(partial, "x", encoding="ascii") as file:
-            json.dump(record, file)  # JSON is also YAML
+            file.write(_as_yaml(record))
         os.replace(partial, path)
     return path
+
+
+# A string of JSON, or a number with an exponent but no dot, which YAML 1.1 reads as a string.
+_STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\d.])-?\d+e[+-]\d+')
+
+
+def _as_yaml(record: dict[str, Any]) -> str:
+    """Return a record as JSON that PyYAML reads with the same types."""
+    return _STRING_OR_NUMBER.sub(
+        lambda found: found[0] if found[0][0] == '"' else found[0].replace("e", ".0e"),
+        json.dumps(record),
+    )
 
 
 def _params() -> dict[str, Any]:
@@ -98,6 +111,23 @@ def on_run(module: ModuleType) -> None:
     wrap(module.Run, "log", _logged_or_left)
     wrap(module.Run, "define_metric", _defined)
     _stop_without_failure(module.Run)
+    for name in ("link_artifact", "link_model"):
+        _skip_offline(module.Run, name)
+
+
+def _skip_offline(run: Any, name: str) -> None:
+    """Let a method that needs the server do nothing when there is none, instead of failing."""
+    import functools
+
+    original = getattr(run, name)
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, "offline", False):
+            return complain(f"run.{name} needs a server, so it is skipped in an offline run")
+        return original(self, *args, **kwargs)
+
+    setattr(run, name, method)
 
 
 def _stop_without_failure(run: Any) -> None:

@@ -185,6 +185,33 @@ def test_a_disabled_run_has_its_configuration(place: Place) -> None:
     assert place.names() == {"train.py", "hparam.yaml", "result"}
 
 
+@stranger("values such as 0.00005 stay numbers; `run.link_artifact` without a server")
+def test_small_values_and_a_registry(place: Place) -> None:
+    place.write(
+        train_py="""
+        import wandb
+
+        run = wandb.init()
+        open("model.txt", "w").write("model")
+        artifact = wandb.Artifact(name="model", type="model")
+        artifact.add_file("model.txt")
+        run.log_artifact(artifact)
+        run.link_artifact(artifact=artifact, target_path="registry/models", aliases=["latest"])
+        run.log({"acc": run.config.weight_decay * 20000.0})
+        """,
+        sweep_yaml="""
+        program: train.py
+        method: grid
+        metric: {name: acc, goal: maximize}
+        parameters:
+          weight_decay: {values: [0.00005, 0.000025]}
+        """,
+    )
+    done = place.run("run", "sweep.yaml", "--gpu=cpu:1", "--output_dir=result")
+    assert done.code == 0, place.explain(done)
+    assert scores(place.trials()) == [1.0, 0.5]
+
+
 STOPPED = """
 import time
 import wandb
