@@ -75,6 +75,9 @@ class Words(NamedTuple):
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError instead of exiting and suggests similar options."""
 
+    def __init__(self, command: str = "", **more: Any) -> None:
+        super().__init__(prog=f"autofinetune {command}".strip(), allow_abbrev=False, **more)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}{self._guess(message)}", f"see {self.prog} --help")
 
@@ -91,7 +94,7 @@ class Parser(argparse.ArgumentParser):
 
 def run_parser() -> Parser:
     """Return the parser for the options of `autofinetune run`."""
-    parser = Parser(prog="autofinetune", usage=USAGE, add_help=False, allow_abbrev=False)
+    parser = Parser(usage=USAGE, add_help=False)
     for option in OPTIONS.values():
         add_option(parser, option)
     parser.add_argument("-h", "--help", action="store_true")
@@ -166,7 +169,7 @@ def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     """
     parser = run_parser()
     words = divide(parser, argv)
-    found = vars(parser.parse_args(list(words.options)))
+    found = vars(parser.parse_args(words.options))
     _check_rest(parser, words.rest)
     options = {
         name: value

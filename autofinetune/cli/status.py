@@ -20,10 +20,10 @@ from autofinetune.visible import visible
 
 def status_command(argv: Sequence[str]) -> int:
     """Print the state of a run and return the exit code."""
-    parser = Parser(prog="autofinetune status", description=__doc__, allow_abbrev=False)
+    parser = Parser("status", description=__doc__)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     with existing_run(options.output_dir) as paths:
         # Before the journal: a tuner that ends in between has recorded its end there.
         is_alive = is_tuner_alive(paths.lock)

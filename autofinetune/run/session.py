@@ -22,9 +22,8 @@ from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
 from autofinetune.run.directories import locked, refuse_used_directory
-from autofinetune.run.parts import Parts, make_parts
+from autofinetune.run.parts import Parts, imports_of, make_parts
 from autofinetune.run.preflight import check_script
-from autofinetune.run.preload import imports_of
 from autofinetune.run.prior import with_prior
 from autofinetune.run.recognition import recognized, with_declared_options, without_asking
 from autofinetune.run.result import Result, broken_inside
