@@ -104,7 +104,9 @@ def resume_command(argv: Sequence[str]) -> int:
         config = _changed(known_config(paths), vars(options))
         with (
             make_engine(config.executor, config.gpu) as engine,
-            resumed(config, paths, engine, sinks=_console, tell=terminal.tell) as session,
+            resumed(
+                make_parts(config, engine), paths, sinks=_console, tell=terminal.tell
+            ) as session,
         ):
             return _work(session)
 

@@ -6,11 +6,7 @@ from collections.abc import Callable
 
 
 class Notices:
-    """Reports obstacles by subject: when one appears, and when it is gone.
-
-    Args:
-        tell: receives messages for the console.
-    """
+    """Reports obstacles by subject: when one appears, and when it is gone."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
