@@ -44,13 +44,8 @@ from autofinetune.store.paths import RunPaths, opened_run
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run and return the exit code."""
     source = source_of_run(parse_run(argv), note)
-    with engine_for(source.options) as engine:
-        return _start(source, engine)
-
-
-def _start(source: Source, engine: Engine) -> int:
     options = source.options
-    with source.mistakes():
+    with engine_for(options) as engine, source.mistakes():
         config = configured(options)
         _note_idle_options(config, source)
         for sentence in () if source.is_told else config.space.notes:

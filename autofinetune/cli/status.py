@@ -30,13 +30,9 @@ def status_command(argv: Sequence[str]) -> int:
         journal = SqliteJournal(paths.journal, read_only=True)
         with contextlib.closing(journal), of_the_journal(paths):
             found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
-    text = json.dumps(_as_json(found)) if options.json else _as_text(found, time.time())
-    print(text, flush=True)
+    as_json = {**dataclasses.asdict(found), "state": found.state.value}
+    print(json.dumps(as_json) if options.json else _as_text(found, time.time()), flush=True)
     return 0
-
-
-def _as_json(found: Overview) -> dict[str, object]:
-    return {**dataclasses.asdict(found), "state": found.state.value}
 
 
 def _as_text(found: Overview, now: float) -> str:

@@ -7,7 +7,7 @@ import shlex
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config.config import MOST_TRIALS, Config
 from autofinetune.config.described import described_values, planned
-from autofinetune.config.masking import masked
+from autofinetune.config.program import masked
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT
 from autofinetune.core.scheduler import idle_slots_per_round
@@ -86,8 +86,7 @@ def show_plan(parts: Parts, paths: RunPaths) -> None:
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     """Print the outcome of the run and return the exit code.
 
-    Args:
-        stopped: the exit code for the signal that stopped the run, or 0.
+    `stopped` is the exit code for the signal that stopped the run, or 0.
 
     Raises:
         AllTrialsFailed: there is no score, or too many trials in a row failed quickly.
@@ -105,7 +104,10 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             out(f"The final best model parameters are saved as {directory}/best_model .")
         else:
             out("The best trial saved no model, so there is no best_model.")
-        _tell_schedule(len(chain_of(state, state.best)), directory)
+        if (trials := len(chain_of(state, state.best))) > 1:
+            out(f"Its model was trained by {trials} successive trials with different "
+                f"hyperparameters: autofinetune lineage {directory}")  # fmt: skip
+            out(f"To train them again from scratch: autofinetune replay {directory}")
         if paths.visualization.is_dir():
             out(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
@@ -121,13 +123,3 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if error := problem_of(state, paths):
         raise error
     return 0
-
-
-def _tell_schedule(trials: int, directory: str) -> None:
-    """Print how to reproduce a model that several trials trained one after another."""
-    if trials > 1:
-        out(
-            f"Its model was trained by {trials} successive trials with different hyperparameters: "
-            f"autofinetune lineage {directory}"
-        )
-        out(f"To train them again from scratch: autofinetune replay {directory}")

@@ -10,11 +10,10 @@ from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
 from autofinetune.config.config import MOST_TRIALS, OWN_OPTIONS, Config
-from autofinetune.config.masking import MASK
 from autofinetune.config.option import option_name, unknown, words
 from autofinetune.config.options import parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
-from autofinetune.config.program import Program, read_program, variables
+from autofinetune.config.program import MASK, Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.preload.steps import mistakes as preload_mistakes
@@ -46,9 +45,6 @@ def build_config(
     Args:
         options: `script`, `param_file` (or `param_list` inline) and command-line options by their
             long names with underscores; values may be text. Absent options get their defaults.
-        names: the names of the available implementations.
-        working_dir: the directory in which trials run.
-        python: the interpreter of the script.
         random_seed: the seed of a run without `seed`.
 
     Raises:
@@ -100,20 +96,14 @@ def build_config(
     )
 
 
+@dataclass
 class _Checker:
     """Checks that involve several values; collects the mistakes."""
 
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        values: dict[str, Any],
-        working_dir: str,
-        mistakes: list[Mistake],
-    ) -> None:
-        self.options = options
-        self.values = values
-        self.working_dir = working_dir
-        self.mistakes = mistakes
+    options: Mapping[str, Any]
+    values: dict[str, Any]
+    working_dir: str
+    mistakes: list[Mistake]
 
     def finish(self) -> None:
         if self.mistakes:
@@ -128,10 +118,10 @@ class _Checker:
                   "assessor": names.assessors, "executor": names.executors}  # fmt: skip
         for option, known in tables.items():
             given = self.values[option]
-            self.values[option] = given.lower()
-            if given.lower() not in known and (option, given.lower()) != ("assessor", "none"):
+            self.values[option] = name = given.lower()
+            if name not in known and (option, name) != ("assessor", "none"):
                 names_known = {*known, "none"} if option == "assessor" else known
-                self.mistakes.append(Mistake(option, unknown(given.lower(), names_known), given))
+                self.mistakes.append(Mistake(option, unknown(name, names_known), given))
         for log in self.values["log_to"]:
             if log not in names.logs:
                 self.mistakes.append(Mistake("log_to", unknown(log, {*names.logs, "none"}), log))
@@ -196,8 +186,7 @@ class _Checker:
 
     def preload(self) -> None:
         script = str(self.options.get("script") or "train.py")
-        found = preload_mistakes(self.values["preload"], Path(self.working_dir, script))
-        for problem in found:
+        for problem in preload_mistakes(self.values["preload"], Path(self.working_dir, script)):
             self.mistakes.append(Mistake("preload", f": {problem}", self.values["preload"]))
 
     def passing(self, *, nni_wire: bool) -> str:
@@ -238,14 +227,12 @@ class _Checker:
 
     def no_masks(self, found: Sequence[str]) -> None:
         """Reject masked values: a config.yaml does not contain the secrets of its run."""
-        for word in found:
-            if word.endswith(f"={MASK}"):
-                name = option_name(word)
-                self._sentence(
-                    "script_args",
-                    f"the value of {name} is not stored in the file; give all options for "
-                    f"train.py again on the command line, for example: {name} <value>",
-                )
+        for name in (option_name(word) for word in found if word.endswith(f"={MASK}")):
+            self._sentence(
+                "script_args",
+                f"the value of {name} is not stored in the file; give all options for train.py "
+                f"again on the command line, for example: {name} <value>",
+            )
 
     def knows_all_named(self, space: Space, program: Program) -> None:
         """Check that each `${hparam:NAME}` names a hyperparameter."""

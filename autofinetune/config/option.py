@@ -142,9 +142,8 @@ def words(value: Any) -> tuple[str, ...]:
     elif isinstance(value, (list, tuple)):
         found = [as_text(word) for word in value]
     else:
-        raise ValueError(
-            f"options for train.py must be words or a list of words, found {value!r:.60}"
-        )
+        needs = "options for train.py must be words or a list of words"
+        raise ValueError(f"{needs}, found {value!r:.60}")
     return as_options(found)
 
 
@@ -154,9 +153,6 @@ def warm_words(value: Any) -> tuple[str, ...]:
         return words(value)
     except ValueError as error:
         raise ValueError(f": {error}") from None
-
-
-_IS_SUBCOMMAND = re.compile(r"[^-=][^=]*\Z")
 
 
 def as_options(given: Iterable[str]) -> tuple[str, ...]:
@@ -170,7 +166,7 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     rest = [word for word in given if word != "--"]
-    if len(rest) > 1 and _IS_SUBCOMMAND.match(rest[0]) and rest[1].startswith("--"):
+    if len(rest) > 1 and re.match(r"[^-=][^=]*\Z", rest[0]) and rest[1].startswith("--"):
         found.append(rest.pop(0))
     while rest:
         word = rest.pop(0)
@@ -198,13 +194,12 @@ def retries(value: Any) -> dict[str, int]:
     given = str(value)
     if isinstance(value, Mapping):
         given = ",".join(f"{kind}:{count}" for kind, count in value.items())
-    if given.isascii() and given.isdigit() and len(given) < 10:
+    if re.fullmatch(r"[0-9]{1,9}", given):
         return dict.fromkeys(RETRY_REASONS, int(given))
     found = dict(DEFAULT_RETRIES)
     for part in filter(None, given.split(",")):
         kind, _, count = part.partition(":")
-        is_count = count.isascii() and count.isdigit() and len(count) < 10
-        if kind not in RETRY_REASONS or not is_count:
+        if kind not in RETRY_REASONS or not re.fullmatch(r"[0-9]{1,9}", count):
             raise ValueError(
                 "must be a number, or pairs such as oom:1,timeout:2 of these reasons: "
                 + ", ".join(RETRY_REASONS)

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
 from autofinetune.config.config import Config
-from autofinetune.config.described import DESCRIBED_IN, JOURNAL_TIP, from_description
+from autofinetune.config.described import (
+    DESCRIBED_IN,
+    JOURNAL_TIP,
+    described_values,
+    from_description,
+    planned,
+)
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
@@ -33,9 +39,9 @@ def refuse_used_directory(paths: RunPaths) -> None:
     directory = paths.shown
     if holds_run(paths):
         state = read_run(paths)
+        whole = planned(described_values(state.config))
         raise UsageError(
-            f"{directory} already holds a run ({state.ended} of "
-            f"{recorded_config(paths).planned} trials done)",
+            f"{directory} already holds a run ({state.ended} of {whole} trials done)",
             f"continue it with: autofinetune resume {directory}      "
             "or choose another --output_dir",
         )
@@ -79,27 +85,17 @@ def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
         yield paths
 
 
-def recorded_config(paths: RunPaths) -> Config:
-    """Return the configuration with which the run was started.
+def known_config(paths: RunPaths) -> Config:
+    """Return the recorded config for continuing the run.
 
     Raises:
-        EnvironmentProblem: the journal cannot be read, or its configuration is invalid.
+        EnvironmentProblem: the journal cannot be read, is invalid, or names unknown parts.
     """
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
     assert first is not None
     with of_the_journal(paths):
-        return from_description(first.config)
-
-
-def known_config(paths: RunPaths) -> Config:
-    """Return the recorded config for continuing the run.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read, or names unknown parts.
-    """
-    config = recorded_config(paths)
-    with of_the_journal(paths):
+        config = from_description(first.config)
         for what, found, known in (
             ("evaluator", config.evaluator, EVALUATORS),
             ("schedule", config.schedule, SCHEDULES),
@@ -171,15 +167,10 @@ def locked(directory: Path) -> Iterator[RunPaths]:
 def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
     """Return the lock of the directory, or None and a description of its holder."""
     with paths.place.opened() as here:
-        lock = _lock(here / paths.lock.name)
-        return lock, "" if lock is not None else noted_tuner(here / paths.lock.name)
-
-
-def _lock(path: Path) -> int | None:
-    """Return the lock, or None; retry, because `status` holds the lock briefly to test it."""
-    for _ in range(_LOCK_TRIES):
-        lock = try_lock(str(path))
-        if lock is not None:
-            return lock
-        time.sleep(0.01)
-    return None
+        path = here / paths.lock.name
+        for _ in range(_LOCK_TRIES):  # `status` holds the lock briefly to test it
+            lock = try_lock(str(path))
+            if lock is not None:
+                return lock, ""
+            time.sleep(0.01)
+        return None, noted_tuner(path)

@@ -43,22 +43,13 @@ def given_options(config: Config) -> dict[str, str]:
 
 
 def check_missing(called: str, needed: Mapping[str, str], found: HelpText) -> None:
-    """Check that a script has all options that trials will pass.
+    """Raise UsageError if a script lacks one of the options that trials will pass.
 
-    Args:
-        called: the name of the script, for messages.
-        needed: the purpose or origin of each option.
-        found: what the script says about its options.
-
-    Raises:
-        UsageError: an option is missing.
+    `called` is its name for messages, and `needed` has the purpose or origin of each option.
     """
     missing = {name: why for name, why in needed.items() if name not in found.options}
-    if missing:
-        raise _lacking(called, missing, found)
-
-
-def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageError:
+    if not missing:
+        return
     lines = [f"  --{name}  ({why}){near(name, found)}" for name, why in missing.items()]
     count = len(lines)
     head = f"{called} lacks {count} option{'s' if count != 1 else ''} that trials will pass:"
@@ -67,7 +58,7 @@ def _lacking(called: str, missing: Mapping[str, str], found: HelpText) -> UsageE
     if missing.keys() <= {SAVED_PARAMS_DIR, MODEL_PATH}:
         them = "it" if count == 1 else "them"
         tip = f"add {them}, or train every trial from scratch with --evaluator=fulltrail"
-    return UsageError("\n".join([head, *lines]), tip)
+    raise UsageError("\n".join([head, *lines]), tip)
 
 
 def note_missing(
@@ -81,7 +72,8 @@ def note_missing(
 
 def near(name: str, found: HelpText) -> str:
     """Return a hint about an option with almost the same name, or an empty string."""
-    alike = [option for option in found.options if _plain(option) == _plain(name)]
+    plain = name.replace("-", "_").lower()
+    alike = [one for one in found.options if one.replace("-", "_").lower() == plain]
     return f"; it has --{alike[0]}, the names must match" if alike else ""
 
 
@@ -105,7 +97,3 @@ def check_required(config: Config, found: HelpText) -> None:
         f"give a value at the end of the command line, as in `{omitted[0]} VALUE`, set a default "
         "in the script, or pass --skip-preflight",
     )
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", "_").lower()

@@ -16,9 +16,8 @@ from autofinetune.config.commands import (
     with_directories,
 )
 from autofinetune.config.config import SAVED_PARAMS_DIR, Config
-from autofinetune.config.masking import masked
 from autofinetune.config.passing import CALLS, HYDRA, as_overrides, overrides
-from autofinetune.config.program import variables
+from autofinetune.config.program import masked, variables
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options, with_layer
@@ -47,12 +46,7 @@ def check_is_there(config: Config) -> None:
 
 
 def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
-    """Return the config with the options that `train.py --help` names.
-
-    Args:
-        config: the result of `recognized`.
-        env: the environment of a trial.
-        tell: receives notes about the script.
+    """Return the config, the result of `recognized`, with the options that `--help` names.
 
     Raises:
         UsageError: `--help` of the script failed, or the script lacks options.
@@ -72,7 +66,13 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
         config = dataclasses.replace(config, passing=HYDRA)
         return _with_checked_overrides(config, env, tell, is_asking=is_asking)
     if found.problem:
-        raise _cannot_ask(config, found)
+        tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
+        head = f"{config.called} --help does not list its options: {found.problem}"
+        raise UsageError(
+            "\n".join([head, *tail]),
+            "the script must read its options with argparse; if it reads them another way, "
+            "pass --skip-preflight",
+        )
     names = option_names(config)
     if is_asking and not any(near(name, found) for name in names):
         if not found.options.issuperset(names):
@@ -113,13 +113,14 @@ def _with_checked_overrides(
         tell(f"note: {config.called} gets no Hydra overrides, since its configuration lacks these "
             f"keys; {BY_OTHER_MEANS}")  # fmt: skip
         return dataclasses.replace(config, passing=CALLS, script_options=())
-    why = "does not take" if is_unknown else "cannot compose its configuration with"
     # The cause is between warnings and a list of the available choices.
     told = [f"  | {line}" for line in found.output.strip().splitlines()[-24:]]
     if found.returncode is None or found.returncode < 0:
         told.append(f"  {found.problem}")
+    why = "cannot compose its configuration with"
     tip = "fix the error above, or pass --skip-preflight"
     if is_unknown:
+        why = "does not take"
         tip = (
             "name each hyperparameter as the configuration does, such as optimizer.lr; a plus "
             "sign adds a new key: +lr"
@@ -181,13 +182,10 @@ def _ask(
 ) -> HelpText:
     """Run a command as a trial would, including the stand-in modules, and read its options."""
     env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
+    where = config.working_dir
     with _signals_as_exits():
         return ask_for_options(
-            words,
-            working_dir=config.working_dir,
-            env=env,
-            timeout_s=TIMEOUT_S,
-            question=question,
+            words, working_dir=where, env=env, timeout_s=TIMEOUT_S, question=question
         )
 
 
@@ -207,15 +205,6 @@ def _signals_as_exits() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _cannot_ask(config: Config, found: HelpText) -> UsageError:
-    tail = [f"  | {line}" for line in found.output.strip().splitlines()[-8:]]
-    return UsageError(
-        "\n".join([f"{config.called} --help does not list its options: {found.problem}", *tail]),
-        "the script must read its options with argparse; if it reads them another way, "
-        "pass --skip-preflight",
-    )
 
 
 def _without_options(config: Config) -> UsageError:

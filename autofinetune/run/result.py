@@ -22,13 +22,7 @@ from autofinetune.store.paths import RunPaths
 
 
 class Result:
-    """A run as it stands in its output directory.
-
-    Args:
-        paths: its files.
-        history: the state folded from its events.
-        is_alive: whether its tuner is running.
-    """
+    """A run as it stands in its output directory; `history` is its state, folded from events."""
 
     def __init__(self, paths: RunPaths, history: State, *, is_alive: bool = False) -> None:
         self.output_dir: Path = paths.root
@@ -41,7 +35,7 @@ class Result:
 
     @property
     def reason(self) -> str:
-        """The reason for this state, as readable text."""
+        """The reason for this state, for people."""
         return self._state_and_reason[1]
 
     @property

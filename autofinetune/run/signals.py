@@ -80,11 +80,7 @@ def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
 
 
 def _start(thread: threading.Thread) -> None:
-    """Start a thread, and retry for a while if the machine has no room for one.
-
-    Raises:
-        OSError: the thread could not be started.
-    """
+    """Start a thread, and retry for a while; raise OSError if the machine has no room for one."""
     for _ in range(_START_TRIES):
         try:
             return thread.start()
