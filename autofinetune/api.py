@@ -24,9 +24,8 @@ from autofinetune.core.events import Event, TrialEnded
 from autofinetune.core.run_state import RunState
 from autofinetune.core.state import State, Trial
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.run.directories import existing_run, read_run
+from autofinetune.run.directories import existing_run, is_tuner_alive, read_run
 from autofinetune.run.parts import make_parts
-from autofinetune.run.presence import is_tuner_alive
 from autofinetune.run.result import Result, problem_of
 from autofinetune.run.session import begin, configured, engine_for, examined, new_paths
 from autofinetune.run.signals import signals_to

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.run import start_config
+from autofinetune.cli.run import start
 from autofinetune.config.config import Config
 from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
@@ -14,6 +14,7 @@ from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import make_engine
 from autofinetune.run.directories import existing_run, read_run
+from autofinetune.run.parts import make_parts
 from autofinetune.run.preflight import check_is_there
 from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
@@ -62,7 +63,7 @@ def replay_command(argv: Sequence[str]) -> int:
     out(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
     with make_engine(config.executor, config.gpu) as engine:
-        code = start_config(config, paths, engine, preflight=False)
+        code = start(make_parts(config, engine), paths, preflight=False)
     return code or _compare(chain, paths)
 
 

@@ -13,8 +13,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config.option import RunOption, option_name
-from autofinetune.config.options import GROUPS, OPTIONS
+from autofinetune.config.option import GROUPS, RunOption, option_name
+from autofinetune.config.options import OPTIONS
 from autofinetune.errors import UsageError, did_you_mean
 
 USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"

@@ -20,9 +20,9 @@ from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Engine, make_engine
+from autofinetune.executors import make_engine
 from autofinetune.run.directories import holds_run, known_config, locked
-from autofinetune.run.parts import make_parts
+from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
 from autofinetune.run.session import (
     Session,
@@ -52,13 +52,11 @@ def run_command(argv: Sequence[str]) -> int:
             terminal.tell(f"note: {sentence}")
         paths = new_paths(options.get("output_dir"))
         config = examined(config, options, terminal.tell)
-        return start_config(
-            config,
-            paths,
-            engine,
-            dry_run=bool(options.get("dry_run")),
-            preflight=not options.get("skip_preflight"),
-        )
+        parts = make_parts(config, engine)
+        if options.get("dry_run"):
+            show_plan(parts, paths)
+            return 0
+        return start(parts, paths, preflight=not options.get("skip_preflight"))
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
@@ -71,19 +69,8 @@ def _note_idle_options(config: Config, source: Source) -> None:
                           "which does not continue models")  # fmt: skip
 
 
-def start_config(
-    config: Config,
-    paths: RunPaths,
-    engine: Engine,
-    *,
-    dry_run: bool = False,
-    preflight: bool = True,
-) -> int:
-    """Start the run of a checked configuration and return the exit code."""
-    parts = make_parts(config, engine)
-    if dry_run:
-        show_plan(parts, paths)
-        return 0
+def start(parts: Parts, paths: RunPaths, *, preflight: bool) -> int:
+    """Start a run and return the exit code."""
     with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.run.directories import existing_run, of_the_journal
+from autofinetune.run.directories import (
+    existing_run,
+    host_out_of_sight,
+    is_tuner_alive,
+    of_the_journal,
+)
 from autofinetune.run.overview import Overview, RunningTrial, look
-from autofinetune.run.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.space import as_text
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.visible import visible

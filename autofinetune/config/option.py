@@ -30,6 +30,7 @@ TRIALS = "how trials train"
 TIME = "how long"
 FAILURES = "when things fail"
 START = "at the start"
+GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
 
 Reader = Callable[[Any], Any]
 DEFAULT_RETRIES: Mapping[str, int] = {"runner_lost": 3}

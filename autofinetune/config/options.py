@@ -7,13 +7,10 @@ from typing import Any
 
 from autofinetune.config.config import Config
 from autofinetune.config.option import (
-    FAILURES,
+    GROUPS,
     PLACES,
-    SCORE,
     SEARCH,
     START,
-    TIME,
-    TRIALS,
     RunOption,
     flag,
     options_of,
@@ -24,7 +21,6 @@ from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import Scoring
 from autofinetune.errors import Mistake
 
-GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
 PARTS = {"safety": Safety, "placement": Placement, "scoring": Scoring}
 # Options that matter only when a run starts, and are not part of its configuration.
 _AT_START = (

@@ -1,11 +1,14 @@
-"""Output directories: check whether one holds a run, read the run, and lock the directory."""
+"""Output directories: check whether one holds a run, read it, and lock it for one tuner."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
@@ -21,14 +24,18 @@ from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
-from autofinetune.run.presence import note_tuner, noted_tuner
 from autofinetune.runner.files import try_lock
+from autofinetune.runner.processes import boot_id
 from autofinetune.sinks import LOGS
+from autofinetune.store.directory import read_file
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
+from autofinetune.visible import visible
 
 _LOCK_TRIES = 10
+_MOST_NOTE_BYTES = 4096
+_NOTE = re.compile(r"pid \d+ on (\S+) since \S+\nboot (\S+)\n")
 
 
 def refuse_used_directory(paths: RunPaths) -> None:
@@ -174,3 +181,59 @@ def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
                 return lock, ""
             time.sleep(0.01)
         return None, noted_tuner(path)
+
+
+# --- whose lock it is ---------------------------------------------------------------------------
+
+
+def note_tuner(lock: int) -> None:
+    """Record the owner of the lock in its open file."""
+    since = datetime.now().astimezone().isoformat(timespec="seconds")
+    who = f"pid {os.getpid()} on {os.uname().nodename} since {since}"
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{who}\nboot {boot_id()}\n".encode(), 0)
+
+
+def noted_tuner(lock: Path) -> str:
+    """Return a readable description of the lock holder."""
+    lines = _note_in(lock).splitlines()
+    return visible(lines[0]) if lines else "unknown process"
+
+
+def is_tuner_alive(lock: Path) -> bool:
+    """Return whether a tuner holds this lock file.
+
+    The check briefly takes a shared lock. /proc/locks is not enough: it lists only the locks of
+    visible processes, and on some file systems its device numbers differ from those of `stat`.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def host_out_of_sight(lock: Path) -> str:
+    """Return the host name of the last tuner if it is another machine, else an empty string.
+
+    Its lock may be invisible here, because not every network file system forwards locks.
+    """
+    found = _NOTE.fullmatch(_note_in(lock))
+    if found is None or found[2] == boot_id() or found[1] == os.uname().nodename:
+        return ""
+    return found[1]
+
+
+def _note_in(lock: Path) -> str:
+    try:
+        return read_file(lock, _MOST_NOTE_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
