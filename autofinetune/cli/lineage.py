@@ -91,12 +91,7 @@ def _add_run_and_trial(parser: Parser) -> None:
 
 
 def read_state(directory: str) -> State:
-    """Return the state of the run in `directory`, which may still be running.
-
-    Raises:
-        UsageError: the directory holds no run.
-        EnvironmentProblem: the journal cannot be read.
-    """
+    """Return the state of the run in `directory`; the errors are those of `existing_run`."""
     with existing_run(directory) as paths:
         return read_run(paths)
 

@@ -164,8 +164,7 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
 def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     """Return the given options of a run by name, including `script` and `script_args`.
 
-    Raises:
-        UsageError: an option is unknown, or one of ours is among the arguments for train.py.
+    Raise UsageError if one is unknown, or one of ours is among the arguments for train.py.
     """
     parser = run_parser()
     words = divide(parser, argv)

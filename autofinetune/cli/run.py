@@ -127,12 +127,7 @@ def _locked_run(output_dir: str) -> Iterator[RunPaths]:
 
 
 def _changed(config: Config, options: Mapping[str, Any]) -> Config:
-    """Return the config of a resumed run with the options that are given for it.
-
-    Raises:
-        ConfigError: a value is invalid.
-        UsageError: the script no longer exists.
-    """
+    """Return the config of a resumed run with the options that are given for it."""
     given = {name: value for name, value in options.items() if value is not None}
     mistakes: list[Mistake] = []
     values = read_values({name: config.option(name) for name in KEPT} | given, mistakes)

@@ -86,11 +86,8 @@ def show_plan(parts: Parts, paths: RunPaths) -> None:
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     """Print the outcome of the run and return the exit code.
 
-    `stopped` is the exit code for the signal that stopped the run, or 0.
-
-    Raises:
-        AllTrialsFailed: there is no score, or too many trials in a row failed quickly.
-        EnvironmentProblem: no usable slot is left.
+    `stopped` is the exit code for the signal that stopped the run, or 0. If the run failed, raise
+    the error of `problem_of`.
     """
     directory = paths.shown
     if state.best is not None:

@@ -140,13 +140,10 @@ def literal(word: str) -> str:
 
 
 def of_line(line: str) -> tuple[str, ...]:
-    """Return the words of a shell command line.
+    """Return the words of a shell command line; a quotation mark left open raises ValueError.
 
     A plain line is split; a line with shell syntax, or that begins with a shell builtin, becomes
     `bash -c LINE`.
-
-    Raises:
-        ValueError: a quotation mark is not closed.
     """
     if _NOT_PLAIN.search(line):
         return ("bash", "-c", line)

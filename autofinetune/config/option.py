@@ -160,10 +160,8 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
     """Return `key value` pairs and `--key=value` words, all as `--key=value`.
 
     A `--key` without a value remains a flag. A first word in front of a `--key` is a subcommand of
-    train.py and stays as it is. A bare `--` is dropped.
-
-    Raises:
-        ValueError: a key without a value, or a short option.
+    train.py and stays as it is. A bare `--` is dropped. A short option, or a key without a value,
+    raises ValueError.
     """
     found: list[str] = []
     rest = [word for word in given if word != "--"]
@@ -242,18 +240,14 @@ def preloaded(value: Any) -> str:
 
 @dataclass(frozen=True)
 class RunOption:
-    """One option of a run.
+    """One option of a run, with its `name` on the command line, in config.yaml and in Python.
 
     Args:
         metavar: the placeholder of its value in the help; empty for a flag.
-        group: the heading under which the help lists it.
-        text: its description, one line.
         read: parses a value, or raises ValueError.
-        default: its value if it is not given.
         unset: what it means not to give it; shown in place of the default.
         is_basic: whether the short help lists it.
         may_repeat: whether it may be given several times; its value is then a list.
-        name: its name on the command line, in config.yaml and in Python.
     """
 
     metavar: str

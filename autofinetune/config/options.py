@@ -69,9 +69,7 @@ OPTIONS: Mapping[str, RunOption] = {
 def read_values(given: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
     """Return the values of the options in `KEPT`; absent and wrong ones get their defaults.
 
-    Args:
-        given: values or text by name; None counts as absent.
-        mistakes: receives a mistake for every wrong value.
+    None counts as absent. `mistakes` receives a mistake for every wrong value.
     """
     values = {}
     for name, option in KEPT.items():

@@ -49,11 +49,7 @@ class Candidates:
         return found
 
     def restore(self, event: TrialCreated) -> None:
-        """Repeat an ask from the journal.
-
-        Raises:
-            EnvironmentProblem: the strategy would have asked for something else.
-        """
+        """Repeat an ask from the journal; raise EnvironmentProblem if it does not fit."""
         candidate = Candidate(
             event.trial, event.round, event.member, event.point, event.params, event.parent
         )

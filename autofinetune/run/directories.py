@@ -93,11 +93,7 @@ def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
 
 
 def known_config(paths: RunPaths) -> Config:
-    """Return the recorded config for continuing the run.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read, is invalid, or names unknown parts.
-    """
+    """Return the recorded config; raise EnvironmentProblem if a run cannot continue with it."""
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
     assert first is not None
@@ -117,11 +113,7 @@ def known_config(paths: RunPaths) -> Config:
 
 
 def read_run(paths: RunPaths) -> State:
-    """Return the state of the run in the directory, which may still be running.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read.
-    """
+    """Return the state of a run, or raise EnvironmentProblem if its journal cannot be read."""
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
         assert first is not None

@@ -24,10 +24,7 @@ class Limits:
         self._began = self.monotonic() - self.state.active_seconds
 
     def reached(self, slots: Collection[str], *, exhausted: bool) -> str | None:
-        """Return the reason for starting no further trials, or None; see `run_state.REASONS`.
-
-        `exhausted` says whether the strategy has nothing left to propose.
-        """
+        """Return the reason for starting no further trials, or None; see `run_state.REASONS`."""
         state = self.state
         if state.quarantined.keys() >= set(slots):
             return NO_SLOT

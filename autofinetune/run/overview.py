@@ -68,12 +68,8 @@ class Overview:
 def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
     """Return an overview of the run in a journal, which has at least one event.
 
-    Args:
-        is_tuner_alive: whether a running tuner was found.
-        host: another machine on which a tuner may be running, or an empty string.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read.
+    `host` is another machine on which a tuner may be running, or an empty string. Raise
+    EnvironmentProblem if the journal cannot be read.
     """
     with journal.snapshot() as ask:
         begun = journal.created()

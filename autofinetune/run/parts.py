@@ -74,10 +74,7 @@ def make_search(config: Config) -> Strategy:
     """Return a new search that includes the prior knowledge of the run.
 
     `--tuning_strategy`, `--repeats` and, if the evaluator continues models, `--exploit` determine
-    which strategy it is and what wraps it.
-
-    Raises:
-        UsageError: an option of the strategy is unknown or out of range.
+    which strategy it is and what wraps it. Raise UsageError if an option of it is wrong.
     """
     if config.replayed:
         return Replay(config.space, config.replayed)

@@ -48,8 +48,7 @@ def check_is_there(config: Config) -> None:
 def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
     """Return the config, the result of `recognized`, with the options that `--help` names.
 
-    Raises:
-        UsageError: `--help` of the script failed, or the script lacks options.
+    Raise UsageError if `--help` of the script failed, or the script lacks options.
     """
     if config.program.command:
         return _with_options_of_commands(config, env, tell)
@@ -93,14 +92,10 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
 def _with_checked_overrides(
     config: Config, env: Mapping[str, str], tell: Tell, *, is_asking: bool
 ) -> Config:
-    """Let Hydra compose the configuration of a first trial, without running it.
+    """Let Hydra compose the configuration of a first trial; raise UsageError if it cannot.
 
-    Returns:
-        The config. If Hydra does not know the keys and the script `is_asking` another tool for
-        its hyperparameters, the script gets them by calls instead.
-
-    Raises:
-        UsageError: the configuration cannot be composed.
+    If Hydra does not know the keys and the script `is_asking` another tool for its
+    hyperparameters, the script gets them by calls instead.
     """
     params = config.space.nest(config.space.init_params)
     typed = with_directories(as_overrides(config.other_args), "saved_params_dir", "")
@@ -154,8 +149,7 @@ def _declared(
 ) -> tuple[str, ...] | None:
     """Return the options that `--help` of a command lists, or None if they are not needed.
 
-    Raises:
-        UsageError: the command lists options but lacks some that were given for it.
+    Raise UsageError if it lists options but lacks some that were given for it.
     """
     if MODEL_OPTIONS not in command or is_shell_line(command):
         return None

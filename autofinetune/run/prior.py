@@ -134,11 +134,7 @@ def _mistake(option: str, value: Path, problem: str, tip: str | None = None) -> 
 
 
 def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str], None]) -> Config:
-    """Return the config with the contents of the files and runs in `enqueue` and `warm_start`.
-
-    Raises:
-        UsageError: a file or run cannot be read, or does not fit the space.
-    """
+    """Return the config with the contents of the files and runs in `enqueue` and `warm_start`."""
     if options.get("enqueue"):
         file = Path(config.working_dir, str(options["enqueue"]))
         config = dataclasses.replace(config, enqueued=tuple(read_enqueued(file, config.space)))

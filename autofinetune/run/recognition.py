@@ -83,10 +83,7 @@ def with_declared_options(config: Config) -> Config:
     """Return the config with those of our own options that the script contains in quotes.
 
     A script that gets its hyperparameters by a call may have no options, and with `--help` it
-    would start to train. So the script is read and not run.
-
-    Raises:
-        UsageError: the script cannot be read.
+    would start to train. So it is read and not run; raise UsageError if it cannot be read.
     """
     try:
         text = config.script_path.read_bytes()

@@ -93,10 +93,8 @@ class Source:
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
     """Return the findings about the Python script in a command, or None if there is none.
 
-    Args:
-        words: the program and its arguments, up to those that differ between trials.
-        folder: the working directory.
-        env: the environment of the command; PATH and PYTHONPATH are used.
+    `words` are the program and its arguments, up to those that differ between trials; of `env`
+    PATH and PYTHONPATH are used.
     """
     place = _script(words, folder, env)
     if place is None:

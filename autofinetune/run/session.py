@@ -178,8 +178,7 @@ def engine_for(options: Mapping[str, Any]) -> Engine:
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:
     """Return the config adapted to its script, which is read and not run, with prior knowledge.
 
-    Raises:
-        UsageError: the script, or a file or run in `enqueue` or `warm_start`, cannot be used.
+    Raise UsageError if the script, or a file or run in `enqueue` or `warm_start`, cannot be used.
     """
     may_change = options.get("evaluator") is None
     config = recognized(config, os.environ, tell, may_change_evaluator=may_change)
@@ -206,9 +205,7 @@ def begin(
 ) -> Iterator[Session]:
     """Prepare a new run; the session that is yielded has not started it yet.
 
-    Args:
-        sinks: makes sinks in addition to those of every run.
-        preflight: whether to check the options of the script with `--help` first.
+    With `preflight` the options of the script are checked with `--help` first.
 
     Raises:
         UsageError: the directory holds a run, or the script lacks options.

@@ -81,9 +81,7 @@ class Source:
 def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
     """Return the options of a new run; the given ones override those of the file.
 
-    Args:
-        given: options by name; `script` may be a file that describes a run.
-        note: receives notes about the file.
+    `script` may be a file that describes a run; `note` receives notes about it.
 
     Raises:
         UsageError: the file cannot be read, or the options contradict each other.

@@ -136,10 +136,8 @@ class Tuner:
     def resume(self, own_name: Callable[[State], str] = lambda state: state.run) -> None:
         """Replay the journal into state, strategy and views; `run` attaches to running trials.
 
-        `own_name` returns the name of the run from here on; a copy gets a new one.
-
-        Raises:
-            EnvironmentProblem: the journal does not fit this version of the strategy.
+        `own_name` returns the name of the run from here on; a copy gets a new one. Raise
+        EnvironmentProblem if the journal does not fit this version of the strategy.
         """
         for event in self._journal.events():
             self._fold([event])
