@@ -22,29 +22,22 @@ from autofinetune.space import Document, Space, load_space, read_space
 COMMAND_LINE = "the command line"
 
 
-@dataclass(frozen=True)
-class Names:
-    """The names of the available implementations; config imports no implementation.
-
-    `strategy` returns the table's name for another spelling of it, or raises UsageError.
-    """
-
-    strategy: Callable[[str], str]
-    evaluators: Collection[str]
-    schedules: Collection[str]
-    assessors: Collection[str]
-    executors: Collection[str]
-    logs: Collection[str]
-
-
 def build_config(
-    options: Mapping[str, Any], names: Names, *, working_dir: str, python: str, random_seed: int
+    options: Mapping[str, Any],
+    known: Mapping[str, Collection[str]],
+    known_strategy: Callable[[str], str],
+    *,
+    working_dir: str,
+    python: str,
+    random_seed: int,
 ) -> Config:
     """Check every option and the space at once.
 
     Args:
         options: `script`, `param_file` (or `param_list` inline) and command-line options by their
             long names with underscores; values may be text. Absent options get their defaults.
+        known: the names of the implementations that options choose from, by option.
+        known_strategy: returns the usual spelling of a strategy's name, or raises UsageError.
         random_seed: the seed of a run without `seed`.
 
     Raises:
@@ -61,7 +54,7 @@ def build_config(
     if nni_wire and options.get("evaluator") is None:
         values["evaluator"] = "fulltrail"  # NNI scripts do not load models
     check = _Checker(options, values, working_dir, mistakes)
-    check.names(names)
+    check.names(known, known_strategy)
     program = read_program(options, mistakes.append)
     check.script(program)
     check.direction()
@@ -112,21 +105,22 @@ class _Checker:
     def _sentence(self, option: str, sentence: str) -> None:
         self.mistakes.append(Mistake(option, sentence, is_sentence=True))
 
-    def names(self, names: Names) -> None:
+    def names(
+        self, known: Mapping[str, Collection[str]], known_strategy: Callable[[str], str]
+    ) -> None:
         """Check the names of implementations and normalize their spelling."""
-        tables = {"evaluator": names.evaluators, "schedule": names.schedules,
-                  "assessor": names.assessors, "executor": names.executors}  # fmt: skip
-        for option, known in tables.items():
+        for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
             self.values[option] = name = given.lower()
-            if name not in known and (option, name) != ("assessor", "none"):
-                names_known = {*known, "none"} if option == "assessor" else known
-                self.mistakes.append(Mistake(option, unknown(name, names_known), given))
+            if name not in known[option] and (option, name) != ("assessor", "none"):
+                names = {*known[option], "none"} if option == "assessor" else known[option]
+                self.mistakes.append(Mistake(option, unknown(name, names), given))
         for log in self.values["log_to"]:
-            if log not in names.logs:
-                self.mistakes.append(Mistake("log_to", unknown(log, {*names.logs, "none"}), log))
+            if log not in known["log_to"]:
+                names = {*known["log_to"], "none"}
+                self.mistakes.append(Mistake("log_to", unknown(log, names), log))
         try:
-            self.values["tuning_strategy"] = names.strategy(self.values["tuning_strategy"])
+            self.values["tuning_strategy"] = known_strategy(self.values["tuning_strategy"])
         except UsageError as error:
             self.mistakes.append(error.mistake)
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +33,14 @@ from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
 from autofinetune.visible import visible
 
+# The names that options choose from; `none` is no assessor.
+KNOWN: Mapping[str, Collection[str]] = {
+    "evaluator": EVALUATORS,
+    "schedule": SCHEDULES,
+    "executor": EXECUTORS,
+    "assessor": ASSESSORS,
+    "log_to": LOGS,
+}
 _LOCK_TRIES = 10
 _MOST_NOTE_BYTES = 4096
 _NOTE = re.compile(r"pid \d+ on (\S+) since \S+\nboot (\S+)\n")
@@ -99,16 +107,11 @@ def known_config(paths: RunPaths) -> Config:
     assert first is not None
     with of_the_journal(paths):
         config = from_description(first.config)
-        for what, found, known in (
-            ("evaluator", config.evaluator, EVALUATORS),
-            ("schedule", config.schedule, SCHEDULES),
-            ("executor", config.executor, EXECUTORS),
-            ("assessor", config.assessor, ASSESSORS),
-            *(("log_to", name, LOGS) for name in config.log_to),
-        ):
-            if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
-                mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
-                raise ConfigError(DESCRIBED_IN, [mistake])
+        for what, known in KNOWN.items():
+            for found in config.log_to if what == "log_to" else (config.option(what),):
+                if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
+                    mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
+                    raise ConfigError(DESCRIBED_IN, [mistake])
     return config
 
 

@@ -15,13 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import ASSESSORS
-from autofinetune.config.build import Names, build_config
+from autofinetune.config.build import build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
-from autofinetune.run.directories import locked, refuse_used_directory
+from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
 from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.preflight import check_script
 from autofinetune.run.prior import with_prior
@@ -33,7 +32,7 @@ from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tab
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
-from autofinetune.strategies import SCHEDULES, known_name
+from autofinetune.strategies import known_name
 from autofinetune.world import World
 
 Tell = Callable[[str], None]
@@ -159,7 +158,8 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS, LOGS),
+        KNOWN,
+        known_name,
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
