@@ -17,17 +17,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autofinetune import terminal
+from autofinetune.config.build import COMMAND_LINE
 from autofinetune.config.config import Config
 from autofinetune.config.options import OPTIONS
 from autofinetune.core.events import Event, TrialEnded
 from autofinetune.core.run_state import RunState
 from autofinetune.core.state import State, Trial
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
-from autofinetune.run.directories import existing_run, read_run
+from autofinetune.run.directories import existing_run, is_tuner_alive, read_run
 from autofinetune.run.parts import make_parts
-from autofinetune.run.presence import is_tuner_alive
 from autofinetune.run.result import Result, problem_of
-from autofinetune.run.session import Session, begin, configured, engine_for, examined, new_paths
+from autofinetune.run.session import begin, configured, engine_for, examined, new_paths
 from autofinetune.run.signals import signals_to
 from autofinetune.run.sources import source_of_run
 from autofinetune.sinks import Console, Sink
@@ -36,7 +36,6 @@ from autofinetune.store.paths import RunPaths
 
 __all__ = ["Result", "Trial", "open_run", "tune"]
 _LOG = logging.getLogger("autofinetune")
-_SOURCE = "tune()"
 
 
 def tune(
@@ -93,7 +92,13 @@ def tune(
             asks = not source.options.get("skip_preflight")
             ready = begin(parts, paths, sinks=sinks, tell=tell, preflight=asks)
             session = stack.enter_context(ready)
-        return _run(session)
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(signals_to(session.interrupt, session.kill_all, is_last=False))
+        result = session.run()
+        is_over = result.state in (RunState.DONE, RunState.ERROR)
+        if is_over and (problem := problem_of(result.history, session.paths)):
+            raise problem
+        return result
 
 
 def open_run(output_dir: str | os.PathLike[str]) -> Result:
@@ -106,17 +111,6 @@ def open_run(output_dir: str | os.PathLike[str]) -> Result:
     with existing_run(output_dir) as paths:
         is_alive = is_tuner_alive(paths.lock)  # before reading the journal
         return Result(paths, read_run(paths), is_alive=is_alive)
-
-
-def _run(session: Session) -> Result:
-    with contextlib.ExitStack() as stack:
-        if threading.current_thread() is threading.main_thread():
-            stack.enter_context(signals_to(session.interrupt, session.kill_all, is_last=False))
-        result = session.run()
-    is_over = result.state in (RunState.DONE, RunState.ERROR)
-    if is_over and (problem := problem_of(result.history, session.paths)):
-        raise problem
-    return result
 
 
 def _given(
@@ -161,7 +155,7 @@ def _in_python() -> Any:
         yield
     except ConfigError as error:
         told = [one.worded() if isinstance(one, Mistake) else one for one in error.found]
-        source = _SOURCE if error.source == "the command line" else error.source
+        source = "tune()" if error.source == COMMAND_LINE else error.source
         raise ConfigError(source, told, error.tip) from None
     except UsageError as error:
         raise UsageError(error.mistake.worded(), error.tip) from None

@@ -19,7 +19,7 @@ from autofinetune.errors import Mistake
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import MemoryExecutor, Played
-from autofinetune.run.search import make_search
+from autofinetune.run.parts import make_search
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space

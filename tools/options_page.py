@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from autofinetune.config.option import RunOption
-from autofinetune.config.options import GROUPS, OPTIONS
+from autofinetune.config.option import GROUPS, RunOption
+from autofinetune.config.options import OPTIONS
 
 PAGE = Path(__file__).parents[1] / "README.md"
 _BLOCK = re.compile(r"(<!-- options -->\n).*?(<!-- end of options -->)", re.DOTALL)

@@ -43,13 +43,12 @@ compdef _autofinetune autofinetune
 def completion_command(argv: Sequence[str]) -> int:
     """Print the completion script for a shell and return the exit code."""
     parser = Parser(
-        prog="autofinetune completion",
+        "completion",
         description="Print the completion script for a shell. For bash: "
         'eval "$(autofinetune completion bash)"',
-        allow_abbrev=False,
     )
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
-    print(script_for(parser.parse_args(list(argv)).shell), end="")
+    print(script_for(parser.parse_args(argv).shell), end="")
     return 0
 
 

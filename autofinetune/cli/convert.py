@@ -20,10 +20,9 @@ _PROGRAMS = {"program", "command"}  # without one of these a W&B sweep is a sear
 def convert_command(argv: Sequence[str]) -> int:
     """Print the converted file, or write it to `--out`, and return the exit code."""
     parser = Parser(
-        prog="autofinetune convert",
+        "convert",
         description="Convert a search space to an hparam.yaml for --param_file, or a manifest to "
         "a config.yaml for `autofinetune run`.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "file",
@@ -34,7 +33,7 @@ def convert_command(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--space", action="store_true", help="convert only the search space of a manifest"
     )
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     out = Path(options.out) if options.out else None
     if out is not None and out.exists():
         raise UsageError(f"--out={out} already exists", "give another name, or remove the file")

@@ -13,7 +13,7 @@ from autofinetune.store.paths import RunPaths, opened_run
 
 def dashboard_command(argv: Sequence[str]) -> int:
     """Serve the pages until Ctrl-C and return the exit code."""
-    parser = Parser(prog="autofinetune dashboard", description=__doc__, allow_abbrev=False)
+    parser = Parser("dashboard", description=__doc__)
     parser.add_argument("output_dir", help="the directory of a run")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to bind (default %(default)s)"
@@ -25,7 +25,7 @@ def dashboard_command(argv: Sequence[str]) -> int:
         "--no-token", action="store_true",
         help="answer anyone who can connect, including every user of this machine",
     )  # fmt: skip
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port {options.port} is not a port", "use a number from 0 to 65535")
     paths = RunPaths(Path(options.output_dir))

@@ -6,35 +6,36 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.run import start_config
-from autofinetune.cli.words import say, say_all, warn
+from autofinetune.cli.run import start
+from autofinetune.config.config import Config
 from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import make_engine
 from autofinetune.run.directories import existing_run, read_run
+from autofinetune.run.parts import make_parts
 from autofinetune.run.preflight import check_is_there
-from autofinetune.run.replay import replay_of
 from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
 from autofinetune.store.paths import RunPaths
+from autofinetune.terminal import out, tell
 from autofinetune.visible import visible
 
 
 def lineage_command(argv: Sequence[str]) -> int:
     """Print the schedule of hyperparameters that led to a model and return the exit code."""
     parser = Parser(
-        prog="autofinetune lineage",
+        "lineage",
         description="Print the trials that led to the best model and what changed between them.",
-        allow_abbrev=False,
     )
     _add_run_and_trial(parser)
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     state = read_state(options.run)
     chain = chain_of(state, _chosen(state, options.trial))
-    say(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch")
-    say_all(table_of(chain))
+    out(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch")
+    for row in table_of(chain):
+        tell(row)
     _tell_ancestors(state)
     return 0
 
@@ -42,10 +43,9 @@ def lineage_command(argv: Sequence[str]) -> int:
 def replay_command(argv: Sequence[str]) -> int:
     """Train the schedule that led to a model from scratch and return the exit code."""
     parser = Parser(
-        prog="autofinetune replay",
+        "replay",
         description="Train the trials that led to the best model again, one after another, "
         "starting from scratch, and compare the scores.",
-        allow_abbrev=False,
     )
     _add_run_and_trial(parser)
     parser.add_argument("--output_dir", "--output-dir", dest="to", metavar="DIR",
@@ -53,18 +53,35 @@ def replay_command(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--gpu", metavar="IDS", help="slot to use (default: the first slot of the run)"
     )
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     state = read_state(options.run)
     chain = chain_of(state, _chosen(state, options.trial))
     config = replay_of(from_description(state.config), chain)
     if options.gpu:
         config = dataclasses.replace(config, gpu=options.gpu)
     check_is_there(config)
-    say(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
+    out(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
     with make_engine(config.executor, config.gpu) as engine:
-        code = start_config(config, paths, engine, preflight=False)
+        code = start(make_parts(config, engine), paths, preflight=False)
     return code or _compare(chain, paths)
+
+
+def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
+    """Return the configuration of a run that trains only this chain of trials, from scratch."""
+    return dataclasses.replace(
+        config,
+        popsize=1,
+        round=len(chain),
+        max_trials=None,
+        target_score=None,
+        repeats=1,
+        evaluator="populationbased",
+        exploit="truncation",
+        enqueued=(),
+        earlier=(),
+        replayed=tuple(trial.params for trial in chain),
+    )
 
 
 def _add_run_and_trial(parser: Parser) -> None:
@@ -74,12 +91,7 @@ def _add_run_and_trial(parser: Parser) -> None:
 
 
 def read_state(directory: str) -> State:
-    """Return the state of the run in `directory`, which may still be running.
-
-    Raises:
-        UsageError: the directory holds no run.
-        EnvironmentProblem: the journal cannot be read.
-    """
+    """Return the state of the run in `directory`; the errors are those of `existing_run`."""
     with existing_run(directory) as paths:
         return read_run(paths)
 
@@ -136,12 +148,12 @@ def _tell_ancestors(state: State) -> None:
         return
     number = effective_number(shares)
     beginnings = f"{len(shares)} trial{'s' if len(shares) != 1 else ''}"
-    say(f"the {members} members descend from {beginnings} trained from scratch "
+    out(f"the {members} members descend from {beginnings} trained from scratch "
         f"(effective number {number:.1f})")  # fmt: skip
     if len(shares) == 1:
-        warn(
-            "the whole population descends from one trial; to keep more starting points, use a "
-            "larger --popsize or longer training per trial (--warm_args)"
+        out(
+            "WARNING: the whole population descends from one trial; to keep more starting "
+            "points, use a larger --popsize or longer training per trial (--warm_args)"
         )
 
 
@@ -155,6 +167,6 @@ def _compare(chain: Sequence[Trial], paths: RunPaths) -> int:
             f"the replay ended at trial {last.id + 1} of {len(chain)}: {why}",
             f"see {paths.trial_log(last.round, last.member)}",
         )
-    say(f"replayed score {_score(last)}, recorded score {_score(chain[-1])}")
-    say(f"the model is in {RunPaths(paths.model(last.round, last.member)).shown}")
+    out(f"replayed score {_score(last)}, recorded score {_score(chain[-1])}")
+    out(f"the model is in {RunPaths(paths.model(last.round, last.member)).shown}")
     return 0

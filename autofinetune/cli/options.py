@@ -13,8 +13,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config.option import RunOption, option_name
-from autofinetune.config.options import GROUPS, OPTIONS
+from autofinetune.config.option import GROUPS, RunOption, option_name
+from autofinetune.config.options import OPTIONS
 from autofinetune.errors import UsageError, did_you_mean
 
 USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"
@@ -78,6 +78,9 @@ class Words(NamedTuple):
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError instead of exiting and suggests similar options."""
 
+    def __init__(self, command: str = "", **more: Any) -> None:
+        super().__init__(prog=f"autofinetune {command}".strip(), allow_abbrev=False, **more)
+
     def error(self, message: str) -> NoReturn:
         tip = f"see {self.prog} --help"
         if self.prog == "autofinetune" and message.startswith(_UNKNOWN):
@@ -97,7 +100,7 @@ class Parser(argparse.ArgumentParser):
 
 def run_parser() -> Parser:
     """Return the parser for the options of `autofinetune run`."""
-    parser = Parser(prog="autofinetune", usage=USAGE, add_help=False, allow_abbrev=False)
+    parser = Parser(usage=USAGE, add_help=False)
     for option in OPTIONS.values():
         add_option(parser, option)
     parser.add_argument("-h", "--help", action="store_true")
@@ -167,12 +170,11 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
 def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     """Return the given options of a run by name, including `script` and `script_args`.
 
-    Raises:
-        UsageError: an option is unknown, or one of ours is among the arguments for train.py.
+    Raise UsageError if one is unknown, or one of ours is among the arguments for train.py.
     """
     parser = run_parser()
     words = divide(parser, argv)
-    found = vars(parser.parse_args(list(words.options)))
+    found = vars(parser.parse_args(words.options))
     _check_rest(parser, words.rest)
     options = {
         name: value

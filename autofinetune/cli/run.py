@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from autofinetune import terminal
 from autofinetune.cli.options import Parser, add_option, parse_run
-from autofinetune.cli.words import announce, conclude, note, say, say_all, show_plan, warn
+from autofinetune.cli.words import announce, conclude, note, show_plan
 from autofinetune.config.build import COMMAND_LINE
 from autofinetune.config.config import Config
 from autofinetune.config.options import KEPT, OPTIONS, parts_of, read_values
@@ -20,11 +20,10 @@ from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import Engine, make_engine
+from autofinetune.executors import make_engine
 from autofinetune.run.directories import holds_run, known_config, locked
-from autofinetune.run.parts import make_parts
+from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
-from autofinetune.run.preload import described_steps
 from autofinetune.run.session import (
     Session,
     begin,
@@ -45,25 +44,19 @@ from autofinetune.store.paths import RunPaths, opened_run
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run and return the exit code."""
     source = source_of_run(parse_run(argv), note)
-    with engine_for(source.options) as engine:
-        return _start(source, engine)
-
-
-def _start(source: Source, engine: Engine) -> int:
     options = source.options
-    with source.mistakes():
+    with engine_for(options) as engine, source.mistakes():
         config = configured(options)
         _note_idle_options(config, source)
-        say_all([] if source.is_told else [f"note: {note}" for note in config.space.notes])
+        for sentence in () if source.is_told else config.space.notes:
+            terminal.tell(f"note: {sentence}")
         paths = new_paths(options.get("output_dir"))
         config = examined(config, options, terminal.tell)
-        return start_config(
-            config,
-            paths,
-            engine,
-            dry_run=bool(options.get("dry_run")),
-            preflight=not options.get("skip_preflight"),
-        )
+        parts = make_parts(config, engine)
+        if options.get("dry_run"):
+            show_plan(parts, paths)
+            return 0
+        return start(parts, paths, preflight=not options.get("skip_preflight"))
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
@@ -72,81 +65,69 @@ def _note_idle_options(config: Config, source: Source) -> None:
         return
     for name in ("warm_args", "exploit"):
         if name in source.options and name not in source.origins:
-            say_all([f"note: --{name} has no effect with --evaluator={config.evaluator}, which "
-                     "does not continue models"])  # fmt: skip
+            terminal.tell(f"note: --{name} has no effect with --evaluator={config.evaluator}, "
+                          "which does not continue models")  # fmt: skip
 
 
-def start_config(
-    config: Config,
-    paths: RunPaths,
-    engine: Engine,
-    *,
-    dry_run: bool = False,
-    preflight: bool = True,
-) -> int:
-    """Start the run of a checked configuration and return the exit code."""
-    parts = make_parts(config, engine)
-    if dry_run:
-        show_plan(config, paths, parts.slots, parts.strategy, described_steps(config))
-        return 0
+def start(parts: Parts, paths: RunPaths, *, preflight: bool) -> int:
+    """Start a run and return the exit code."""
     with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 
 
 def resume_command(argv: Sequence[str]) -> int:
     """Resume the run in a directory and return the exit code."""
-    parser = Parser(prog="autofinetune resume", description=__doc__, allow_abbrev=False)
+    parser = Parser("resume", description=__doc__)
     parser.add_argument("output_dir", help="the directory of the run")
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
-    options = parser.parse_args(list(argv))
-    directory = Path(options.output_dir).absolute()
-    with opened_run(directory) as paths:
-        if not holds_run(paths):
-            raise UsageError(
-                f"{options.output_dir} holds no run (there is no {paths.journal.name} with "
-                "events)",
-                "give the output directory of a run, or start one: autofinetune train.py "
-                "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
-            )
-    with locked(directory) as paths:
+    options = parser.parse_args(argv)
+    with _locked_run(options.output_dir) as paths:
         config = _changed(known_config(paths), vars(options))
         with (
             make_engine(config.executor, config.gpu) as engine,
-            resumed(config, paths, engine, sinks=_console, tell=terminal.tell) as session,
+            resumed(
+                make_parts(config, engine), paths, sinks=_console, tell=terminal.tell
+            ) as session,
         ):
             return _work(session)
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
     """Rewrite everything that is derived from the journal and return the exit code."""
-    parser = Parser(prog="autofinetune rebuild", allow_abbrev=False)
+    parser = Parser("rebuild")
     parser.add_argument("output_dir", help="the directory of a run")
-    directory = Path(parser.parse_args(list(argv)).output_dir).absolute()
-    with opened_run(directory) as paths:
-        if not holds_run(paths):
-            raise UsageError(f"{paths.shown} holds no run", "give the output directory of a run")
-    with locked(directory) as paths:
+    with _locked_run(parser.parse_args(argv).output_dir) as paths:
         config = known_config(paths)
         state = State(config.direction)
-        guard = SinkGuard(views(config, paths), warn)
+        guard = SinkGuard(views(config, paths), lambda why: terminal.tell(f"WARNING: {why}"))
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
             for event in journal.events():
                 state.apply(event)
                 guard.replay(event, state)
         guard.finish(state)
         guard.close()
-    say(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
+    terminal.out(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
     return 0
 
 
-def _changed(config: Config, options: Mapping[str, Any]) -> Config:
-    """Return the config of a resumed run with the options that are given for it.
+@contextlib.contextmanager
+def _locked_run(output_dir: str) -> Iterator[RunPaths]:
+    """Lock the directory of a run; one that holds no run is left as it is."""
+    directory = Path(output_dir).absolute()
+    with opened_run(directory) as paths:
+        if not holds_run(paths):
+            raise UsageError(
+                f"{output_dir} holds no run (there is no {paths.journal.name} with events)",
+                "give the output directory of a run, or start one: autofinetune train.py "
+                "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
+            )
+    with locked(directory) as paths:
+        yield paths
 
-    Raises:
-        ConfigError: a value is invalid.
-        UsageError: the script no longer exists.
-    """
+
+def _changed(config: Config, options: Mapping[str, Any]) -> Config:
+    """Return the config of a resumed run with the options that are given for it."""
     given = {name: value for name, value in options.items() if value is not None}
     mistakes: list[Mistake] = []
     values = read_values({name: config.option(name) for name in KEPT} | given, mistakes)

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.run.directories import existing_run, of_the_journal
+from autofinetune.run.directories import (
+    existing_run,
+    host_out_of_sight,
+    is_tuner_alive,
+    of_the_journal,
+)
 from autofinetune.run.overview import Overview, RunningTrial, look
-from autofinetune.run.presence import host_out_of_sight, is_tuner_alive
 from autofinetune.space import as_text
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.visible import visible
@@ -20,23 +24,19 @@ from autofinetune.visible import visible
 
 def status_command(argv: Sequence[str]) -> int:
     """Print the state of a run and return the exit code."""
-    parser = Parser(prog="autofinetune status", description=__doc__, allow_abbrev=False)
+    parser = Parser("status", description=__doc__)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    options = parser.parse_args(list(argv))
+    options = parser.parse_args(argv)
     with existing_run(options.output_dir) as paths:
         # Before the journal: a tuner that ends in between has recorded its end there.
         is_alive = is_tuner_alive(paths.lock)
         journal = SqliteJournal(paths.journal, read_only=True)
         with contextlib.closing(journal), of_the_journal(paths):
             found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
-    text = json.dumps(_as_json(found)) if options.json else _as_text(found, time.time())
-    print(text, flush=True)
+    as_json = {**dataclasses.asdict(found), "state": found.state.value}
+    print(json.dumps(as_json) if options.json else _as_text(found, time.time()), flush=True)
     return 0
-
-
-def _as_json(found: Overview) -> dict[str, object]:
-    return {**dataclasses.asdict(found), "state": found.state.value}
 
 
 def _as_text(found: Overview, now: float) -> str:

@@ -14,7 +14,7 @@ from autofinetune.strategies import STRATEGIES, strategy_class
 
 def strategies_command(argv: Sequence[str]) -> int:
     """Print every strategy and return the exit code."""
-    _parse("strategies", argv)
+    Parser("strategies", description=__doc__).parse_args(argv)
     for name in sorted(STRATEGIES):
         _show(name, strategy_class(name), strategy_class(name).OPTIONS)
     print("optuna:TPESampler")
@@ -26,16 +26,11 @@ def strategies_command(argv: Sequence[str]) -> int:
 
 def assessors_command(argv: Sequence[str]) -> int:
     """Print every assessor and return the exit code."""
-    _parse("assessors", argv)
+    Parser("assessors", description=__doc__).parse_args(argv)
     for name in sorted(ASSESSORS):
         _show(name, assessor_class(name), assessor_class(name).OPTIONS)
     print("example: --assessor=medianstop --assessor_options start_step=3")
     return 0
-
-
-def _parse(command: str, argv: Sequence[str]) -> None:
-    parser = Parser(prog=f"autofinetune {command}", description=__doc__, allow_abbrev=False)
-    parser.parse_args(list(argv))
 
 
 def _show(name: str, cls: type, options: Mapping[str, Option]) -> None:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
-from autofinetune import terminal
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
 from autofinetune.config.config import MOST_TRIALS, Config
 from autofinetune.config.described import described_values, planned
-from autofinetune.config.masking import masked
+from autofinetune.config.program import masked
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT
 from autofinetune.core.scheduler import idle_slots_per_round
 from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import Commands
-from autofinetune.executors import Slots
+from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.result import problem_of
 from autofinetune.space import as_text
 from autofinetune.store.paths import RunPaths
-from autofinetune.strategies import Strategy
+from autofinetune.terminal import err, out, tell
 from autofinetune.trial.report import PARAMS_VARIABLE
 from autofinetune.visible import visible, visible_lines
 
@@ -36,8 +34,8 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
         if config.max_trials == MOST_TRIALS:
             whole = "an unlimited number of trials"
     if config.name:
-        say(f"run {config.name}")
-    say(
+        out(f"run {config.name}")
+    out(
         f"{whole} by {config.tuning_strategy}, {config.evaluator}, seed {config.seed}, "
         f"on {slots} slot{'s' if slots != 1 else ''}; "
         f"output in {paths.shown}/"
@@ -45,91 +43,75 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
     trials = config.popsize * config.repeats
     idle = idle_slots_per_round(trials, slots)
     if idle and config.schedule == "round":
-        say(
+        out(
             f"note: {trials} trials on {slots} slots leave {idle} "
             f"slot{'s' if idle != 1 else ''} idle at the end of each round; "
             "choose a --popsize that is a multiple of the slots"
         )
 
 
-def say(line: str) -> None:
-    """Print one line."""
-    terminal.out(line)
-
-
-def warn(sentence: str) -> None:
-    """Print a warning."""
-    terminal.out(f"WARNING: {sentence}")
-
-
-def say_all(lines: Sequence[str]) -> None:
-    """Print several lines."""
-    for line in lines:
-        terminal.tell(line)
-
-
 def note(sentence: str) -> None:
     """Print a note about an input file to standard error."""
-    terminal.err(f"note: {visible_lines(sentence)}")
+    err(f"note: {visible_lines(sentence)}")
 
 
-def show_plan(
-    config: Config, paths: RunPaths, slots: Slots, strategy: Strategy, preload: str
-) -> None:
+def show_plan(parts: Parts, paths: RunPaths) -> None:
     """Print the search space, the slots and the first commands, for `--dry_run`."""
-    say("search space:")
+    config, slots = parts.config, parts.slots
+    out("search space:")
     for part in (*config.space, *config.space.constants):
         entry = config.space.describe_one(part)
         name, kind = entry.pop("name"), entry.pop("type")
-        say(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
+        out(f"  {name}: {kind}, " + ", ".join(f"{key} {value}" for key, value in entry.items()))
     announce(config, paths, len(slots.places))
-    say_all(slots.notes)
-    say_all(list(slots.describe()))
-    if preload:
-        say(f"preload: {preload}")
+    for line in (*slots.notes, *slots.describe()):
+        tell(line)
+    imports, left_out = imports_of(config)
+    steps = ", ".join(imports.steps) if imports else ""
+    if steps or left_out:
+        out(f"preload: {'; '.join(filter(None, [steps, left_out]))}")
     commands = Commands(config, paths)
-    say("first commands:")
-    for c in strategy.ask(min(config.popsize * config.repeats, config.planned)):
+    out("first commands:")
+    for c in parts.strategy.ask(min(config.popsize * config.repeats, config.planned)):
         trial = Trial(c.id, c.round, c.member, c.params, parent=None)
         command = shlex.join(masked(commands.command(trial, None)))
         if config.nni_wire:
             params = commands.environment(trial, None)[PARAMS_VARIABLE]
             command = f"{PARAMS_VARIABLE}={shlex.quote(params)} {command}"
-        say(f"  {command}")
+        out(f"  {command}")
     if any(MODEL_OPTIONS in c and not is_shell_line(c) for c in config.program.commands):
-        say("note: a trial gets only those of these options that --help of its command lists")
+        out("note: a trial gets only those of these options that --help of its command lists")
 
 
 def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     """Print the outcome of the run and return the exit code.
 
-    Args:
-        stopped: the exit code for the signal that stopped the run, or 0.
-
-    Raises:
-        AllTrialsFailed: there is no score, or too many trials in a row failed quickly.
-        EnvironmentProblem: no usable slot is left.
+    `stopped` is the exit code for the signal that stopped the run, or 0. If the run failed, raise
+    the error of `problem_of`.
     """
     directory = paths.shown
     if state.best is not None:
-        say("The final best hyperparameters:")
+        out("The final best hyperparameters:")
         for name, value in state.best.params.items():
-            say(f"{name}={visible(as_text(value))}")
-        say(f"The final best eval score is {state.best.score!r}.")
+            out(f"{name}={visible(as_text(value))}")
+        out(f"The final best eval score is {state.best.score!r}.")
         if state.best.has_model and not paths.best_model.is_dir():
-            say("The model of the best trial could not be copied to best_model; see above.")
+            out("The model of the best trial could not be copied to best_model; see above.")
         elif state.best.has_model:
-            say(f"The final best model parameters are saved as {directory}/best_model .")
+            out(f"The final best model parameters are saved as {directory}/best_model .")
         else:
-            say("The best trial saved no model, so there is no best_model.")
-        _tell_schedule(len(chain_of(state, state.best)), directory)
+            out("The best trial saved no model, so there is no best_model.")
+        if (trials := len(chain_of(state, state.best))) > 1:
+            out(f"Its model was trained by {trials} successive trials with different "
+                f"hyperparameters: autofinetune lineage {directory}")  # fmt: skip
+            out(f"To train them again from scratch: autofinetune replay {directory}")
         if paths.visualization.is_dir():
-            say(f"To see the whole run: autofinetune dashboard {directory}")
+            out(f"To see the whole run: autofinetune dashboard {directory}")
     if stopped:
-        say(f"Stopped. To continue: autofinetune resume {directory}")
+        out(f"Stopped. To continue: autofinetune resume {directory}")
         return stopped
     if state.end_reason == TIMEOUT:
-        say(
+        out(
             f"Time limit reached after {state.active_seconds:.0f} s; {state.ended} of "
             f"{planned(described_values(state.config))} trials finished. "
             f"To continue: autofinetune resume {directory} --max_seconds=<more>"
@@ -138,13 +120,3 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if error := problem_of(state, paths):
         raise error
     return 0
-
-
-def _tell_schedule(trials: int, directory: str) -> None:
-    """Print how to reproduce a model that several trials trained one after another."""
-    if trials > 1:
-        say(
-            f"Its model was trained by {trials} successive trials with different hyperparameters: "
-            f"autofinetune lineage {directory}"
-        )
-        say(f"To train them again from scratch: autofinetune replay {directory}")

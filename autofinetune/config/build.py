@@ -10,11 +10,10 @@ from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
 from autofinetune.config.config import MOST_TRIALS, OWN_OPTIONS, Config
-from autofinetune.config.masking import MASK
 from autofinetune.config.option import option_name, unknown, words
 from autofinetune.config.options import parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
-from autofinetune.config.program import Program, read_program, variables
+from autofinetune.config.program import MASK, Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.preload.steps import mistakes as preload_mistakes
@@ -23,32 +22,22 @@ from autofinetune.space import Document, Space, load_space, read_space
 COMMAND_LINE = "the command line"
 
 
-@dataclass(frozen=True)
-class Names:
-    """The names of the available implementations; config imports no implementation.
-
-    `strategy` returns the table's name for another spelling of it, or raises UsageError.
-    """
-
-    strategy: Callable[[str], str]
-    evaluators: Collection[str]
-    schedules: Collection[str]
-    assessors: Collection[str]
-    executors: Collection[str]
-    logs: Collection[str]
-
-
 def build_config(
-    options: Mapping[str, Any], names: Names, *, working_dir: str, python: str, random_seed: int
+    options: Mapping[str, Any],
+    known: Mapping[str, Collection[str]],
+    known_strategy: Callable[[str], str],
+    *,
+    working_dir: str,
+    python: str,
+    random_seed: int,
 ) -> Config:
     """Check every option and the space at once.
 
     Args:
         options: `script`, `param_file` (or `param_list` inline) and command-line options by their
             long names with underscores; values may be text. Absent options get their defaults.
-        names: the names of the available implementations.
-        working_dir: the directory in which trials run.
-        python: the interpreter of the script.
+        known: the names of the implementations that options choose from, by option.
+        known_strategy: returns the usual spelling of a strategy's name, or raises UsageError.
         random_seed: the seed of a run without `seed`.
 
     Raises:
@@ -65,7 +54,7 @@ def build_config(
     if nni_wire and options.get("evaluator") is None:
         values["evaluator"] = "fulltrail"  # NNI scripts do not load models
     check = _Checker(options, values, working_dir, mistakes)
-    check.names(names)
+    check.names(known, known_strategy)
     program = read_program(options, mistakes.append)
     check.script(program)
     check.direction()
@@ -100,20 +89,14 @@ def build_config(
     )
 
 
+@dataclass
 class _Checker:
     """Checks that involve several values; collects the mistakes."""
 
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        values: dict[str, Any],
-        working_dir: str,
-        mistakes: list[Mistake],
-    ) -> None:
-        self.options = options
-        self.values = values
-        self.working_dir = working_dir
-        self.mistakes = mistakes
+    options: Mapping[str, Any]
+    values: dict[str, Any]
+    working_dir: str
+    mistakes: list[Mistake]
 
     def finish(self) -> None:
         if self.mistakes:
@@ -122,21 +105,22 @@ class _Checker:
     def _sentence(self, option: str, sentence: str) -> None:
         self.mistakes.append(Mistake(option, sentence, is_sentence=True))
 
-    def names(self, names: Names) -> None:
+    def names(
+        self, known: Mapping[str, Collection[str]], known_strategy: Callable[[str], str]
+    ) -> None:
         """Check the names of implementations and normalize their spelling."""
-        tables = {"evaluator": names.evaluators, "schedule": names.schedules,
-                  "assessor": names.assessors, "executor": names.executors}  # fmt: skip
-        for option, known in tables.items():
+        for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
-            self.values[option] = given.lower()
-            if given.lower() not in known and (option, given.lower()) != ("assessor", "none"):
-                names_known = {*known, "none"} if option == "assessor" else known
-                self.mistakes.append(Mistake(option, unknown(given.lower(), names_known), given))
+            self.values[option] = name = given.lower()
+            if name not in known[option] and (option, name) != ("assessor", "none"):
+                names = {*known[option], "none"} if option == "assessor" else known[option]
+                self.mistakes.append(Mistake(option, unknown(name, names), given))
         for log in self.values["log_to"]:
-            if log not in names.logs:
-                self.mistakes.append(Mistake("log_to", unknown(log, {*names.logs, "none"}), log))
+            if log not in known["log_to"]:
+                names = {*known["log_to"], "none"}
+                self.mistakes.append(Mistake("log_to", unknown(log, names), log))
         try:
-            self.values["tuning_strategy"] = names.strategy(self.values["tuning_strategy"])
+            self.values["tuning_strategy"] = known_strategy(self.values["tuning_strategy"])
         except UsageError as error:
             self.mistakes.append(error.mistake)
 
@@ -196,8 +180,7 @@ class _Checker:
 
     def preload(self) -> None:
         script = str(self.options.get("script") or "train.py")
-        found = preload_mistakes(self.values["preload"], Path(self.working_dir, script))
-        for problem in found:
+        for problem in preload_mistakes(self.values["preload"], Path(self.working_dir, script)):
             self.mistakes.append(Mistake("preload", f": {problem}", self.values["preload"]))
 
     def passing(self, *, nni_wire: bool) -> str:

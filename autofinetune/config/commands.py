@@ -30,6 +30,7 @@ Macros not marked "inside any word" must be a whole word. No word is ever interp
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -100,12 +101,8 @@ def as_json(nested: Mapping[str, Any]) -> str:
 
 def beginning(template: Sequence[str], given: Given) -> tuple[str, ...]:
     """Return the leading words that do not depend on the trial, to run as `... --help`."""
-    fixed: list[str] = []
-    for word in template:
-        if is_of_a_trial(word):
-            break
-        fixed.append(word)
-    return expand(fixed, given)
+    fixed = itertools.takewhile(lambda word: not is_of_a_trial(word), template)
+    return expand(tuple(fixed), given)
 
 
 def is_of_a_trial(word: str) -> bool:
@@ -143,13 +140,10 @@ def literal(word: str) -> str:
 
 
 def of_line(line: str) -> tuple[str, ...]:
-    """Return the words of a shell command line.
+    """Return the words of a shell command line; a quotation mark left open raises ValueError.
 
     A plain line is split; a line with shell syntax, or that begins with a shell builtin, becomes
     `bash -c LINE`.
-
-    Raises:
-        ValueError: a quotation mark is not closed.
     """
     if _NOT_PLAIN.search(line):
         return ("bash", "-c", line)
@@ -190,13 +184,8 @@ def _overrides(prefix: str) -> Callable[[Given], Sequence[str]]:
 
 
 def _no_boolean_flags(given: Given) -> list[str]:
-    words = []
-    for name, value in given.nested.items():
-        if isinstance(value, bool):
-            words += [f"--{name}"] if value else []
-        else:
-            words.append(f"--{name}={value}")
-    return words
+    kept = {name: value for name, value in given.nested.items() if value is not False}
+    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in kept.items()]
 
 
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")

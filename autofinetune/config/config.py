@@ -57,8 +57,6 @@ class Config:
 
     Args:
         script: the training script; empty if `program` has a command.
-        space: the search space.
-        working_dir: the directory in which trials run.
         python: the interpreter of the script.
         script_args: words for train.py; each `--key=value`, or as typed; see `as_options`.
         script_options: the options that `train.py --help` lists; None if it was not run.
@@ -66,9 +64,7 @@ class Config:
         earlier: for each earlier run to learn from, its trials as {"params", "merit"}.
         replayed: configurations to train one after the other, each continuing the model of the
             previous one; if there are any, nothing is searched.
-        passing: how hyperparameters are passed to the script.
         program: what a trial runs instead of a train.py.
-        safety, placement, scoring: the options for failures, devices and scores.
     """
 
     script: str

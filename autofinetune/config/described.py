@@ -51,11 +51,7 @@ def _plain(value: Any) -> Any:
 
 
 def from_description(described: Mapping[str, Any]) -> Config:
-    """Return the Config described by the result of `describe`.
-
-    Raises:
-        ConfigError: the description is damaged.
-    """
+    """Return the Config that `describe` described; raise ConfigError if that is damaged."""
     values = described_values(described)
     program = read_program(described, _damaged)
     space = load_space({"param_list": described["param_list"]})
@@ -77,11 +73,7 @@ def from_description(described: Mapping[str, Any]) -> Config:
 
 
 def described_values(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the options in a description, all keys of which are checked.
-
-    Raises:
-        ConfigError: the description is damaged.
-    """
+    """Return the values of the options in a description; raise ConfigError if it is damaged."""
     mistakes: list[Mistake] = []
     values = read_values(described, mistakes)
     for name, (is_right, needs) in _OTHERS.items():

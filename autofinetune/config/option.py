@@ -30,6 +30,7 @@ TRIALS = "how trials train"
 TIME = "how long"
 FAILURES = "when things fail"
 START = "at the start"
+GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
 
 Reader = Callable[[Any], Any]
 DEFAULT_RETRIES: Mapping[str, int] = {"runner_lost": 3}
@@ -142,9 +143,8 @@ def words(value: Any) -> tuple[str, ...]:
     elif isinstance(value, (list, tuple)):
         found = [as_text(word) for word in value]
     else:
-        raise ValueError(
-            f"options for train.py must be words or a list of words, found {value!r:.60}"
-        )
+        needs = "options for train.py must be words or a list of words"
+        raise ValueError(f"{needs}, found {value!r:.60}")
     return as_options(found)
 
 
@@ -158,7 +158,6 @@ def warm_words(value: Any) -> tuple[str, ...]:
 
 AS_TYPED = "--"
 _IS_OPTION = re.compile(r"--?[A-Za-z_]")
-_IS_SUBCOMMAND = re.compile(r"[^-=][^=]*\Z")
 
 
 def as_options(given: Iterable[str]) -> tuple[str, ...]:
@@ -168,9 +167,7 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
     train.py and stays as it is. Options that are not such pairs, for instance `-c FILE` or
     `--layers 64 32`, leave all words as they were typed; a bare `--` in front does the same for
     any words and is kept as a mark. Elsewhere a bare `--` is dropped.
-
-    Raises:
-        ValueError: a key without a value, and no option among the words.
+    A key without a value raises ValueError.
     """
     typed = tuple(given)
     if typed[:1] == (AS_TYPED,):
@@ -190,7 +187,7 @@ def as_options(given: Iterable[str]) -> tuple[str, ...]:
 def _as_pairs(given: Sequence[str]) -> tuple[str, ...] | None:
     found: list[str] = []
     rest = list(given)
-    if len(rest) > 1 and _IS_SUBCOMMAND.match(rest[0]) and rest[1].startswith("--"):
+    if len(rest) > 1 and re.match(r"[^-=][^=]*\Z", rest[0]) and rest[1].startswith("--"):
         found.append(rest.pop(0))
     while rest:
         word = rest.pop(0)
@@ -223,13 +220,12 @@ def retries(value: Any) -> dict[str, int]:
     given = str(value)
     if isinstance(value, Mapping):
         given = ",".join(f"{kind}:{count}" for kind, count in value.items())
-    if given.isascii() and given.isdigit() and len(given) < 10:
+    if re.fullmatch(r"[0-9]{1,9}", given):
         return dict.fromkeys(RETRY_REASONS, int(given))
     found = dict(DEFAULT_RETRIES)
     for part in filter(None, given.split(",")):
         kind, _, count = part.partition(":")
-        is_count = count.isascii() and count.isdigit() and len(count) < 10
-        if kind not in RETRY_REASONS or not is_count:
+        if kind not in RETRY_REASONS or not re.fullmatch(r"[0-9]{1,9}", count):
             raise ValueError(
                 "must be a number, or pairs such as oom:1,timeout:2 of these reasons: "
                 + ", ".join(RETRY_REASONS)
@@ -271,18 +267,14 @@ def preloaded(value: Any) -> str:
 
 @dataclass(frozen=True)
 class RunOption:
-    """One option of a run.
+    """One option of a run, with its `name` on the command line, in config.yaml and in Python.
 
     Args:
         metavar: the placeholder of its value in the help; empty for a flag.
-        group: the heading under which the help lists it.
-        text: its description, one line.
         read: parses a value, or raises ValueError.
-        default: its value if it is not given.
         unset: what it means not to give it; shown in place of the default.
         is_basic: whether the short help lists it.
         may_repeat: whether it may be given several times; its value is then a list.
-        name: its name on the command line, in config.yaml and in Python.
     """
 
     metavar: str

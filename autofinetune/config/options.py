@@ -7,13 +7,10 @@ from typing import Any
 
 from autofinetune.config.config import Config
 from autofinetune.config.option import (
-    FAILURES,
+    GROUPS,
     PLACES,
-    SCORE,
     SEARCH,
     START,
-    TIME,
-    TRIALS,
     RunOption,
     flag,
     options_of,
@@ -24,7 +21,6 @@ from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import Scoring
 from autofinetune.errors import Mistake
 
-GROUPS = (SEARCH, SCORE, PLACES, TRIALS, TIME, FAILURES, START)
 PARTS = {"safety": Safety, "placement": Placement, "scoring": Scoring}
 # Options that matter only when a run starts, and are not part of its configuration.
 _AT_START = (
@@ -73,9 +69,7 @@ OPTIONS: Mapping[str, RunOption] = {
 def read_values(given: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
     """Return the values of the options in `KEPT`; absent and wrong ones get their defaults.
 
-    Args:
-        given: values or text by name; None counts as absent.
-        mistakes: receives a mistake for every wrong value.
+    None counts as absent. `mistakes` receives a mistake for every wrong value.
     """
     values = {}
     for name, option in KEPT.items():

@@ -66,11 +66,8 @@ def _as_float(text: str) -> float | None:
 
 def as_overrides(script_args: Sequence[str]) -> list[str]:
     """Return options for train.py (`--name=value`) as overrides; Hydra's own flags stay."""
-    return [
-        word if word.removeprefix("--").partition("=")[0] in _FLAGS else _as_override(word)
-        for word in script_args
-    ]
-
-
-def _as_override(word: str) -> str:
-    return word.removeprefix("--") if "=" in word else word
+    words = []
+    for word in script_args:
+        name, equals, _ = word.removeprefix("--").partition("=")
+        words.append(word.removeprefix("--") if equals and name not in _FLAGS else word)
+    return words

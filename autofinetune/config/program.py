@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ FRAMEWORKS = ("pytorch", "tensorflow", "xgboost")
 SERVICES = ("ps", "evaluator")  # they serve the other tasks and end with them
 MOST_REPLICAS = 1024
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_SECRET = re.compile(r"token|secret|passw|credential|(?:^|[_.-])key$|apikey", re.IGNORECASE)
+MASK = "***"
 _RESERVED = re.compile(r"(AUTOFINETUNE_|CUDA_VISIBLE_DEVICES=)")
 
 
@@ -90,6 +92,25 @@ def variables(env: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in (word.partition("=") for word in env)}
 
 
+def masked(words: Iterable[str]) -> list[str]:
+    """Return the words of a command with `--api_key=...` or `-key ...` as `--api_key=***`.
+
+    Pass only the user's own options for train.py, never hyperparameters: a searched
+    `token_dropout` is not a secret.
+    """
+    found: list[str] = []
+    is_secret = False  # whether the next word is the value of a secret option
+    for word in words:
+        name, equals, _ = word.partition("=")
+        names_secret = bool(_SECRET.search(name.lstrip("-")))
+        if is_secret and not word.startswith("-"):
+            found.append(MASK)
+        else:
+            found.append(f"{name}={MASK}" if equals and names_secret else word)
+        is_secret = names_secret and not equals and word.startswith("-")
+    return found
+
+
 def described_words(described: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the place of each list of words in a described program: a mapping and a key in it."""
     for part in (described, *described.get("tasks", ())):
@@ -135,7 +156,7 @@ class _Reader:
     def command(self, what: str, value: object) -> tuple[str, ...]:
         words = self.words(what, value)
         for why in filter(None, map(unknown_macro, words)):
-            self._mistake(what, f"{why}")
+            self._mistake(what, why)
         return words
 
     def env(self, what: str, value: object) -> tuple[str, ...]:
@@ -150,16 +171,13 @@ class _Reader:
     def task(self, index: int, value: object) -> Task | None:
         what = f"tasks[{index}]"
         if not isinstance(value, Mapping) or not value.get("command"):
-            self._mistake(
-                what, f"must be a mapping of type, replicas, command and env, found {value!r:.60}"
-            )
+            needs = "must be a mapping of type, replicas, command and env"
+            self._mistake(what, f"{needs}, found {value!r:.60}")
             return None
         count = value.get("replicas", 1)
         if type(count) is not int or not 1 <= count <= MOST_REPLICAS:
-            self._mistake(
-                what,
-                f"replicas must be a whole number from 1 to {MOST_REPLICAS}, found {count!r:.60}",
-            )
+            needs = f"replicas must be a whole number from 1 to {MOST_REPLICAS}"
+            self._mistake(what, f"{needs}, found {count!r:.60}")
             count = 1
         options = value.get("script_options")
         return Task(

@@ -19,13 +19,8 @@ def recorded_configurations(
 ) -> tuple[Mapping[str, Value], ...]:
     """Read a list of configurations, each with a value for every active hyperparameter.
 
-    Args:
-        value: the list.
-        space: the search space.
-        name: the key of the list in config.yaml.
-
-    Raises:
-        ConfigError: `value` is not a list, or entries in it do not fit the space.
+    `name` is the key of the list in config.yaml. Raise ConfigError if it is not a list, or entries
+    in it do not fit the space.
     """
     return _each(name, value, lambda entry: _configuration(entry, space))
 
@@ -33,10 +28,8 @@ def recorded_configurations(
 def recorded_trials(value: object, space: Space) -> tuple[tuple[Mapping[str, Any], ...], ...]:
     """Read the list `earlier`: for each earlier run, its trials as {"params", "merit"}.
 
-    A merit is a finite number, where higher is better, or None for a failed trial.
-
-    Raises:
-        ConfigError: `value` is not a list of lists, or entries in one do not fit the space.
+    A merit is a finite number, where higher is better, or None for a failed trial. Raise
+    ConfigError if it is not a list of lists, or entries in one do not fit the space.
     """
     runs = _each("earlier", value, lambda run: run)
     return tuple(

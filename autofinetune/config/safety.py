@@ -31,15 +31,9 @@ LATER_FACTOR = 3  # once a trial has completed, this many times `max_failures` s
 
 @dataclass(frozen=True)
 class Safety:
-    """How a run handles failures.
+    """How a run handles failures; the fields are documented by their help text.
 
-    `max_retries` maps the kind of a reason (`exit` for `exit:3`) to the number of retries of a
-    trial that fails for it. `max_failures` fast failures in a row stop the run; 0 means never. No
-    trial is started with less than `min_free_gb` GiB of free disk space, nor on a card with less
-    than `min_free_gpu_gb` GiB of free memory. Runs that share a `lease_dir` take turns on each
-    card. With `strict_exit` a result counts only if the script then exits with code 0.
-    `keep_models` is `all`, `best` or `top:K`. `on_tuner_death` is `adopt` (trials continue and
-    `resume` adopts them) or `kill`.
+    `max_retries` maps the kind of a reason (`exit` for `exit:3`) to a number of retries.
     """
 
     max_retries: Mapping[str, int] = option(

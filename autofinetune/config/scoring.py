@@ -16,12 +16,9 @@ NO_METRIC = "no_metric"  # the reason of a trial that exited with 0 and logged n
 
 @dataclass(frozen=True)
 class Scoring:
-    """How logged values become the score of a trial.
+    """How logged values become the score of a trial; see the help text of each field.
 
-    `metric` is the name under which a library used by train.py (W&B, Lightning, Keras, ...) logs
-    the value; empty to ignore logged values. `metric_pattern` is a regular expression with one
-    group, which matches the value in the output of train.py; empty to ignore the output. `final`
-    selects the value that becomes the score: `last` or `best`.
+    An empty `metric` ignores what libraries log, an empty `metric_pattern` the output.
     """
 
     metric: str = option(

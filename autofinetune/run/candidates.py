@@ -17,14 +17,8 @@ AHEAD = 0.01  # of a trial's time: if asking takes longer, the next candidate is
 class Candidates:
     """Asks the strategy, and remembers its candidates until their trials end.
 
-    Args:
-        strategy: a new one; on resume the journal is replayed into it.
-        config: the configuration of the run.
-        monotonic: a clock in seconds.
-
-    Attributes:
-        can_ask: whether the strategy can give candidates without further results.
-        exhausted: whether it reported that the space is used up.
+    `can_ask` says whether it can give candidates without further results, `exhausted` whether it
+    reported that the space is used up.
     """
 
     def __init__(self, strategy: Strategy, config: Config, monotonic: Callable[[], float]) -> None:
@@ -55,11 +49,7 @@ class Candidates:
         return found
 
     def restore(self, event: TrialCreated) -> None:
-        """Repeat an ask from the journal.
-
-        Raises:
-            EnvironmentProblem: the strategy would have asked for something else.
-        """
+        """Repeat an ask from the journal; raise EnvironmentProblem if it does not fit."""
         candidate = Candidate(
             event.trial, event.round, event.member, event.point, event.params, event.parent
         )

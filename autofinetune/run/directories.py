@@ -1,28 +1,49 @@
-"""Output directories: check whether one holds a run, read the run, and lock the directory."""
+"""Output directories: check whether one holds a run, read it, and lock it for one tuner."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
 from autofinetune.config.config import Config
-from autofinetune.config.described import DESCRIBED_IN, JOURNAL_TIP, from_description
+from autofinetune.config.described import (
+    DESCRIBED_IN,
+    JOURNAL_TIP,
+    described_values,
+    from_description,
+    planned,
+)
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, DirectoryBusy, EnvironmentProblem, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
-from autofinetune.run.presence import note_tuner, noted_tuner
 from autofinetune.runner.files import try_lock
+from autofinetune.runner.processes import boot_id
 from autofinetune.sinks import LOGS
+from autofinetune.store.directory import read_file
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
+from autofinetune.visible import visible
 
+# The names that options choose from; `none` is no assessor.
+KNOWN: Mapping[str, Collection[str]] = {
+    "evaluator": EVALUATORS,
+    "schedule": SCHEDULES,
+    "executor": EXECUTORS,
+    "assessor": ASSESSORS,
+    "log_to": LOGS,
+}
 _LOCK_TRIES = 10
+_MOST_NOTE_BYTES = 4096
+_NOTE = re.compile(r"pid \d+ on (\S+) since \S+\nboot (\S+)\n")
 
 
 def refuse_used_directory(paths: RunPaths) -> None:
@@ -33,9 +54,9 @@ def refuse_used_directory(paths: RunPaths) -> None:
     directory = paths.shown
     if holds_run(paths):
         state = read_run(paths)
+        whole = planned(described_values(state.config))
         raise UsageError(
-            f"{directory} already holds a run ({state.ended} of "
-            f"{recorded_config(paths).planned} trials done)",
+            f"{directory} already holds a run ({state.ended} of {whole} trials done)",
             f"continue it with: autofinetune resume {directory}      "
             "or choose another --output_dir",
         )
@@ -79,46 +100,23 @@ def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
         yield paths
 
 
-def recorded_config(paths: RunPaths) -> Config:
-    """Return the configuration with which the run was started.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read, or its configuration is invalid.
-    """
+def known_config(paths: RunPaths) -> Config:
+    """Return the recorded config; raise EnvironmentProblem if a run cannot continue with it."""
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
     assert first is not None
     with of_the_journal(paths):
-        return from_description(first.config)
-
-
-def known_config(paths: RunPaths) -> Config:
-    """Return the recorded config for continuing the run.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read, or names unknown parts.
-    """
-    config = recorded_config(paths)
-    with of_the_journal(paths):
-        for what, found, known in (
-            ("evaluator", config.evaluator, EVALUATORS),
-            ("schedule", config.schedule, SCHEDULES),
-            ("executor", config.executor, EXECUTORS),
-            ("assessor", config.assessor, ASSESSORS),
-            *(("log_to", name, LOGS) for name in config.log_to),
-        ):
-            if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
-                mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
-                raise ConfigError(DESCRIBED_IN, [mistake])
+        config = from_description(first.config)
+        for what, known in KNOWN.items():
+            for found in config.log_to if what == "log_to" else (config.option(what),):
+                if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
+                    mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
+                    raise ConfigError(DESCRIBED_IN, [mistake])
     return config
 
 
 def read_run(paths: RunPaths) -> State:
-    """Return the state of the run in the directory, which may still be running.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read.
-    """
+    """Return the state of a run, or raise EnvironmentProblem if its journal cannot be read."""
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
         first = journal.created()
         assert first is not None
@@ -171,15 +169,66 @@ def locked(directory: Path) -> Iterator[RunPaths]:
 def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
     """Return the lock of the directory, or None and a description of its holder."""
     with paths.place.opened() as here:
-        lock = _lock(here / paths.lock.name)
-        return lock, "" if lock is not None else noted_tuner(here / paths.lock.name)
+        path = here / paths.lock.name
+        for _ in range(_LOCK_TRIES):  # `status` holds the lock briefly to test it
+            lock = try_lock(str(path))
+            if lock is not None:
+                return lock, ""
+            time.sleep(0.01)
+        return None, noted_tuner(path)
 
 
-def _lock(path: Path) -> int | None:
-    """Return the lock, or None; retry, because `status` holds the lock briefly to test it."""
-    for _ in range(_LOCK_TRIES):
-        lock = try_lock(str(path))
-        if lock is not None:
-            return lock
-        time.sleep(0.01)
-    return None
+# --- whose lock it is ---------------------------------------------------------------------------
+
+
+def note_tuner(lock: int) -> None:
+    """Record the owner of the lock in its open file."""
+    since = datetime.now().astimezone().isoformat(timespec="seconds")
+    who = f"pid {os.getpid()} on {os.uname().nodename} since {since}"
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{who}\nboot {boot_id()}\n".encode(), 0)
+
+
+def noted_tuner(lock: Path) -> str:
+    """Return a readable description of the lock holder."""
+    lines = _note_in(lock).splitlines()
+    return visible(lines[0]) if lines else "unknown process"
+
+
+def is_tuner_alive(lock: Path) -> bool:
+    """Return whether a tuner holds this lock file.
+
+    The check briefly takes a shared lock. /proc/locks is not enough: it lists only the locks of
+    visible processes, and on some file systems its device numbers differ from those of `stat`.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def host_out_of_sight(lock: Path) -> str:
+    """Return the host name of the last tuner if it is another machine, else an empty string.
+
+    Its lock may be invisible here, because not every network file system forwards locks.
+    """
+    found = _NOTE.fullmatch(_note_in(lock))
+    if found is None or found[2] == boot_id() or found[1] == os.uname().nodename:
+        return ""
+    return found[1]
+
+
+def _note_in(lock: Path) -> str:
+    try:
+        return read_file(lock, _MOST_NOTE_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import NO_METRIC, Scoring, Values
@@ -17,36 +18,17 @@ from autofinetune.run.whereabouts import MOVED
 from autofinetune.store.paths import RunPaths
 
 
+@dataclass(frozen=True)
 class Endings:
-    """Turns finished attempts into events, without changing anything itself.
+    """Turns finished attempts into events, without changing anything itself."""
 
-    Args:
-        safety: what counts as a success, and how often an attempt is repeated.
-        scoring: where the score comes from if the script does not report one.
-        paths: where models are saved.
-        state: the state of the run.
-        slots: returns all slots.
-        stopping: estimates the final scores of stopped trials.
-        now: the wall clock.
-    """
-
-    def __init__(
-        self,
-        safety: Safety,
-        scoring: Scoring,
-        paths: RunPaths,
-        state: State,
-        slots: Callable[[], Sequence[Slot]],
-        stopping: Stopping,
-        now: Callable[[], float],
-    ) -> None:
-        self._safety = safety
-        self._scoring = scoring
-        self._paths = paths
-        self._state = state
-        self._slots = slots
-        self._stopping = stopping
-        self._now = now
+    safety: Safety
+    scoring: Scoring
+    paths: RunPaths
+    state: State
+    slots: Callable[[], Sequence[Slot]]
+    stopping: Stopping
+    now: Callable[[], float]
 
     def of(
         self, observation: Observation, values: Values, *, was_moved: bool = False
@@ -55,33 +37,38 @@ class Endings:
 
         With `was_moved` the directory was moved during the attempt, so a failure does not count.
         """
-        trial = self._state.trials[observation.key[0]]
-        verdict = self._verdict(observation.exit, values)
+        trial = self.state.trials[observation.key[0]]
+        is_success = how_it_ended(observation.exit) == SUCCESS
+        verdict = judge(
+            observation.exit,
+            values.scores(self.scoring, is_success=is_success),
+            strict_exit=self.safety.strict_exit,
+            missing=NO_METRIC if self.scoring.is_logged else "no_result",
+        )
         estimate = None
         if trial.stop_reason:  # a result would come from an incomplete training
-            verdict = Verdict(Status.STOPPED, trial.stop_reason, self._stopping.score(trial))
-            estimate = self._stopping.estimate(trial)
+            verdict = Verdict(Status.STOPPED, trial.stop_reason, self.stopping.score(trial))
+            estimate = self.stopping.estimate(trial)
         seconds = self._seconds(trial, observation.exit)
         trouble = _slot_trouble(trial, observation)
         if trouble:
             # Memory that is not released affects the whole card; a leftover process only its slot.
             for slot in self._beside(trial.slot) if observation.held_bytes else [trial.slot]:
-                yield SlotQuarantined(self._now(), slot, trouble)
+                yield SlotQuarantined(self.now(), slot, trouble)
         again = self._reason_to_run_again(trial, verdict, seconds)
         if was_moved and verdict.status is Status.FAILED:
             again = MOVED
         if again:
-            yield AttemptLost(self._now(), trial.id, trial.attempt, again)
+            yield AttemptLost(self.now(), trial.id, trial.attempt, again)
             return
-        status = verdict.status
-        assert status is not None
-        if status is Status.COMPLETED and trial.avoid:
+        assert verdict.status is not None
+        if verdict.status is Status.COMPLETED and trial.avoid:
             yield from self._blame(trial)
         yield TrialEnded(
-            at=self._now(),
+            at=self.now(),
             trial=trial.id,
             attempt=trial.attempt,
-            status=status.value,
+            status=verdict.status.value,
             reason=verdict.reason,
             score=verdict.score,
             seconds=seconds,
@@ -89,18 +76,9 @@ class Endings:
             estimate=estimate,
         )
 
-    def _verdict(self, record: ExitRecord | None, values: Values) -> Verdict:
-        is_success = how_it_ended(record) == SUCCESS
-        return judge(
-            record,
-            values.scores(self._scoring, is_success=is_success),
-            strict_exit=self._safety.strict_exit,
-            missing=NO_METRIC if self._scoring.is_logged else "no_result",
-        )
-
     def _has_model(self, trial: Trial) -> bool:
         """Return whether the trial saved a model; the target of a link is not the trial's."""
-        place = self._paths.place_of(self._paths.model(trial.round, trial.member))
+        place = self.paths.place_of(self.paths.model(trial.round, trial.member))
         try:
             with place.opened() as here, os.scandir(here) as entries:
                 return any(True for _ in entries)
@@ -116,11 +94,11 @@ class Endings:
         if trial.slot.shares_device(trial.avoid):
             return
         for slot in self._beside(trial.avoid):
-            is_failing = slot == trial.avoid or self._state.slot_failures.get(slot, 0) > 0
-            if is_failing and slot not in self._state.quarantined:
+            is_failing = slot == trial.avoid or self.state.slot_failures.get(slot, 0) > 0
+            if is_failing and slot not in self.state.quarantined:
                 where = "there" if slot == trial.avoid else f"on {trial.avoid}"
                 reason = f"trial {trial.id} failed {where} quickly and completed on {trial.slot}"
-                yield SlotQuarantined(self._now(), slot, reason)
+                yield SlotQuarantined(self.now(), slot, reason)
 
     def _reason_to_run_again(self, trial: Trial, verdict: Verdict, seconds: float) -> str:
         """Return why this attempt does not count, or an empty string."""
@@ -128,14 +106,14 @@ class Endings:
             return verdict.reason
         if verdict.status is not Status.FAILED:
             return ""
-        if self._safety.may_retry(trial, verdict.reason):
+        if self.safety.may_retry(trial, verdict.reason):
             return verdict.reason
         beside = self._beside(trial.slot)
-        others = set(self._slots()) - {*beside} - self._state.quarantined.keys()
+        others = set(self.slots()) - {*beside} - self.state.quarantined.keys()
         is_suspect = (
             seconds < FAST_FAILURE_S
-            and any(self._state.slot_failures.get(slot, 0) > 0 for slot in beside)
-            and bool(others & self._state.good_slots)
+            and any(self.state.slot_failures.get(slot, 0) > 0 for slot in beside)
+            and bool(others & self.state.good_slots)
             and SUSPECT_SLOT not in trial.lost
         )
         return SUSPECT_SLOT if is_suspect else ""
@@ -143,12 +121,12 @@ class Endings:
     def _seconds(self, trial: Trial, record: ExitRecord | None) -> float:
         if record is not None:
             return record.seconds
-        now = self._now()
+        now = self.now()
         return max(0.0, now - (now if trial.started_at is None else trial.started_at))
 
     def _beside(self, slot: Slot) -> list[Slot]:
         """Return the slots of the same device, including this one."""
-        return [s for s in self._slots() if s.shares_device(slot)]
+        return [s for s in self.slots() if s.shares_device(slot)]
 
 
 def _slot_trouble(trial: Trial, observation: Observation) -> str:

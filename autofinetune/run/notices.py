@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
+@dataclass
 class Notices:
-    """Reports obstacles by subject: when one appears, and when it is gone.
+    """Reports obstacles by subject: when one appears, and when it is gone."""
 
-    Args:
-        tell: receives messages for the console.
-    """
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._hindered: set[str] = set()
+    tell: Callable[[str], None]
+    _hindered: set[str] = field(default_factory=set)
 
     def begin(self, subject: str, sentence: str) -> None:
         """Report an obstacle, unless one is already known for `subject`."""
         if subject not in self._hindered:
             self._hindered.add(subject)
-            self._tell(sentence)
+            self.tell(sentence)
 
     def end(self, subject: str, sentence: str = "") -> None:
         """Clear the obstacle of `subject`; if there was one, report `sentence` if given."""
         if subject in self._hindered:
             self._hindered.remove(subject)
             if sentence:
-                self._tell(sentence)
+                self.tell(sentence)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from autofinetune.config.described import described_values, planned
 from autofinetune.core import fields
-from autofinetune.core.events import RunCreated, TrialCreated, decode_event
+from autofinetune.core.events import TrialCreated, decode_event
 from autofinetune.core.run_state import GONE, RunState, run_state
 from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, Status
@@ -68,26 +68,19 @@ class Overview:
 def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
     """Return an overview of the run in a journal, which has at least one event.
 
-    Args:
-        is_tuner_alive: whether a running tuner was found.
-        host: another machine on which a tuner may be running, or an empty string.
-
-    Raises:
-        EnvironmentProblem: the journal cannot be read.
+    `host` is another machine on which a tuner may be running, or an empty string. Raise
+    EnvironmentProblem if the journal cannot be read.
     """
     with journal.snapshot() as ask:
         begun = journal.created()
         assert begun is not None
-        return _look(ask, begun, is_tuner_alive, host)
-
-
-def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overview:
-    (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
-    config = described_values(begun.config)
-    max_trials = planned(config)
-    ended, end_reason, quarantined = _over(ask)
-    unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
-    running = _running(ask, unfinished)
+        (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
+        config = described_values(begun.config)
+        ended, end_reason, quarantined = _over(ask)
+        unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
+        running = _running(ask, unfinished)
+        best = _best(ask, ended, config["direction"], config["repeats"])
+        last_event_at = decode_event(*last).at
     by_status = Counter(status for _, status, _ in ended)
     at_work = sum(not one.is_waiting for one in running)
     by_status[Status.RUNNING.value] = at_work
@@ -96,21 +89,19 @@ def _look(ask: Ask, begun: RunCreated, is_tuner_alive: bool, host: str) -> Overv
     if end_reason is None and not is_tuner_alive and host:
         reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
     elif end_reason is None and not is_tuner_alive:
-        state = RunState.ERROR
-        reason = GONE
-    repeats = config["repeats"]
+        state, reason = RunState.ERROR, GONE
     return Overview(
         run=begun.run,
         name=config["name"],
         state=state,
         reason=reason,
-        max_trials=max_trials,
+        max_trials=planned(config),
         counts={status.value: by_status[status.value] for status in Status},
-        best=_best(ask, ended, config["direction"], repeats),
+        best=best,
         running=running,
         quarantined=quarantined,
         created_at=begun.at,
-        last_event_at=decode_event(*last).at,
+        last_event_at=last_event_at,
     )
 
 
@@ -134,11 +125,12 @@ def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[Slot, str]]:
             ended.append((fields.small(trial), fields.status(status), score))
         elif kind == "RunResumed":
             end_reason, quarantined = None, {}
-        elif kind == "RunEnded":
-            end_reason = fields.text(_decoded(kind, body).reason)
         else:
-            event = _decoded(kind, body)
-            quarantined[event.slot] = event.reason
+            event: Any = decode_event(kind, body)
+            if kind == "RunEnded":
+                end_reason = fields.text(event.reason)
+            else:
+                quarantined[event.slot] = event.reason
     return ended, end_reason, quarantined
 
 
@@ -155,10 +147,6 @@ def _created(ask: Ask) -> int:
     return number
 
 
-def _decoded(kind: str, body: str) -> Any:
-    return decode_event(kind, body)
-
-
 def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
     """Return the unfinished trials that have a current attempt."""
     if not unfinished:
@@ -173,7 +161,7 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
         " ORDER BY seq",
         _place(ask, min(unfinished)),
     ):
-        event = _decoded(kind, body)
+        event: Any = decode_event(kind, body)
         trial = event.trial
         if kind == "AttemptPlanned":
             found[trial] = RunningTrial(trial, event.attempt, event.slot, event.at)
@@ -217,9 +205,8 @@ def _best(
     ask: Ask, ended: Sequence[Ended], direction: Direction, repeats: int
 ) -> BestTrial | None:
     """Return the same trial as `State.best`; with repeats, only finished configurations count."""
-    completed = Status.COMPLETED.value
     sign = direction.merit(1.0)
-    done = [(trial, score) for trial, status, score in ended if status == completed]
+    done = [(trial, score) for trial, status, score in ended if status == Status.COMPLETED]
     if any(score is None for _, score in done):
         raise ValueError("a completed trial has no score")
     merits = [(sign * score, -trial) for trial, score in done]
@@ -234,7 +221,7 @@ def _best(
         return None
     merit, negative = max(merits)
     (row,) = ask("SELECT kind, body FROM events WHERE seq = ?", _place(ask, -negative))
-    created = _decoded(*row)
+    created = decode_event(*row)
     if not isinstance(created, TrialCreated):
         raise ValueError(f"trial {-negative} ended but was never created")
     return BestTrial(-negative, sign * merit, created.params)

@@ -9,10 +9,18 @@ from dataclasses import dataclass
 
 from autofinetune.assessors import Assessor, create_assessor
 from autofinetune.config.config import Config
-from autofinetune.errors import AutofinetuneError, InternalError, UsageError
-from autofinetune.executors import THREAD_VARIABLES, Engine, Slots
-from autofinetune.run.search import make_search
-from autofinetune.strategies import Strategy
+from autofinetune.errors import AutofinetuneError, InternalError, Mistake, UsageError
+from autofinetune.evaluators import EVALUATORS, start_of_command
+from autofinetune.executors import THREAD_VARIABLES, Engine, Imports, Slots
+from autofinetune.preload.steps import NONE, steps_of
+from autofinetune.strategies import (
+    Known,
+    Repeated,
+    Replay,
+    Strategy,
+    create_strategy,
+    strategy_class,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,10 @@ def make_parts(config: Config, engine: Engine) -> Parts:
         UsageError: an option of a part is invalid, or a device does not exist.
         EnvironmentProblem: a package that a part needs is not installed.
     """
-    strategy, assessor = make_strategy(config), make_assessor(config)
+    strategy = make_strategy(config)
+    with one_thread(), _about("assessor"):
+        direction = config.direction.value
+        assessor = create_assessor(config.assessor, direction, config.assessor_options)
     with _about("gpu"):
         slots = engine.slots(config)
     return Parts(config, engine, slots, strategy, assessor)
@@ -59,10 +70,60 @@ def make_strategy(config: Config) -> Strategy:
         ) from error
 
 
-def make_assessor(config: Config) -> Assessor | None:
-    """Make the assessor; None if no trial is to be stopped early."""
-    with one_thread(), _about("assessor"):
-        return create_assessor(config.assessor, config.direction.value, config.assessor_options)
+def make_search(config: Config) -> Strategy:
+    """Return a new search that includes the prior knowledge of the run.
+
+    `--tuning_strategy`, `--repeats` and, if the evaluator continues models, `--exploit` determine
+    which strategy it is and what wraps it. Raise UsageError if an option of it is wrong.
+    """
+    if config.replayed:
+        return Replay(config.space, config.replayed)
+    options = dict(config.strategy_options)
+    kind = strategy_class(config.tuning_strategy)
+    if "optimize_mode" in kind.OPTIONS:
+        options["optimize_mode"] = config.direction.value
+    continues = EVALUATORS[config.evaluator].continues_models
+    is_training = continues and config.members_have_models
+    if is_training and kind.names_parents:
+        is_training = False  # the strategy already trains a population
+        if config.safety.kept_models is not None:
+            why = f"the strategy {config.tuning_strategy}, which may continue any model"
+            raise UsageError(
+                Mistake("keep_models", f"cannot be used with {why}", config.safety.keep_models),
+                "keep all models: --keep_models=all",
+            )
+    strategy = create_strategy(
+        config.tuning_strategy,
+        config.space,
+        popsize=1 if is_training else config.popsize,
+        seed=config.seed,
+        allow_repeats=continues,
+        options=options,
+        schedule="async" if is_training else config.schedule,
+        rounds=None if is_training else config.round,
+    )
+    strategy.enqueue(config.enqueued)
+    for run in config.earlier:
+        strategy.remember([Known(known["params"], known["merit"]) for known in run])
+    if is_training:
+        # Imported late: it needs numpy, which a command with a mistake never uses.
+        from autofinetune.strategies.training import PopulationTraining
+
+        return PopulationTraining(strategy, config.popsize, config.schedule, config.round)
+    return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
+
+
+def imports_of(config: Config) -> tuple[Imports | None, str]:
+    """Return what is imported once for all trials, and what of it is left out and why."""
+    if config.preload == NONE:
+        return None, ""
+    if start_of_command(config) != (config.python, config.script):
+        kind = "not a Python script" if config.script else "a custom command"
+        return None, f"{config.called} is {kind}; its trials start without preloading"
+    steps, note = steps_of(config.preload, config.script_path)
+    if not steps:
+        return None, note
+    return Imports(config.python, config.script, config.working_dir, steps), note
 
 
 @contextlib.contextmanager

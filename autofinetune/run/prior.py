@@ -36,26 +36,18 @@ def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
     try:
         data = read_named(file, _MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise UsageError(
-                Mistake("enqueue", f"has more than {_MOST_BYTES >> 20} MiB", file),
-                "give a table of configurations, such as a part of a trials.csv",
-            )
+            tip = "give a table of configurations, such as a part of a trials.csv"
+            raise _mistake("enqueue", file, f"has more than {_MOST_BYTES >> 20} MiB", tip)
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         rows = list(reader)
         columns = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(Mistake("enqueue", f"cannot be read: {error}", file)) from None
+        raise _mistake("enqueue", file, f"cannot be read: {error}") from None
     names = [parameter.name for parameter in space]
     if not set(columns) & set(names):
-        raise UsageError(
-            Mistake(
-                "enqueue",
-                "has no column of a hyperparameter; its columns are: "
-                f"{', '.join(columns) or 'none'}",
-                file,
-            ),
-            f"its first line must name some of: {', '.join(names)}",
-        )
+        why = f"has no column of a hyperparameter; its columns are: {', '.join(columns) or 'none'}"
+        tip = f"its first line must name some of: {', '.join(names)}"
+        raise _mistake("enqueue", file, why, tip)
     return [_configuration(file, line, row, space) for line, row in enumerate(rows, 2)]
 
 
@@ -67,25 +59,16 @@ def _configuration(
         text = row.get(parameter.name)
         if not space.is_active(parameter, params):
             if text:
-                raise UsageError(
-                    Mistake(
-                        "enqueue",
-                        f", line {line}: {parameter.name} has a value, but the choice "
-                        "that it depends on was not made",
-                        file,
-                    ),
-                    "leave the cell empty",
-                )
+                why = "has a value, but the choice that it depends on was not made"
+                why = f", line {line}: {parameter.name} {why}"
+                raise _mistake("enqueue", file, why, "leave the cell empty")
             continue
         try:
             params[parameter.name] = parameter.parse(text) if text else parameter.init
         except ValueError:
-            raise UsageError(
-                Mistake(
-                    "enqueue", f", line {line}: {text!r} is not a value of {parameter.name}", file
-                ),
-                f"allowed values: {dict(parameter.describe())}",
-            ) from None
+            why = f", line {line}: {text!r} is not a value of {parameter.name}"
+            tip = f"allowed values: {dict(parameter.describe())}"
+            raise _mistake("enqueue", file, why, tip) from None
     return params
 
 
@@ -102,12 +85,9 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
     try:
         with opened_run(directory) as paths:
             if not os.path.lexists(paths.journal):
-                raise UsageError(
-                    Mistake(
-                        "warm_start", f"holds no run (there is no {paths.journal.name})", directory
-                    ),
-                    "give the output directory of an earlier run",
-                )
+                why = f"holds no run (there is no {paths.journal.name})"
+                tip = "give the output directory of an earlier run"
+                raise _mistake("warm_start", directory, why, tip)
             with closing(SqliteJournal(paths.journal, read_only=True)) as journal:
                 created = journal.created()
                 if created is not None:
@@ -116,34 +96,22 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
     except UsageError:
         raise
     except AutofinetuneError as error:
-        raise UsageError(
-            Mistake("warm_start", f"cannot be read: {error}", directory), error.tip
-        ) from None
+        why = f"cannot be read: {error}"
+        raise _mistake("warm_start", directory, why, error.tip) from None
     theirs = Direction(state.config.get("direction", direction.value))
     if theirs is not direction:
-        raise UsageError(
-            Mistake(
-                "warm_start",
-                f": that run {theirs.value}d its score; this one {direction.value}s it",
-                directory,
-            ),
-            f"give --direction={theirs.value}, or another run",
-        )
+        why = f": that run {theirs.value}d its score; this one {direction.value}s it"
+        tip = f"give --direction={theirs.value}, or another run"
+        raise _mistake("warm_start", directory, why, tip)
     ended = [trial for trial in state.trials.values() if trial.status.is_final]
-    found = []
-    for trial in ended:
-        params = _fitted(trial.params, space)
-        if params is not None:
-            found.append(Known(params, state.told(trial)))
+    fitted = ((trial, _fitted(trial.params, space)) for trial in ended)
+    found = [Known(params, state.told(trial)) for trial, params in fitted if params is not None]
     if not found:
-        raise UsageError(
-            Mistake(
-                "warm_start",
-                f": none of its {len(ended)} finished trials fits this space",
-                directory,
-            ),
-            "at least one hyperparameter must have the same name, and its values must be in range",
+        why = f": none of its {len(ended)} finished trials fits this space"
+        tip = (
+            "at least one hyperparameter must have the same name, and its values must be in range"
         )
+        raise _mistake("warm_start", directory, why, tip)
     return found
 
 
@@ -161,12 +129,12 @@ def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | 
     return fitted
 
 
-def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str], None]) -> Config:
-    """Return the config with the contents of the files and runs in `enqueue` and `warm_start`.
+def _mistake(option: str, value: Path, problem: str, tip: str | None = None) -> UsageError:
+    return UsageError(Mistake(option, problem, value), tip)
 
-    Raises:
-        UsageError: a file or run cannot be read, or does not fit the space.
-    """
+
+def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str], None]) -> Config:
+    """Return the config with the contents of the files and runs in `enqueue` and `warm_start`."""
     if options.get("enqueue"):
         file = Path(config.working_dir, str(options["enqueue"]))
         config = dataclasses.replace(config, enqueued=tuple(read_enqueued(file, config.space)))

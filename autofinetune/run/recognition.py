@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from autofinetune.config.commands import MODEL_PATH_MACRO
 from autofinetune.config.config import MODEL_PATH, OWN_OPTIONS, Config
@@ -23,18 +23,16 @@ def recognized(
 ) -> Config:
     """Return the config adapted to its script, which is read and not run.
 
-    Args:
-        config: as given by the user.
-        env: the environment of the tuner.
-        tell: receives messages about the findings.
-        may_change_evaluator: true if `--evaluator` was not given; then `fulltrail` is used for a
-            script that cannot continue models.
+    If the user left the evaluator open (`may_change_evaluator`), it becomes `fulltrail` for a
+    script that cannot continue models.
     """
     commands = config.program.commands or (start_of_command(config),)
     sources = [
         source_of(start_of_command(config, words), config.working_dir, env) for words in commands
     ]
-    if _is_silent(config, sources):
+    known = [source for source in sources if source is not None]
+    may_report = config.scoring.metric_pattern or any(source.may_report for source in known)
+    if known and not may_report:  # trials will probably have no score
         tell(_SILENT.format(config.called))
     source = sources[0]
     if source is None or config.program.command:
@@ -70,16 +68,6 @@ _SILENT = (
 )
 
 
-def _is_silent(config: Config, sources: Sequence[Source | None]) -> bool:
-    """Return whether trials will probably have no score."""
-    known = [source for source in sources if source is not None]
-    return (
-        not config.scoring.metric_pattern
-        and bool(known)
-        and not any(source.may_report for source in known)
-    )
-
-
 def without_asking(config: Config, env: Mapping[str, str]) -> Config:
     """Return the config of a script that is not run with `--help`.
 
@@ -95,10 +83,7 @@ def with_declared_options(config: Config) -> Config:
     """Return the config with those of our own options that the script contains in quotes.
 
     A script that gets its hyperparameters by a call may have no options, and with `--help` it
-    would start to train. So the script is read and not run.
-
-    Raises:
-        UsageError: the script cannot be read.
+    would start to train. So it is read and not run; raise UsageError if it cannot be read.
     """
     try:
         text = config.script_path.read_bytes()

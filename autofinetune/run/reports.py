@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from autofinetune.config.scoring import Values
 from autofinetune.core.direction import Direction
 from autofinetune.core.events import Reported, StopRequested
 from autofinetune.core.trials import Trial
-from autofinetune.executors import MOST_REPORTS, JobState, Observation, Report
+from autofinetune.executors import MOST_REPORTS, JobState, Observation
 from autofinetune.run.stopping import Stopping
 
 
+@dataclass
 class Reports:
-    """Turns the reports in observations into events, and keeps the values of each attempt.
+    """Turns the reports in observations into events, and keeps the values of each attempt."""
 
-    Args:
-        direction: that of the score.
-        stopping: decides which trials are stopped.
-        now: the wall clock.
-        notice: receives messages for the user.
-    """
-
-    def __init__(
-        self,
-        direction: Direction,
-        stopping: Stopping,
-        now: Callable[[], float],
-        notice: Callable[[str], None],
-    ) -> None:
-        self._direction = direction
-        self._stopping = stopping
-        self._now = now
-        self._notice = notice
-        self._values: dict[int, Values] = {}
+    direction: Direction
+    stopping: Stopping
+    now: Callable[[], float]
+    notice: Callable[[str], None]
+    _values: dict[int, Values] = field(default_factory=dict)
 
     def begin(self, trial: int) -> None:
         """Begin a new attempt at a trial."""
@@ -53,23 +41,22 @@ class Reports:
             if report.kind == "final":
                 values.finals.append(report.score)
                 continue
-            values.add(report.score, self._direction)
+            values.add(report.score, self.direction)
             if report.offset <= trial.report_offset:
                 continue
-            event = self._as_event(trial, count, report)
+            step = count if report.step is None else report.step
+            event = Reported(
+                self.now(), trial.id, trial.attempt, step, report.score, report.offset
+            )
             if math.isfinite(report.score):
                 count += 1
                 if count == MOST_REPORTS:
-                    self._notice(
+                    self.notice(
                         f"trial {trial.id} reported {count} intermediate scores; further ones are "
                         "not recorded, but its final score is"
                     )
-                self._stopping.apply(event)
+                self.stopping.apply(event)
                 yield event
-            if may_stop and not values.finals and (why := self._stopping.reason_to_stop(event)):
+            if may_stop and not values.finals and (why := self.stopping.reason_to_stop(event)):
                 may_stop = False
-                yield StopRequested(self._now(), trial.id, trial.attempt, why)
-
-    def _as_event(self, trial: Trial, count: int, report: Report) -> Reported:
-        step = count if report.step is None else report.step
-        return Reported(self._now(), trial.id, trial.attempt, step, report.score, report.offset)
+                yield StopRequested(self.now(), trial.id, trial.attempt, why)

@@ -22,13 +22,7 @@ from autofinetune.store.paths import RunPaths
 
 
 class Result:
-    """A run as it stands in its output directory.
-
-    Args:
-        paths: its files.
-        history: the state folded from its events.
-        is_alive: whether its tuner is running.
-    """
+    """A run as it stands in its output directory; `history` is its state, folded from events."""
 
     def __init__(self, paths: RunPaths, history: State, *, is_alive: bool = False) -> None:
         self.output_dir: Path = paths.root
@@ -37,12 +31,11 @@ class Result:
 
     @property
     def state(self) -> RunState:
-        """The state of the run: running, done, stopped, out of time, or failed."""
         return self._state_and_reason[0]
 
     @property
     def reason(self) -> str:
-        """The reason for this state, as readable text."""
+        """The reason for this state, for people."""
         return self._state_and_reason[1]
 
     @property
@@ -109,13 +102,14 @@ def _too_many_failures(state: State, paths: RunPaths) -> AllTrialsFailed:
     failed = [trial for trial in state.trials.values() if trial.status is Status.FAILED]
     last = max(failed, key=lambda trial: trial.id)
     log = paths.trial_log(last.round, last.member)
-    lines = [f"  | {line}" for line in end_of_log(paths, last)[-5:]]
-    head = (
+    lines = [
         f"{state.fast_failures} trials in a row failed within 10 s of starting, "
-        f"the last one with {last.reason}:"
-    )
+        f"the last one with {last.reason}:",
+        *(f"  | {line}" for line in end_of_log(paths, last)[-5:]),
+        f"  full log: {log}",
+    ]
     return AllTrialsFailed(
-        "\n".join([head, *lines, f"  full log: {log}"]),
+        "\n".join(lines),
         f"fix the cause, then run: autofinetune resume {paths.shown}      "
         "(a run with --max_failures=0 never stops for this)",
     )

@@ -81,8 +81,9 @@ class Source:
     def add(self, text: bytes, tree: ast.AST) -> None:
         """Add the findings about one file, except its imports."""
         nodes = list(ast.walk(tree))
-        self.has_parser_calls |= any(_is_flags(node) or _is_parsing(node) for node in nodes)
-        self.reads_argv |= any(getattr(node, "attr", "") == "argv" for node in nodes)
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        self.has_parser_calls |= any(map(_is_of_parser, attributes))
+        self.reads_argv |= any(node.attr == "argv" for node in attributes)
         self.reads_wandb_config |= b"wandb" in text and _reads_wandb_config(nodes)
         self.asks_by_calls |= any(word in text for word in _ASKING)
         self.has_reports |= any(word in text for word in _REPORTING_WORDS)
@@ -92,10 +93,8 @@ class Source:
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
     """Return the findings about the Python script in a command, or None if there is none.
 
-    Args:
-        words: the program and its arguments, up to those that differ between trials.
-        folder: the working directory.
-        env: the environment of the command; PATH and PYTHONPATH are used.
+    `words` are the program and its arguments, up to those that differ between trials; of `env`
+    PATH and PYTHONPATH are used.
     """
     place = _script(words, folder, env)
     if place is None:
@@ -124,10 +123,6 @@ def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Sour
             found.reads_argv |= "argv" in imported
             waiting += _local_files(module, imported, roots)
     return found
-
-
-def _is_parsing(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in _PARSER_CALLS
 
 
 def _reads_wandb_config(nodes: Sequence[ast.AST]) -> bool:
@@ -210,10 +205,7 @@ def _local_files(module: str, names: Sequence[str], roots: Sequence[Path]) -> It
                     yield file
 
 
-def _is_flags(node: ast.AST) -> bool:
-    """Return whether a node is `tf.app.flags`, which is not a module."""
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr == "flags"
-        and ast.unparse(node.value).endswith((".app", ".v1"))
-    )
+def _is_of_parser(node: ast.Attribute) -> bool:
+    """Return whether a parser is called, or a node is `tf.app.flags`, which is not a module."""
+    is_flags = node.attr == "flags" and ast.unparse(node.value).endswith((".app", ".v1"))
+    return is_flags or node.attr in _PARSER_CALLS

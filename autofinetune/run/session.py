@@ -15,16 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import ASSESSORS
-from autofinetune.config.build import Names, build_config
+from autofinetune.config.build import build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
-from autofinetune.run.directories import locked, refuse_used_directory
-from autofinetune.run.parts import Parts, make_parts
+from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
+from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.preflight import check_script
-from autofinetune.run.preload import imports_of
 from autofinetune.run.prior import with_prior
 from autofinetune.run.recognition import recognized, with_declared_options, without_asking
 from autofinetune.run.result import Result, broken_inside
@@ -34,30 +32,18 @@ from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tab
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
-from autofinetune.strategies import SCHEDULES, known_name
+from autofinetune.strategies import known_name
 from autofinetune.world import World
 
 Tell = Callable[[str], None]
 MakeSinks = Callable[[Config, RunPaths, int], Sequence[Sink]]
 
 
-def no_sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-    """Return no sinks beyond those of every run."""
-    return ()
-
-
 class Session:
     """A run that is ready to start: its directory is locked and its script is checked.
 
-    `begin` and `resumed` create one.
-
-    Args:
-        parts: its configuration and the parts that it names.
-        paths: its files, which no other tuner writes.
-        executor: runs its trials.
-        sinks: makes the sinks that come before the tables, models and pages of every run.
-        tell: receives messages for the user.
-        is_new: whether its journal is still empty.
+    `begin` and `resumed` create one. `sinks` makes those that come before the tables, models and
+    pages of every run.
     """
 
     def __init__(
@@ -164,10 +150,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
 
 
 def configured(options: Mapping[str, Any]) -> Config:
-    """Check the options of a new run.
-
-    Args:
-        options: the options by name; absent ones get their defaults.
+    """Check the options of a new run; absent ones get their defaults.
 
     Raises:
         ConfigError: the options or the search space have mistakes; it lists all of them.
@@ -175,7 +158,8 @@ def configured(options: Mapping[str, Any]) -> Config:
     """
     return build_config(
         options,
-        Names(known_name, EVALUATORS, SCHEDULES, ASSESSORS, EXECUTORS, LOGS),
+        KNOWN,
+        known_name,
         working_dir=options.get("working_dir") or str(Path.cwd()),
         python=sys.executable,
         random_seed=secrets.randbelow(2**31),
@@ -194,8 +178,7 @@ def engine_for(options: Mapping[str, Any]) -> Engine:
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:
     """Return the config adapted to its script, which is read and not run, with prior knowledge.
 
-    Raises:
-        UsageError: the script, or a file or run in `enqueue` or `warm_start`, cannot be used.
+    Raise UsageError if the script, or a file or run in `enqueue` or `warm_start`, cannot be used.
     """
     may_change = options.get("evaluator") is None
     config = recognized(config, os.environ, tell, may_change_evaluator=may_change)
@@ -216,18 +199,13 @@ def begin(
     parts: Parts,
     paths: RunPaths,
     *,
-    sinks: MakeSinks = no_sinks,
+    sinks: MakeSinks,
     tell: Tell,
-    preflight: bool = True,
+    preflight: bool,
 ) -> Iterator[Session]:
     """Prepare a new run; the session that is yielded has not started it yet.
 
-    Args:
-        parts: the result of `make_parts`.
-        paths: its files; see `new_paths`.
-        sinks: makes sinks in addition to those of every run.
-        tell: receives messages for the user.
-        preflight: whether to check the options of the script with `--help` first.
+    With `preflight` the options of the script are checked with `--help` first.
 
     Raises:
         UsageError: the directory holds a run, or the script lacks options.
@@ -251,23 +229,8 @@ def begin(
 
 
 @contextlib.contextmanager
-def resumed(
-    config: Config,
-    paths: RunPaths,
-    engine: Engine,
-    *,
-    sinks: MakeSinks = no_sinks,
-    tell: Tell,
-) -> Iterator[Session]:
-    """Prepare to continue a run whose directory is already locked.
-
-    Args:
-        config: the recorded config with the changes for this resume.
-        paths: its files; see `locked`.
-        engine: runs its trials.
-        sinks, tell: as for `begin`.
-    """
-    parts = make_parts(config, engine)
+def resumed(parts: Parts, paths: RunPaths, *, sinks: MakeSinks, tell: Tell) -> Iterator[Session]:
+    """Prepare to continue a run whose directory is already locked."""
     with _executor(parts, tell) as executor:
         session = Session(parts, paths, executor, sinks, tell, is_new=False)
         with contextlib.closing(session):

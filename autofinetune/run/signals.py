@@ -36,10 +36,7 @@ def signals_to(
     the process is still running `LAST_S` after the third signal, perhaps because it is copying or
     waiting for a disk, the thread kills all trials and exits. The journal survives any kill.
 
-    Args:
-        interrupt: called for each signal.
-        kill_all: kills all running trials; called from another thread.
-        is_last: whether the process exits after this.
+    `interrupt` is called for each signal. `is_last` says whether the process exits after this.
     """
     arrived: list[int] = []
 
@@ -80,11 +77,7 @@ def _watched(kill_all: Callable[[], None]) -> Iterator[None]:
 
 
 def _start(thread: threading.Thread) -> None:
-    """Start a thread, and retry for a while if the machine has no room for one.
-
-    Raises:
-        OSError: the thread could not be started.
-    """
+    """Start a thread, and retry for a while; raise OSError if the machine has no room for one."""
     for _ in range(_START_TRIES):
         try:
             return thread.start()

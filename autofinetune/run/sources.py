@@ -81,23 +81,15 @@ class Source:
 def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
     """Return the options of a new run; the given ones override those of the file.
 
-    Args:
-        given: options by name; `script` may be a file that describes a run.
-        note: receives notes about the file.
+    `script` may be a file that describes a run; `note` receives notes about it.
 
     Raises:
         UsageError: the file cannot be read, or the options contradict each other.
         ConfigError: the file does not describe a run.
     """
     if given.get("round") and given.get("max_trials"):
-        raise UsageError(
-            Mistake(
-                "round",
-                f"and --max_trials={given['max_trials']} both set the length of the run",
-                given["round"],
-            ),
-            "give one of them",
-        )
+        why = f"and --max_trials={given['max_trials']} both set the length of the run"
+        raise UsageError(Mistake("round", why, given["round"]), "give one of them")
     script = str(given.get("script") or "")
     if "working_dir" in given:
         given = _working_elsewhere(given)
@@ -109,16 +101,15 @@ def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
         if name in given:  # relative to the current directory, not to working_dir
             given[name] = str(Path(given[name]).absolute())
     replaced = {_INSTEAD_OF[key] for key in _INSTEAD_OF.keys() & given.keys()}
-    manifest = _manifest(Path(script), given, note)
+    with one_thread():
+        manifest = read_manifest(Path(script), given=given)
+    for sentence in manifest.notes if manifest else ():
+        note(sentence)
     origins: Mapping[str, Path_]
     if manifest is None:
         document = read_yaml(Path(script))
-        found = _of_config(
-            document,
-            note,
-            has_space="param_list" not in replaced,
-            is_elsewhere="working_dir" in given,
-        )
+        has_space, is_elsewhere = "param_list" not in replaced, "working_dir" in given
+        found = _of_config(document, note, has_space=has_space, is_elsewhere=is_elsewhere)
         origins = {key: (key,) for key in found}
     else:
         document, origins = manifest.document, manifest.origins
@@ -178,9 +169,8 @@ def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check `--working_dir` and make file names absolute, relative to the current directory."""
     folder = Path(given["working_dir"]).expanduser().absolute()
     if not folder.is_dir():
-        raise UsageError(
-            Mistake("working_dir", ": there is no such directory", given["working_dir"])
-        )
+        why = ": there is no such directory"
+        raise UsageError(Mistake("working_dir", why, given["working_dir"]))
     files = {
         name: str(Path(given[name]).absolute())
         for name in ("script", "param_file", "enqueue", "lease_dir")
@@ -194,18 +184,9 @@ def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_volumes(given: Mapping[str, Any]) -> None:
     if given.get("volume"):
-        raise UsageError(
-            Mistake("volume", f"is for the volumes of an {AUTOTUNE}", given["volume"][0]),
-            "leave it out, or run the manifest: autofinetune run experiment.yaml --volume=...",
-        )
-
-
-def _manifest(path: Path, given: Mapping[str, Any], note: Note) -> Manifest | None:
-    with one_thread():
-        manifest = read_manifest(path, given=given)
-    for sentence in manifest.notes if manifest else ():
-        note(sentence)
-    return manifest
+        mistake = Mistake("volume", f"is for the volumes of an {AUTOTUNE}", given["volume"][0])
+        tip = "leave it out, or run the manifest: autofinetune run experiment.yaml --volume=..."
+        raise UsageError(mistake, tip)
 
 
 def _of_manifest(manifest: Manifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,15 +208,11 @@ def _of_config(
         kind = str(described.get("kind", "")) if isinstance(described, Mapping) else ""
         is_katib = kind == "Experiment"  # and not another kind with a similar name
         hint = "" if is_katib else did_you_mean(kind, FORMATS)
-        raise ConfigError(
-            document.source,
-            [
-                f"{document.where(())} not the config.yaml of a run: it names no script; nor is "
-                f"it one of: {known}{hint}"
-            ],
-            "to tune a script, put it first: autofinetune train.py --param_file="
-            + document.source,
+        why = f"not the config.yaml of a run: it names no script; nor is it one of: {known}{hint}"
+        tip = (
+            f"to tune a script, put it first: autofinetune train.py --param_file={document.source}"
         )
+        raise ConfigError(document.source, [f"{document.where(())} {why}"], tip)
     findings = Findings(document)
     for key in described:
         if key not in DESCRIBED | OPTIONS.keys():

@@ -27,12 +27,7 @@ DIVERGED = "diverged"
 
 
 class Stopping:
-    """The learning curves of a run and the assessor that judges them.
-
-    Args:
-        assessor: decides which trials to stop; with None no curves are kept.
-        direction: whether higher or lower scores are better.
-    """
+    """The learning curves of a run and the assessor that judges them, if there is one."""
 
     def __init__(self, assessor: Assessor | None, direction: Direction) -> None:
         self._assessor = assessor
@@ -51,16 +46,13 @@ class Stopping:
             self._curves(event.trial).begin(event.trial)
             self._offsets[event.trial] = 0
         elif isinstance(event, Reported):
-            self._report(event)
+            if event.offset > self._offsets[event.trial]:
+                self._offsets[event.trial] = event.offset
+                self._curve(event.trial).add(event.step, self._direction.merit(event.score))
         elif isinstance(event, AttemptLost):
             self._curves(event.trial).fail(event.trial)
         elif isinstance(event, TrialEnded):
             self._end(event)
-
-    def _report(self, event: Reported) -> None:
-        if event.offset > self._offsets[event.trial]:
-            self._offsets[event.trial] = event.offset
-            self._curve(event.trial).add(event.step, self._direction.merit(event.score))
 
     def _end(self, event: TrialEnded) -> None:
         curves = self._curves(event.trial)

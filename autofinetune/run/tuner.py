@@ -47,12 +47,13 @@ from autofinetune.run.whereabouts import Whereabouts
 from autofinetune.sinks import SinkGuard
 from autofinetune.store.journal import Journal
 from autofinetune.store.paths import RunPaths
-from autofinetune.strategies import Candidate, Strategy
+from autofinetune.strategies import Strategy
 from autofinetune.version import __version__
 from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # interval of checks for reports and free space while no trial ends
 RETRY_S = 1.0  # pause before a failed write is retried
+_PAUSED = "paused: {}; the run continues once this is resolved"
 T = TypeVar("T")
 
 
@@ -60,14 +61,8 @@ class Tuner:
     """Runs the trials of one run to the end.
 
     Args:
-        config: the configuration of the run.
-        paths: its files.
         journal: empty for a new run; with events for a run to be resumed.
         strategy: a new one; on resume the journal is replayed into it.
-        evaluator: chooses whose model a candidate continues.
-        executor: runs the commands.
-        sinks: receive every event.
-        world: clock, disk and console.
         assessor: stops hopeless trials; with None all trials finish.
     """
 
@@ -96,20 +91,15 @@ class Tuner:
         self._now = world.now
         self._limits = Limits(config, self.state, world.monotonic)
         self._stopping = Stopping(assessor, config.direction)
-        self._reports = Reports(
-            config.direction,
-            self._stopping,
-            world.now,
-            lambda sentence: self._world.notice(sentence),
-        )
+        self._reports = Reports(config.direction, self._stopping, world.now, self._notice)
         self._endings = Endings(
             config.safety,
             config.scoring,
             paths,
             self.state,
-            self._slots,
+            lambda: self._executor.slots(),
             self._stopping,
-            self._now,
+            world.now,
         )
         self._stop_deadlines: dict[Key, float] = {}
         self._is_begun = False
@@ -118,11 +108,11 @@ class Tuner:
         self._to_submit: list[int] = []
         self._interrupts = 0
         self._cancelled = 0
-        self._notices = Notices(lambda sentence: self._world.notice(sentence))
-        self._whereabouts = Whereabouts(paths, lambda sentence: self._world.notice(sentence))
+        self._notices = Notices(self._notice)
+        self._whereabouts = Whereabouts(paths, self._notice)
 
-    def _slots(self) -> Sequence[Slot]:
-        return self._executor.slots()
+    def _notice(self, sentence: str) -> None:
+        self._world.notice(sentence)
 
     @property
     def interrupted(self) -> bool:
@@ -140,23 +130,21 @@ class Tuner:
     def start(self, run: str) -> None:
         """Start a new run with the name `run`."""
         described, where = describe(self.config), self.paths.where
-        created = RunCreated(self._now(), run, __version__, described, where)
-        self._record([created])
+        self._record([RunCreated(self._now(), run, __version__, described, where)])
         self._begin()
 
     def resume(self, own_name: Callable[[State], str] = lambda state: state.run) -> None:
         """Replay the journal into state, strategy and views; `run` attaches to running trials.
 
-        Args:
-            own_name: returns the name of the run from here on; a copy gets a new one.
-
-        Raises:
-            EnvironmentProblem: the journal does not fit this version of the strategy.
+        `own_name` returns the name of the run from here on; a copy gets a new one. Raise
+        EnvironmentProblem if the journal does not fit this version of the strategy.
         """
         for event in self._journal.events():
-            self.state.apply(event)
-            self._stopping.apply(event)
-            self._replay(event)
+            self._fold([event])
+            if isinstance(event, TrialCreated):
+                self._candidates.restore(event)
+            elif isinstance(event, TrialEnded):
+                self._tell(self.state.trials[event.trial])
             self._sinks.replay(event, self.state)
         name, before = own_name(self.state), self.state.where.get("path")
         if name == self.state.run:
@@ -176,12 +164,6 @@ class Tuner:
             with contextlib.suppress(AutofinetuneError, OSError):
                 ended = RunEnded(self._now(), f"{ERROR}: {reason}")
                 self._journal.append([*self._held, ended])
-
-    def _replay(self, event: Event) -> None:
-        if isinstance(event, TrialCreated):
-            self._candidates.restore(event)
-        elif isinstance(event, TrialEnded):
-            self._tell(self.state.trials[event.trial])
 
     def run(self) -> State:
         """Run trials until the budget or the space is used up, or the user stops the run."""
@@ -223,7 +205,7 @@ class Tuner:
     def _due(self) -> list[Action]:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
         taken |= self.state.quarantined.keys()
-        free = [slot for slot in self._slots() if slot not in taken]
+        free = [slot for slot in self._executor.slots() if slot not in taken]
         can_start = self._has_space() and not self._to_submit
         return plan(
             self.state,
@@ -254,7 +236,7 @@ class Tuner:
         """Return the reason for starting no further trials, or None."""
         if self.interrupted:
             return INTERRUPTED
-        return self._limits.reached(self._slots(), exhausted=self._candidates.exhausted)
+        return self._limits.reached(self._executor.slots(), exhausted=self._candidates.exhausted)
 
     def _has_space(self) -> bool:
         """Return whether there is disk space for new trials; report a change once."""
@@ -289,7 +271,7 @@ class Tuner:
                     raise
                 if not is_told:
                     is_told = True
-                    self._world.notice(f"paused: {error}; the run continues once this is resolved")
+                    self._notice(_PAUSED.format(error))
                 self._world.sleep(RETRY_S)
 
     # --- doing ----------------------------------------------------------------------------------
@@ -306,19 +288,16 @@ class Tuner:
         if self._candidates.is_slow:
             self._record()
         for candidate in self._candidates.ask(count):
-            parent = self._evaluator.parent(candidate, self.state)
-            self._hold([self._created(candidate, parent)])
-
-    def _created(self, candidate: Candidate, parent: int | None) -> TrialCreated:
-        return TrialCreated(
-            at=self._now(),
-            trial=candidate.id,
-            round=candidate.round,
-            member=candidate.member,
-            point=candidate.point,
-            params=candidate.params,
-            parent=parent,
-        )
+            created = TrialCreated(
+                at=self._now(),
+                trial=candidate.id,
+                round=candidate.round,
+                member=candidate.member,
+                point=candidate.point,
+                params=candidate.params,
+                parent=self._evaluator.parent(candidate, self.state),
+            )
+            self._hold([created])
 
     def _launch(self, launches: Sequence[Launch]) -> None:
         planned = []
@@ -344,9 +323,7 @@ class Tuner:
                 if self.interrupted:
                     events.append(AttemptLost(self._now(), trial.id, trial.attempt, INTERRUPTED))
                 else:
-                    self._notices.begin(
-                        "room", f"paused: {error}; the run continues once this is resolved"
-                    )
+                    self._notices.begin("room", _PAUSED.format(error))
                     break
             self._to_submit.pop(0)
         if not self._to_submit:
@@ -388,9 +365,11 @@ class Tuner:
     def _observe(self, observations: Sequence[Observation]) -> None:
         events: list[Event] = []
         for observation in observations:
-            if self._has_started(observation):
-                self._hold([AttemptStarted(self._now(), *observation.key)])
             trial = self.state.trials[observation.key[0]]
+            has_begun = observation.state in (JobState.RUNNING, JobState.EXITED)
+            if has_begun and trial.status is Status.QUEUED:  # it waited for an executor's queue
+                self._hold([AttemptStarted(self._now(), *observation.key)])
+                trial = self.state.trials[trial.id]
             events += self._reports.take(trial, observation)
             if observation.state in (JobState.EXITED, JobState.LOST):
                 self._stop_deadlines.pop(observation.key, None)
@@ -404,11 +383,6 @@ class Tuner:
             elif isinstance(event, StopRequested):
                 self._record()
                 self._ask_to_stop((event.trial, event.attempt))
-
-    def _has_started(self, observation: Observation) -> bool:
-        """Return whether an attempt that waited in a queue is found to have started."""
-        is_waiting = self.state.trials[observation.key[0]].status is Status.QUEUED
-        return is_waiting and observation.state in (JobState.RUNNING, JobState.EXITED)
 
     def _tell(self, trial: Trial) -> None:
         self._candidates.tell(trial, self.state.told(trial))

@@ -42,11 +42,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a finished attempt.
 
-    Args:
-        record: how the command ended; None if the runner was lost.
-        finals: its final reports in order, including non-finite ones.
-        strict_exit: whether a result counts only with exit code 0.
-        missing: the reason for a failure with exit code 0 and no result.
+    `record` is None if the runner was lost. `finals` are the final reports in order, including
+    non-finite ones. `missing` is the reason for a failure with exit code 0 and no result.
     """
     end = how_it_ended(record)
     finite = [score for score in finals if math.isfinite(score)]

@@ -76,10 +76,6 @@ class Whereabouts:
 
     Trials write to the paths with which they were started, so a link from the old path to the new
     one stays until they finish.
-
-    Args:
-        paths: the paths of the open directory.
-        notice: receives messages for the console.
     """
 
     def __init__(self, paths: RunPaths, notice: Callable[[str], None]) -> None:
@@ -101,15 +97,12 @@ class Whereabouts:
             self._notice(f"the output directory was moved from {self._at}; continuing in {now}")
             self.moved.update(running)
             if running:
-                self._lead(Path(self._at), now, running)
+                with contextlib.suppress(OSError):  # something else is there by now
+                    Path(self._at).symlink_to(now)
+                    self._led[Path(self._at)] = set(running)
             self._at = now
         for link in [link for link, keys in self._led.items() if keys.isdisjoint(running)]:
             del self._led[link]
             with contextlib.suppress(OSError):
                 if link.is_symlink():
                     link.unlink()
-
-    def _lead(self, link: Path, now: str, running: Collection[Key]) -> None:
-        with contextlib.suppress(OSError):  # something else is there by now
-            link.symlink_to(now)
-            self._led[link] = set(running)

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from autofinetune.config.config import Config
-from autofinetune.config.masking import masked
-from autofinetune.config.program import described_words
+from autofinetune.config.program import described_words, masked
 from autofinetune.core.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
 from autofinetune.core.state import State, Trial
 from autofinetune.space import as_text, dump_yaml

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.cli.lineage import read_state
+from autofinetune.cli.lineage import read_state, replay_of
 from autofinetune.core.lineage import chain_of
+from autofinetune.core.trials import Trial
+from tests.helpers import config_of
 
 from .conftest import Done, Workplace
 
@@ -33,6 +35,16 @@ def chain(workplace: Workplace, trial: str) -> list[dict[str, str]]:
     while found[0]["parent"]:
         found.insert(0, rows[int(found[0]["parent"])])
     return found
+
+
+def test_a_replay_has_a_round_for_each_trial_of_the_chain() -> None:
+    chain = [Trial(3, 0, 1, {"lr": 0.1}, None), Trial(7, 1, 1, {"lr": 0.2}, 3)]
+    config = config_of(popsize=4, round=9, max_trials=30, repeats=2, evaluator="fulltrail")
+    replay = replay_of(config, chain)
+    assert (replay.popsize, replay.round, replay.repeats, replay.planned) == (1, 2, 1, 2)
+    assert replay.members_have_models
+    assert replay.replayed == ({"lr": 0.1}, {"lr": 0.2})
+    assert replay.space == config.space
 
 
 def test_the_chain_of_a_trial_is_shown_with_what_changed(workplace: Workplace, done: Done) -> None:

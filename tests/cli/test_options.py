@@ -249,7 +249,7 @@ def test_the_short_help_fits_on_a_screen() -> None:
 
 
 def test_another_parser_names_its_own_help() -> None:
-    parser = Parser(prog="autofinetune report-final", allow_abbrev=False)
+    parser = Parser("report-final")
     with pytest.raises(UsageError) as caught:
         parser.parse_args(["--x"])
     assert caught.value.tip == "see autofinetune report-final --help"

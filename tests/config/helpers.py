@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.build import Names, build_config
+from autofinetune.config.build import build_config
 from autofinetune.config.config import Config
-from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS
-from autofinetune.sinks import LOGS
-from autofinetune.strategies import SCHEDULES, known_name
+from autofinetune.run.directories import KNOWN
+from autofinetune.strategies import known_name
 
 HPARAM = """\
 param_list:
@@ -20,7 +17,6 @@ param_list:
 """
 COMMAND = ["sh", "train.sh", "${args}"]
 TASKS = [{"type": "worker", "replicas": 2, "command": COMMAND}]
-NAMES = Names(known_name, EVALUATORS, SCHEDULES, [*ASSESSORS, NO_ASSESSOR], EXECUTORS, LOGS)
 
 
 def build(folder: Path, **changes: Any) -> Config:
@@ -28,7 +24,8 @@ def build(folder: Path, **changes: Any) -> Config:
     options = {"script": "train.py", "param_file": "hparam.yaml", "gpu": "0"} | changes
     return build_config(
         {name: value for name, value in options.items() if value is not None},
-        NAMES,
+        KNOWN,
+        known_name,
         working_dir=str(folder),
         python="/usr/bin/python3",
         random_seed=42,

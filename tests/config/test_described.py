@@ -18,10 +18,12 @@ from autofinetune.config.described import (
 )
 from autofinetune.config.placement import Placement
 from autofinetune.errors import ConfigError
+from autofinetune.run.directories import KNOWN
 from autofinetune.space import Space, dump_yaml, parse_yaml
+from autofinetune.strategies import known_name
 from tests.helpers import config_of, space_of
 
-from .helpers import NAMES, TASKS, build, command
+from .helpers import TASKS, build, command
 
 
 def test_a_description_gives_the_same_config(folder: Path) -> None:
@@ -49,7 +51,8 @@ def test_a_description_serves_as_options(folder: Path) -> None:
     )
     again = build_config(
         describe(config),
-        NAMES,
+        KNOWN,
+        known_name,
         working_dir=config.working_dir,
         python=config.python,
         random_seed=99,

@@ -87,7 +87,7 @@ def test_F77_looking_again_and_again_keeps_no_tuner_from_its_start(run: FaultRun
     run.kill(life, signal.SIGKILL)
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from autofinetune.run.presence import is_tuner_alive\n"
+        "from autofinetune.run.directories import is_tuner_alive\n"
         "print(flush=True)\nwhile True: is_tuner_alive(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, str(run.paths.lock)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.config.build import Names, build_config
+from autofinetune.config.build import build_config
 from autofinetune.config.described import describe, from_description
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
@@ -145,14 +145,13 @@ def test_a_list_or_mapping_may_stand_anywhere(
     assert "refused" in outcomes
 
 
-NAMES = Names(
-    str,
-    {"fulltrail"},
-    {"async"},
-    {"none", "medianstop", "asha", "hyperband"},
-    {"local"},
-    {"visualdl"},
-)
+KNOWN = {
+    "evaluator": {"fulltrail"},
+    "schedule": {"async"},
+    "assessor": {"medianstop", "asha", "hyperband"},
+    "executor": {"local"},
+    "log_to": {"visualdl"},
+}
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -166,7 +165,7 @@ def test_what_is_read_is_a_run_or_a_mistake_in_it(kind: str, tmp_path: Path) -> 
             manifest = read_manifest(tmp_path / "m.yaml", check_files=False)
             if manifest is not None:
                 config = build_config(
-                    manifest.options, NAMES, python="python", random_seed=0,
+                    manifest.options, KNOWN, str, python="python", random_seed=0,
                     working_dir=str(manifest.options["working_dir"]),
                 )  # fmt: skip
                 assert from_description(describe(config)) == config

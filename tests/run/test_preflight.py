@@ -19,7 +19,7 @@ from autofinetune.errors import UsageError
 from autofinetune.executors.local.ask_help import ask_for_options, required_options
 from autofinetune.executors.local.engine import trial_environment
 from autofinetune.run import preflight
-from autofinetune.run.preflight import check_script
+from autofinetune.run.preflight import check_script, needed_options
 from autofinetune.run.recognition import with_declared_options
 from autofinetune.runner.processes import start_time
 from autofinetune.space import load_space
@@ -471,3 +471,21 @@ def test_a_script_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     config.script_path.unlink()
     with pytest.raises(UsageError, match=r"cannot read train\.py: No such file"):
         with_declared_options(config)
+
+
+def test_everything_that_trials_get_is_needed() -> None:
+    config = config_of(SPACE, script_args=("--amp", "--max_len=3"), warm_args=("--epochs=2",))
+    assert needed_options(config) == {
+        "learning_rate": "a hyperparameter",
+        "units": "a hyperparameter",
+        "saved_params_dir": "the directory in which to save the model",
+        "model_path": "the directory of the model to continue from",
+        "amp": "given on the command line",
+        "max_len": "given on the command line",
+        "epochs": "given by --warm_args",
+    }
+
+
+@pytest.mark.parametrize("fields", [{"evaluator": "fulltrail"}, {"round": 1}])
+def test_a_model_path_is_needed_only_where_models_are_continued(fields: dict[str, object]) -> None:
+    assert "model_path" not in needed_options(config_of(SPACE, **fields))

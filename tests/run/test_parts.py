@@ -8,7 +8,7 @@ import pytest
 
 from autofinetune.config.safety import Safety
 from autofinetune.errors import UsageError
-from autofinetune.run.search import make_search
+from autofinetune.run.parts import make_search
 from autofinetune.space import Value, load_space
 from autofinetune.strategies import Repeated, Replay, Strategy
 from autofinetune.strategies.hazero import HAZero
