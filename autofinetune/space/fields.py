@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from autofinetune.errors import did_you_mean
 
 from .yaml_file import Document
 from .yaml_values import Path_
@@ -67,6 +69,22 @@ class Findings:
         self.notes.append(one_line(f"{self.document.where(path)} {why}"))
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a document that messages are about, and how they call it."""
+
+    findings: Findings
+    path: Path_
+    label: str
+
+    def mistake(self, why: str, *deeper: str | int) -> None:
+        """Report a mistake in the part, or deeper in it."""
+        self.findings.mistake((*self.path, *deeper), f"{self.label}: {why}")
+
+    def note(self, why: str, *deeper: str | int) -> None:
+        self.findings.note((*self.path, *deeper), f"{self.label}: {why}")
+
+
 class Fields:
     """Reads the fields of an entry; a wrong field is reported as a mistake and read as None."""
 
@@ -102,9 +120,8 @@ class Fields:
         elif isinstance(value, float) and not math.isfinite(value):
             self.mistake(key, f"{word} must be finite, found {value}")
         elif kind == "int" and value != int(value):
-            self.mistake(
-                key, f"{word} must be a whole number for type {self.word(kind)}, found {value}"
-            )
+            kind = self.word(kind)
+            self.mistake(key, f"{word} must be a whole number for type {kind}, found {value}")
         elif kind == "int" and abs(value) > _LARGEST_INT:
             self.mistake(key, f"{word} must be between -2^53 and 2^53, found {short(value)}")
         else:
@@ -137,6 +154,12 @@ class Fields:
 def one_line(text: str) -> str:
     """Return a text from a file with line breaks and control characters escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def unknown(value: object, allowed: Iterable[str], why: str = "is unknown; use one of") -> str:
+    """Return why a value is refused, with the allowed ones and that which may be meant."""
+    guess = did_you_mean(str(value)[:60], allowed)
+    return f"{short(value)} {why}: {', '.join(allowed)}{guess}"
 
 
 def short(value: object) -> str:

@@ -18,12 +18,13 @@ from typing import Any
 
 from autofinetune.errors import did_you_mean
 
+from .base import is_number
 from .fields import short
+from .yaml_values import plain_value
 
 _FUNCTIONS = ("interval", "range", "choice", "tag", "int", "float", "str", "bool", "sort",
               "shuffle")  # fmt: skip
 _CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)\Z", re.DOTALL)
-_INT, _FLOAT = r"[+-]?[0-9]+", r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?"
 _WORD = re.compile(r"[A-Za-z0-9_./:\\+ -]*\Z")
 _SPECIAL = {"true": True, "false": False, "null": None}
 _CASTS = {"int": int, "float": float, "str": str, "bool": bool}
@@ -181,13 +182,10 @@ def _primitive(text: str) -> Any:
     word = text.strip()
     if word.lower() in _SPECIAL:
         return _SPECIAL[word.lower()]
-    if len(word) < 300:
-        if re.fullmatch(_INT, word):
-            return int(word)
-        if re.fullmatch(_FLOAT, word):
-            return float(word)
+    if is_number(number := plain_value(word)):
+        return number
     if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
         inside = word[1:-1]
-        is_text = _WORD.match(inside) and not re.fullmatch(_FLOAT, inside)
+        is_text = _WORD.match(inside) and not is_number(plain_value(inside))
         return inside if is_text and inside.strip() == inside and inside else word
     return word
