@@ -77,6 +77,11 @@ class File(Findings):
         """Read values as tools that use PyYAML do."""
         self.document = as_yaml_1_1(self.document, self.note)
 
+    def needs_script(self) -> None:
+        """Set the tip to give a script, as the file names none that can be run."""
+        line = f"autofinetune train.py --param_file={self.path} --gpu=auto"
+        self.tip = f"give the script first: {line}"
+
     def part(self, path: Path_, value: Any) -> Document:
         """Return the value at `path` as a separate document."""
         places = {

@@ -50,10 +50,9 @@ def read(file: File) -> dict[str, Any]:
             top.mistake(name, why)
     blockers, remedies = len(file.mistakes), len(file.remedies)
     options: dict[str, Any] = {"evaluator": "fulltrail"}
-    at_once = top.whole("trialConcurrency", 1, 1024)
+    at_once = top.whole("trialConcurrency", 1, 1024) or 1
     if "trialConcurrency" not in top:
         top.mistake("trialConcurrency", "is missing; say how many trials run at once")
-    at_once = at_once or 1
     options |= {"max_parallel": at_once, "popsize": at_once}
     if is_first:
         _read_first(top, options, at_once)
@@ -64,19 +63,11 @@ def read(file: File) -> dict[str, Any]:
     top.no_effect(*_OF_NNI)
     top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
     top.rest()
-    if blockers:
-        _drop_others(file, blockers, is_remedied=remedies == blockers)
+    if blockers:  # the rest of the file is meant for an unsupported platform
+        if remedies < blockers or len(file.remedies) < len(file.mistakes):
+            file.remedies.clear()  # more is wrong than the remedies replace
+        del file.mistakes[blockers:]
     return options
-
-
-def _drop_others(file: File, blockers: int, *, is_remedied: bool) -> None:
-    """Keep only the first mistakes: the rest of the file is meant for an unsupported platform.
-
-    Offer the command that runs the file anyway only if nothing else is wrong with it.
-    """
-    if not is_remedied or len(file.remedies) < len(file.mistakes):
-        file.remedies.clear()
-    del file.mistakes[blockers:]
 
 
 def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
@@ -93,7 +84,6 @@ def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
     trial.rest()
     local = top.section("localConfig")
     _read_cards(local, cards, "maxTrialNumPerGpu", options, at_once)
-    _read_busy_cards(local)
     local.rest()
     top.no_effect(*_OTHER_PLATFORMS)
 
@@ -109,14 +99,13 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
         document = top.data("searchSpace")
         if document:
             options |= _space_of(top, "searchSpace", document)
-        top.no_effect("searchSpaceFile")
+        top.skip("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
     _read_command(top, "trialCommand", "trialCodeDirectory", options)
     cards = top.whole("trialGpuNumber", 0, 1024)
     top.gives("gpus_per_trial", "trialGpuNumber")
     _read_cards(service, cards, "maxTrialNumberPerGpu", options, at_once)
-    _read_busy_cards(service)
     service.no_effect("reuseMode", "debug", "trialCommand", "trialCodeDirectory", "logCollection")
     service.rest()
 
@@ -198,7 +187,7 @@ def _space_of(top: Section, name: str, document: Document) -> Mapping[str, Any]:
 
 def _read_command(section: Section, name: str, folder: str, options: dict[str, Any]) -> None:
     line = section.text(name, needed="say how a trial is started")
-    options["working_dir"] = str(section.folder(folder, section.file.folder))
+    options["working_dir"] = str(section.folder(folder))
     if line is None:
         return
     try:
@@ -212,13 +201,6 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
     options |= {"command": [*map(literal, words)], "nni_wire": True}
 
 
-def _read_busy_cards(section: Section) -> None:
-    if str(section.take("useActiveGpu")).lower() in _NO:
-        section.note("useActiveGpu", f"{NO_EFFECT}: cards that other processes use are used, "
-                                     "too; --gpu=0,1 or gpuIndices select cards, and "
-                                     "--min_free_gpu_gb=8 waits for free memory")  # fmt: skip
-
-
 def _read_cards(
     section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
 ) -> None:
@@ -228,11 +210,14 @@ def _read_cards(
         cards: the number of cards of a trial, None if it is not given.
         per_card: the field with the number of trials that share a card.
     """
+    if str(section.take("useActiveGpu")).lower() in _NO:
+        section.note("useActiveGpu", f"{NO_EFFECT}: cards that other processes use are used, "
+                                     "too; --gpu=0,1 or gpuIndices select cards, and "
+                                     "--min_free_gpu_gb=8 waits for free memory")  # fmt: skip
     each = section.whole(per_card, 1, 1024)
     value = section.take("gpuIndices")
-    indices = [part.strip() for part in str(value).split(",")] if value is not None else []
-    if isinstance(value, list):
-        indices = [str(index) for index in value]
+    listed = value if isinstance(value, list) else str(value).split(",")
+    indices = [] if value is None else [str(index).strip() for index in listed]
     section.gives("gpu", "gpuIndices")
     section.gives("trials_per_gpu", per_card)
     if not all(index.isascii() and index.isdigit() for index in indices):
@@ -253,9 +238,8 @@ def _read_cards(
 _OWN_KEYS = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 
 
-def is_configuration(top: Mapping[str, Any]) -> bool:
-    """Return whether a mapping has a key that only NNI's files have."""
+def _is_configuration(top: Mapping[str, Any]) -> bool:
     return not _OWN_KEYS.isdisjoint(str(key).replace("_", "").lower() for key in top)
 
 
-FORMAT = Format(is_configuration, read, is_yaml_1_1=True)
+FORMAT = Format(_is_configuration, read, is_yaml_1_1=True)

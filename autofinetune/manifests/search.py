@@ -18,10 +18,15 @@ from .reader import CONSTANTS, NO_EFFECT, Section
 _MINIMIZE = ("tpe", "anneal")  # these minimize by default in NNI
 _OWN_CODE = ("className", "codeDir", "classFileName", "codeDirectory")
 _ABSENT = ("smac", "dngo", "networkmorphism", "regularizedevolution")
-_REMEDIES = {"strategy": "--tuning_strategy=tpe", "assessor": "--assessor=none"}
+_ANOTHER_STRATEGY, _NO_ASSESSOR = "--tuning_strategy=tpe", "--assessor=none"
 _CHECKPOINTS = {
     "load_checkpoint_dir": CHECKPOINT_TO_LOAD, "save_checkpoint_dir": CHECKPOINT_TO_SAVE,
 }  # fmt: skip
+_PBT = (
+    "continues models: a trial gets load_checkpoint_dir, the directory of the model that it "
+    "continues, and save_checkpoint_dir, the directory of its own model; a member continues "
+    "as soon as its trial has finished, whereas NNI waits for all members"
+)
 
 
 def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
@@ -33,17 +38,13 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
     is_replaced = "tuning_strategy" in section.file.given
     if not section.value and not is_replaced:
         return {}
-    name = _name(section, name_field, "strategy", is_replaced)
+    name = _name(section, name_field, "a strategy", _ANOTHER_STRATEGY, is_replaced)
     section.no_effect("gpuIndices", "includeIntermediateResults")
-    document = section.data("classArgs")
+    args = Arguments(section, section.data("classArgs"))
     section.rest()
-    args = Arguments(section, document)
     advisor = ADVISORS.get((name or "").lower().removesuffix("advisor"))
-    if name is None:
-        strategy = None
-    elif advisor:
-        strategy = advisor.strategy
-    else:
+    strategy = advisor.strategy if advisor else None
+    if name and not advisor:
         strategy = _known(section, name_field, name, is_replaced)
     if strategy is None and not is_replaced:
         return {}
@@ -56,10 +57,9 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
         section.gives("tuning_strategy", name_field)
         found["tuning_strategy"] = strategy
         found["seed"] = _seed(args)
-        options = strategy_class(strategy).OPTIONS
         is_foreign = ":" in strategy  # such a class checks its own arguments
-        own = args.checked(strategy, None if is_foreign else options) if not advisor else {}
-        found["strategy_options"] = own
+        options = None if is_foreign else strategy_class(strategy).OPTIONS
+        found["strategy_options"] = {} if advisor else args.checked(strategy, options)
     return found
 
 
@@ -72,22 +72,25 @@ def _known(section: Section, field: str, name: str, is_replaced: bool) -> str | 
             return None
     known = ", ".join(STRATEGIES)
     guess = did_you_mean(name.lower()[:60], STRATEGIES)
+    why = f"{short(name)} is not among the strategies: {known}{guess}"
     if name.lower().removesuffix("tuner") in _ABSENT:
         why = f"{short(name)} is an NNI tuner that is not supported; the strategies are: {known}"
-    else:
-        why = f"{short(name)} is not among the strategies: {known}{guess}"
-    if guess:
-        section.mistake(field, why)
-    else:
-        section.refuse(field, why, _REMEDIES["strategy"])
+    section.refuse(field, why, *([] if guess else [_ANOTHER_STRATEGY]))
     return None
 
 
 def _direction(section: Section, args: Arguments, strategy: str | None) -> str:
     mode = args.mode()
-    if mode is None and "direction" in section.file.given:
+    if mode is not None:
+        return mode
+    if "direction" in section.file.given:
         return str(section.file.given["direction"])
-    return mode or _usual_mode(section, strategy)
+    usual = "minimize" if strategy in _MINIMIZE else "maximize"
+    why = f"names no optimize_mode, so it is {usual}"
+    if strategy:
+        why += f", the default of {strategy} in NNI"
+    section.file.note(section.path, f"{section.label()} {why}; --direction overrides it")
+    return usual
 
 
 def _seed(args: Arguments) -> int | None:
@@ -102,17 +105,11 @@ def _seed(args: Arguments) -> int | None:
 def _read_pbt(section: Section, field: str, args: Arguments, is_replaced: bool) -> dict[str, Any]:
     """Read pbt, whose trials get the directories of models among their parameters."""
     found: dict[str, Any] = {CONSTANTS: dict(_CHECKPOINTS)}
-    args.no_effect(
-        "all_checkpoint_dir", f"{NO_EFFECT}: models are kept in the output directory of the run"
-    )
+    why = f"{NO_EFFECT}: models are kept in the output directory of the run"
+    args.no_effect("all_checkpoint_dir", why)
     if is_replaced:
         return found
-    section.note(
-        field,
-        "continues models: a trial gets load_checkpoint_dir, the directory of the model that it "
-        "continues, and save_checkpoint_dir, the directory of its own model; a member continues "
-        "as soon as its trial has finished, whereas NNI waits for all members",
-    )
+    section.note(field, _PBT)
     return found | {"evaluator": "populationbased", "warm_args": []}
 
 
@@ -121,7 +118,7 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
     if not section.value:
         return {}
     is_replaced = "assessor" in section.file.given
-    name = _name(section, name_field, "assessor", is_replaced)
+    name = _name(section, name_field, "an assessor", _NO_ASSESSOR, is_replaced)
     section.no_effect("gpuIndices")
     document = section.data("classArgs")
     section.rest()
@@ -131,10 +128,7 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
     if plain not in ASSESSORS:
         guess = did_you_mean(plain[:60], ASSESSORS)
         why = f"{short(name)} is not among the assessors: {', '.join(ASSESSORS)}{guess}"
-        if guess:
-            section.mistake(name_field, why)
-        else:
-            section.refuse(name_field, why, _REMEDIES["assessor"])
+        section.refuse(name_field, why, *([] if guess else [_NO_ASSESSOR]))
         return {}
     section.gives("assessor", name_field)
     args = Arguments(section, document)
@@ -146,30 +140,17 @@ def read_assessor(section: Section, name_field: str, direction: str | None) -> d
     return {"assessor": plain, "assessor_options": options}
 
 
-def _name(section: Section, field: str, kind: str, is_replaced: bool) -> str | None:
+def _name(section: Section, field: str, kind: str, remedy: str, is_replaced: bool) -> str | None:
     """Return the name of a built-in plug-in; None if there is none, or for the user's code."""
+    section.skip(*_OWN_CODE)
     own = [name for name in _OWN_CODE if name in section]
-    for name in _OWN_CODE:
-        section.take(name)
     if own and field not in section:
-        section.take(field)
+        section.skip(field)
         if not is_replaced:
             code = short(section.take(own[0]))
-            why = f"{code}: your own code cannot be {_ARTICLES[kind]}; name a built-in one"
-            section.refuse(own[0], why, _REMEDIES[kind])
+            why = f"{code}: your own code cannot be {kind}; name a built-in one"
+            section.refuse(own[0], why, remedy)
         return None
     for name in own:
         section.note(name, NO_EFFECT)
-    return section.text(field, needed="" if is_replaced else f"name {_ARTICLES[kind]}")
-
-
-_ARTICLES = {"strategy": "a strategy", "assessor": "an assessor"}
-
-
-def _usual_mode(section: Section, strategy: str | None) -> str:
-    usual = "minimize" if strategy in _MINIMIZE else "maximize"
-    why = f"names no optimize_mode, so it is {usual}"
-    if strategy:
-        why += f", the default of {strategy} in NNI"
-    section.file.note(section.path, f"{section.label()} {why}; --direction overrides it")
-    return usual
+    return section.text(field, needed="" if is_replaced else f"name {kind}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_of_a_trial, unknown_macro
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.space import Document
 from autofinetune.space.fields import short
 
 from .file import File
@@ -22,7 +22,7 @@ from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
 from .wandb_grid import as_grid
 
-DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 METHODS = {"grid": "grid", "random": "random", "bayes": "gp"}
 _OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's search
 _OF_THE_SERVER = (
@@ -83,15 +83,15 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
 
 def _read_method(top: Section, is_needed: bool) -> str | None:
     if "tuning_strategy" in top.file.given:
-        top.take("method")
+        top.skip("method")
         return None
     if str(top.value.get("method")).lower() == "custom":
-        top.take("method")
+        top.skip("method")
         why = "custom is a search by your own code, which is not supported"
         top.refuse("method", f"{why}; use one of: {', '.join(METHODS)}", "--tuning_strategy=tpe")
         return None
     needed = f"use one of: {', '.join(METHODS)}" if is_needed else ""
-    return top.one_of("method", METHODS, needed=needed)
+    return METHODS.get(top.one_of("method", METHODS, needed) or "")
 
 
 def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> dict[str, Any]:
@@ -103,20 +103,15 @@ def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> d
     file = top.file
     if method == "grid":
         parameters = as_grid(file, parameters, ("parameters",))
-    space = file.space(
-        Document(file.document.source, {"parameters": parameters}, file.document.places)
-    )
+    space = file.space(replace(file.document, value={"parameters": parameters}, written={}))
     if space is None:
         return {}
     options: dict[str, Any] = dict(space.describe())
     if method == "grid" and run_cap is None:
-        options["max_trials"] = space.size
-        if (
-            space.size
-            and space.size > MOST_TRIALS
-            and not file.given.keys() & {"round", "max_trials"}
-        ):
-            top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
+        options["max_trials"] = size = space.size
+        is_capped = file.given.keys() & {"round", "max_trials"}
+        if size and size > MOST_TRIALS and not is_capped:
+            top.mistake("method", f"{size:,} combinations are too many; give run_cap")
     return options
 
 
@@ -151,16 +146,13 @@ def _read_metric(metric: Section, options: dict[str, Any], *, needs_metric: bool
 
 def _read_command(top: Section, options: dict[str, Any]) -> None:
     if "program" not in top and "command" not in top:
-        top.take("program")
-        top.take("command")
+        top.skip("program", "command")
         top.file.mistake((), "neither program nor command says what a trial runs")
-        top.file.tip = (
-            f"give the script first: autofinetune train.py --param_file={top.file.path} --gpu=auto"
-        )
+        top.file.needs_script()
         options |= {"working_dir": str(Path.cwd()), "command": []}
         return
     program, folder = top.text("program"), Path.cwd()
-    words = top.words("command") or list(DEFAULT_COMMAND)
+    words = top.words("command") or list(_DEFAULT_COMMAND)
     for index, word in enumerate(words):
         why = "" if word == "${program}" else unknown_macro(word)
         if why:
@@ -226,8 +218,6 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     if str(section.take("type")).lower() != "hyperband":
         why = f"{short(section.value.get('type'))} is unknown; use hyperband"
         section.refuse("type", why, _NO_ASSESSOR)
-        for name in section.value:
-            section.take(name)
         return
     eta = section.number("eta")
     if eta is not None and eta < 1.1:
