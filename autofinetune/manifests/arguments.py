@@ -58,12 +58,7 @@ class Arguments:
             self.note(name, why)
 
     def checked(self, owner: str, options: Mapping[str, Option] | None) -> dict[str, str]:
-        """Return the arguments as options, by their given names.
-
-        Args:
-            owner: the name of the plug-in, for messages.
-            options: its options; None allows any argument.
-        """
+        """Return the arguments of a plug-in by their given names; `options` None allows any."""
         known = by_any_name(options or {})
         found = {}
         for name, value in self.values.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from autofinetune.assessors import ASSESSORS, assessor_class
@@ -12,7 +15,6 @@ from autofinetune.strategies import STRATEGIES, known_name, strategy_class
 
 from .arguments import DIRECTIONS as DIRECTIONS
 from .arguments import Arguments
-from .budgets import ADVISORS, read_budgets
 from .reader import CONSTANTS, NO_EFFECT, Section
 
 _MINIMIZE = ("tpe", "anneal")  # these minimize by default in NNI
@@ -27,6 +29,25 @@ _PBT = (
     "continues, and save_checkpoint_dir, the directory of its own model; a member continues "
     "as soon as its trial has finished, whereas NNI waits for all members"
 )
+_BUDGET = "TRIAL_BUDGET"
+
+
+@dataclass(frozen=True)
+class _Budgets:
+    """An advisor: its strategy, its largest budget, and its arguments by our option names."""
+
+    name: str
+    strategy: str
+    longest: int
+    names: Mapping[str, str]
+
+
+_ADVISORS = {
+    "hyperband": _Budgets("Hyperband", "random", 60, {"max_steps": "R", "eta": "eta"}),
+    "bohb": _Budgets(
+        "BOHB", "tpe", 3, {"max_steps": "max_budget", "min_steps": "min_budget", "eta": "eta"}
+    ),
+}
 
 
 def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
@@ -42,7 +63,7 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
     section.no_effect("gpuIndices", "includeIntermediateResults")
     args = Arguments(section, section.data("classArgs"))
     section.rest()
-    advisor = ADVISORS.get((name or "").lower().removesuffix("advisor"))
+    advisor = _ADVISORS.get((name or "").lower().removesuffix("advisor"))
     strategy = advisor.strategy if advisor else None
     if name and not advisor:
         strategy = _known(section, name_field, name, is_replaced)
@@ -50,7 +71,7 @@ def read_tuner(section: Section, name_field: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"direction": _direction(section, args, "" if advisor else strategy)}
     if advisor:
-        found |= read_budgets(section, name_field, advisor, args)
+        found |= _read_budgets(section, name_field, advisor, args)
     if strategy == "pbt":
         found |= _read_pbt(section, name_field, args, is_replaced)
     if not is_replaced and strategy is not None:
@@ -154,3 +175,45 @@ def _name(section: Section, field: str, kind: str, remedy: str, is_replaced: boo
     for name in own:
         section.note(name, NO_EFFECT)
     return section.text(field, needed="" if is_replaced else f"name {kind}")
+
+
+def _read_budgets(
+    section: Section, name_field: str, budgets: _Budgets, args: Arguments
+) -> dict[str, Any]:
+    """Return the options of a run that searches like the advisor, except the strategy.
+
+    Trials train for the budget that they read from the parameter `TRIAL_BUDGET`. In NNI a
+    configuration is trained with a small budget first and, if it is among the best, again from
+    scratch with a larger one. Here every trial gets the whole budget once, and the assessor
+    `hyperband` stops it at the same rungs by its intermediate reports.
+    """
+    args.no_effect("exec_mode", f"{NO_EFFECT}: no bracket waits for another one")
+    known = assessor_class("hyperband").OPTIONS
+    options = {
+        name: dataclasses.replace(known[ours], also=()) for ours, name in budgets.names.items()
+    }
+    given = args.checked(budgets.name, options)
+    found = {ours: given[name] for ours, name in budgets.names.items() if name in given}
+    found.setdefault("max_steps", str(budgets.longest))
+    try:
+        longest, first = (int(float(found.get(k, "1"))) for k in ("max_steps", "min_steps"))
+    except (ValueError, OverflowError):  # already reported
+        return {}
+    if first > longest >= 1:
+        least, most = budgets.names["min_steps"], budgets.names["max_steps"]
+        args.mistake(least, f"must not be above {most}, which is {longest}")
+    budget = {CONSTANTS: {_BUDGET: longest}}
+    if "assessor" in section.file.given:
+        section.note(name_field, f"every trial gets {_BUDGET}={longest}")
+        return budget
+    section.gives("assessor", name_field)
+    strategy = section.file.given.get("tuning_strategy", budgets.strategy)
+    section.note(
+        name_field,
+        f"{budgets.name} is the strategy {strategy} with the assessor hyperband: every "
+        f"trial gets {_BUDGET}={longest}, and the assessor stops it early at the budgets at which "
+        f"{budgets.name} of NNI would compare it. It counts one intermediate report per unit of "
+        "budget; use --assessor_options=max_steps=N for a script with N reports in total. Trials "
+        "of a script without intermediate reports use the whole budget",
+    )
+    return {"assessor": "hyperband", "assessor_options": found, **budget}
