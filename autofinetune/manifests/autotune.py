@@ -98,8 +98,8 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
     if replicas > 1:
         for name in VARIABLES[framework]:
             if any(name in variables(task["env"]) for task in tasks):
-                training.note("tasks", f"{name} tells their processes apart; autofinetune "
-                                       "sets it and ignores env")  # fmt: skip
+                why = "tells their processes apart; autofinetune sets it and ignores env"
+                training.note("tasks", f"{name} {why}")
         options |= {"env": [], "tasks": tasks, "ranks_per_trial": replicas}
     if cards:
         # Without cards this gives the same number of CPU slots.
@@ -140,8 +140,8 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
         why += "AUTOFINETUNE_PARAMS; its programs get them through t9k.tuner"
         container.note("command", why)
         if (place := mounts.unquotable()) and words != [with_references(w, env) for w in written]:
-            container.mistake("command", f"is a shell line, in which {place} would need quotes; "
-                                         "give --volume a link to it")  # fmt: skip
+            why = f"is a shell line, in which {place} would need quotes"
+            container.mistake("command", f"{why}; give --volume a link to it")
         if len(words) == len_of_shell_line(words):
             words.append(words[0])  # $0 of the line
     return {

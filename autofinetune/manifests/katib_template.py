@@ -41,14 +41,17 @@ _OF_A_JOB = (
 )  # fmt: skip
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 class Template:
     """What a trial runs: `trialSpec` with `trialParameters` filled in."""
 
     def __init__(self, file: File, section: Section) -> None:
         self._file = file
         self._section = section
-        metadata = file.document.value.get("metadata")
-        self._metadata = metadata if isinstance(metadata, Mapping) else {}
+        self._metadata = _mapping(file.document.value.get("metadata"))
         self._job = section.section("trialSpec")
         self._primary = section.text("primaryContainerName")
         section.no_effect("primaryPodLabels", "retain", "successCondition", "failureCondition")
@@ -91,12 +94,10 @@ class Template:
 
     def _about(self, section: Section, asked: re.Match[str]) -> str:
         """Return the text for a reference to the trial itself, such as `${trialSpec.Name}`."""
-        own = self._job.value.get("metadata")
-        own = own if isinstance(own, Mapping) else {}
         key, within = asked[1], asked[2]
         if key in ("Labels", "Annotations"):
-            inside = own.get(key.lower())
-            return str(inside.get(within, "") if isinstance(inside, Mapping) else "")
+            inside = _mapping(_mapping(self._job.value.get("metadata")).get(key.lower()))
+            return str(inside.get(within, ""))
         if key in ("Kind", "APIVersion"):
             return str(self._job.value.get("kind" if key == "Kind" else "apiVersion", ""))
         if key == "Name":
@@ -225,13 +226,10 @@ class Template:
             section.note("command", why)
             words[place] = beside
             return words
-        if not self._file.check_files:
-            return words
-        section.mistake("command", f"{short(script)} of the image {container.image[:200]} is not "
-                                   f"on this machine, and there is no {beside} next to this "
-                                   "file")  # fmt: skip
-        self._file.tip = (
-            f"put {beside} next to this file, or give the path of the script: autofinetune "
-            f"<directory>/{beside} --param_file={self._file.path} --gpu=auto"
-        )
+        if self._file.check_files:
+            why = f"of the image {container.image[:200]} is not on this machine, and there is no"
+            section.mistake("command", f"{short(script)} {why} {beside} next to this file")
+            line = f"autofinetune <directory>/{beside} --param_file={self._file.path} --gpu=auto"
+            why = f"put {beside} next to this file, or give the path of the script"
+            self._file.tip = f"{why}: {line}"
         return words

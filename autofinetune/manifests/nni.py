@@ -96,8 +96,7 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
     if "searchSpace" in top and "searchSpaceFile" in top:
         top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
     elif "searchSpace" in top:
-        document = top.data("searchSpace")
-        if document:
+        if document := top.data("searchSpace"):
             options |= _space_of(top, "searchSpace", document)
         top.skip("searchSpaceFile")
     else:
@@ -133,8 +132,7 @@ def _local_service(top: Section, is_first: bool) -> Section:
     if is_first:
         _check_platform(top, "trainingServicePlatform")
         return Section(top.file, {}, ())
-    value = top.value.get(str(top.place("trainingService")[-1]))
-    if not isinstance(value, list):
+    if not isinstance(top.take("trainingService"), list):
         service = top.section("trainingService")
         _check_platform(service, "platform")
         return service
@@ -154,7 +152,7 @@ def _is_elsewhere(platform: Any) -> bool:
 
 def _check_platform(section: Section, name: str) -> None:
     platform = section.text(name)
-    if platform is None or not _is_elsewhere(platform):
+    if not _is_elsewhere(platform):
         return
     if "gpu" in section.file.given:
         section.note(name, f"{short(platform)} {NO_EFFECT}: trials run on this machine")
@@ -204,11 +202,9 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
 def _read_cards(
     section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
 ) -> None:
-    """Read the slots. A trial is one process, whatever its number of cards.
+    """Read the slots. A trial is one process, whatever its number of cards; `cards` may be absent.
 
-    Args:
-        cards: the number of cards of a trial, None if it is not given.
-        per_card: the field with the number of trials that share a card.
+    The field `per_card` has the number of trials that share a card.
     """
     if str(section.take("useActiveGpu")).lower() in _NO:
         section.note("useActiveGpu", f"{NO_EFFECT}: cards that other processes use are used, "
@@ -227,10 +223,8 @@ def _read_cards(
         section.no_effect("gpuIndices", per_card, why=f"{NO_EFFECT}: trials get no card")
         return
     if cards is None:
-        section.file.note(
-            (), "no number of cards is given: each trial gets one card if there are any; NNI "
-            "would show it all of them"
-        )  # fmt: skip
+        why = "each trial gets one card if there are any; NNI would show it all of them"
+        section.file.note((), f"no number of cards is given: {why}")
     options["gpu"] = ",".join(indices) or f"auto:{at_once * (cards or 1)}"
     options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}
 

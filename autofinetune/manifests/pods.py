@@ -39,15 +39,11 @@ class Container:
 def read_container(
     section: Section, word_of: Callable[[str], str], value_of: Callable[[str], str]
 ) -> Container | None:
-    """Read the container of a section.
+    """Read a container; return None if it has no usable command.
 
     Args:
-        section: the container.
         word_of: converts a word of the command to one of a template; raises ValueError.
         value_of: converts the value of a variable; raises ValueError.
-
-    Returns:
-        The container, or None if it has no usable command.
     """
     env = read_env(section, value_of)
     words = [*section.words("command"), *section.words("args")]
@@ -96,9 +92,8 @@ def main_container(pod: Section, what: str, name: str | None = None) -> Section 
     found = next(iter(named or containers), None)
     for other in containers:
         if other is not found:
-            other.file.note(
-                other.path, f"{other.label()} is not run: only the {what} container is"
-            )
+            why = f"is not run: only the {what} container is"
+            other.file.note(other.path, f"{other.label()} {why}")
     return found
 
 

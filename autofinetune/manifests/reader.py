@@ -29,8 +29,7 @@ class Section:
 
     Args:
         file: the manifest.
-        value: what should be a mapping; None if it is missing, which has been reported, so its
-            fields are not reported as missing.
+        value: what should be a mapping; None if it is missing, so that its fields may be.
         path: its place in the manifest.
         is_loose: whether to ignore case and underscores in field names.
     """

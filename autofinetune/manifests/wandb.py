@@ -31,14 +31,12 @@ _OF_THE_SERVER = (
 )  # fmt: skip
 _OF_A_SWEEP = {"method", "metric", "metrics", "program", "command", "early_terminate", "run_cap"}
 _NO_ASSESSOR = "--assessor=none"
-_HERE = f"{NO_EFFECT}: the search runs on this machine"
 
 
-def is_sweep(top: Mapping[str, Any]) -> bool:
+def _is_sweep(top: Mapping[str, Any]) -> bool:
     """Return whether a mapping is a sweep with more than parameters."""
-    is_ours = "param_list" in top
     has_parameters = "parameters" in top or ("method" in top and "scheduler" in top)
-    return has_parameters and not is_ours and not _OF_A_SWEEP.isdisjoint(top)
+    return has_parameters and not _OF_A_SWEEP.isdisjoint(top)
 
 
 def read(file: File) -> dict[str, Any]:
@@ -62,7 +60,8 @@ def read_search(file: File) -> dict[str, Any]:
 
 def _read_rest(top: Section) -> None:
     top.no_effect(*_OF_THE_SERVER)
-    top.no_effect("controller", "scheduler", why=_HERE)
+    why = f"{NO_EFFECT}: the search runs on this machine"
+    top.no_effect("controller", "scheduler", why=why)
     top.no_effect("prior_runs", why=f"{NO_EFFECT}: use --warm_start or --enqueue for earlier runs")
     top.rest()
 
@@ -119,8 +118,8 @@ def _metric_of(top: Section) -> Section:
     """Return the metric, or the first of several."""
     several = list(top.sections("metrics"))
     for other in several[1:]:
-        other.file.note(other.path, f"{other.label()} {NO_EFFECT}: the first metric is the "
-                                    "score")  # fmt: skip
+        why = f"{NO_EFFECT}: the first metric is the score"
+        other.file.note(other.path, f"{other.label()} {why}")
     if several and "metric" in top:
         top.note("metrics", f"{NO_EFFECT} beside metric")
     metric = top.section("metric")
@@ -188,15 +187,15 @@ def _folder_of(top: Section, program: str) -> Path:
         top.note("program", f"is next to this file, so trials run in {beside}")
         return beside
     if top.file.check_files:
-        places = list(map(str, dict.fromkeys((here, beside))))
-        places += [] if "/" in program else ["a directory of PATH"]
-        why = f"{short(program)}: there is no such file in {', '.join(places[:-1])}"
-        top.mistake("program", f"{why} or {places[-1]}" if places[1:] else f"{why}{places[-1]}")
+        *places, last = map(str, dict.fromkeys((here, beside)))
+        if "/" not in program:
+            places, last = [*places, last], "a directory of PATH"
+        where = f"{', '.join(places)} or {last}" if places else last
+        top.mistake("program", f"{short(program)}: there is no such file in {where}")
         found = _below(here, Path(program).name) or f"<directory>/{Path(program).name}"
-        top.file.tip = (
-            "run it in the directory of its program, or give the path of the script: "
-            f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
-        )
+        line = f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
+        why = "run it in the directory of its program, or give the path of the script"
+        top.file.tip = f"{why}: {line}"
     return here
 
 
@@ -246,4 +245,4 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     section.rest()
 
 
-FORMAT = Format(is_sweep, read, read_search, is_yaml_1_1=True)
+FORMAT = Format(_is_sweep, read, read_search, is_yaml_1_1=True)
