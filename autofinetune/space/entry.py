@@ -31,13 +31,9 @@ _DISTRIBUTIONS = ("uniform", "normal", "beta")
 
 
 def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | Constant | None:
-    """Read a parameter, which may depend on a choice in `before`.
+    """Read a parameter or constant; return None if it has mistakes.
 
-    Args:
-        before: the entries read so far by name; None for an entry with mistakes.
-
-    Returns:
-        The parameter or constant, None if it has mistakes.
+    It may depend on a choice in `before`: what was read so far by name, None if it has mistakes.
     """
     fields = Fields(entry, findings)
     if entry.keys is None:
@@ -98,9 +94,8 @@ def _check_keys(fields: Fields, kind: str) -> bool:
     for key in fields.keys:
         if key not in _KEYS[what]:
             of = f"type {kind}" if what in (kind, "uniform") else f"distribution {what}"
-            fields.mistake(
-                key, f"key {unknown(key, _KEYS[what], f'is unknown for {of}; allowed')}"
-            )
+            why = unknown(key, _KEYS[what], f"is unknown for {of}; allowed")
+            fields.mistake(key, f"key {why}")
     return True
 
 

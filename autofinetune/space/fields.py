@@ -15,6 +15,7 @@ from typing import Any
 
 from autofinetune.errors import did_you_mean
 
+from .base import is_number
 from .yaml_file import Document
 from .yaml_values import Path_
 
@@ -34,8 +35,7 @@ class Entry:
         places: the places of fields that are not at `path` under their own name.
         words: the names of fields and types in the format of the file.
         is_own: whether the file is an hparam.yaml, which must give `init_value` and must not
-            repeat a choice. In other formats the initial value is the middle of the distribution,
-            and a repeated choice gives a note.
+            repeat a choice. In others the initial value is the middle, and a repetition a note.
     """
 
     keys: Mapping[str, Any] | None
@@ -124,16 +124,11 @@ class Fields:
             self.mistake(key, f"{word} must be a whole number for type {kind}, found {value}")
         elif kind == "int" and abs(value) > _LARGEST_INT:
             self.mistake(key, f"{word} must be between -2^53 and 2^53, found {short(value)}")
+        elif not is_number(value):
+            self.mistake(key, f"{word} is too large for a float")
         else:
-            return self._as_kind(key, value, kind)
-        return None
-
-    def _as_kind(self, key: str, value: float | int, kind: str) -> float | int | None:
-        try:
             return int(value) if kind == "int" else float(value)
-        except OverflowError:
-            self.mistake(key, f"{self.word(key)} is too large for a float")
-            return None
+        return None
 
     def positive(self, key: str, kind: str) -> float | int | None:
         """Read a number above 0."""

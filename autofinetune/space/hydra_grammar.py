@@ -43,11 +43,7 @@ class _Sweep:
 
 
 def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
-    """Translate the value of an override to the keys of hparam.yaml.
-
-    Raises:
-        ValueError: the override is not understood.
-    """
+    """Translate the value of an override to the keys of hparam.yaml; raise ValueError if wrong."""
     if isinstance(text, Mapping):
         first = next(iter(text), "x")
         why = f"must be a text such as interval(0, 1), found {short(text)}; a nested name is "
@@ -57,18 +53,17 @@ def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
     parts = _split(text)
     if len(parts) > 1:
         return {"type": "choice", "choices": list(map(_primitive, parts))}
-    call = _CALL.match(text.strip())
-    if not call:
+    if not _CALL.match(text.strip()):
         return {"type": "constant", "value": _primitive(text)}
     sweep = _sweep(text, is_basic)
     if sweep.how == "choice":
         return {"type": "choice", "choices": list(sweep.values)}
-    low, high = sweep.numbers["start"], sweep.numbers["stop"]
     if sweep.how == "range" and is_basic:
         return {"type": "choice", "choices": list(_values(sweep))}
-    fields: dict[str, Any] = {"type": sweep.kind, "greater_than": low, "lower_than": high}
+    low, high = sweep.numbers["start"], sweep.numbers["stop"]
     if low == high:
         return {"type": "choice", "choices": [low]}
+    fields: dict[str, Any] = {"type": sweep.kind, "greater_than": low, "lower_than": high}
     if sweep.how == "range":
         fields["step"] = sweep.numbers["step"]
     return fields | ({"log": True} if sweep.log else {})
@@ -108,20 +103,20 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
 
 def _numbers(name: str, args: Sequence[str], text: str, is_basic: bool) -> _Sweep:
     words = ("start", "end") if name == "interval" else ("start", "stop", "step")
+    wrong = ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
     found: dict[str, Any] = {}
     for index, arg in enumerate(args):
         key, equals, value = arg.partition("=")
         key, value = (key.strip(), value) if equals else (words[min(index, 2)], arg)
-        number = _primitive(value)
-        if key not in words or type(number) not in (int, float):
-            raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
-        found[key] = number
+        found[key] = _primitive(value)
+        if key not in words or not is_number(found[key]):
+            raise wrong
     if name == "range" and len(args) == 1 and "start" in found:
         found = {"start": 0, "stop": found["start"]}
     if name == "interval" and "end" in found:
         found["stop"] = found.pop("end")
     if not {"start", "stop"} <= found.keys():
-        raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
+        raise wrong
     if name == "interval":
         found = {key: float(value) for key, value in found.items()}
         return _Sweep(name, found, kind="float")
@@ -153,11 +148,7 @@ def _values(sweep: _Sweep) -> tuple[Any, ...]:
 
 
 def _split(text: str) -> list[str]:
-    """Split a text at commas outside quotes and brackets.
-
-    Raises:
-        ValueError: a bracket or quotation mark is not closed.
-    """
+    """Split a text at commas outside quotes and brackets, all of which must be closed."""
     parts, depth, quote, start = [], 0, "", 0
     for index, letter in enumerate(text):
         if quote:
