@@ -40,8 +40,8 @@ def read_search(file: File) -> dict[str, Any]:
     sweeper = Section(file, *found)
     kind = kind_of(value, found[0])
     if kind not in (OPTUNA, BASIC):
-        sweeper.file.mistake(found[1], f"the sweeper {short(kind)} is not supported; use Hydra's "
-                             "optuna or basic sweeper")  # fmt: skip
+        why = f"the sweeper {short(kind)} is not supported; use Hydra's optuna or basic sweeper"
+        file.mistake(found[1], why)
         return {}
     sweeper.skip("_target_", "params", "search_space", "defaults")
     options: dict[str, Any] = {"evaluator": "fulltrail"}
@@ -63,10 +63,9 @@ def _read_optuna(sweeper: Section, options: dict[str, Any]) -> None:
     options["max_trials"] = _whole(sweeper, "n_trials") or 20
     options["max_parallel"] = _whole(sweeper, "n_jobs")
     _read_direction(sweeper, options)
-    if "custom_search_space" in sweeper:
-        sweeper.mistake("custom_search_space", "is code that draws hyperparameters, which is not "
-                                               "run here; write them as params")  # fmt: skip
-    sweeper.skip("custom_search_space")
+    if sweeper.take("custom_search_space") is not None:
+        why = "is code that draws hyperparameters, which is not run here; write them as params"
+        sweeper.mistake("custom_search_space", why)
     sweeper.no_effect("study_name", "max_failure_rate")
     sweeper.no_effect("storage", why=f"{NO_EFFECT}: --output_dir says where results go")
 

@@ -54,8 +54,8 @@ def _read_search(file: File) -> tuple[dict[str, Any], Section]:
                                               "row soon after starting")  # fmt: skip
     spec.no_effect("resumePolicy", why=f"{NO_EFFECT}: autofinetune resume continues any run")
     if "nasConfig" in spec:
-        spec.mistake("nasConfig", "is an architecture search with Katib's own images, which is "
-                                  "not supported; give parameters")  # fmt: skip
+        why = "is an architecture search with Katib's own images, which is not supported"
+        spec.mistake("nasConfig", f"{why}; give parameters")
         spec.skip(*spec.value)
         return options, spec
     _read_objective(spec.section("objective", needed="it names the metric"), options)
@@ -98,10 +98,9 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
 def _read_collector(spec: Section, options: dict[str, Any]) -> None:
     source, collector = spec.section("source"), spec.section("collector")
     kind = collector.text("kind") or "StdOut"
-    if kind not in ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "None",
-                    "Push"):  # fmt: skip
-        collector.mistake("kind", f"{short(kind)} is unknown; use one of: StdOut, File, "
-                                  "TensorFlowEvent, None, Push")  # fmt: skip
+    used = ("StdOut", "File", "TensorFlowEvent", "None", "Push")
+    if kind not in (*used, "PrometheusMetric", "Custom"):
+        collector.mistake("kind", f"{short(kind)} is unknown; use one of: {', '.join(used)}")
     collector.no_effect("customCollector")
     filters = source.section("filter")
     formats = filters.take("metricsFormat")
@@ -119,16 +118,15 @@ def _read_collector(spec: Section, options: dict[str, Any]) -> None:
         if kind == "StdOut":
             options["metric"] = None  # what a library logs does not count
             return
-    told = {
-        "File": f"{short(folder)} is not read: the score is what the script prints in this "
-                "format, logs with a library, or reports by autofinetune.report_final_result",
-        "TensorFlowEvent": f"{short(folder)} is not read: the score is what the script passes to "
-                           "SummaryWriter.add_scalar, or reports by "
-                           "autofinetune.report_final_result",
-    }  # fmt: skip
-    other = (f"kind {kind} collects nothing here: the score is what the script logs with a "
-             "library, or reports by autofinetune.report_final_result")  # fmt: skip
-    spec.file.note(collector.path, f"{collector.label()} {told.get(kind, other)}")
+    what = f"{short(folder)} is not read"
+    score = {
+        "File": "prints in this format, logs with a library,",
+        "TensorFlowEvent": "passes to SummaryWriter.add_scalar,",
+    }.get(kind)
+    if score is None:
+        what, score = f"kind {kind} collects nothing here", "logs with a library,"
+    told = f"{what}: the score is what the script {score} or reports by"
+    spec.file.note(collector.path, f"{collector.label()} {told} autofinetune.report_final_result")
 
 
 def _pattern(filters: Section, formats: Any, name: str) -> str | None:

@@ -145,6 +145,6 @@ class _Settings:
                 known[name].read(value)
                 found[name] = str(value)
             except ValueError:
-                setting.mistake("value", f"of {name} must be {known[name].allowed}, "
-                                         f"found {short(value)}")  # fmt: skip
+                why = f"of {name} must be {known[name].allowed}, found {short(value)}"
+                setting.mistake("value", why)
         return found

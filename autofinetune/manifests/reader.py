@@ -44,8 +44,8 @@ class Section:
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
-            file.mistake(path, f"{self.label() or 'the file'} must be a mapping, "
-                               f"found {short(value)}")  # fmt: skip
+            label = self.label() or "the file"
+            file.mistake(path, f"{label} must be a mapping, found {short(value)}")
             value = {}
         self.value: Mapping[str, Any] = value
         for key in value:

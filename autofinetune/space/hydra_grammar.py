@@ -55,7 +55,7 @@ def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
         return {"type": "choice", "choices": list(map(_primitive, parts))}
     if not _CALL.match(text.strip()):
         return {"type": "constant", "value": _primitive(text)}
-    sweep = _sweep(text, is_basic)
+    sweep = _sweep(text)
     if sweep.how == "choice":
         return {"type": "choice", "choices": list(sweep.values)}
     if sweep.how == "range" and is_basic:
@@ -69,7 +69,7 @@ def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
     return fields | ({"log": True} if sweep.log else {})
 
 
-def _sweep(text: str, is_basic: bool) -> _Sweep:
+def _sweep(text: str) -> _Sweep:
     call = _CALL.match(text.strip())
     name = call[1] if call else ""
     if not call or name not in _FUNCTIONS:
@@ -85,14 +85,14 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
             raise ValueError("choice must have at least one value")
         return _Sweep("choice", values=tuple(map(_primitive, args)))
     if name in ("interval", "range"):
-        return _numbers(name, args, text, is_basic)
+        return _numbers(name, args, text)
     named = [arg for arg in args if re.match(r"\w+\s*=", arg.strip())]
     plain = [arg for arg in args if arg not in named]
     if name in ("shuffle", "sort") and len(plain) > 1:
         return _Sweep("choice", values=tuple(map(_primitive, plain)))
     if not plain or (name != "tag" and len(plain) > 1):
         raise ValueError(f"{short(text)}: {name} takes one sweep")
-    inner = _sweep(plain[-1], is_basic)
+    inner = _sweep(plain[-1])
     if name == "tag":
         tags = {arg.strip().strip("'\"") for arg in plain[:-1]}
         return replace(inner, log=inner.log or "log" in tags)
@@ -101,7 +101,7 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
     return _cast(inner, name, text) if name in _CASTS else inner
 
 
-def _numbers(name: str, args: Sequence[str], text: str, is_basic: bool) -> _Sweep:
+def _numbers(name: str, args: Sequence[str], text: str) -> _Sweep:
     words = ("start", "end") if name == "interval" else ("start", "stop", "step")
     wrong = ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
     found: dict[str, Any] = {}
