@@ -28,8 +28,7 @@ class Manifest:
     """A manifest that was read.
 
     `options` are the options of a run by their long names, with the space as `param_list`. `notes`
-    name, with file and line, the fields that have no effect or an unexpected one. `origins` are
-    the places of options whose values are checked later.
+    name, with file and line, the fields that have no effect or an unexpected one.
     """
 
     format: str
@@ -55,15 +54,12 @@ FORMATS = PlugIns(
 def read_manifest(
     path: Path, *, check_files: bool = True, given: Mapping[str, Any] | None = None
 ) -> Manifest | None:
-    """Read the manifest in a file.
+    """Read the manifest in a file; return None if it is none, such as our own config.yaml.
 
     Args:
         path: the path of the file.
         check_files: whether the programs and directories that it names must exist.
         given: options of the command line, which override those of the file.
-
-    Returns:
-        The manifest, or None if the file is not one, such as our own config.yaml.
 
     Raises:
         UsageError: the file cannot be read.
@@ -77,28 +73,18 @@ def read_manifest(
     if not file.given.keys() & {"round", *BOUNDS} and not options.keys() & BOUNDS:
         file.note((), "no number of trials and no time limit is given: the run continues until "
                       "you stop it; --max_trials=50 limits it")  # fmt: skip
-    return _manifest(file, name, {"max_trials": MOST_TRIALS} | options)
+    options = {"max_trials": MOST_TRIALS} | options
+    return Manifest(name, options, tuple(file.notes), file.origins, file.document)
 
 
 def read_search(path: Path, *, given: Mapping[str, Any] | None = None) -> Manifest | None:
-    """Read the search for a script that the file itself does not name.
-
-    Args:
-        path: the path of the file.
-        given: options of the command line, which override those of the file.
-
-    Returns:
-        The search, or None if the file is in our own format.
-
-    Raises:
-        UsageError: the file cannot be read.
-        ConfigError: all mistakes in it, each with file, line and column.
-    """
+    """Read the search for a script that the file itself does not name, as `read_manifest` does."""
     file = File(path, check_files=False, given=given)
     name, format_ = _format_of(file, has_search=True)
     if format_ is None or format_.read_search is None:
         return None
-    return _manifest(file, name, _read(file, format_, format_.read_search))
+    options = _read(file, format_, format_.read_search)
+    return Manifest(name, options, tuple(file.notes), file.origins, file.document)
 
 
 def _format_of(file: File, *, has_search: bool = False) -> tuple[str, Format | None]:
@@ -121,10 +107,6 @@ def _read(file: File, format_: Format, read: Read) -> dict[str, Any]:
     if file.mistakes:
         raise ConfigError(str(file.path), file.mistakes, _remedy(file) or file.tip)
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _manifest(file: File, name: str, options: Mapping[str, Any]) -> Manifest:
-    return Manifest(name, options, tuple(file.notes), file.origins, file.document)
 
 
 def _add_constants(file: File, found: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ from autofinetune.space import Document, as_text
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_values import Path_
 
-from .reader import NO_EFFECT, Section
+from .reader import Section
 
-DIRECTIONS = {"maximize": "maximize", "minimize": "minimize"}
+DIRECTIONS = ("maximize", "minimize")
 
 
 class Arguments:
@@ -52,21 +52,14 @@ class Arguments:
         self.mistake("optimize_mode", f"must be maximize or minimize, found {short(mode)}")
         return None
 
-    def no_effect(self, name: str, why: str = NO_EFFECT) -> None:
+    def no_effect(self, name: str, why: str) -> None:
         """Drop a known argument that changes nothing, and add a note."""
         if self.values.pop(name, None) is not None:
             self.note(name, why)
 
     def checked(self, owner: str, options: Mapping[str, Option] | None) -> dict[str, str]:
-        """Return the arguments as options, by their given names.
-
-        Args:
-            owner: the name of the plug-in, for messages.
-            options: its options; None allows any argument.
-        """
-        known = {}
-        for name, option in (options or {}).items():
-            known.update(dict.fromkeys((name, *option.also), option))
+        """Return the arguments of a plug-in by their given names; `options` None allows any."""
+        known = by_any_name(options or {})
         found = {}
         for name, value in self.values.items():
             if value is None and name != "constant_liar_type":
@@ -82,3 +75,8 @@ class Arguments:
                 self.mistake(name, f"must be {known[name].allowed}, found {short(value)}")
             found[name] = as_text(value)
         return found
+
+
+def by_any_name(options: Mapping[str, Option]) -> dict[str, Option]:
+    """Return options by each of their names, also those in other tools."""
+    return {name: option for own, option in options.items() for name in (own, *option.also)}

@@ -27,15 +27,13 @@ from autofinetune.space.fields import short
 
 from .file import File
 from .format import Format
-from .pods import OF_A_CONTAINER, OF_A_POD, read_cards, read_env, with_references
+from .pods import ends_with_command, main_container, read_cards, read_env, with_references
 from .reader import LATER, NO_EFFECT, Section, seconds_of
 from .search import read_assessor, read_tuner
 from .volumes import Mounts, check_names, read_mounts, read_volumes
 
 KIND = "AutoTuneExperiment"
-FRAMEWORKS = {name: name for name in ("tensorflow", "pytorch", "xgboost")}
-# In rank order.
-TASKS = {
+_TASKS = {  # of each framework, in rank order
     "tensorflow": ("chief", "master", "worker", "ps", "evaluator"),
     "pytorch": ("master", "worker", "node"),
     "xgboost": ("master", "worker"),
@@ -45,8 +43,9 @@ TASKS = {
 def read(file: File) -> dict[str, Any]:
     """Return the options of a run; add mistakes and notes to `file`."""
     top = Section(file, file.document.value, ())
-    top.no_effect("apiVersion") if _is_other_version(top) else top.take("apiVersion")
-    top.take("kind")
+    if top.take("apiVersion") not in (None, "tensorstack.dev/v1beta1"):
+        top.note("apiVersion", NO_EFFECT)
+    top.skip("kind")
     top.no_effect("metadata", "status")
     spec = top.section("spec", needed="it holds the experiment")
     top.rest()
@@ -71,14 +70,10 @@ def read(file: File) -> dict[str, Any]:
     return options
 
 
-def _is_other_version(top: Section) -> bool:
-    return "apiVersion" in top and top.value["apiVersion"] != "tensorstack.dev/v1beta1"
-
-
 def _read_training(training: Section, options: dict[str, Any]) -> None:
     if not training.value:
         return
-    framework = training.one_of("type", FRAMEWORKS, needed=f"use one of: {', '.join(FRAMEWORKS)}")
+    framework = training.one_of("type", _TASKS, needed=f"use one of: {', '.join(_TASKS)}")
     training.no_effect("runPolicy", "runMode", "scheduler", "torchrunConfig", "tensorboardSpec")
     tasks = [
         found
@@ -88,8 +83,7 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
     training.rest()
     if framework is None or not tasks:
         return
-    order = TASKS[framework]
-    tasks.sort(key=lambda task: order.index(task["type"]))
+    tasks.sort(key=lambda task: _TASKS[framework].index(task["type"]))
     check_names(training, [task.pop("claims") for task in tasks])
     folders = {task.pop("working_dir") for task in tasks}
     if len(folders) > 1:
@@ -104,8 +98,8 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
     if replicas > 1:
         for name in VARIABLES[framework]:
             if any(name in variables(task["env"]) for task in tasks):
-                training.note("tasks", f"{name} tells their processes apart; autofinetune "
-                                       "sets it and ignores env")  # fmt: skip
+                why = "tells their processes apart; autofinetune sets it and ignores env"
+                training.note("tasks", f"{name} {why}")
         options |= {"env": [], "tasks": tasks, "ranks_per_trial": replicas}
     if cards:
         # Without cards this gives the same number of CPU slots.
@@ -113,9 +107,7 @@ def _read_training(training: Section, options: dict[str, Any]) -> None:
 
 
 def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
-    allowed = {name: name for name in TASKS.get(framework or "", ())}
-    kind = task.one_of("type", allowed) if framework else task.take("type")
-    kind = kind or "worker"
+    kind = task.one_of("type", _TASKS[framework]) if framework else task.take("type")
     replicas = task.whole("replicas", 1, MOST_REPLICAS)
     task.no_effect("restartPolicy", why=f"{NO_EFFECT}; --max_retries says what is retried")
     template = task.section("template", needed="it holds the container with the command")
@@ -124,45 +116,32 @@ def _read_task(task: Section, framework: str | None) -> dict[str, Any] | None:
     pod = template.section("spec", needed="it holds the container with the command")
     template.rest()
     claims = read_volumes(pod)
-    containers = list(pod.sections("containers", needed="give one with a command"))
-    pod.no_effect("restartPolicy", *OF_A_POD)
-    pod.rest()
-    for other in containers[1:]:
-        other.file.note(other.path, f"{other.label()} is not run: only the first container is")
-    if not containers:
+    pod.no_effect("restartPolicy")
+    container = main_container(pod, "first")
+    found = container and _read_container(container, claims)
+    if not found:
         return None
-    found = _read_container(containers[0], claims)
-    return found and {"type": kind, "replicas": replicas or 1, "claims": claims, **found}
+    return {"type": kind or "worker", "replicas": replicas or 1, "claims": claims, **found}
 
 
 def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, Any] | None:
     mounts = read_mounts(container, claims)
     env = read_env(container, mounts.of)
-    written = [*(container.words("command") or ()), *(container.words("args") or ())]
+    written = [*container.words("command"), *container.words("args")]
     words = [with_references(mounts.of(word), env) for word in written]
     folder = _folder(container, mounts, words)
     cards = read_cards(container)
-    container.no_effect("image", "name", *OF_A_CONTAINER)
-    container.no_effect("envFrom", why=LATER)
-    container.rest()
-    if "command" not in container:
-        container.mistake(
-            "command", "is missing; the default command of its image is not known here"
-        )
-        return None
-    if not words or not words[0].strip():
-        container.mistake("command", "must begin with the name of a program")
+    container.no_effect("image", "name")
+    if not ends_with_command(container, words):
         return None
     container.gives("command", "command")
     if is_shell_line(words):
-        container.note(
-            "command",
-            'is a shell line: the hyperparameters are in "$@" and, as JSON, in the variable '
-            "AUTOFINETUNE_PARAMS; its programs get them through t9k.tuner",
-        )
+        why = 'is a shell line: the hyperparameters are in "$@" and, as JSON, in the variable '
+        why += "AUTOFINETUNE_PARAMS; its programs get them through t9k.tuner"
+        container.note("command", why)
         if (place := mounts.unquotable()) and words != [with_references(w, env) for w in written]:
-            container.mistake("command", f"is a shell line, in which {place} would need quotes; "
-                                         "give --volume a link to it")  # fmt: skip
+            why = f"is a shell line, in which {place} would need quotes"
+            container.mistake("command", f"{why}; give --volume a link to it")
         if len(words) == len_of_shell_line(words):
             words.append(words[0])  # $0 of the line
     return {
@@ -174,10 +153,10 @@ def _read_container(container: Section, claims: Mapping[str, str]) -> dict[str, 
 
 
 def _folder(container: Section, mounts: Mounts, words: Sequence[str]) -> Path:
-    """Return the directory in which a trial runs.
+    """Return the directory in which a trial runs: `workingDir` if it exists on this machine.
 
-    That is `workingDir` if it exists on this machine; otherwise the first of the manifest's
-    directory, those above it and the current one that contains the script.
+    Otherwise it is the first of the manifest's directory, those above it and the current one that
+    contains the script.
     """
     file = container.file
     value = container.text("workingDir")
@@ -194,11 +173,10 @@ def _folder(container: Section, mounts: Mounts, words: Sequence[str]) -> Path:
     gone = f"{short(value)} is not on this machine" if is_gone else ""
     if file.check_files and script and not (folder / script).is_file():
         why = f"there is no {short(script)} in {folder}"
-        option = mounts.option_for(script) or options
-        container.mistake(
-            "workingDir" if is_gone else "command",
-            f"{gone and f'{gone}, and '}{why}; set it with {option}",
+        why = (
+            f"{gone and f'{gone}, and '}{why}; set it with {mounts.option_for(script) or options}"
         )
+        container.mistake("workingDir" if is_gone else "command", why)
     elif is_gone:
         container.note("workingDir", f"{gone}: trials run in {folder}; {options} selects another")
     return folder

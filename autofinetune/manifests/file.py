@@ -7,61 +7,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autofinetune.errors import ConfigError, UsageError
-from autofinetune.space import Document, Space, parse_yaml, read_space
+from autofinetune.errors import ConfigError
+from autofinetune.space import Document, Space, parse_yaml, read_space, read_yaml
 from autofinetune.space.fields import Findings
-from autofinetune.space.yaml_1_1 import as_yaml_1_1
-from autofinetune.space.yaml_file import read_named
-from autofinetune.space.yaml_values import MAX_BYTES, Path_, Place
+from autofinetune.space.formats import as_yaml_1_1
+from autofinetune.space.yaml_values import Path_, Place
 
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 class File(Findings):
-    """One manifest.
-
-    Args:
-        path: the path of the file.
-        check_files: whether the programs and directories that it names must exist.
-        given: options from elsewhere by name, which override those of the file.
-
-    Raises:
-        UsageError: the file cannot be read.
-        ConfigError: it is not YAML.
-    """
+    """One manifest, opened as `read_manifest` says."""
 
     def __init__(
         self, path: Path, *, check_files: bool, given: Mapping[str, Any] | None = None
     ) -> None:
-        try:
-            data = read_named(path, MAX_BYTES + 1)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"cannot read {path}: {why}") from None
-        super().__init__(parse_yaml(data, str(path)))
+        super().__init__(read_yaml(path, tip=None))
         self.check_files = check_files
         self.given: Mapping[str, Any] = given or {}
         self.path = path
         self.tip: str | None = None
-        """A tip on what to type instead, if there is one."""
+        """What to type instead."""
         self.remedies: list[str] = []
         """Command-line options, each of which replaces a wrong part of the file."""
         self.origins: dict[str, Path_] = {}
         """The places of options whose values are checked later."""
         self.folder = path.absolute().parent
-        self._lines = _LINE_END.split(data.decode("utf-8-sig"))
 
     def inner(self, path: Path_, text: str) -> Document:
-        """Parse the document that is text at `path`, with its places in the file.
-
-        Raises:
-            ConfigError: it is not JSON.
-        """
+        """Parse the JSON that is text at `path`, with its places in the file."""
         line, column = self.document.places[path]
-        first = self._lines[line - 1][column - 1 :] if line <= len(self._lines) else ""
+        lines = _LINE_END.split(self.document.text)
+        first = lines[line - 1][column - 1 :] if line <= len(lines) else ""
         before: Place | None = None
         if first.startswith("|"):
-            below = next(filter(str.strip, self._lines[line:]), "")
+            below = next(filter(str.strip, lines[line:]), "")
             before = line, len(below) - len(below.lstrip())
         elif first.lstrip("'\"").startswith(text):
             before = line - 1, column - 1 + first.index(text)
@@ -76,6 +56,11 @@ class File(Findings):
     def as_yaml_1_1(self) -> None:
         """Read values as tools that use PyYAML do."""
         self.document = as_yaml_1_1(self.document, self.note)
+
+    def needs_script(self) -> None:
+        """Set the tip to give a script, as the file names none that can be run."""
+        line = f"autofinetune train.py --param_file={self.path} --gpu=auto"
+        self.tip = f"give the script first: {line}"
 
     def part(self, path: Path_, value: Any) -> Document:
         """Return the value at `path` as a separate document."""

@@ -6,14 +6,13 @@ are supported; the configuration of the application itself is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from autofinetune.space.fields import short
 from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_of, sweeper_of
-from autofinetune.space.yaml_values import Path_
 from autofinetune.strategies import strategy_class
 
+from .arguments import by_any_name
 from .file import File
 from .format import Format
 from .reader import NO_EFFECT, Section
@@ -29,7 +28,7 @@ SAMPLERS = {
 def read(file: File) -> dict[str, Any]:
     """Report how such a file is used."""
     file.mistake((), "a Hydra configuration names no script")
-    file.tip = f"give the script first: autofinetune train.py --param_file={file.path} --gpu=auto"
+    file.needs_script()
     return {}
 
 
@@ -41,13 +40,10 @@ def read_search(file: File) -> dict[str, Any]:
     sweeper = Section(file, *found)
     kind = kind_of(value, found[0])
     if kind not in (OPTUNA, BASIC):
-        sweeper.file.mistake(found[1], f"the sweeper {short(kind)} is not supported; use Hydra's "
-                             "optuna or basic sweeper")  # fmt: skip
+        why = f"the sweeper {short(kind)} is not supported; use Hydra's optuna or basic sweeper"
+        file.mistake(found[1], why)
         return {}
-    sweeper.take("_target_")
-    sweeper.take("params")
-    sweeper.take("search_space")
-    sweeper.take("defaults")
+    sweeper.skip("_target_", "params", "search_space", "defaults")
     options: dict[str, Any] = {"evaluator": "fulltrail"}
     space = file.space(file.document)
     options |= space.describe() if space else {}
@@ -56,24 +52,22 @@ def read_search(file: File) -> dict[str, Any]:
         options["max_trials"] = space.size if space else None
         sweeper.no_effect("max_batch_size")
     else:
-        _read_optuna(sweeper, options, value, found[1])
+        _read_optuna(sweeper, options)
+        group = "hydra/sweeper/sampler" if found[1] else "sampler"
+        _read_sampler(sweeper, options, defaults_of(value).get(group))
     sweeper.rest()
     return options
 
 
-def _read_optuna(
-    sweeper: Section, options: dict[str, Any], value: Mapping[str, Any], path: Path_
-) -> None:
+def _read_optuna(sweeper: Section, options: dict[str, Any]) -> None:
     options["max_trials"] = _whole(sweeper, "n_trials") or 20
     options["max_parallel"] = _whole(sweeper, "n_jobs")
     _read_direction(sweeper, options)
-    if "custom_search_space" in sweeper:
-        sweeper.mistake("custom_search_space", "is code that draws hyperparameters, which is not "
-                                               "run here; write them as params")  # fmt: skip
-    sweeper.take("custom_search_space")
+    if sweeper.take("custom_search_space") is not None:
+        why = "is code that draws hyperparameters, which is not run here; write them as params"
+        sweeper.mistake("custom_search_space", why)
     sweeper.no_effect("study_name", "max_failure_rate")
     sweeper.no_effect("storage", why=f"{NO_EFFECT}: --output_dir says where results go")
-    _read_sampler(sweeper, options, defaults_of(value).get(_group(path)))
 
 
 def _whole(section: Section, name: str, least: int = 1) -> int | None:
@@ -91,38 +85,27 @@ _OPTIONS = {"n_trials": "max_trials", "n_jobs": "max_parallel", "seed": "seed"}
 
 
 def _read_direction(sweeper: Section, options: dict[str, Any]) -> None:
-    given = sweeper.value.get("direction")
+    given = sweeper.take("direction")
+    if "direction" in sweeper.file.given:
+        return
     if isinstance(given, list) and len(given) == 1:
         given = given[0]
-    if "direction" in sweeper.file.given:
-        sweeper.take("direction")
-    elif isinstance(given, list):
-        sweeper.take("direction")
+    if isinstance(given, list):
         why = f"names {len(given)} objectives, but only one score can be searched for"
         sweeper.refuse("direction", why, "--direction=minimize")
     elif isinstance(given, str) and "${" in given:
-        sweeper.take("direction")
         why = f"{short(given)} is known only when the application is configured"
         sweeper.refuse("direction", why, "--direction=minimize")
     elif given is None or str(given).lower() in DIRECTIONS:
-        sweeper.take("direction")
         options["direction"] = str(given or "minimize").lower()
     else:
         sweeper.one_of("direction", DIRECTIONS)
 
 
-def _group(path: Path_) -> str:
-    return "hydra/sweeper/sampler" if path else "sampler"
-
-
 def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> None:
     sampler = sweeper.section("sampler")
     target = sampler.text("_target_")
-    sampler.take("_partial_")
-    seed = _whole(sampler, "seed", 0)
-    given = {name: sampler.take(name) for name in sampler.value}
-    sampler.rest()
-    options["seed"] = seed
+    options["seed"] = _whole(sampler, "seed", 0)
     if "tuning_strategy" in sweeper.file.given:
         return
     class_ = str(target).rpartition(".")[2] if target else ""
@@ -137,10 +120,9 @@ def _read_sampler(sweeper: Section, options: dict[str, Any], chosen: Any) -> Non
         optuna = f"optuna:{class_}" if class_ else "optuna:TPESampler or similar"
         why = f"{strategy} is used instead of the sampler {name[:60]}; if optuna is installed, "
         sweeper.file.note(sampler.path, f"{why}--tuning_strategy={optuna} is the same")
-    known = {also: option for option in strategy_class(strategy).OPTIONS.values()
-             for also in option.also} | dict(strategy_class(strategy).OPTIONS)  # fmt: skip
+    known = by_any_name(strategy_class(strategy).OPTIONS)
     settings = {}
-    for key, value in given.items():
+    for key, value in sampler.value.items():
         if key in ("_target_", "_partial_", "seed") or value is None:
             continue
         try:

@@ -19,7 +19,6 @@ from .patterns import line_pattern, pattern_of
 from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
 
-is_experiment = is_katib
 _AT_ONCE = 3  # Katib's default parallelTrialCount
 
 
@@ -39,7 +38,7 @@ def read(file: File) -> dict[str, Any]:
 def read_search(file: File) -> dict[str, Any]:
     """Return the options of a run of another script that concern its search."""
     options, spec = _read_search(file)
-    spec.take("parallelTrialCount")
+    spec.skip("parallelTrialCount")
     spec.no_effect("trialTemplate", why=f"{NO_EFFECT}: the script of the command line is run")
     spec.rest()
     return options
@@ -47,8 +46,7 @@ def read_search(file: File) -> dict[str, Any]:
 
 def _read_search(file: File) -> tuple[dict[str, Any], Section]:
     top = Section(file, file.document.value, ())
-    for name in ("apiVersion", "kind", "metadata", "status"):
-        top.take(name)
+    top.skip("apiVersion", "kind", "metadata", "status")
     spec = top.section("spec")
     top.rest()
     options: dict[str, Any] = {"evaluator": "fulltrail", "max_trials": spec.whole("maxTrialCount")}
@@ -56,14 +54,13 @@ def _read_search(file: File) -> tuple[dict[str, Any], Section]:
                                               "row soon after starting")  # fmt: skip
     spec.no_effect("resumePolicy", why=f"{NO_EFFECT}: autofinetune resume continues any run")
     if "nasConfig" in spec:
-        spec.mistake("nasConfig", "is an architecture search with Katib's own images, which is "
-                                  "not supported; give parameters")  # fmt: skip
-        for name in spec.value:
-            spec.take(name)
+        why = "is an architecture search with Katib's own images, which is not supported"
+        spec.mistake("nasConfig", f"{why}; give parameters")
+        spec.skip(*spec.value)
         return options, spec
     _read_objective(spec.section("objective", needed="it names the metric"), options)
     _read_collector(spec.section("metricsCollectorSpec"), options)
-    spec.take("parameters")
+    spec.skip("parameters")
     space = file.space(file.document)
     options |= space.describe() if space else {}
     read_algorithm(spec.section("algorithm", needed="it names a strategy"), options)
@@ -79,8 +76,7 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
     options["direction"] = direction
     options["target_score"] = objective.number("goal")
     objective.gives("target_score", "goal")
-    name = objective.text("objectiveMetricName", needed="name the metric")
-    options["metric"] = name
+    options["metric"] = name = objective.text("objectiveMetricName", needed="name the metric")
     objective.gives("metric", "objectiveMetricName")
     objective.no_effect("additionalMetricNames")
     best = {"minimize": "min", "maximize": "max"}.get(direction or "", "")
@@ -102,16 +98,15 @@ def _read_objective(objective: Section, options: dict[str, Any]) -> None:
 def _read_collector(spec: Section, options: dict[str, Any]) -> None:
     source, collector = spec.section("source"), spec.section("collector")
     kind = collector.text("kind") or "StdOut"
-    if kind not in ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "None",
-                    "Push"):  # fmt: skip
-        collector.mistake("kind", f"{short(kind)} is unknown; use one of: StdOut, File, "
-                                  "TensorFlowEvent, None, Push")  # fmt: skip
+    used = ("StdOut", "File", "TensorFlowEvent", "None", "Push")
+    if kind not in (*used, "PrometheusMetric", "Custom"):
+        collector.mistake("kind", f"{short(kind)} is unknown; use one of: {', '.join(used)}")
     collector.no_effect("customCollector")
     filters = source.section("filter")
     formats = filters.take("metricsFormat")
     path = source.section("fileSystemPath")
     folder, is_json = path.text("path") or "/var/log/katib/metrics.log", path.text("format")
-    path.take("kind")
+    path.skip("kind")
     source.no_effect("httpGet")
     for section in (path, filters, source, collector, spec):
         section.rest()
@@ -123,16 +118,15 @@ def _read_collector(spec: Section, options: dict[str, Any]) -> None:
         if kind == "StdOut":
             options["metric"] = None  # what a library logs does not count
             return
-    told = {
-        "File": f"{short(folder)} is not read: the score is what the script prints in this "
-                "format, logs with a library, or reports by autofinetune.report_final_result",
-        "TensorFlowEvent": f"{short(folder)} is not read: the score is what the script passes to "
-                           "SummaryWriter.add_scalar, or reports by "
-                           "autofinetune.report_final_result",
-    }  # fmt: skip
-    other = (f"kind {kind} collects nothing here: the score is what the script logs with a "
-             "library, or reports by autofinetune.report_final_result")  # fmt: skip
-    spec.file.note(collector.path, f"{collector.label()} {told.get(kind, other)}")
+    what = f"{short(folder)} is not read"
+    score = {
+        "File": "prints in this format, logs with a library,",
+        "TensorFlowEvent": "passes to SummaryWriter.add_scalar,",
+    }.get(kind)
+    if score is None:
+        what, score = f"kind {kind} collects nothing here", "logs with a library,"
+    told = f"{what}: the score is what the script {score} or reports by"
+    spec.file.note(collector.path, f"{collector.label()} {told} autofinetune.report_final_result")
 
 
 def _pattern(filters: Section, formats: Any, name: str) -> str | None:
@@ -155,4 +149,4 @@ def _pattern(filters: Section, formats: Any, name: str) -> str | None:
     return found
 
 
-FORMAT = Format(is_experiment, read, read_search)
+FORMAT = Format(is_katib, read, read_search)

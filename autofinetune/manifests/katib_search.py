@@ -8,9 +8,10 @@ from typing import Any
 from autofinetune.assessors import assessor_class
 from autofinetune.errors import did_you_mean
 from autofinetune.options import Option
-from autofinetune.space.fields import short
+from autofinetune.space.fields import short, unknown
 from autofinetune.strategies import strategy_class
 
+from .arguments import by_any_name
 from .reader import NO_EFFECT, Section
 
 ALGORITHMS = {
@@ -39,15 +40,13 @@ def read_algorithm(algorithm: Section, options: dict[str, Any]) -> None:
         return
     if name not in ALGORITHMS:
         what = "searches architectures with Katib's own images, which is not supported"
-        why = what if name in _ARCHITECTURES else "is unknown"
-        why = f"{short(name)} {why}; use one of: {', '.join(ALGORITHMS)}"
-        why += did_you_mean(name[:60], ALGORITHMS)
+        what = f"{what if name in _ARCHITECTURES else 'is unknown'}; use one of"
+        why = unknown(name, ALGORITHMS, what)
         algorithm.refuse("algorithmName", why, "--tuning_strategy=tpe")
         return
     if name in _INSTEAD:
         algorithm.note("algorithmName", f"{name}: {_INSTEAD[name]}")
-    strategy = ALGORITHMS[name]
-    options["tuning_strategy"] = strategy
+    options["tuning_strategy"] = strategy = ALGORITHMS[name]
     algorithm.gives("tuning_strategy", "algorithmName")
     for own in ("random_state", "seed"):
         seed = settings.number(own)
@@ -55,16 +54,13 @@ def read_algorithm(algorithm: Section, options: dict[str, Any]) -> None:
             options["seed"] = int(seed)
     if name == "hyperband":
         _read_hyperband(algorithm, settings, options)
-    options["strategy_options"] = settings.checked(strategy_class(strategy).OPTIONS, name)
+    options["strategy_options"] = settings.checked(strategy_class(strategy).OPTIONS)
     if name == "grid" and options["max_trials"] is None:
         algorithm.note("algorithmName", "the grid ends when the space is exhausted")
 
 
 def _read_hyperband(algorithm: Section, settings: _Settings, options: dict[str, Any]) -> None:
-    """Read Katib's hyperband, which trains for few epochs first and for more later.
-
-    Here every trial gets the largest number of epochs, and the assessor stops most of them early.
-    """
+    """Give every trial the largest number of epochs; the assessor stops most of them early."""
     resource = settings.text("resource_name")
     most, eta = settings.number("r_l"), settings.number("eta")
     if resource is None or most is None:
@@ -81,8 +77,8 @@ def _read_hyperband(algorithm: Section, settings: _Settings, options: dict[str, 
     for index, entry in enumerate(entries):
         if entry["name"] == resource:
             entries[index] = {"name": resource, "type": "constant", "value": whole}
-    options["assessor"] = "hyperband"
-    options["assessor_options"] = {"max_steps": str(whole), "eta": f"{eta or 3:g}"}
+    found = {"max_steps": str(whole), "eta": f"{eta or 3:g}"}
+    options |= {"assessor": "hyperband", "assessor_options": found}
     algorithm.note("algorithmSettings", f"{resource} is {whole} in every trial, and the assessor "
                    "hyperband stops hopeless ones early by their intermediate values")  # fmt: skip
 
@@ -102,10 +98,10 @@ def read_early_stopping(early: Section, options: dict[str, Any]) -> None:
         return
     options["assessor"] = "medianstop"
     early.gives("assessor", "algorithmName")
-    own = {"min_completed": "3", "start_step": "4"}  # Katib's defaults
+    defaults = {"min_completed": "3", "start_step": "4"}  # Katib's
     settings.rename("min_trials_required", "min_completed")
-    found = settings.checked(assessor_class("medianstop").OPTIONS, name)
-    options["assessor_options"] = own | found
+    found = settings.checked(assessor_class(name).OPTIONS)
+    options["assessor_options"] = defaults | found
 
 
 class _Settings:
@@ -137,10 +133,9 @@ class _Settings:
             setting.mistake("value", f"must be a number, found {short(value)}")
             return None
 
-    def checked(self, options: Mapping[str, Option], owner: str) -> dict[str, str]:
+    def checked(self, options: Mapping[str, Option]) -> dict[str, str]:
         """Return the settings that the plug-in has, by name; add a note for every other one."""
-        known = dict(options)
-        known |= {also: option for option in options.values() for also in option.also}
+        known = by_any_name(options)
         found = {}
         for name, (setting, value) in self._found.items():
             if name not in known:
@@ -150,6 +145,6 @@ class _Settings:
                 known[name].read(value)
                 found[name] = str(value)
             except ValueError:
-                setting.mistake("value", f"of {name} must be {known[name].allowed}, "
-                                         f"found {short(value)}")  # fmt: skip
+                why = f"of {name} must be {known[name].allowed}, found {short(value)}"
+                setting.mistake("value", why)
         return found

@@ -14,10 +14,10 @@ from typing import Any
 from autofinetune.config.commands import hparam, literal
 from autofinetune.config.program import MOST_REPLICAS
 from autofinetune.errors import did_you_mean
-from autofinetune.space.fields import short
+from autofinetune.space.fields import short, unknown
 
 from .file import File
-from .pods import OF_A_POD, Container, read_container
+from .pods import Container, main_container, read_container
 from .reader import NO_EFFECT, Section
 
 # The field with the replicas of a job, and the framework whose environment they get.
@@ -41,15 +41,17 @@ _OF_A_JOB = (
 )  # fmt: skip
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 class Template:
     """What a trial runs: `trialSpec` with `trialParameters` filled in."""
 
     def __init__(self, file: File, section: Section) -> None:
         self._file = file
         self._section = section
-        metadata = file.document.value.get("metadata")
-        self._metadata = metadata if isinstance(metadata, Mapping) else {}
-        self._line = f"autofinetune train.py --param_file={file.path} --gpu=auto"
+        self._metadata = _mapping(file.document.value.get("metadata"))
         self._job = section.section("trialSpec")
         self._primary = section.text("primaryContainerName")
         section.no_effect("primaryPodLabels", "retain", "successCondition", "failureCondition")
@@ -58,25 +60,22 @@ class Template:
     def read(self, options: dict[str, Any]) -> None:
         """Add the options that define what a trial runs."""
         options["working_dir"] = str(self._file.folder)
-        for name in ("configMap", "goTemplate"):
+        self._section.skip("configMap", "goTemplate")
+        self._section.rest()
+        for name, what in (("configMap", "lies in a cluster"), ("goTemplate", "is a Go template")):
             if name in self._section:
-                what = "lies in a cluster" if name == "configMap" else "is a Go template"
                 self._section.mistake(name, f"{what} and is not read here; write it as trialSpec")
-                self._file.tip = f"give the script first: {self._line}"
-            self._section.take(name)
+                self._file.needs_script()
         if not self._job.value:
             if self._section.value and self._file.tip is None:
                 self._section.mistake("trialSpec", "is missing; it holds the command")
-                self._file.tip = f"give the script first: {self._line}"
-            self._section.rest()
+                self._file.needs_script()
             return
-        self._section.rest()
         kind = self._job.text("kind", needed=f"use one of: {', '.join(JOBS)}")
-        self._job.take("apiVersion")
+        self._job.skip("apiVersion")
         if kind is not None and kind not in JOBS:
-            why = f"{short(kind)} is not supported; use one of: {', '.join(JOBS)}"
-            self._job.mistake("kind", why + did_you_mean(kind[:60], JOBS))
-            self._file.tip = f"give the script first: {self._line}"
+            self._job.mistake("kind", unknown(kind, JOBS, "is not supported; use one of"))
+            self._file.needs_script()
         elif kind is not None:
             self._take(kind, self._replicas(kind), options)
 
@@ -86,7 +85,7 @@ class Template:
         for one in self._section.sections("trialParameters"):
             name = one.text("name", needed="name the parameter")
             reference = one.text("reference", needed="say which parameter it stands for")
-            one.take("description")
+            one.skip("description")
             one.rest()
             if name and reference:
                 about = _OF_THE_TRIAL.match(reference)
@@ -95,12 +94,10 @@ class Template:
 
     def _about(self, section: Section, asked: re.Match[str]) -> str:
         """Return the text for a reference to the trial itself, such as `${trialSpec.Name}`."""
-        own = self._job.value.get("metadata")
-        own = own if isinstance(own, Mapping) else {}
         key, within = asked[1], asked[2]
         if key in ("Labels", "Annotations"):
-            inside = own.get(key.lower())
-            return str(inside.get(within, "") if isinstance(inside, Mapping) else "")
+            inside = _mapping(_mapping(self._job.value.get("metadata")).get(key.lower()))
+            return str(inside.get(within, ""))
         if key in ("Kind", "APIVersion"):
             return str(self._job.value.get("kind" if key == "Kind" else "apiVersion", ""))
         if key == "Name":
@@ -114,7 +111,7 @@ class Template:
         """Return each kind of replica with its number and its container, in rank order."""
         job = self._job
         spec = job.section("spec", needed="it holds the container with the command")
-        job.take("metadata")
+        job.skip("metadata")
         job.rest()
         if kind == "TrainJob":
             return self._of_train_job(spec)
@@ -128,7 +125,7 @@ class Template:
         for name in specs.value:
             replica = specs.section(name)
             count = replica.whole("replicas", 1, MOST_REPLICAS) or 1
-            replica.take("restartPolicy")
+            replica.skip("restartPolicy")
             if kind == "MPIJob" and name.lower() != "launcher":
                 specs.note(name, f"{NO_EFFECT}: mpirun starts its processes on this machine")
                 continue
@@ -150,35 +147,24 @@ class Template:
         return [("worker", count, container)] if container else []
 
     def _rest(self, spec: Section) -> None:
-        for name in _OF_A_JOB:
-            spec.take(name)
+        spec.skip(*_OF_A_JOB)
         spec.rest()
 
     def _of_pod(self, around: Section) -> Container | None:
         template = around.section("template", needed="it holds the container with the command")
-        template.take("metadata")
+        template.skip("metadata")
         pod = template.section("spec", needed="it holds the container with the command")
         template.rest()
-        containers = list(pod.sections("containers", needed="give one with a command"))
-        pod.take("restartPolicy")
-        pod.no_effect(*OF_A_POD)
-        pod.rest()
-        named = [one for one in containers if one.value.get("name") == self._primary]
-        for other in containers:
-            if other is not (named or containers)[0]:
-                other.file.note(other.path, f"{other.label()} is not run: only the primary "
-                                            "container is")  # fmt: skip
-        if not containers:
-            return None
-        return read_container((named or containers)[0], self._word, self._value)
+        pod.skip("restartPolicy")
+        container = main_container(pod, "primary", self._primary)
+        return read_container(container, self._word, self._value) if container else None
 
     def _word(self, text: str) -> str:
         """Return the word of a template for a word of the command."""
         parts = _MACRO.split(text)
-        words = [literal(part) for part in parts]
-        for index in range(1, len(parts), 2):
-            words[index] = self._given(parts[index])
-        return "".join(words)
+        parts[::2] = map(literal, parts[::2])
+        parts[1::2] = map(self._given, parts[1::2])
+        return "".join(parts)
 
     def _value(self, text: str) -> str:
         """Return the value of a variable, which must not contain a hyperparameter."""
@@ -195,9 +181,8 @@ class Template:
     def _given(self, name: str) -> str:
         if name not in self._parameters:
             guess = did_you_mean(name[:60], self._parameters)
-            raise ValueError(
-                f"${{trialParameters.{name[:60]}}} is not among trialParameters{guess}"
-            )
+            macro = f"${{trialParameters.{name[:60]}}}"
+            raise ValueError(f"{macro} is not among trialParameters{guess}")
         return self._parameters[name]
 
     # --- what is run ----------------------------------------------------------------------------
@@ -206,7 +191,7 @@ class Template:
         self, kind: str, replicas: Sequence[tuple[str, int, Container]], options: dict[str, Any]
     ) -> None:
         if not replicas:
-            self._file.tip = f"give the script first: {self._line}"
+            self._file.needs_script()
             return
         framework, count = JOBS[kind][1], sum(one[1] for one in replicas)
         if count > 1 and not framework:
@@ -241,13 +226,10 @@ class Template:
             section.note("command", why)
             words[place] = beside
             return words
-        if not self._file.check_files:
-            return words
-        section.mistake("command", f"{short(script)} of the image {container.image[:200]} is not "
-                                   f"on this machine, and there is no {beside} next to this "
-                                   "file")  # fmt: skip
-        self._file.tip = (
-            f"put {beside} next to this file, or give the path of the script: autofinetune "
-            f"<directory>/{beside} --param_file={self._file.path} --gpu=auto"
-        )
+        if self._file.check_files:
+            why = f"of the image {container.image[:200]} is not on this machine, and there is no"
+            section.mistake("command", f"{short(script)} {why} {beside} next to this file")
+            line = f"autofinetune <directory>/{beside} --param_file={self._file.path} --gpu=auto"
+            why = f"put {beside} next to this file, or give the path of the script"
+            self._file.tip = f"{why}: {line}"
         return words

@@ -50,10 +50,9 @@ def read(file: File) -> dict[str, Any]:
             top.mistake(name, why)
     blockers, remedies = len(file.mistakes), len(file.remedies)
     options: dict[str, Any] = {"evaluator": "fulltrail"}
-    at_once = top.whole("trialConcurrency", 1, 1024)
+    at_once = top.whole("trialConcurrency", 1, 1024) or 1
     if "trialConcurrency" not in top:
         top.mistake("trialConcurrency", "is missing; say how many trials run at once")
-    at_once = at_once or 1
     options |= {"max_parallel": at_once, "popsize": at_once}
     if is_first:
         _read_first(top, options, at_once)
@@ -64,19 +63,11 @@ def read(file: File) -> dict[str, Any]:
     top.no_effect(*_OF_NNI)
     top.no_effect("logDir", "experimentWorkingDirectory", why=_WHERE)
     top.rest()
-    if blockers:
-        _drop_others(file, blockers, is_remedied=remedies == blockers)
+    if blockers:  # the rest of the file is meant for an unsupported platform
+        if remedies < blockers or len(file.remedies) < len(file.mistakes):
+            file.remedies.clear()  # more is wrong than the remedies replace
+        del file.mistakes[blockers:]
     return options
-
-
-def _drop_others(file: File, blockers: int, *, is_remedied: bool) -> None:
-    """Keep only the first mistakes: the rest of the file is meant for an unsupported platform.
-
-    Offer the command that runs the file anyway only if nothing else is wrong with it.
-    """
-    if not is_remedied or len(file.remedies) < len(file.mistakes):
-        file.remedies.clear()
-    del file.mistakes[blockers:]
 
 
 def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
@@ -93,7 +84,6 @@ def _read_first(top: Section, options: dict[str, Any], at_once: int) -> None:
     trial.rest()
     local = top.section("localConfig")
     _read_cards(local, cards, "maxTrialNumPerGpu", options, at_once)
-    _read_busy_cards(local)
     local.rest()
     top.no_effect(*_OTHER_PLATFORMS)
 
@@ -106,17 +96,15 @@ def _read_second(top: Section, service: Section, options: dict[str, Any], at_onc
     if "searchSpace" in top and "searchSpaceFile" in top:
         top.mistake("searchSpaceFile", "and searchSpace cannot both be given")
     elif "searchSpace" in top:
-        document = top.data("searchSpace")
-        if document:
+        if document := top.data("searchSpace"):
             options |= _space_of(top, "searchSpace", document)
-        top.no_effect("searchSpaceFile")
+        top.skip("searchSpaceFile")
     else:
         _read_space_file(top, "searchSpaceFile", options)
     _read_command(top, "trialCommand", "trialCodeDirectory", options)
     cards = top.whole("trialGpuNumber", 0, 1024)
     top.gives("gpus_per_trial", "trialGpuNumber")
     _read_cards(service, cards, "maxTrialNumberPerGpu", options, at_once)
-    _read_busy_cards(service)
     service.no_effect("reuseMode", "debug", "trialCommand", "trialCodeDirectory", "logCollection")
     service.rest()
 
@@ -144,8 +132,7 @@ def _local_service(top: Section, is_first: bool) -> Section:
     if is_first:
         _check_platform(top, "trainingServicePlatform")
         return Section(top.file, {}, ())
-    value = top.value.get(str(top.place("trainingService")[-1]))
-    if not isinstance(value, list):
+    if not isinstance(top.take("trainingService"), list):
         service = top.section("trainingService")
         _check_platform(service, "platform")
         return service
@@ -165,7 +152,7 @@ def _is_elsewhere(platform: Any) -> bool:
 
 def _check_platform(section: Section, name: str) -> None:
     platform = section.text(name)
-    if platform is None or not _is_elsewhere(platform):
+    if not _is_elsewhere(platform):
         return
     if "gpu" in section.file.given:
         section.note(name, f"{short(platform)} {NO_EFFECT}: trials run on this machine")
@@ -198,7 +185,7 @@ def _space_of(top: Section, name: str, document: Document) -> Mapping[str, Any]:
 
 def _read_command(section: Section, name: str, folder: str, options: dict[str, Any]) -> None:
     line = section.text(name, needed="say how a trial is started")
-    options["working_dir"] = str(section.folder(folder, section.file.folder))
+    options["working_dir"] = str(section.folder(folder))
     if line is None:
         return
     try:
@@ -212,27 +199,21 @@ def _read_command(section: Section, name: str, folder: str, options: dict[str, A
     options |= {"command": [*map(literal, words)], "nni_wire": True}
 
 
-def _read_busy_cards(section: Section) -> None:
+def _read_cards(
+    section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
+) -> None:
+    """Read the slots. A trial is one process, whatever its number of cards; `cards` may be absent.
+
+    The field `per_card` has the number of trials that share a card.
+    """
     if str(section.take("useActiveGpu")).lower() in _NO:
         section.note("useActiveGpu", f"{NO_EFFECT}: cards that other processes use are used, "
                                      "too; --gpu=0,1 or gpuIndices select cards, and "
                                      "--min_free_gpu_gb=8 waits for free memory")  # fmt: skip
-
-
-def _read_cards(
-    section: Section, cards: int | None, per_card: str, options: dict[str, Any], at_once: int
-) -> None:
-    """Read the slots. A trial is one process, whatever its number of cards.
-
-    Args:
-        cards: the number of cards of a trial, None if it is not given.
-        per_card: the field with the number of trials that share a card.
-    """
     each = section.whole(per_card, 1, 1024)
     value = section.take("gpuIndices")
-    indices = [part.strip() for part in str(value).split(",")] if value is not None else []
-    if isinstance(value, list):
-        indices = [str(index) for index in value]
+    listed = value if isinstance(value, list) else str(value).split(",")
+    indices = [] if value is None else [str(index).strip() for index in listed]
     section.gives("gpu", "gpuIndices")
     section.gives("trials_per_gpu", per_card)
     if not all(index.isascii() and index.isdigit() for index in indices):
@@ -242,10 +223,8 @@ def _read_cards(
         section.no_effect("gpuIndices", per_card, why=f"{NO_EFFECT}: trials get no card")
         return
     if cards is None:
-        section.file.note(
-            (), "no number of cards is given: each trial gets one card if there are any; NNI "
-            "would show it all of them"
-        )  # fmt: skip
+        why = "each trial gets one card if there are any; NNI would show it all of them"
+        section.file.note((), f"no number of cards is given: {why}")
     options["gpu"] = ",".join(indices) or f"auto:{at_once * (cards or 1)}"
     options |= {"trials_per_gpu": each or 1, "gpus_per_trial": cards or 1, "ranks_per_trial": 1}
 
@@ -253,9 +232,8 @@ def _read_cards(
 _OWN_KEYS = {"trial", "trialcommand", "searchspacepath", "searchspacefile", "trialconcurrency"}
 
 
-def is_configuration(top: Mapping[str, Any]) -> bool:
-    """Return whether a mapping has a key that only NNI's files have."""
+def _is_configuration(top: Mapping[str, Any]) -> bool:
     return not _OWN_KEYS.isdisjoint(str(key).replace("_", "").lower() for key in top)
 
 
-FORMAT = Format(is_configuration, read, is_yaml_1_1=True)
+FORMAT = Format(_is_configuration, read, is_yaml_1_1=True)

@@ -14,10 +14,7 @@ def line_pattern(name: str) -> str:
 
 
 def pattern_of(format_: str, name: str) -> str:
-    """Specialize a pattern with one group for a name and a second for its value to one name.
-
-    Returns:
-        A pattern with one group, for the value.
+    """Specialize a pattern with groups for a name and its value to one name; keep the second.
 
     Raises:
         ValueError: `format_` is not such a pattern, or too complex.
@@ -28,56 +25,42 @@ def pattern_of(format_: str, name: str) -> str:
         raise ValueError(f"is not a regular expression: {error}") from None
     if groups < 2:
         raise ValueError(f"must have two groups, for the name and the value, found {groups}")
-    opened = _groups(format_)
-    (start, end), (value, _), *others = opened
+    (start, end), (value, _), *others = _groups(format_)
     if value < end:
         raise ValueError("has its second group inside the first, which is for the name")
     parts, at = [format_[:start], f"{_BEFORE}{re.escape(name)}"], end
     for where, _ in ((value, 0), *others):
-        capturing = "(" if where == value else "(?:"
-        after = where + len(_OPENING.match(format_, where)[0])  # type: ignore[index]
-        parts += [format_[at:where], capturing]
-        at = after
+        parts += [format_[at:where], "(" if where == value else "(?:"]
+        at = where + len(_OPENING.match(format_, where)[0])  # type: ignore[index]
     found = "".join([*parts, format_[at:]])
     try:
         if re.compile(found).groups == 1:
             return found
     except re.error:
         pass
-    raise ValueError(
-        "refers to a group by its number, or is too complex to be read for one metric"
-    )
+    why = "refers to a group by its number, or is too complex to be read for one metric"
+    raise ValueError(why)
 
 
 _OPENING = re.compile(r"\((?:\?P<\w+>)?")
+
+
+# What is escaped, a class of letters, and what opens a capturing group, opens another, closes one.
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|(\((?!\?)|\(\?P<)|(\()|(\))", re.DOTALL)
 
 
 def _groups(pattern: str) -> list[tuple[int, int]]:
     """Return the start and end of each capturing group, in the order of their starts."""
     found: list[tuple[int, int]] = []
     opened: list[int | None] = []
-    index, in_class = 0, False
-    while index < len(pattern):
-        letter = pattern[index]
-        if letter == "\\":
-            index += 1
-        elif in_class:
-            in_class = letter != "]"
-        elif letter == "[":
-            in_class = True
-            index += pattern[index + 1 : index + 3].startswith(("]", "^")) + (
-                pattern[index + 1 : index + 3] == "^]"
-            )
-        elif letter == "(":
-            is_capturing = pattern[index + 1 : index + 2] != "?" or pattern.startswith(
-                "(?P<", index
-            )
-            opened.append(len(found) if is_capturing else None)
-            if is_capturing:
-                found.append((index, len(pattern)))
-        elif letter == ")" and opened:
+    for token in _TOKEN.finditer(pattern):
+        if token[1]:
+            opened.append(len(found))
+            found.append((token.start(), len(pattern)))
+        elif token[2]:
+            opened.append(None)
+        elif token[3] and opened:
             number = opened.pop()
             if number is not None:
-                found[number] = (found[number][0], index + 1)
-        index += 1
+                found[number] = (found[number][0], token.end())
     return found

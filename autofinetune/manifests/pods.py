@@ -13,12 +13,12 @@ from .reader import LATER, NO_EFFECT, Section
 
 CARD = "nvidia.com/gpu"
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
-OF_A_POD = (
+_OF_A_POD = (
     "securityContext", "volumes", "nodeSelector", "affinity", "tolerations", "serviceAccountName",
     "serviceAccount", "imagePullSecrets", "initContainers", "schedulerName",
     "priorityClassName", "hostNetwork", "hostIPC", "terminationGracePeriodSeconds",
 )  # fmt: skip
-OF_A_CONTAINER = (
+_OF_A_CONTAINER = (
     "imagePullPolicy", "securityContext", "ports", "volumeMounts", "volumeDevices",
     "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "stdin", "tty",
     "terminationMessagePath", "terminationMessagePolicy",
@@ -39,33 +39,20 @@ class Container:
 def read_container(
     section: Section, word_of: Callable[[str], str], value_of: Callable[[str], str]
 ) -> Container | None:
-    """Read the container of a section.
+    """Read a container; return None if it has no usable command.
 
     Args:
-        section: the container.
         word_of: converts a word of the command to one of a template; raises ValueError.
         value_of: converts the value of a variable; raises ValueError.
-
-    Returns:
-        The container, or None if it has no usable command.
     """
     env = read_env(section, value_of)
-    words = [*(section.words("command") or ()), *(section.words("args") or ())]
+    words = [*section.words("command"), *section.words("args")]
     cards = read_cards(section)
     image = str(section.take("image") or "")
     folder = section.file.folder
     section.no_effect("workingDir", why=f"{NO_EFFECT}: trials run in {folder}")
-    section.take("name")
-    section.no_effect(*OF_A_CONTAINER)
-    section.no_effect("envFrom", why=LATER)
-    section.rest()
-    if "command" not in section:
-        section.mistake(
-            "command", "is missing; the default command of its image is not known here"
-        )
-        return None
-    if not words or not words[0].strip():
-        section.mistake("command", "must begin with the name of a program")
+    section.skip("name")
+    if not ends_with_command(section, words):
         return None
     words = [with_references(word, env) for word in words]
     try:
@@ -75,6 +62,41 @@ def read_container(
         return None
 
 
+def ends_with_command(section: Section, words: Sequence[str]) -> bool:
+    """Report the rest of a container; return whether it has a command."""
+    section.no_effect(*_OF_A_CONTAINER)
+    section.no_effect("envFrom", why=LATER)
+    section.rest()
+    if "command" not in section:
+        why = "is missing; the default command of its image is not known here"
+        section.mistake("command", why)
+    elif not words or not words[0].strip():
+        section.mistake("command", "must begin with the name of a program")
+    else:
+        return True
+    return False
+
+
+def main_container(pod: Section, what: str, name: str | None = None) -> Section | None:
+    """Return the container of a pod that is run, and report the rest of the pod.
+
+    Args:
+        pod: the pod.
+        what: how messages call that container.
+        name: its name; without it, or if there is none of this name, it is the first.
+    """
+    containers = list(pod.sections("containers", needed="give one with a command"))
+    pod.no_effect(*_OF_A_POD)
+    pod.rest()
+    named = [one for one in containers if name and one.value.get("name") == name]
+    found = next(iter(named or containers), None)
+    for other in containers:
+        if other is not found:
+            why = f"is not run: only the {what} container is"
+            other.file.note(other.path, f"{other.label()} {why}")
+    return found
+
+
 def with_references(text: str, env: Sequence[str]) -> str:
     """Replace `$(NAME)` by the value of a variable and `$$` by `$`, as Kubernetes does."""
     given = {"$$": "$"} | {f"$({name})": value for name, value in variables(env).items()}
@@ -82,12 +104,7 @@ def with_references(text: str, env: Sequence[str]) -> str:
 
 
 def read_env(section: Section, value_of: Callable[[str], str]) -> list[str]:
-    """Return a container's variables as `NAME=value`; a value may refer to earlier variables.
-
-    Args:
-        section: the container.
-        value_of: converts the value of a variable; raises ValueError.
-    """
+    """Return a container's variables as `NAME=value`; a value may refer to earlier variables."""
     words: list[str] = []
     for variable in section.sections("env"):
         name = variable.text("name", needed="name the variable")

@@ -6,15 +6,14 @@ file, line, column and full name.
 
 from __future__ import annotations
 
-import math
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from autofinetune.errors import ConfigError, did_you_mean
 from autofinetune.space import Document
+from autofinetune.space.base import is_number
 from autofinetune.space.fields import short
 from autofinetune.space.yaml_values import Path_
 
@@ -30,8 +29,7 @@ class Section:
 
     Args:
         file: the manifest.
-        value: what should be a mapping; None if it is missing, which has been reported, so its
-            fields are not reported as missing.
+        value: what should be a mapping; None if it is missing, so that its fields may be.
         path: its place in the manifest.
         is_loose: whether to ignore case and underscores in field names.
     """
@@ -46,8 +44,8 @@ class Section:
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
-            file.mistake(path, f"{self.label() or 'the file'} must be a mapping, "
-                               f"found {short(value)}")  # fmt: skip
+            label = self.label() or "the file"
+            file.mistake(path, f"{label} must be a mapping, found {short(value)}")
             value = {}
         self.value: Mapping[str, Any] = value
         for key in value:
@@ -77,10 +75,10 @@ class Section:
     def note(self, name: str, why: str) -> None:
         self.file.note(self.place(name), f"{self.label(name)} {why}")
 
-    def refuse(self, name: str, why: str, remedy: str) -> None:
+    def refuse(self, name: str, why: str, *remedy: str) -> None:
         """Record a mistake in a part of the file that an option, the `remedy`, can replace."""
         self.mistake(name, why)
-        self.file.remedies.append(remedy)
+        self.file.remedies += remedy
 
     def gives(self, option: str, name: str) -> None:
         """Record that an option of the run comes from this field."""
@@ -91,8 +89,12 @@ class Section:
 
     def take(self, name: str) -> Any:
         """Return the value of a field, or None if it is absent."""
-        self._known.append(name)
+        self.skip(name)
         return self.value[str(self.place(name)[-1])] if name in self else None
+
+    def skip(self, *names: str) -> None:
+        """Accept fields without reading them."""
+        self._known += names
 
     def text(self, name: str, *, needed: str = "") -> str | None:
         """Return non-empty text; `needed` is the advice shown if it is missing."""
@@ -118,38 +120,35 @@ class Section:
         value = self.take(name)
         if value is None:
             return None
-        if is_finite(value):
+        if is_number(value):
             return float(value)
         self.mistake(name, f"must be a finite number, found {short(value)}")
         return None
 
-    def words(self, name: str) -> list[str] | None:
-        """Return a list of words; numbers and booleans become words."""
+    def words(self, name: str) -> list[str]:
+        """Return a list of words, empty if it is absent; numbers and booleans become words."""
         value = self.take(name)
         if value is None:
-            return None
+            return []
         if isinstance(value, list) and all(isinstance(word, (str, int, float)) for word in value):
             words = [self.written(word, name, index) for index, word in enumerate(value)]
             if not any("\0" in word for word in words):
                 return words
         self.mistake(name, f"must be a list of words, found {short(value)}")
-        return None
+        return []
 
     def written(self, value: Any, *place: str | int) -> str:
         """Return a word or number as written in the file, such as `010` or `1e3`."""
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return self.file.document.written.get((*self.path, *place), text)
 
-    def one_of(self, name: str, allowed: Mapping[str, str], needed: str = "") -> str | None:
-        """Return the value in `allowed` for the word in a field, ignoring case."""
+    def one_of(self, name: str, allowed: Iterable[str], needed: str = "") -> str | None:
+        """Return the allowed word in a field in lower case."""
         word = self.text(name, needed=needed)
         if word is None or word.lower() in allowed:
-            return None if word is None else allowed[word.lower()]
-        self.mistake(
-            name,
-            f"{short(word)} is unknown; use one of: {', '.join(allowed)}"
-            f"{did_you_mean(word.lower()[:60], allowed)}",
-        )
+            return word and word.lower()
+        guess = did_you_mean(word.lower()[:60], allowed)
+        self.mistake(name, f"{short(word)} is unknown; use one of: {', '.join(allowed)}{guess}")
         return None
 
     def section(self, name: str, *, needed: str = "") -> Section:
@@ -181,11 +180,8 @@ class Section:
         if value is None:
             return None
         try:
-            document = (
-                self.file.inner(self.place(name), value)
-                if isinstance(value, str)
-                else self.file.part(self.place(name), value)
-            )
+            read = self.file.inner if isinstance(value, str) else self.file.part
+            document = read(self.place(name), value)
         except ConfigError as error:
             self.file.mistakes += error.mistakes
             return None
@@ -194,10 +190,10 @@ class Section:
         self.mistake(name, f"must be a mapping, or one as JSON, found {short(value)}")
         return None
 
-    def folder(self, name: str, around: Path) -> Path:
-        """Return the directory in a field, relative to `around`, or `around` if it is absent."""
+    def folder(self, name: str) -> Path:
+        """Return the directory in a field, relative to that of the file, which is the default."""
         value = self.text(name)
-        found = around / Path(value).expanduser() if value else around
+        found = self.file.folder / Path(value or "").expanduser()
         if value and self.file.check_files and not found.is_dir():
             self.mistake(name, f"{short(value)}: there is no directory {found} on this machine")
         return found
@@ -206,8 +202,8 @@ class Section:
 
     def no_effect(self, *names: str, why: str = NO_EFFECT) -> None:
         """Add notes for known fields that change nothing."""
+        self.skip(*names)
         for name in names:
-            self._known.append(name)
             if name in self:
                 self.note(name, why)
 
@@ -226,13 +222,6 @@ def label_of(path: Path_) -> str:
     return text.lstrip(".")[:200]
 
 
-def is_finite(value: Any) -> bool:
-    """Return whether a value is a number that fits a finite float."""
-    if type(value) is int:
-        return abs(value) <= sys.float_info.max
-    return type(value) is float and math.isfinite(value)
-
-
 def seconds_of(section: Section, name: str) -> float | None:
     """Return a duration such as `90`, `1.5h` or `30m` in seconds, or None if it is absent."""
     value = section.take(name)
@@ -243,9 +232,8 @@ def seconds_of(section: Section, name: str) -> float | None:
     length = float(found[1]) * _UNITS[found[2]] if found and len(text) < 100 else 0.0
     if length > 0 and not isinstance(value, bool):
         return length
-    section.mistake(
-        name, f"must be a duration such as 7200, 90s, 30m, 2h or 1.5d, found {short(value)}"
-    )
+    why = f"must be a duration such as 7200, 90s, 30m, 2h or 1.5d, found {short(value)}"
+    section.mistake(name, why)
     return None
 
 

@@ -100,11 +100,8 @@ def read_mounts(container: Section, claims: Mapping[str, str]) -> Mounts:
         plain = path.rstrip("/")
         if directory is None:
             missing[plain] = name
-            mount.note(
-                "mountPath",
-                f"{short(path)}: nothing is mounted here; --volume={shlex.quote(name)}=DIR sets "
-                "the directory to use instead",
-            )
+            option = f"--volume={shlex.quote(name)}=DIR sets the directory to use instead"
+            mount.note("mountPath", f"{short(path)}: nothing is mounted here; {option}")
         elif plain:
             places[plain] = directory / inside if inside else directory
     return Mounts(places, missing)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_of_a_trial, unknown_macro
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.space import Document
 from autofinetune.space.fields import short
 
 from .file import File
@@ -22,7 +22,7 @@ from .reader import NO_EFFECT, Section
 from .search import DIRECTIONS
 from .wandb_grid import as_grid
 
-DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 METHODS = {"grid": "grid", "random": "random", "bayes": "gp"}
 _OPTIONS = {"gp": {"nu": "1.5"}}  # the kernel of W&B's search
 _OF_THE_SERVER = (
@@ -31,14 +31,12 @@ _OF_THE_SERVER = (
 )  # fmt: skip
 _OF_A_SWEEP = {"method", "metric", "metrics", "program", "command", "early_terminate", "run_cap"}
 _NO_ASSESSOR = "--assessor=none"
-_HERE = f"{NO_EFFECT}: the search runs on this machine"
 
 
-def is_sweep(top: Mapping[str, Any]) -> bool:
+def _is_sweep(top: Mapping[str, Any]) -> bool:
     """Return whether a mapping is a sweep with more than parameters."""
-    is_ours = "param_list" in top
     has_parameters = "parameters" in top or ("method" in top and "scheduler" in top)
-    return has_parameters and not is_ours and not _OF_A_SWEEP.isdisjoint(top)
+    return has_parameters and not _OF_A_SWEEP.isdisjoint(top)
 
 
 def read(file: File) -> dict[str, Any]:
@@ -62,7 +60,8 @@ def read_search(file: File) -> dict[str, Any]:
 
 def _read_rest(top: Section) -> None:
     top.no_effect(*_OF_THE_SERVER)
-    top.no_effect("controller", "scheduler", why=_HERE)
+    why = f"{NO_EFFECT}: the search runs on this machine"
+    top.no_effect("controller", "scheduler", why=why)
     top.no_effect("prior_runs", why=f"{NO_EFFECT}: use --warm_start or --enqueue for earlier runs")
     top.rest()
 
@@ -83,15 +82,15 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
 
 def _read_method(top: Section, is_needed: bool) -> str | None:
     if "tuning_strategy" in top.file.given:
-        top.take("method")
+        top.skip("method")
         return None
     if str(top.value.get("method")).lower() == "custom":
-        top.take("method")
+        top.skip("method")
         why = "custom is a search by your own code, which is not supported"
         top.refuse("method", f"{why}; use one of: {', '.join(METHODS)}", "--tuning_strategy=tpe")
         return None
     needed = f"use one of: {', '.join(METHODS)}" if is_needed else ""
-    return top.one_of("method", METHODS, needed=needed)
+    return METHODS.get(top.one_of("method", METHODS, needed) or "")
 
 
 def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> dict[str, Any]:
@@ -103,20 +102,15 @@ def _read_parameters(top: Section, method: str | None, run_cap: int | None) -> d
     file = top.file
     if method == "grid":
         parameters = as_grid(file, parameters, ("parameters",))
-    space = file.space(
-        Document(file.document.source, {"parameters": parameters}, file.document.places)
-    )
+    space = file.space(replace(file.document, value={"parameters": parameters}, written={}))
     if space is None:
         return {}
     options: dict[str, Any] = dict(space.describe())
     if method == "grid" and run_cap is None:
-        options["max_trials"] = space.size
-        if (
-            space.size
-            and space.size > MOST_TRIALS
-            and not file.given.keys() & {"round", "max_trials"}
-        ):
-            top.mistake("method", f"{space.size:,} combinations are too many; give run_cap")
+        options["max_trials"] = size = space.size
+        is_capped = file.given.keys() & {"round", "max_trials"}
+        if size and size > MOST_TRIALS and not is_capped:
+            top.mistake("method", f"{size:,} combinations are too many; give run_cap")
     return options
 
 
@@ -124,8 +118,8 @@ def _metric_of(top: Section) -> Section:
     """Return the metric, or the first of several."""
     several = list(top.sections("metrics"))
     for other in several[1:]:
-        other.file.note(other.path, f"{other.label()} {NO_EFFECT}: the first metric is the "
-                                    "score")  # fmt: skip
+        why = f"{NO_EFFECT}: the first metric is the score"
+        other.file.note(other.path, f"{other.label()} {why}")
     if several and "metric" in top:
         top.note("metrics", f"{NO_EFFECT} beside metric")
     metric = top.section("metric")
@@ -151,16 +145,13 @@ def _read_metric(metric: Section, options: dict[str, Any], *, needs_metric: bool
 
 def _read_command(top: Section, options: dict[str, Any]) -> None:
     if "program" not in top and "command" not in top:
-        top.take("program")
-        top.take("command")
+        top.skip("program", "command")
         top.file.mistake((), "neither program nor command says what a trial runs")
-        top.file.tip = (
-            f"give the script first: autofinetune train.py --param_file={top.file.path} --gpu=auto"
-        )
+        top.file.needs_script()
         options |= {"working_dir": str(Path.cwd()), "command": []}
         return
     program, folder = top.text("program"), Path.cwd()
-    words = top.words("command") or list(DEFAULT_COMMAND)
+    words = top.words("command") or list(_DEFAULT_COMMAND)
     for index, word in enumerate(words):
         why = "" if word == "${program}" else unknown_macro(word)
         if why:
@@ -196,15 +187,15 @@ def _folder_of(top: Section, program: str) -> Path:
         top.note("program", f"is next to this file, so trials run in {beside}")
         return beside
     if top.file.check_files:
-        places = list(map(str, dict.fromkeys((here, beside))))
-        places += [] if "/" in program else ["a directory of PATH"]
-        why = f"{short(program)}: there is no such file in {', '.join(places[:-1])}"
-        top.mistake("program", f"{why} or {places[-1]}" if places[1:] else f"{why}{places[-1]}")
+        *places, last = map(str, dict.fromkeys((here, beside)))
+        if "/" not in program:
+            places, last = [*places, last], "a directory of PATH"
+        where = f"{', '.join(places)} or {last}" if places else last
+        top.mistake("program", f"{short(program)}: there is no such file in {where}")
         found = _below(here, Path(program).name) or f"<directory>/{Path(program).name}"
-        top.file.tip = (
-            "run it in the directory of its program, or give the path of the script: "
-            f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
-        )
+        line = f"autofinetune {found} --param_file={top.file.path} --gpu=auto"
+        why = "run it in the directory of its program, or give the path of the script"
+        top.file.tip = f"{why}: {line}"
     return here
 
 
@@ -226,8 +217,6 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     if str(section.take("type")).lower() != "hyperband":
         why = f"{short(section.value.get('type'))} is unknown; use hyperband"
         section.refuse("type", why, _NO_ASSESSOR)
-        for name in section.value:
-            section.take(name)
         return
     eta = section.number("eta")
     if eta is not None and eta < 1.1:
@@ -256,4 +245,4 @@ def _read_early_end(section: Section, options: dict[str, Any]) -> None:
     section.rest()
 
 
-FORMAT = Format(is_sweep, read, read_search, is_yaml_1_1=True)
+FORMAT = Format(_is_sweep, read, read_search, is_yaml_1_1=True)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from autofinetune.space.base import is_number
 from autofinetune.space.yaml_values import Path_
 
 from .file import File
-from .reader import is_finite
 
 _MOST_VALUES = 10_000
 _GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
@@ -46,7 +46,7 @@ def _grid_values(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[st
 def _steps(file: File, spec: Mapping[str, Any], path: Path_) -> Mapping[str, Any]:
     """Return the values min, min + q, ... below max; leave a wrong spec for later checks."""
     low, high, q = (spec.get(key, 1.0 if key == "q" else None) for key in ("min", "max", "q"))
-    if not (is_finite(low) and is_finite(high) and is_finite(q) and low < high and q > 0):
+    if not (is_number(low) and is_number(high) and is_number(q) and low < high and q > 0):
         return spec
     count = math.ceil(min((high - low) / q, 1e9))
     if count > _MOST_VALUES:

@@ -22,10 +22,7 @@ Value: TypeAlias = "float | int | str | bool | None"
 
 
 def as_text(value: Any) -> str:
-    """Return a value as train.py reads it back exactly: repr of floats, True, False and None.
-
-    Lists and mappings become Python literals.
-    """
+    """Return a value as train.py reads it back exactly: a word itself, or a Python literal."""
     return value if isinstance(value, str) else repr(value)
 
 
@@ -43,17 +40,17 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """The condition of a parameter, and the path of its value in the result of `Space.nest`."""
+    """The condition of a parameter, and the path of its value in the result of `Space.nest`.
+
+    An empty path means the name.
+    """
 
     condition: Condition | None = None
     path: tuple[str, ...] = ()
 
 
 class Parameter(_Placed, ABC):
-    """A named hyperparameter with an initial value; it may depend on a choice.
-
-    `path` holds the keys of its value in nested mappings; an empty path means the name.
-    """
+    """A named hyperparameter with an initial value; it may depend on a choice."""
 
     name: str
     init: Value
@@ -68,15 +65,11 @@ class Parameter(_Placed, ABC):
         """Return the coordinate of `value` in [0, 1]: the middle of its cell if it has one.
 
         Raises:
-            ValueError: `value` is not one of this parameter's values.
+            ValueError: it is not one of this parameter's values.
         """
 
     def parse(self, text: str) -> Value:
-        """Return the value that `as_text` wrote as `text`.
-
-        Raises:
-            ValueError: `text` is not that of a value of this parameter.
-        """
+        """Return the value that `as_text` wrote as `text`; raise ValueError for any other text."""
         number = float(text)
         value = int(number) if self.type_name == "int" and number.is_integer() else number
         self.encode(value)
@@ -88,18 +81,13 @@ class Parameter(_Placed, ABC):
         return None
 
     def values(self) -> list[Value]:
-        """Return all values in order.
-
-        Raises:
-            ValueError: the parameter is continuous.
-        """
+        """Return all values in order; raise ValueError if the parameter is continuous."""
         raise ValueError(f"{self.name} is continuous")
 
     def neighbours(self, u: float) -> list[float]:
-        """Return the coordinates of the values next to the one at `u`.
+        """Return the coordinates of the next lower and higher value, in constant time.
 
-        These are the next lower and the next higher value, all others if the values have no order,
-        and none for a continuous parameter. The time does not grow with the number of steps.
+        These are all other values if they have no order, and none for a continuous parameter.
         """
         return []
 
@@ -134,11 +122,7 @@ class DiscreteParameter(Parameter):
 
     @abstractmethod
     def index(self, value: Value) -> int:
-        """Return the number of `value`.
-
-        Raises:
-            ValueError: `value` is not one of this parameter's values.
-        """
+        """Return the number of `value`; raise ValueError if it is none of the values."""
 
     def edge(self, index: int) -> float:
         """Return where cell `index` begins and the one before it ends; `edge(size)` is 1."""

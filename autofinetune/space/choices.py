@@ -106,10 +106,7 @@ class ChoiceParameter(DiscreteParameter):
 
 @dataclass(frozen=True)
 class Constant:
-    """A value that every trial gets; it is not part of the search.
-
-    `path` is as for a parameter.
-    """
+    """A value that every trial gets; it is not part of the search."""
 
     name: str
     value: Any

@@ -40,10 +40,8 @@ class QuantizedParameter(DiscreteParameter):
 
     The multiples are anchored at 0. With `clip`, multiples beyond the outermost x, by up to half a
     quantum, are replaced by that x. The cells at the ends are narrower than the others, as their
-    values are drawn less often. Values are exact decimals (never 0.30000000000000004).
-
-    Args:
-        type_name: `float`, or `int` to make all values whole numbers.
+    values are drawn less often. Values are exact decimals (never 0.30000000000000004), or whole
+    numbers with the `type_name` int.
     """
 
     name: str

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autofinetune.errors import did_you_mean
-
 from .base import Condition, Parameter
 from .choices import INPUT, LAYER, ChoiceParameter, Constant, label_of
-from .fields import NAME, Entry, Fields, Findings, short
+from .fields import NAME, Entry, Fields, Findings, short, unknown
 from .read_choice import read_choice, read_constant
 from .read_range import read_range
 
@@ -33,13 +31,9 @@ _DISTRIBUTIONS = ("uniform", "normal", "beta")
 
 
 def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | Constant | None:
-    """Read a parameter, which may depend on a choice in `before`.
+    """Read a parameter or constant; return None if it has mistakes.
 
-    Args:
-        before: the entries read so far by name; None for an entry with mistakes.
-
-    Returns:
-        The parameter or constant, None if it has mistakes.
+    It may depend on a choice in `before`: what was read so far by name, None if it has mistakes.
     """
     fields = Fields(entry, findings)
     if entry.keys is None:
@@ -47,9 +41,7 @@ def read_entry(entry: Entry, before: Known, findings: Findings) -> Parameter | C
         return None
     _check_name(fields)
     kind = _kind(fields)
-    if kind is None:
-        return None
-    if not _check_keys(fields, kind):
+    if kind is None or not _check_keys(fields, kind):
         return None
     condition, path = _condition(fields, before), _path(fields)
     found: Parameter | Constant | None
@@ -73,11 +65,9 @@ def _check_name(fields: Fields) -> None:
     if "name" not in fields.keys:
         fields.mistake(None, "name is missing")
     elif not isinstance(name, str) or not NAME.match(name):
-        fields.mistake(
-            "name",
-            f"name {short(name)} cannot be an option; use letters, digits, '_', '.', '-', '/', "
-            "'@', beginning with a letter or '_', at most 128 characters",
-        )
+        allowed = "letters, digits, '_', '.', '-', '/', '@', beginning with a letter or '_'"
+        why = f"cannot be an option; use {allowed}, at most 128 characters"
+        fields.mistake("name", f"name {short(name)} {why}")
     elif name in RESERVED:
         fields.mistake("name", f"name {name!r} is reserved for an option of autofinetune")
 
@@ -87,8 +77,7 @@ def _kind(fields: Fields) -> str | None:
     if "type" not in fields.keys:
         fields.mistake(None, f"type is missing; use one of: {', '.join(_TYPES)}")
     elif not isinstance(kind, str) or kind not in _TYPES:
-        fields.mistake("type", f"type {short(kind)} is unknown; use one of: "
-                       f"{', '.join(_TYPES)}{did_you_mean(str(kind)[:60], _TYPES)}")  # fmt: skip
+        fields.mistake("type", f"type {unknown(kind, _TYPES)}")
     else:
         return kind
     return None
@@ -100,20 +89,13 @@ def _check_keys(fields: Fields, kind: str) -> bool:
     if kind in ("float", "int"):
         what = fields.keys.get("distribution", "uniform")
         if what not in _DISTRIBUTIONS:
-            fields.mistake(
-                "distribution",
-                f"distribution {short(what)} is unknown; use one of: {', '.join(_DISTRIBUTIONS)}"
-                f"{did_you_mean(str(what)[:60], _DISTRIBUTIONS)}",
-            )
+            fields.mistake("distribution", f"distribution {unknown(what, _DISTRIBUTIONS)}")
             return False
     for key in fields.keys:
         if key not in _KEYS[what]:
             of = f"type {kind}" if what in (kind, "uniform") else f"distribution {what}"
-            fields.mistake(
-                key,
-                f"key {short(key)} is unknown for {of}; allowed: "
-                f"{', '.join(_KEYS[what])}{did_you_mean(str(key)[:60], _KEYS[what])}",
-            )
+            why = unknown(key, _KEYS[what], f"is unknown for {of}; allowed")
+            fields.mistake(key, f"key {why}")
     return True
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autofinetune.errors import did_you_mean
+
+from .base import is_number
 from .yaml_file import Document
 from .yaml_values import Path_
 
@@ -32,8 +35,7 @@ class Entry:
         places: the places of fields that are not at `path` under their own name.
         words: the names of fields and types in the format of the file.
         is_own: whether the file is an hparam.yaml, which must give `init_value` and must not
-            repeat a choice. In other formats the initial value is the middle of the distribution,
-            and a repeated choice gives a note.
+            repeat a choice. In others the initial value is the middle, and a repetition a note.
     """
 
     keys: Mapping[str, Any] | None
@@ -65,6 +67,22 @@ class Findings:
     def note(self, path: Path_, why: str) -> None:
         """Report something that is read differently from what one may expect."""
         self.notes.append(one_line(f"{self.document.where(path)} {why}"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a document that messages are about, and how they call it."""
+
+    findings: Findings
+    path: Path_
+    label: str
+
+    def mistake(self, why: str, *deeper: str | int) -> None:
+        """Report a mistake in the part, or deeper in it."""
+        self.findings.mistake((*self.path, *deeper), f"{self.label}: {why}")
+
+    def note(self, why: str, *deeper: str | int) -> None:
+        self.findings.note((*self.path, *deeper), f"{self.label}: {why}")
 
 
 class Fields:
@@ -102,21 +120,15 @@ class Fields:
         elif isinstance(value, float) and not math.isfinite(value):
             self.mistake(key, f"{word} must be finite, found {value}")
         elif kind == "int" and value != int(value):
-            self.mistake(
-                key, f"{word} must be a whole number for type {self.word(kind)}, found {value}"
-            )
+            kind = self.word(kind)
+            self.mistake(key, f"{word} must be a whole number for type {kind}, found {value}")
         elif kind == "int" and abs(value) > _LARGEST_INT:
             self.mistake(key, f"{word} must be between -2^53 and 2^53, found {short(value)}")
+        elif not is_number(value):
+            self.mistake(key, f"{word} is too large for a float")
         else:
-            return self._as_kind(key, value, kind)
-        return None
-
-    def _as_kind(self, key: str, value: float | int, kind: str) -> float | int | None:
-        try:
             return int(value) if kind == "int" else float(value)
-        except OverflowError:
-            self.mistake(key, f"{self.word(key)} is too large for a float")
-            return None
+        return None
 
     def positive(self, key: str, kind: str) -> float | int | None:
         """Read a number above 0."""
@@ -137,6 +149,12 @@ class Fields:
 def one_line(text: str) -> str:
     """Return a text from a file with line breaks and control characters escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def unknown(value: object, allowed: Iterable[str], why: str = "is unknown; use one of") -> str:
+    """Return why a value is refused, with the allowed ones and that which may be meant."""
+    guess = did_you_mean(str(value)[:60], allowed)
+    return f"{short(value)} {why}: {', '.join(allowed)}{guess}"
 
 
 def short(value: object) -> str:

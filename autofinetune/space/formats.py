@@ -6,6 +6,7 @@ All mistakes in a file are reported at once, each with file, line and column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,12 @@ from .katib import is_katib, katib_entries
 from .nni import is_nni, nni_entries
 from .space import Space
 from .wandb import is_sweep, sweep_entries
-from .yaml_1_1 import as_yaml_1_1
-from .yaml_file import Document, read_yaml
+from .yaml_file import Document, as_pyyaml_reads, read_yaml
 from .yaml_values import Path_
 
 
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:
-    """Load a search space from an hparam.yaml or a file of NNI, W&B, Katib or Hydra.
-
-    Args:
-        source: the file, or its content.
+    """Load a search space from a file of one of the formats, or from its content.
 
     Raises:
         UsageError: the file cannot be read.
@@ -42,11 +39,7 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 
 
 def read_space(document: Document) -> Space:
-    """Return the space that a parsed document describes.
-
-    Raises:
-        ConfigError: the document has mistakes; all of them are given.
-    """
+    """Return the space that a parsed document describes; raise ConfigError with all mistakes."""
     entries_of = _entries_of(document.value)
     findings = Findings(document)
     if entries_of is not hparam_entries:
@@ -59,9 +52,8 @@ def read_space(document: Document) -> Space:
         if isinstance(name, str):
             if name in found:
                 place = entry.places.get("name", (*entry.path, "name"))
-                findings.mistake(
-                    place, f"{entry.label}: {short(name)} appears twice; names must be unique"
-                )
+                why = f"{short(name)} appears twice; names must be unique"
+                findings.mistake(place, f"{entry.label}: {why}")
             found[name] = parameter
             places[name] = entry.path
     parameters = [p for p in found.values() if isinstance(p, Parameter)]
@@ -83,11 +75,9 @@ def _check_paths(
     inner: dict[tuple[str, ...], list[str]] = {}  # paths of mappings around values
     for part in parts:
         condition = part.condition if isinstance(part, Parameter) else None
-        mine = needs[part.name] = (
-            {**needs.get(condition.parent, {}), condition.parent: {*condition.indices}}
-            if condition
-            else {}
-        )
+        mine = needs[part.name] = {}
+        if condition:
+            mine |= needs.get(condition.parent, {}) | {condition.parent: {*condition.indices}}
         path = part.path or (part.name,)
         above = [path[:length] for length in range(1, len(path))]
         rivals = leaves.get(path, []) + inner.get(path, [])
@@ -111,3 +101,34 @@ def _entries_of(value: Any) -> Callable[[Any, Findings], Iterator[Entry]]:
     if is_nni(value):
         return nni_entries
     return sweep_entries if is_sweep(value) else hparam_entries
+
+
+def as_yaml_1_1(document: Document, note: Callable[[Path_, str], None]) -> Document:
+    """Return the document as tools that use PyYAML read it; call `note` for each changed value.
+
+    PyYAML implements YAML 1.1, in which `yes`, `no`, `on` and `off` are booleans, `010` is 8,
+    `0x10` is 16, `1_000` is 1000 and `1:30` is 90. But `1e-3` remains a number: for PyYAML it is a
+    word, which these tools reject where they need a number. `written` of the result holds the
+    unquoted values that are words.
+    """
+    words: dict[Path_, str] = {}
+
+    def reread(value: Any, path: Path_) -> Any:
+        if isinstance(value, dict):
+            return {key: reread(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [reread(inner, (*path, index)) for index, inner in enumerate(value)]
+        text = document.written.get(path)
+        if text is None or type(value) not in (int, float, str):
+            return value
+        other = as_pyyaml_reads(text)
+        if other is text:
+            words[path] = text
+        if isinstance(value, float) or (type(other), other) == (type(value), value):
+            return value
+        note(path, f"{text[:60]} is read as {short(other)}, as in YAML 1.1")
+        return other
+
+    if not document.written:
+        return document
+    return replace(document, value=reread(document.value, ()), written=words)

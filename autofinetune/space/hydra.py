@@ -69,15 +69,15 @@ def hydra_entries(value: Any, findings: Findings) -> Iterator[Entry]:
     sweeper, path = found
     is_basic = kind_of(value, sweeper) == BASIC
     params, old = sweeper.get("params"), sweeper.get("search_space")
+    where = ".".join(map(str, path)) + "." if path else ""
     for name, one in (("params", params), ("search_space", old)):
         if one is not None and not isinstance(one, Mapping):
-            findings.mistake((*path, name), f"{'.'.join(map(str, (*path, name)))} must be a "
-                                            f"mapping, found {short(one)}")  # fmt: skip
+            why = f"{where}{name} must be a mapping, found {short(one)}"
+            findings.mistake((*path, name), why)
             return
     if not params and not old:
-        where = ".".join(map(str, (*path, "params")))
-        findings.mistake((*path, "params"), f"{where} is missing; give the hyperparameters, as in "
-                                            "x: interval(0, 1)")  # fmt: skip
+        why = "is missing; give the hyperparameters, as in x: interval(0, 1)"
+        findings.mistake((*path, "params"), f"{where}params {why}")
     for name, spec in (old or {}).items():
         yield _old_entry(name, spec, (*path, "search_space", name), findings)
     for name, text in (params or {}).items():
@@ -104,19 +104,16 @@ _WORDS = {"greater_than": "the lower bound", "lower_than": "the upper bound", "s
 def _old_entry(name: str, spec: Any, path: Path_, findings: Findings) -> Entry:
     keys = spec if isinstance(spec, Mapping) else {}
     kind = keys.get("type", "categorical" if "choices" in keys else "float")
-    allowed = {"type", "low", "high", "step", "log", "choices"}
+    words = {"greater_than": "low", "lower_than": "high", "step": "step", "log": "log",
+             "choices": "choices"}  # fmt: skip
+    allowed = ("type", *words.values())
     for key in keys:
         if key not in allowed:
             why = f"{name[:60]}: key {short(key)} is unknown and ignored"
             findings.note((*path, key), why + did_you_mean(str(key)[:60], allowed))
-    words = {"greater_than": "low", "lower_than": "high", "step": "step", "log": "log",
-             "choices": "choices"}  # fmt: skip
+    fields = {ours: keys[word] for ours, word in words.items() if word in keys} | {"type": kind}
     if kind in ("categorical", "choice"):
-        fields: dict[str, Any] = {"type": "choice", "choices": keys.get("choices")}
-    else:
-        fields = {ours: keys[word] for ours, word in words.items() if word in keys}
-        fields["type"] = kind
+        fields = {"type": "choice", "choices": keys.get("choices")}
     places: dict[str, Path_] = {ours: (*path, word) for ours, word in words.items()}
-    label = name[:80]
     given = {"name": name, **fields} if isinstance(spec, Mapping) else None
-    return Entry(given, path, label, {"name": path, **places}, words)
+    return Entry(given, path, name[:80], {"name": path, **places}, words)

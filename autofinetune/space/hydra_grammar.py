@@ -18,12 +18,13 @@ from typing import Any
 
 from autofinetune.errors import did_you_mean
 
+from .base import is_number
 from .fields import short
+from .yaml_values import plain_value
 
 _FUNCTIONS = ("interval", "range", "choice", "tag", "int", "float", "str", "bool", "sort",
               "shuffle")  # fmt: skip
 _CALL = re.compile(r"([A-Za-z_]\w*)\((.*)\)\Z", re.DOTALL)
-_INT, _FLOAT = r"[+-]?[0-9]+", r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?"
 _WORD = re.compile(r"[A-Za-z0-9_./:\\+ -]*\Z")
 _SPECIAL = {"true": True, "false": False, "null": None}
 _CASTS = {"int": int, "float": float, "str": str, "bool": bool}
@@ -42,11 +43,7 @@ class _Sweep:
 
 
 def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
-    """Translate the value of an override to the keys of hparam.yaml.
-
-    Raises:
-        ValueError: the override is not understood.
-    """
+    """Translate the value of an override to the keys of hparam.yaml; raise ValueError if wrong."""
     if isinstance(text, Mapping):
         first = next(iter(text), "x")
         why = f"must be a text such as interval(0, 1), found {short(text)}; a nested name is "
@@ -56,24 +53,23 @@ def override_fields(text: Any, *, is_basic: bool) -> dict[str, Any]:
     parts = _split(text)
     if len(parts) > 1:
         return {"type": "choice", "choices": list(map(_primitive, parts))}
-    call = _CALL.match(text.strip())
-    if not call:
+    if not _CALL.match(text.strip()):
         return {"type": "constant", "value": _primitive(text)}
-    sweep = _sweep(text, is_basic)
+    sweep = _sweep(text)
     if sweep.how == "choice":
         return {"type": "choice", "choices": list(sweep.values)}
-    low, high = sweep.numbers["start"], sweep.numbers["stop"]
     if sweep.how == "range" and is_basic:
         return {"type": "choice", "choices": list(_values(sweep))}
-    fields: dict[str, Any] = {"type": sweep.kind, "greater_than": low, "lower_than": high}
+    low, high = sweep.numbers["start"], sweep.numbers["stop"]
     if low == high:
         return {"type": "choice", "choices": [low]}
+    fields: dict[str, Any] = {"type": sweep.kind, "greater_than": low, "lower_than": high}
     if sweep.how == "range":
         fields["step"] = sweep.numbers["step"]
     return fields | ({"log": True} if sweep.log else {})
 
 
-def _sweep(text: str, is_basic: bool) -> _Sweep:
+def _sweep(text: str) -> _Sweep:
     call = _CALL.match(text.strip())
     name = call[1] if call else ""
     if not call or name not in _FUNCTIONS:
@@ -89,14 +85,14 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
             raise ValueError("choice must have at least one value")
         return _Sweep("choice", values=tuple(map(_primitive, args)))
     if name in ("interval", "range"):
-        return _numbers(name, args, text, is_basic)
+        return _numbers(name, args, text)
     named = [arg for arg in args if re.match(r"\w+\s*=", arg.strip())]
     plain = [arg for arg in args if arg not in named]
     if name in ("shuffle", "sort") and len(plain) > 1:
         return _Sweep("choice", values=tuple(map(_primitive, plain)))
     if not plain or (name != "tag" and len(plain) > 1):
         raise ValueError(f"{short(text)}: {name} takes one sweep")
-    inner = _sweep(plain[-1], is_basic)
+    inner = _sweep(plain[-1])
     if name == "tag":
         tags = {arg.strip().strip("'\"") for arg in plain[:-1]}
         return replace(inner, log=inner.log or "log" in tags)
@@ -105,22 +101,22 @@ def _sweep(text: str, is_basic: bool) -> _Sweep:
     return _cast(inner, name, text) if name in _CASTS else inner
 
 
-def _numbers(name: str, args: Sequence[str], text: str, is_basic: bool) -> _Sweep:
+def _numbers(name: str, args: Sequence[str], text: str) -> _Sweep:
     words = ("start", "end") if name == "interval" else ("start", "stop", "step")
+    wrong = ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
     found: dict[str, Any] = {}
     for index, arg in enumerate(args):
         key, equals, value = arg.partition("=")
         key, value = (key.strip(), value) if equals else (words[min(index, 2)], arg)
-        number = _primitive(value)
-        if key not in words or type(number) not in (int, float):
-            raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
-        found[key] = number
+        found[key] = _primitive(value)
+        if key not in words or not is_number(found[key]):
+            raise wrong
     if name == "range" and len(args) == 1 and "start" in found:
         found = {"start": 0, "stop": found["start"]}
     if name == "interval" and "end" in found:
         found["stop"] = found.pop("end")
     if not {"start", "stop"} <= found.keys():
-        raise ValueError(f"{short(text)}: {name} takes {', '.join(words)}, all numbers")
+        raise wrong
     if name == "interval":
         found = {key: float(value) for key, value in found.items()}
         return _Sweep(name, found, kind="float")
@@ -152,11 +148,7 @@ def _values(sweep: _Sweep) -> tuple[Any, ...]:
 
 
 def _split(text: str) -> list[str]:
-    """Split a text at commas outside quotes and brackets.
-
-    Raises:
-        ValueError: a bracket or quotation mark is not closed.
-    """
+    """Split a text at commas outside quotes and brackets, all of which must be closed."""
     parts, depth, quote, start = [], 0, "", 0
     for index, letter in enumerate(text):
         if quote:
@@ -181,13 +173,10 @@ def _primitive(text: str) -> Any:
     word = text.strip()
     if word.lower() in _SPECIAL:
         return _SPECIAL[word.lower()]
-    if len(word) < 300:
-        if re.fullmatch(_INT, word):
-            return int(word)
-        if re.fullmatch(_FLOAT, word):
-            return float(word)
+    if is_number(number := plain_value(word)):
+        return number
     if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
         inside = word[1:-1]
-        is_text = _WORD.match(inside) and not re.fullmatch(_FLOAT, inside)
+        is_text = _WORD.match(inside) and not is_number(plain_value(inside))
         return inside if is_text and inside.strip() == inside and inside else word
     return word

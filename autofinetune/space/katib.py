@@ -14,19 +14,18 @@ bounds. Numbers may be quoted, as they are in Katib's own files. Old experiments
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autofinetune.errors import did_you_mean
 
-from .fields import Entry, Findings, short
-from .yaml_values import Path_
+from .base import is_number
+from .fields import Entry, Findings, Part, short, unknown
+from .yaml_values import Path_, plain_value
 
 TYPES = ("double", "int", "categorical", "discrete")
 DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
 _KEYS = ("min", "max", "step", "distribution")
-_NUMBER = re.compile(r"[+-]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][+-]?[0-9]+)?\Z")
 _WORDS = {"greater_than": "min", "lower_than": "max", "step": "step", "round_to": "step",
           "log": "logUniform", "choices": "list", "mean": "min", "deviation": "max"}  # fmt: skip
 
@@ -45,9 +44,8 @@ def katib_entries(value: Any, findings: Findings) -> Iterator[Entry]:
     """Yield the parameters in the order of the file."""
     parameters = value["spec"].get("parameters")
     if not isinstance(parameters, list) or not parameters:
-        place: Path_ = ("spec", "parameters")
-        findings.mistake(place, f"spec.parameters must be a list of at least one parameter, "
-                                f"found {short(parameters)}")  # fmt: skip
+        why = f"must be a list of at least one parameter, found {short(parameters)}"
+        findings.mistake(("spec", "parameters"), f"spec.parameters {why}")
         return
     for index, spec in enumerate(parameters):
         entry = _entry(spec, ("spec", "parameters", index), findings)
@@ -62,51 +60,44 @@ def _entry(spec: Any, path: Path_, findings: Findings) -> Entry | None:
         return None
     name = str(spec.get("name", "")).lstrip("-") or None
     label = f"spec.parameters[{path[-1]}]{f' {name}' if name else ''}"[:80]
-    kinds = {key.lower(): key for key in spec}
-    kind = spec.get(kinds.get("parametertype", ""))
-    feasible = spec.get(kinds.get("feasiblespace", "")) or {}
+    spelt = {key.lower(): key for key in spec}
+    kind = spec.get(spelt.get("parametertype", ""))
+    feasible = spec.get(spelt.get("feasiblespace", "")) or {}
     if kind not in TYPES:
-        hint = did_you_mean(str(kind)[:60], TYPES)
-        place = (*path, kinds.get("parametertype", "parameterType"))
-        findings.mistake(place, f"{label}: parameterType {short(kind)} is unknown; use one of: "
-                                f"{', '.join(TYPES)}{hint}")  # fmt: skip
+        part = Part(findings, (*path, spelt.get("parametertype", "parameterType")), label)
+        part.mistake(f"parameterType {unknown(kind, TYPES)}")
         return None
-    inside = (*path, kinds.get("feasiblespace", "feasibleSpace"))
+    part = Part(findings, (*path, spelt.get("feasiblespace", "feasibleSpace")), label)
     if not isinstance(feasible, Mapping):
-        findings.mistake(inside, f"{label}: feasibleSpace must be a mapping, "
-                                 f"found {short(feasible)}")  # fmt: skip
+        part.mistake(f"feasibleSpace must be a mapping, found {short(feasible)}")
         return None
     fields: dict[str, Any] = {"type": "choice", "choices": feasible.get("list")}
     if kind in ("double", "int"):
-        fields = _range(kind, feasible, inside, label, findings)
+        fields = _range(kind, feasible, part)
     elif kind == "discrete" and isinstance(feasible.get("list"), list):
         fields["choices"] = [_number(value) for value in feasible["list"]]
     allowed = _KEYS if kind in ("double", "int") else ("list",)
     for key in feasible:
         if key not in allowed:
-            why = f"key {short(key)} has no meaning for {kind} and is ignored"
-            findings.note((*inside, key), f"{label}: {why}{did_you_mean(str(key)[:60], allowed)}")
+            guess = did_you_mean(str(key)[:60], allowed)
+            part.note(f"key {short(key)} has no meaning for {kind} and is ignored{guess}", key)
     if name is not None:
         fields["name"] = name
-    places: dict[str, Path_] = {ours: (*inside, word) for ours, word in _WORDS.items()}
+    places: dict[str, Path_] = {ours: (*part.path, word) for ours, word in _WORDS.items()}
     return Entry(fields, path, label, {"name": (*path, "name"), **places}, _WORDS)
 
 
-def _range(
-    kind: str, feasible: Mapping[str, Any], path: Path_, label: str, findings: Findings
-) -> dict[str, Any]:
+def _range(kind: str, feasible: Mapping[str, Any], part: Part) -> dict[str, Any]:
     low, high, step = (_number(feasible.get(key)) for key in ("min", "max", "step"))
     how = feasible.get("distribution") or "uniform"
     if how not in DISTRIBUTIONS:
-        hint = did_you_mean(str(how)[:60], DISTRIBUTIONS)
-        findings.mistake((*path, "distribution"), f"{label}: distribution {short(how)} is "
-                         f"unknown; use one of: {', '.join(DISTRIBUTIONS)}{hint}")  # fmt: skip
+        part.mistake(f"distribution {unknown(how, DISTRIBUTIONS)}", "distribution")
         how = "uniform"
     fields: dict[str, Any] = {"type": "float" if kind == "double" else "int"}
     given = {"greater_than": low, "lower_than": high}
     fields |= {key: value for key, value in given.items() if value is not None}
-    is_valid = _are_numbers(low, high)
-    if is_valid and low == high and (step is None or _are_numbers(step)):
+    is_valid = is_number(low) and is_number(high)
+    if is_valid and low == high and (step is None or is_number(step)):
         return {"type": "choice", "choices": [low]}
     if how == "logUniform":
         fields["log"] = True
@@ -119,9 +110,9 @@ def _range(
         return {**fields, "log": True}  # the mistake is reported as for logUniform
     ends = (math.log(low), math.log(high)) if is_logarithmic else (low, high)
     mean, deviation = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 6
-    findings.note((*path, "distribution"), f"{label}: {how} has the mean {mean:.6g} and the "
-                  f"deviation {deviation:.6g}{' of the logarithm' if is_logarithmic else ''}, "
-                  "so one value in 370 lies beyond min and max")  # fmt: skip
+    part.note(f"{how} has the mean {mean:.6g} and the deviation {deviation:.6g}"
+              f"{' of the logarithm' if is_logarithmic else ''}, so one value in 370 lies beyond "
+              "min and max", "distribution")  # fmt: skip
     fields = {"type": fields["type"], "distribution": "normal", "log": is_logarithmic,
               "mean": mean, "deviation": deviation}  # fmt: skip
     return fields | ({} if step is None else {"round_to": step})
@@ -129,15 +120,5 @@ def _range(
 
 def _number(value: Any) -> Any:
     """Return the number that a text holds, or any other value unchanged."""
-    if isinstance(value, str) and _NUMBER.match(value.strip()) and len(value) < 400:
-        text = value.strip()
-        return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else float(text)
-    return value
-
-
-def _are_numbers(*values: Any) -> bool:
-    return all(
-        (type(value) is int and abs(value) < 2**63)
-        or (type(value) is float and math.isfinite(value))
-        for value in values
-    )
+    found = plain_value(value.strip()) if isinstance(value, str) else value
+    return found if is_number(found) else value

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .base import Value
+from .base import Value, is_number
 from .choices import INPUT, ChoiceParameter, Constant, label_of
 from .fields import Fields, short
 
@@ -28,10 +28,7 @@ def read_constant(fields: Fields) -> Constant | None:
 
 
 def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
-    """Read a choice of one of the three kinds; return None if it has mistakes.
-
-    An `input_choice` of no input is a constant.
-    """
+    """Read a choice, or an `input_choice` of no input, a constant; None if it has mistakes."""
     name, written = fields.keys.get("name", ""), fields.keys.get("choices")
     optional = False
     if kind == INPUT:
@@ -63,22 +60,14 @@ def read_choice(fields: Fields, kind: str) -> ChoiceParameter | Constant | None:
     if optional:
         choices = (*choices, None)
     given = fields.keys.get("init_value", choices[0])
-    found = ChoiceParameter(
-        name,
-        choices,
-        label_of(given),
-        weights,
-        () if choices == tuple(written) and kind != INPUT else tuple(written),
-        kind,
-    )
+    if choices == tuple(written) and kind != INPUT:
+        written = []
+    found = ChoiceParameter(name, choices, label_of(given), weights, tuple(written), kind)
     try:
         found.index(found.init)
     except ValueError:
-        fields.mistake(
-            "init_value",
-            f"init_value {short(given)} must be one of the choices: "
-            f"{', '.join(map(short, choices))}",
-        )
+        why = f"must be one of the choices: {', '.join(map(short, choices))}"
+        fields.mistake("init_value", f"init_value {short(given)} {why}")
     return found
 
 
@@ -122,20 +111,13 @@ def _weights(fields: Fields, count: int) -> tuple[float, ...]:
     if given is None:
         return ()
     if not isinstance(given, list) or len(given) != count:
-        fields.mistake(
-            "probabilities",
-            f"probabilities must be a list of {count} numbers, one for each choice, found "
-            f"{short(given)}",
-        )
+        why = f"must be a list of {count} numbers, one for each choice, found {short(given)}"
+        fields.mistake("probabilities", f"probabilities {why}")
         return ()
     for index, weight in enumerate(given):
-        is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        if not is_number or not 0 <= weight <= 1:
-            fields.mistake(
-                "probabilities",
-                f"probabilities[{index}] must be a number from 0 to 1, found {short(weight)}",
-                index,
-            )
+        if not is_number(weight) or not 0 <= weight <= 1:
+            why = f"must be a number from 0 to 1, found {short(weight)}"
+            fields.mistake("probabilities", f"probabilities[{index}] {why}", index)
     if fields.failed:
         return ()
     total = math.fsum(given)
@@ -152,18 +134,12 @@ def _problem(value: Any) -> str | None:
     if isinstance(value, list):
         return next(filter(None, map(_problem, value)), None)
     if isinstance(value, str):
-        return (
-            None if _is_argument(value) else f"{short(value)} cannot be an argument of a command"
-        )
+        is_utf_8 = all(not "\ud800" <= letter <= "\udfff" for letter in value)
+        if not is_utf_8 or "\0" in value:
+            return f"{short(value)} cannot be an argument of a command"
+        return None
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be finite, found {value}"
     if value is not None and not isinstance(value, (int, float)):
         return "must be a word, number, true/false, list or mapping"
     return None
-
-
-def _is_argument(text: str) -> bool:
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False

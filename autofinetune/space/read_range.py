@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from .base import Parameter, exact
 from .distributions import Beta, Distribution, Normal, Uniform
@@ -24,22 +25,23 @@ def read_range(fields: Fields, kind: str) -> Parameter | None:
     readers = {"uniform": _uniform, "normal": _normal, "beta": _beta}
     distribution = readers[how](fields)
     quantum = _quantum(fields, kind)
-    init = fields.number("init_value", kind) if _has_init(fields) else None
+    init = _init(fields, kind)
     if fields.failed or distribution is None:
         return None
     if quantum is not None:
         return _quantized(fields, kind, distribution, quantum, init)
     drawn = DrawnParameter(fields.keys["name"], distribution, 0.0)
-    drawn = replace(drawn, init=drawn.decode(0.5) if init is None else init)
-    return _checked(fields, drawn, "is not a value of the distribution")
+    return _with_init(fields, drawn, init, "is not a value of the distribution")
 
 
-def _has_init(fields: Fields) -> bool:
-    return fields.entry.is_own or "init_value" in fields.keys
+def _init(fields: Fields, kind: str) -> float | int | None:
+    is_needed = fields.entry.is_own or "init_value" in fields.keys
+    return fields.number("init_value", kind) if is_needed else None
 
 
-def _checked(fields: Fields, parameter: Parameter, why: str) -> Parameter | None:
-    """Return the parameter if its initial value is one of its values."""
+def _with_init(fields: Fields, found: Any, init: float | None, why: str) -> Parameter | None:
+    """Return the parameter with its initial value, or None if that is not one of its values."""
+    parameter: Parameter = replace(found, init=found.decode(0.5) if init is None else init)
     try:
         parameter.encode(parameter.init)
     except ValueError:
@@ -60,8 +62,7 @@ def _bounds(fields: Fields, kind: str) -> tuple[float | int, float | int, bool] 
     least, most = fields.word("greater_than"), fields.word("lower_than")
     if low >= high:
         single = "; a single value is a choice of one" if low == high else ""
-        why = f"{least} ({low}) must be below {most} ({high}){single}"
-        fields.mistake("greater_than", why)
+        fields.mistake("greater_than", f"{least} ({low}) must be below {most} ({high}){single}")
     elif log and low <= 0:
         on_log = "with log: true" if fields.word("log") == "log" else "on a logarithmic scale"
         fields.mistake("greater_than", f"{least} ({low}) must be above 0 {on_log}")
@@ -73,7 +74,7 @@ def _bounds(fields: Fields, kind: str) -> tuple[float | int, float | int, bool] 
 def _plain(fields: Fields, kind: str) -> Parameter | None:
     """Read a number between bounds, possibly in steps from the lower one."""
     bounds = _bounds(fields, kind)
-    init = fields.number("init_value", kind) if _has_init(fields) else None
+    init = _init(fields, kind)
     step = fields.positive("step", kind) if fields.keys.get("step") is not None else None
     if fields.failed or bounds is None:
         return None
@@ -81,37 +82,23 @@ def _plain(fields: Fields, kind: str) -> Parameter | None:
     if log and step is not None:
         fields.mistake("step", "step cannot be combined with log: true; leave out one of them")
     elif init is not None and not low <= init <= high:
-        fields.mistake(
-            "init_value",
-            f"init_value ({init}) must be within [{low}, {high}], the bounds included",
-        )
+        why = f"must be within [{low}, {high}], the bounds included"
+        fields.mistake("init_value", f"init_value ({init}) {why}")
     elif step is not None and exact(step) > exact(high) - exact(low):
         fields.mistake("step", f"step ({step}) is wider than the range {low} to {high}")
     elif kind == "float" and step is not None and step < math.ulp(max(abs(low), abs(high))):
         fields.mistake("step", f"step ({step}) is too fine to tell numbers up to {high} apart")
     if fields.failed:
         return None
-    parameter = _range(fields.keys["name"], kind, low, high, init, log, step)
-    return _checked(fields, parameter, "is not on the grid greater_than + k * step")
-
-
-def _range(
-    name: str,
-    kind: str,
-    low: float,
-    high: float,
-    init: float | None,
-    log: bool,
-    step: float | None,
-) -> Parameter:
+    name = fields.keys["name"]
+    found: Parameter
     if kind == "int":
-        whole = IntParameter(name, int(low), int(high), int(low), log, int(step or 1))
-        return replace(whole, init=whole.decode(0.5) if init is None else int(init))
-    if step is not None:
-        stepped = SteppedFloatParameter(name, low, high, low, step)
-        return replace(stepped, init=stepped.decode(0.5) if init is None else init)
-    real = FloatParameter(name, low, high, low, log)
-    return replace(real, init=real.decode(0.5) if init is None else init)
+        found = IntParameter(name, int(low), int(high), int(low), log, int(step or 1))
+    elif step is not None:
+        found = SteppedFloatParameter(name, low, high, low, step)
+    else:
+        found = FloatParameter(name, low, high, low, log)
+    return _with_init(fields, found, init, "is not on the grid greater_than + k * step")
 
 
 # --- distributions ------------------------------------------------------------------------------
@@ -163,9 +150,8 @@ def _quantized(
     low, high = distribution.ends
     word = fields.word("round_to")
     if exact(max(abs(low), abs(high))) > exact(quantum) * _MOST_MULTIPLES:
-        fields.mistake(
-            "round_to", f"{word} ({quantum}) is too fine to tell numbers up to {high} apart"
-        )
+        why = f"{word} ({quantum}) is too fine to tell numbers up to {high} apart"
+        fields.mistake("round_to", why)
         return None
     found = QuantizedParameter(
         fields.keys["name"], distribution, float(quantum), clip, 0.0, type_name=kind
@@ -175,22 +161,11 @@ def _quantized(
         return None
     if is_bounded and quantum > high - low:
         values = ", ".join(map(str, found.values()))
-        fields.note(
-            "round_to",
-            f"{word} ({quantum:g}) is wider than the range, so the only values are: {values}",
-        )
-    if is_bounded and not clip:
-        _tell_of_excess(fields, found, low, high)
-    found = replace(found, init=found.decode(0.5) if init is None else init)
-    return _checked(fields, found, f"is not a multiple of {word} ({quantum}) in the range")
-
-
-def _tell_of_excess(fields: Fields, found: QuantizedParameter, low: float, high: float) -> None:
+        why = f"is wider than the range, so the only values are: {values}"
+        fields.note("round_to", f"{word} ({quantum:g}) {why}")
     ends = [found.at(0), found.at(found.size - 1)]
-    beyond = [str(end) for end in ends if not low <= end <= high]
-    if beyond:
-        fields.note(
-            "round_to",
-            f"multiples of {fields.word('round_to')} ({found.quantum:g}) are not clipped, so "
-            f"values beyond the bounds can be drawn: {' and '.join(beyond)}",
-        )
+    beyond = " and ".join(str(end) for end in ends if not low <= end <= high)
+    if is_bounded and beyond:
+        why = f"are not clipped, so values beyond the bounds can be drawn: {beyond}"
+        fields.note("round_to", f"multiples of {word} ({quantum:g}) {why}")
+    return _with_init(fields, found, init, f"is not a multiple of {word} ({quantum}) in the range")

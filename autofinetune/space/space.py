@@ -18,8 +18,7 @@ INACTIVE = 0.5  # the coordinate of an inactive parameter
 class Space:
     """An ordered set of parameters. A point has shape `(dim,)`, each coordinate in [0, 1].
 
-    A parameter with a condition comes after the choice that it depends on, and a configuration
-    holds active parameters only.
+    A configuration holds active parameters only.
 
     Args:
         constants: further values that every trial gets; not part of points and configurations.
@@ -123,10 +122,8 @@ class Space:
         )
 
     def key(self, params: Mapping[str, Value]) -> tuple[Value, ...]:
-        """Return a key that is equal for equal configurations only.
-
-        It holds the index of a choice, as its values may be equal in Python (1 == True).
-        """
+        """Return a key that is equal for equal configurations only."""
+        # A choice counts by its index, as its values may be equal in Python (1 == True).
         return tuple(
             p.index(params[p.name]) if isinstance(p, ChoiceParameter) else params[p.name]
             for p in self
@@ -134,11 +131,7 @@ class Space:
         )
 
     def configurations(self) -> Iterator[dict[str, Value]]:
-        """Yield every configuration, with the last parameter varying fastest.
-
-        Raises:
-            ValueError: a parameter is continuous.
-        """
+        """Yield all configurations, the last parameter varying fastest; none may be continuous."""
         values = [parameter.values() for parameter in self]
         params: dict[str, Value] = {}
 
@@ -193,8 +186,7 @@ class Space:
         """Return a configuration in the form in which the tool of the file passes it to a trial.
 
         NNI's nested choices become {"_name": ..., child: value}, its choices of layers and inputs
-        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings; choices written
-        as lists and mappings become these.
+        {"_value": ..., "_idx": ...}; the nested parameters of W&B become mappings.
         """
         nested: dict[str, Any] = {}
         for parameter in self:

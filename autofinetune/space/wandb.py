@@ -18,11 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from autofinetune.errors import did_you_mean
 
-from .fields import Entry, Findings, short
+from .base import is_number
+from .fields import Entry, Findings, Part, short, unknown
 from .yaml_values import Path_
 
 _BOUNDS, _MOMENTS, _SHAPE, _Q = ("min", "max"), ("mu", "sigma"), ("a", "b"), ("q",)
@@ -69,153 +70,121 @@ def sweep_entries(value: Any, findings: Findings) -> Iterator[Entry]:
     """Yield the parameters in the order of the file."""
     known = [key for key in value if key in _OF_A_SWEEP]
     if known:
-        findings.note(
-            (known[0],), f"only the parameters of the sweep are read here, not {', '.join(known)}"
-        )
+        why = f"only the parameters of the sweep are read here, not {', '.join(known)}"
+        findings.note((known[0],), why)
     for key in value:
         if key != "parameters" and key not in known:
             guess = did_you_mean(str(key)[:60], ("parameters", *_OF_A_SWEEP))
             findings.note((key,), f"key {short(key)} is unknown in a sweep and ignored{guess}")
-    return _Reader(findings).level(value["parameters"], ("parameters",), ())
+    return _level(value["parameters"], Part(findings, ("parameters",), ""), ())
 
 
 @dataclass(frozen=True)
-class _Spec:
-    """One parameter of a sweep: its keys, its place, and the path of its value in a trial."""
+class _Spec(Part):
+    """One parameter of a sweep: its keys, and the path of its value in a trial."""
 
     keys: Mapping[str, Any]
-    path: Path_
     given: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        return ".".join(self.given)
+
+def _level(space: Any, around: Part, given: tuple[str, ...]) -> Iterator[Entry]:
+    """Yield the parameters of one mapping; `given` names the parameters that contain it."""
+    if not isinstance(space, Mapping) or not space:
+        label = f"{around.label}: " if given else ""
+        why = f"{label}parameters must be a mapping of names, found {short(space)}"
+        around.findings.mistake(around.path, why)
+        return
+    for name, keys in space.items():
+        path = (*given, name)
+        spec = _Spec(around.findings, (*around.path, name), ".".join(path), keys, path)
+        if isinstance(keys, Mapping):
+            yield from _parameter(spec)
+        else:
+            spec.mistake("must be a mapping with value, values, min and max, distribution or "
+                         f"parameters, found {short(keys)}")  # fmt: skip
 
 
-class _Reader:
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-
-    def level(self, space: Any, path: Path_, around: tuple[str, ...]) -> Iterator[Entry]:
-        """Yield the parameters of one mapping; `around` names the parameters that contain it."""
-        if not isinstance(space, Mapping) or not space:
-            label = f"{'.'.join(around)}: " if around else ""
-            why = f"{label}parameters must be a mapping of names, found {short(space)}"
-            self._findings.mistake(path, why)
-            return
-        for name, keys in space.items():
-            given = (*around, name)
-            if isinstance(keys, Mapping):
-                yield from self._parameter(_Spec(keys, (*path, name), given))
-            else:
-                self._findings.mistake(
-                    (*path, name),
-                    f"{'.'.join(given)}: must be a mapping with value, values, min and max, "
-                    f"distribution or parameters, found {short(keys)}",
-                )
-
-    def _parameter(self, spec: _Spec) -> Iterator[Entry]:
-        if "parameters" in spec.keys:
-            for key in spec.keys:
-                if key != "parameters":
-                    self._mistake(spec, f"key {short(key)} is not allowed with parameters", key)
-            inner = spec.keys["parameters"]
-            yield from self.level(inner, (*spec.path, "parameters"), spec.given)
-            return
-        how = self._distribution(spec)
-        if how is not None:
-            self._check_keys(spec, how)
-            yield from self._entry(spec, how)
-
-    def _distribution(self, spec: _Spec) -> str | None:
-        keys = spec.keys
-        if "distribution" in keys:
-            how = keys["distribution"]
-            if isinstance(how, str) and how in KEYS:
-                return how
-            self._mistake(
-                spec,
-                f"distribution {short(how)} is unknown; use one of: {', '.join(KEYS)}"
-                f"{did_you_mean(str(how)[:60], KEYS)}",
-                "distribution",
-            )
-            return None
-        if "value" in keys:
-            return "constant"
-        if "values" in keys:
-            return "categorical_w_probabilities" if "probabilities" in keys else "categorical"
-        if "min" in keys or "max" in keys:
-            bounds = [keys.get("min", 0), keys.get("max", 0)]
-            return "int_uniform" if all(type(bound) is int for bound in bounds) else "uniform"
-        found = ", ".join(map(short, keys)) or "nothing"
-        self._mistake(
-            spec,
-            f"needs value, values, min and max, distribution or parameters, found: {found}",
-        )
-        return None
-
-    def _check_keys(self, spec: _Spec, how: str) -> None:
+def _parameter(spec: _Spec) -> Iterator[Entry]:
+    if "parameters" in spec.keys:
+        for key in spec.keys:
+            if key != "parameters":
+                spec.mistake(f"key {short(key)} is not allowed with parameters", key)
+        inside = Part(spec.findings, (*spec.path, "parameters"), spec.label)
+        yield from _level(spec.keys["parameters"], inside, spec.given)
+        return
+    how = _distribution(spec)
+    if how is not None:
         allowed = (*KEYS[how], "distribution")
         for key in spec.keys:
             if key not in allowed:
-                self._mistake(
-                    spec,
-                    f"key {short(key)} is unknown for {how}; allowed: {', '.join(allowed)}"
-                    f"{did_you_mean(str(key)[:60], allowed)}",
-                    key,
-                )
+                spec.mistake(f"key {unknown(key, allowed, f'is unknown for {how}; allowed')}", key)
+        yield from _entry(spec, how)
 
-    def _entry(self, spec: _Spec, how: str) -> Iterator[Entry]:
-        given = {key: spec.keys[key] for key in KEYS[how] if key in spec.keys}
-        keys = {key: _DEFAULTS[key] for key in KEYS[how] if key in _DEFAULTS} | given
-        fields = {_OURS[key]: value for key, value in keys.items()}
-        by_exponents = "log_uniform" in how and not how.endswith("_values")
-        if by_exponents and not self._take_exponents(fields, spec, how):
-            return
-        fields |= {"name": spec.name, "type": _type(how, keys)}
-        if "normal" in how or "beta" in how:
-            fields["distribution"] = "normal" if "normal" in how else "beta"
-        elif "q" in keys:
-            fields["clip"] = False
-        if "log" in how:
-            fields["log"] = True
-        if len(spec.given) > 1:
-            fields["path"] = list(spec.given)
-        places: dict[str, Path_] = {ours: (*spec.path, word) for ours, word in _WORDS.items()}
-        words = {**_WORDS, "int": how, "log": how}
-        yield Entry(fields, spec.path, spec.name, {"name": spec.path, **places}, words)
 
-    def _take_exponents(self, fields: dict[str, Any], spec: _Spec, how: str) -> bool:
-        """Replace exponents of e by the bounds; return False if these are not finite.
+def _distribution(spec: _Spec) -> str | None:
+    keys = spec.keys
+    if "distribution" in keys:
+        how = keys["distribution"]
+        if isinstance(how, str) and how in KEYS:
+            return how
+        spec.mistake(f"distribution {unknown(how, KEYS)}", "distribution")
+        return None
+    if "value" in keys:
+        return "constant"
+    if "values" in keys:
+        return "categorical_w_probabilities" if "probabilities" in keys else "categorical"
+    if "min" in keys or "max" in keys:
+        bounds = [keys.get("min", 0), keys.get("max", 0)]
+        return "int_uniform" if all(type(bound) is int for bound in bounds) else "uniform"
+    found = ", ".join(map(short, keys)) or "nothing"
+    spec.mistake(f"needs value, values, min and max, distribution or parameters, found: {found}")
+    return None
 
-        Other mistakes are left in place and reported later.
-        """
-        low, high = fields.get("greater_than"), fields.get("lower_than")
-        if not (_is_finite(low) and _is_finite(high)) or low >= high:
-            return True
-        if how.startswith("inv_"):
-            low, high = -high, -low
-        try:
-            bounds = math.exp(low), math.exp(high)
-        except OverflowError:
-            bounds = 0.0, math.inf
-        if not bounds[0] < bounds[1] < math.inf or not bounds[0]:
-            self._mistake(
-                spec,
-                f"{how} takes exponents of e, and e to the {low} or {high} is too large or too "
-                f"small for a float; to give the bounds themselves use {how}_values",
-            )
-            return False
-        fields["greater_than"], fields["lower_than"] = bounds
-        self._findings.note(
-            (*spec.path, "distribution"),
-            f"{spec.name}: {how} takes exponents of e, so the range is {bounds[0]:.6g} to "
-            f"{bounds[1]:.6g}; to give the bounds themselves use {how}_values",
-        )
+
+def _entry(spec: _Spec, how: str) -> Iterator[Entry]:
+    given = {key: spec.keys[key] for key in KEYS[how] if key in spec.keys}
+    keys = {key: _DEFAULTS[key] for key in KEYS[how] if key in _DEFAULTS} | given
+    fields = {_OURS[key]: value for key, value in keys.items()}
+    by_exponents = "log_uniform" in how and not how.endswith("_values")
+    if by_exponents and not _take_exponents(fields, spec, how):
+        return
+    fields |= {"name": spec.label, "type": _type(how, keys)}
+    if "normal" in how or "beta" in how:
+        fields["distribution"] = "normal" if "normal" in how else "beta"
+    elif "q" in keys:
+        fields["clip"] = False
+    if "log" in how:
+        fields["log"] = True
+    if len(spec.given) > 1:
+        fields["path"] = list(spec.given)
+    places: dict[str, Path_] = {ours: (*spec.path, word) for ours, word in _WORDS.items()}
+    words = {**_WORDS, "int": how, "log": how}
+    yield Entry(fields, spec.path, spec.label, {"name": spec.path, **places}, words)
+
+
+def _take_exponents(fields: dict[str, Any], spec: _Spec, how: str) -> bool:
+    """Replace exponents of e by the bounds; return False if these are not finite.
+
+    Other mistakes are left in place and reported later.
+    """
+    low, high = fields.get("greater_than"), fields.get("lower_than")
+    if not (is_number(low) and is_number(high)) or low >= high:
         return True
-
-    def _mistake(self, spec: _Spec, why: str, *deeper: str) -> None:
-        self._findings.mistake((*spec.path, *deeper), f"{spec.name}: {why}")
+    if how.startswith("inv_"):
+        low, high = -high, -low
+    try:
+        bounds = math.exp(low), math.exp(high)
+    except OverflowError:
+        bounds = 0.0, math.inf
+    if not bounds[0] < bounds[1] < math.inf or not bounds[0]:
+        spec.mistake(f"{how} takes exponents of e, and e to the {low} or {high} is too large or "
+                     "too small for a float; to give the bounds themselves use "
+                     f"{how}_values")  # fmt: skip
+        return False
+    fields["greater_than"], fields["lower_than"] = bounds
+    spec.note(f"{how} takes exponents of e, so the range is {bounds[0]:.6g} to {bounds[1]:.6g}; "
+              f"to give the bounds themselves use {how}_values", "distribution")  # fmt: skip
+    return True
 
 
 def _type(how: str, keys: Mapping[str, Any]) -> str:
@@ -224,8 +193,3 @@ def _type(how: str, keys: Mapping[str, Any]) -> str:
     if how in ("constant", "int_uniform"):
         return how.removesuffix("_uniform")
     return "int" if type(keys.get("q")) is int else "float"
-
-
-def _is_finite(value: Any) -> TypeGuard[float]:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)

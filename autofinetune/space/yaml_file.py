@@ -49,6 +49,7 @@ class Document:
     places: dict[Path_, Place]
     written: Mapping[Path_, str] = field(default_factory=dict)
     """The text of every unquoted value, before it is read as a number, boolean or None."""
+    text: str = ""
 
     def where(self, path: Path_) -> str:
         """Return `file:line:column` of a value, or of the innermost known value around it."""
@@ -61,10 +62,9 @@ class Document:
 
 
 def read_named(path: Path, most: int) -> bytes:
-    """Return at most `most` bytes of a file that the user named.
+    """Return at most `most` bytes of a file that the user named, which may be a pipe.
 
-    It may be a pipe from the shell. If no process has opened a pipe for writing, it counts as
-    empty.
+    A pipe that no process has opened for writing counts as empty.
 
     Raises:
         OSError: it cannot be read.
@@ -76,20 +76,20 @@ def read_named(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(
+    path: Path, *, tip: str | None = "give the path of a YAML file that lists the hyperparameters"
+) -> Document:
     """Read one YAML file.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read; has the tip.
         ConfigError: the file is not YAML as described above; names file, line and column.
     """
     try:
         data = read_named(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UsageError(
-            f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
-            "give the path of a YAML file that lists the hyperparameters",
-        ) from None
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {path}: {why}", tip) from None
     return parse_yaml(data, str(path))
 
 
@@ -136,7 +136,7 @@ def parse_yaml(
         why = getattr(error, "reason", None) or "unreadable character"
         raise builder.mistake(_place_of_control(text), f"not valid {language}: {why}") from None
     builder.places.setdefault((), at((1, 1)))
-    return Document(source, builder.value, builder.places, builder.written)
+    return Document(source, builder.value, builder.places, builder.written, text)
 
 
 def _take(event: Any, builder: Builder) -> None:

@@ -11,6 +11,7 @@ from autofinetune.errors import ConfigError
 
 Path_: TypeAlias = "tuple[str | int, ...]"
 Place: TypeAlias = "tuple[int, int]"  # line and column, from 1
+_Container: TypeAlias = "list[Any] | dict[str, Any]"
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
@@ -32,7 +33,7 @@ TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 class _Open:
     """A list or mapping that is not closed yet; `merge` is the place of its merge key."""
 
-    container: list[Any] | dict[str, Any]
+    container: _Container
     path: Path_
     anchor: str | None = None
     key: str | None = None
@@ -89,10 +90,9 @@ class Builder:
         self, text: str, place: Place, *, is_plain: bool, tag: str | None, anchor: str | None
     ) -> None:
         """Add a key or a value; a plain one has no quotes."""
-        top = self._stack[-1] if self._stack else None
-        if top is not None and isinstance(top.container, dict) and top.key is None:
+        if self._awaits_key():
             self._check_tag(tag, "str", place)
-            self._key(top, text, place, is_plain=is_plain)
+            self._key(self._stack[-1], text, place, is_plain=is_plain)
             return
         value = plain_value(text) if is_plain else text
         if tag not in (None, "!"):
@@ -129,12 +129,7 @@ class Builder:
         top.key = key
 
     def open(
-        self,
-        container: list[Any] | dict[str, Any],
-        place: Place,
-        *,
-        tag: str | None,
-        anchor: str | None,
+        self, container: _Container, place: Place, *, tag: str | None, anchor: str | None
     ) -> None:
         """Begin a list or mapping, which gets all that follows until `close`."""
         self._check_tag(tag, "map" if isinstance(container, dict) else "seq", place)
@@ -147,9 +142,12 @@ class Builder:
             self._anchors[anchor] = path
             self._values.pop(anchor, None)
 
-    def _check_no_key(self, place: Place) -> None:
+    def _awaits_key(self) -> bool:
         top = self._stack[-1] if self._stack else None
-        if top is not None and isinstance(top.container, dict) and top.key is None:
+        return top is not None and isinstance(top.container, dict) and top.key is None
+
+    def _check_no_key(self, place: Place) -> None:
+        if self._awaits_key():
             raise self.mistake(place, "a key must be a plain word, not a list, mapping or alias")
 
     def close(self) -> None:

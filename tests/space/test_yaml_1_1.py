@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofinetune.space import load_space, parse_yaml
-from autofinetune.space.yaml_1_1 import as_yaml_1_1
+from autofinetune.space.formats import as_yaml_1_1
 from autofinetune.space.yaml_values import Path_
 
 
