@@ -56,8 +56,10 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
     survivors = data.get("survivors", [])
     if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
         raise ValueError("survivors must be a list")
+    if data["why"] not in _WHYS:
+        raise ValueError(f"unknown end {data['why']!r}")
     return ExitRecord(
-        why=data["why"] if data["why"] in _WHYS else _unknown(data["why"]),
+        why=data["why"],
         returncode=None if code is None else fields.whole(code),
         seconds=max(0.0, fields.number(data["seconds"])),
         error=fields.text(data.get("error", "")),
@@ -65,7 +67,3 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
         survivors=tuple(map(fields.small, survivors)),
         is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
     )
-
-
-def _unknown(why: object) -> str:
-    raise ValueError(f"unknown end {why!r}")

@@ -78,11 +78,12 @@ class Patience:
         self._stops = self._stops + 1 if is_stuck else 0
         if now >= self._kill_at or (is_due and self._stops >= _MOST_STOPS):
             self.killed_for = "cancel" if self.is_cancelled else "timeout"
-            _send(pidfd, signal.SIGKILL)
+            send_by(pidfd, signal.SIGKILL)
         elif is_stuck:
-            _send(pidfd, signal.SIGCONT)
+            send_by(pidfd, signal.SIGCONT)
 
 
-def _send(pidfd: int, signum: int) -> None:
+def send_by(pidfd: int, signum: int) -> None:
+    """Signal the process that a pidfd names, if it still runs."""
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signum)
