@@ -214,8 +214,6 @@ class _Trial:
         self.why = "exit"
         self.is_ending = False
         self.status = 0  # of the first rank that failed
-        self.asked = 0  # how many signals asked for the end
-        self.taken = 0  # how many of them were handled
         self.pids: set[int] = set()  # of the living ranks
         self.services: set[int] = set()  # of the living services, which are not waited for
         self.has_children = False  # orphaned descendants become children of a subreaper
@@ -240,15 +238,11 @@ class _Trial:
         """Turn signals into bytes in a pipe, which `_wait` watches together with the output."""
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._on_request)
-        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        for signum in _HANDLED:
+            signal.signal(signum, lambda signum, frame: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)  # blocked since our own start
         return reader
-
-    def _on_request(self, signum: int, frame: object) -> None:
-        self.asked += 1
 
     def run(self, lock: int) -> dict[str, Any]:
         """Run the command to its end; return the exit record without `seconds`."""
@@ -348,11 +342,10 @@ class _Trial:
         ready = [descriptor for descriptor, _ in poller.poll(left)]
         for pipe in set(self.output.pipes).intersection(ready):
             self.output.pump(pipe)
-        if self.wake in ready:
-            os.read(self.wake, 4096)
-        if self.taken < self.asked:
-            while self.taken < self.asked:  # several may have arrived at once
-                self.taken += 1
+        signals = os.read(self.wake, 4096) if self.wake in ready else b""
+        requests = [signum for signum in signals if signum != signal.SIGCHLD]
+        if requests:
+            for _ in requests:  # several may have arrived at once
                 self._end("cancel")
         elif self.lifeline in ready and self.lifeline is not None:
             self.lifeline = None
@@ -392,11 +385,7 @@ class _Trial:
     # --- what the command leaves behind ---------------------------------------------------------
 
     def _clear_tree(self) -> tuple[int, list[int]]:
-        """Kill what the command left behind.
-
-        Returns:
-            How many processes were left, and the pids of those that could not be killed.
-        """
+        """Kill what is left; return the number of processes and the pids of those that survive."""
         left = self._living()
         if not left:
             return 0, []

@@ -124,21 +124,20 @@ class ForkServer:
             return self._is_ready
         self._socket.setblocking(False)
         try:
-            self._greet(self._receive())
+            message = self._receive()
         except BlockingIOError:
-            pass  # it is still importing
+            return False  # it is still importing
         except OSError as error:
-            self._give_up(str(error))
-        return self._is_ready
-
-    def _greet(self, message: dict[str, Any]) -> None:
-        if "seconds" not in message:
-            return self._give_up(message["problem"])
+            message = {"problem": str(error)}
+        if "problem" in message:
+            self._give_up(message["problem"])
+            return False
         self._is_ready = True
-        return self._notice(
+        self._notice(
             f"preload: {self._imports.title} imported in {message['seconds']:.1f} s; "
             "trials are now forked from that process"
         )
+        return True
 
     def start(
         self,

@@ -31,12 +31,9 @@ class Patience:
 
     def __init__(self, time_limit_s: float | None, grace_s: float) -> None:
         self.is_cancelled = False
-        self.is_over = False
-        """Whether the trial is to be killed without any grace."""
-        self.killed_for = ""
-        """Why the runner was killed: `timeout`, `cancel`, or empty if it was not."""
-        self.seconds = 0.0
-        """The age of the runner at the last check."""
+        self.is_over = False  # the trial is to be killed without any grace
+        self.killed_for = ""  # why the runner was killed: `timeout`, `cancel`, or empty
+        self.seconds = 0.0  # the age of the runner at the last check
         self._limit_s = math.inf if time_limit_s is None else time_limit_s
         self._grace_s = grace_s
         self._kill_at = math.inf
