@@ -1,8 +1,7 @@
 """Imports modules once and then forks: each fork is the runner of an attempt and forks the trial.
 
-The local executor starts one such process per run (see `boot/sitecustomize.py`). It is `python
-train.py` before its first line: `serve` returns only in trials, where Python continues with the
-script. The executor talks to it through a socket, one message each way:
+The local executor starts one such process per run (see `boot/sitecustomize.py`), and talks to it
+through a socket, one message each way:
 
     <- {"seconds": 2.3}  when ready,  or  {"problem": "why not"}
     -> {"directory": of the attempt, "env": additional variables, "has_lifeline": true}

@@ -78,7 +78,6 @@ def find_slots(
 
     Args:
         gpu, environ, cards: as for `find_devices`.
-        placement: what a trial gets.
         cores: the cores that trials may use; if empty, no thread variables are set.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 
 from autofinetune.core import fields
 from autofinetune.executors.base import ExitRecord
-from autofinetune.executors.files.reports import NO_ROOM, read_regular
+from autofinetune.executors.files.reports import read_regular
 from autofinetune.runner.files import EXIT
 
 _MOST_SURVIVORS = 100_000
@@ -23,10 +23,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file, or None if there is none."""
     try:
         data = json.loads(read_regular(path))
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise  # the file cannot be read now, but it may exist
-        return None
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

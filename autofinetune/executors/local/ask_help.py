@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import re
@@ -60,11 +59,9 @@ def ask_for_options(
         question: the words to use instead of `--help`.
     """
     directory = Path(tempfile.mkdtemp(prefix="autofinetune-"))
-    output = ""
     try:
         record = _run([*command, *question], directory, working_dir, env, timeout_s)
-        with contextlib.suppress(OSError):
-            output = read_regular(directory / _OUTPUT).decode(errors="replace")
+        output = read_regular(directory / _OUTPUT).decode(errors="replace")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if record.why == "spawn":

@@ -35,7 +35,6 @@ class LocalExecutor(Executor):
     """Attempts as process trees on this machine.
 
     Args:
-        slots: the places for one trial each.
         environ: the environment of every trial; its slot and the attempt override it.
         trials_outlive_us: whether trials continue when this process dies, or are terminated.
         look_at_cards: returns the current state of the cards by UUID; empty where it is unknown.
@@ -43,7 +42,6 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: GiB that must be free on a card before a trial starts there.
         lease_dir: where runs that share the cards of a machine take turns; empty for none.
         forks: starts runners faster where it can; the caller closes it.
-        notice: called with messages for the user.
 
     Raises:
         EnvironmentProblem: the directory of leases cannot be created.

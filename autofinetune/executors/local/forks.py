@@ -68,12 +68,7 @@ class ForkServer:
     """Starts runners as forks of a process that has already imported the modules.
 
     That process is started at once and imports in the background; `start` declines until it is
-    ready.
-
-    Args:
-        imports: what to import.
-        environ: the variables that all trials share.
-        notice: called with messages for the user.
+    ready. `environ` are the variables that all trials share.
     """
 
     def __init__(
@@ -150,11 +145,8 @@ class ForkServer:
         """Fork the runner of an attempt.
 
         Args:
-            attempt: what to run.
             env: the whole environment of the trial.
-            passed: the descriptor of the runner's log, the lifeline if there is one, and what the
-                trial inherits.
-            has_lifeline: whether `passed` contains a lifeline.
+            passed: descriptors: the runner's log, perhaps the lifeline, what the trial inherits.
 
         Returns:
             The `identity` of the runner, or None if it must be started the ordinary way.
