@@ -25,10 +25,10 @@ import time
 import traceback
 from typing import Any
 
-from autofinetune.preload import forksafe, pages
+from autofinetune.preload import forksafe
 from autofinetune.preload.imports import as_in_script, import_all, import_late
 from autofinetune.preload.shown import Shown
-from autofinetune.preload.teardown import Teardown
+from autofinetune.preload.teardown import Teardown, gather
 from autofinetune.runner.main import CHANGED, main
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
@@ -124,7 +124,7 @@ class _Server:
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
         teardown.spare_imported()
-        pages.gather()
+        gather()
         return problem
 
     # --- serving --------------------------------------------------------------------------------

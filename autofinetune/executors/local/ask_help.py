@@ -96,18 +96,14 @@ def _run(
     write_atomically(str(directory / SPEC), spec, durable=False)
     environ = {**env, "COLUMNS": "200", MARK_VARIABLE: mark}
     lifeline, ours = os.pipe2(os.O_CLOEXEC)
-    try:
-        process = start_runner(str(directory), environ, lifelines=[lifeline])
-    except BaseException:
-        os.close(ours)
-        raise
-    finally:
-        os.close(lifeline)
-    try:
-        _wait(process, Patience(timeout_s, 0.0))
-    finally:  # also when a signal ends the wait: the runner then kills what it started
-        os.close(ours)
-        _wait(process, Patience(0.0, 0.0))
+    with os.fdopen(ours, "wb") as held:
+        with os.fdopen(lifeline, "rb"):
+            process = start_runner(str(directory), environ, lifelines=[lifeline])
+        try:
+            _wait(process, Patience(timeout_s, 0.0))
+        finally:  # also when a signal ends the wait: the runner then kills what it started
+            held.close()
+            _wait(process, Patience(0.0, 0.0))
     remains = Remains(mark)
     while left := remains.living():  # of a runner that had to be killed
         send_to(left, signal.SIGKILL)
