@@ -41,9 +41,7 @@ class Card:
 
 
 class CardProbe:
-    """Queries the cards; a driver that does not answer in time is not queried again.
-
-    It holds a process until `close`, if there is a driver.
+    """Queries the cards by a process; a driver that does not answer in time is not queried again.
 
     Args:
         gpu: the slots that the user asked for; no process is started for `cpu` and `cpu:N`.

@@ -56,8 +56,7 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
 def _lay_wire(directory: Path, trial: int, params: object) -> None:
     """Create the files of NNI's local platform: its trial side reads one, appends to the other.
 
-    The latter is a link to our own file of reports, so that one reader serves both (`reports.py`
-    understands NNI's lines).
+    The latter is a link to our own file of reports; `reports.py` understands NNI's lines.
     """
     record = {"parameter_id": trial, "parameter_source": "algorithm", "parameters": params}
     write_atomically(directory / "parameter.cfg", json.dumps(record).encode())

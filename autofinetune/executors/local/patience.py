@@ -35,7 +35,8 @@ class Patience:
         self.killed_for = ""  # why the runner was killed: `timeout`, `cancel`, or empty
         self.seconds = 0.0  # the age of the runner at the last check
         self._limit_s = math.inf if time_limit_s is None else time_limit_s
-        self._grace_s = grace_s
+        # From the request to end to the exit record, for a healthy runner.
+        self._longest_end_s = grace_s + LEFTOVER_GRACE_S + KILL_PATIENCE_S + SLACK_S
         self._kill_at = math.inf
         self._next_look = time.monotonic() + LOOK_S
         self._stops = 0
@@ -51,11 +52,6 @@ class Patience:
         self._kill_within(KILL_S if self.is_over else self._longest_end_s)
         if self.is_over:
             self._next_look = self._kill_at
-
-    @property
-    def _longest_end_s(self) -> float:
-        """The longest time a healthy runner needs from the request to end to its exit record."""
-        return self._grace_s + LEFTOVER_GRACE_S + KILL_PATIENCE_S + SLACK_S
 
     def _kill_within(self, seconds: float) -> None:
         self._kill_at = min(self._kill_at, time.monotonic() + seconds)
