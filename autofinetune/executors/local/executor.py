@@ -72,7 +72,7 @@ class LocalExecutor(Executor):
         self._notice = notice
         # Every runner gets the reading end; the writing end closes however this process ends.
         self._lifeline = () if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def slots(self) -> Sequence[Slot]:
         return list(self._slots)
@@ -172,7 +172,7 @@ class LocalExecutor(Executor):
 
     def _wait(self, wait_s: float) -> None:
         poller = select.poll()
-        poller.register(self._wake_read, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
         for job in self._jobs.values():
             if job.pidfd is None:
                 wait_s = min(wait_s, _RECHECK_S)
@@ -180,8 +180,8 @@ class LocalExecutor(Executor):
                 poller.register(job.pidfd, select.POLLIN)
                 wait_s = min(wait_s, job.patience.until_next_look)
         for descriptor, _ in poller.poll(max(0.0, wait_s) * 1000):
-            if descriptor == self._wake_read:
-                os.read(self._wake_read, 4096)
+            if descriptor == self._wake:
+                os.eventfd_read(self._wake)
 
     def _look(self, job: Job) -> Observation | None:
         is_over = job.is_without_runner()
@@ -205,8 +205,7 @@ class LocalExecutor(Executor):
         return Observation(job.key, state, tuple(reports), record, held)
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # the pipe is already full of wake-ups
-            os.write(self._wake_write, b"!")
+        os.eventfd_write(self._wake, 1)
 
     def request_stop(self, key: Key) -> None:
         job = self._jobs.get(key)
@@ -232,6 +231,6 @@ class LocalExecutor(Executor):
         for job in self._jobs.values():
             job.abandon()
         self._jobs.clear()
-        for descriptor in (self._wake_read, self._wake_write, *self._lifeline):
+        for descriptor in (self._wake, *self._lifeline):
             os.close(descriptor)
         self._leases.close()

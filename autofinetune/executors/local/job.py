@@ -20,14 +20,7 @@ from autofinetune.executors.files.reports import MOST_REPORTS, NO_ROOM, read_rep
 from autofinetune.executors.local.patience import Patience, send_by
 from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import EXIT, LOCK, REPORTS, STARTED, try_lock, write_atomically
-from autofinetune.runner.processes import (
-    Remains,
-    has_mark,
-    holders,
-    is_alive,
-    name_of,
-    send_to,
-)
+from autofinetune.runner.processes import Remains, has_mark, holders, is_alive, name_of, send_to
 from autofinetune.store.directory import Place
 
 EMPTY_SWEEPS = 2
