@@ -9,15 +9,7 @@ from autofinetune.executors.local.ask_help import HelpText, ask_for_options
 from autofinetune.executors.local.forks import Imports
 from autofinetune.plugins import PlugIns
 
-from .base import (
-    Attempt,
-    Executor,
-    ExitRecord,
-    JobState,
-    Key,
-    Observation,
-    Report,
-)
+from .base import Attempt, Executor, ExitRecord, JobState, Key, Observation, Report
 from .engine import Engine
 
 # Named, not imported: a run needs only one of them.
@@ -27,11 +19,7 @@ EXECUTORS = PlugIns(
 
 
 def make_engine(name: str, gpu: str = "") -> Engine:
-    """Make the engine called `name` in `EXECUTORS`.
-
-    Args:
-        name: the value of `--executor`.
-        gpu: the value of `--gpu`, not yet checked.
+    """Make an engine by its name in `EXECUTORS`; `gpu` is the value of `--gpu`, not yet checked.
 
     Raises:
         KeyError: there is no such engine.

@@ -1,9 +1,8 @@
 """The interface of everything that can run attempts: this machine now, clusters later.
 
-The identity of an attempt is (run, trial, attempt). Submitting an identity twice has the same
-effect as submitting it once. A tuner killed between planning and submitting therefore submits the
-same attempt again, and attaches to it if it is already running. The exit record written by the
-runner is authoritative; what an engine says is only a hint.
+The identity of an attempt is (run, trial, attempt). Submitting it twice has the same effect as
+submitting it once, so a tuner killed between planning and submitting submits it again. The exit
+record written by the runner is authoritative; what an engine says is only a hint.
 """
 
 from __future__ import annotations
@@ -176,10 +175,9 @@ class Executor(ABC):
         """Make a running `poll` return; safe to call from a signal handler."""
 
     def request_stop(self, key: Key) -> None:
-        """Make `should_stop()` true in the attempt, so that its script can stop training.
+        """Make `should_stop()` true in the attempt; asking again, or after the end, has no effect.
 
-        Asking again, or after the end, has no effect. An engine that cannot ask does nothing: an
-        attempt that does not stop is cancelled later.
+        An engine that cannot ask does nothing: an attempt that does not stop is cancelled later.
         """
         return
 

@@ -26,7 +26,7 @@ class Engine(ABC):
 
     @abstractmethod
     def slots(self, config: Config) -> Slots:
-        """Find the slots for trials; call it once.
+        """Find the slots; call it once.
 
         Raises:
             UsageError: the devices do not exist, or cannot be divided as asked.
@@ -44,7 +44,6 @@ class Engine(ABC):
         """Return the executor as a context manager, which releases it at the end.
 
         Args:
-            config: the configuration of the run.
             slots: what `slots` returned.
             imports: modules that trials may share in memory, if the engine supports that.
             tell: called with messages for the user.

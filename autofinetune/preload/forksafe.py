@@ -37,14 +37,9 @@ def obstacle(known: set[int], script_dir: str, plain: Set[str]) -> str:
 
 def descriptors() -> set[int]:
     """Return all open descriptors."""
-    return {int(name) for name in os.listdir("/proc/self/fd")} - {_listing_descriptor()}
-
-
-def _listing_descriptor() -> int:
-    """Return the lowest free number, which listing the descriptors uses itself."""
-    descriptor = os.open("/proc/self/fd", os.O_RDONLY | os.O_CLOEXEC)
-    os.close(descriptor)
-    return descriptor
+    lowest_free = os.open("/proc/self/fd", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(lowest_free)  # so that it becomes the one of the listing itself
+    return {int(name) for name in os.listdir("/proc/self/fd")} - {lowest_free}
 
 
 def _python_threads() -> str:

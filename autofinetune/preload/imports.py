@@ -14,7 +14,7 @@ from autofinetune.integration import layer
 
 # Modules that packages import only on first use, which would cost every trial more than a second:
 # torch (2.1 and later) does so when an optimizer is created.
-LATE = {"torch": ("torch._dynamo",)}
+LATE = ("torch._dynamo",)
 _PROBE_S = 120
 
 
@@ -36,14 +36,7 @@ def as_in_script(script: str, script_dir: str) -> Iterator[None]:
 
 
 def import_all(steps: list[str]) -> str:
-    """Execute the steps in order.
-
-    Args:
-        steps: as described in `preload.steps`.
-
-    Returns:
-        What went wrong, or an empty string.
-    """
+    """Execute the steps of `preload.steps`; return what went wrong, or an empty string."""
     step = "sitecustomize"
     before: dict[str, str | None] = {}
     try:
@@ -67,15 +60,11 @@ def import_all(steps: list[str]) -> str:
 
 
 def import_late(obstacle: Callable[[], str]) -> None:
-    """Import what loaded packages import late, if a trial import in a fork does no harm.
-
-    Args:
-        obstacle: returns what rules out forks of this process, or an empty string.
-    """
-    for package, names in LATE.items():
-        for name in names:
-            if package in sys.modules and name not in sys.modules and _goes_well(name, obstacle):
-                importlib.import_module(name)
+    """Import what loaded packages import late, if a try in a fork leaves no obstacle to forks."""
+    for name in LATE:
+        is_due = name.partition(".")[0] in sys.modules and name not in sys.modules
+        if is_due and _goes_well(name, obstacle):
+            importlib.import_module(name)
 
 
 def _goes_well(name: str, obstacle: Callable[[], str]) -> bool:

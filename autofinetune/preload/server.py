@@ -1,8 +1,7 @@
 """Imports modules once and then forks: each fork is the runner of an attempt and forks the trial.
 
-The local executor starts one such process per run (see `boot/sitecustomize.py`). It is `python
-train.py` before its first line: `serve` returns only in trials, where Python continues with the
-script. The executor talks to it through a socket, one message each way:
+The local executor starts one such process per run (see `boot/sitecustomize.py`), and talks to it
+through a socket, one message each way:
 
     <- {"seconds": 2.3}  when ready,  or  {"problem": "why not"}
     -> {"directory": of the attempt, "env": additional variables, "has_lifeline": true}
@@ -26,10 +25,10 @@ import time
 import traceback
 from typing import Any
 
-from autofinetune.preload import forksafe, pages
+from autofinetune.preload import forksafe
 from autofinetune.preload.imports import as_in_script, import_all, import_late
 from autofinetune.preload.shown import Shown
-from autofinetune.preload.teardown import Teardown
+from autofinetune.preload.teardown import Teardown, gather
 from autofinetune.runner.main import CHANGED, main
 from autofinetune.runner.processes import (
     MARK_VARIABLE,
@@ -56,32 +55,21 @@ def serve(order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
         first: the first variable of our environment that may be overwritten.
         plain: the modules loaded before any script.
     """
-    control = socket.socket(fileno=os.dup(1))
-    captured = os.memfd_create("output of the imports")
-    for descriptor in (1, 2):
-        os.dup2(captured, descriptor)
-    end_with_parent(signal.SIGKILL)
-    server = _Server(order, first, plain, control, captured)
+    server = _Server(order, first, plain)
     server.work()
     server.become_trial()
 
 
 class _Server:
-    def __init__(
-        self,
-        order: dict[str, Any],
-        first: str,
-        plain: frozenset[str],
-        control: socket.socket,
-        captured: int,
-    ) -> None:
+    def __init__(self, order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
+        self.control = socket.socket(fileno=os.dup(1))
+        self.captured = os.memfd_create("output of the imports")
+        for descriptor in (1, 2):
+            os.dup2(self.captured, descriptor)
+        end_with_parent(signal.SIGKILL)
+        self.order = order
         self.plain = plain
-        self.script: str = order["script"]
-        self.title: str = order["title"]
-        self.steps: list[str] = order["steps"]
         self.shown = Shown(first)
-        self.control = control
-        self.captured = captured
         self.output = b""  # output of the imports, written at the start of every trial's log
         self.imported: set[int] = set()  # descriptors that the imports opened
         self.runners: dict[int, int] = {}  # pid by pidfd
@@ -91,7 +79,7 @@ class _Server:
 
     def work(self) -> None:
         """Prepare and serve; returns only in a trial."""
-        self.shown.command(self.title)
+        self.shown.command(self.order["title"])
         self.shown.environment({})
         began = time.monotonic()
         problem = self._prepare()
@@ -114,11 +102,12 @@ class _Server:
         for signum in CHANGED:  # reset, as our parent may have ignored some
             is_int = signum == signal.SIGINT
             signal.signal(signum, signal.default_int_handler if is_int else signal.SIG_DFL)
-        script_dir = os.path.dirname(os.path.realpath(self.script))
+        script = self.order["script"]
+        script_dir = os.path.dirname(os.path.realpath(script))
         before = forksafe.descriptors()
         teardown = Teardown()
-        with as_in_script(self.script, script_dir):
-            problem = import_all(self.steps)
+        with as_in_script(script, script_dir):
+            problem = import_all(self.order["steps"])
         sys.stdout.flush()
         sys.stderr.flush()
         self.output = os.pread(self.captured, _KEPT_OUTPUT, 0)
@@ -130,12 +119,12 @@ class _Server:
         problem = problem or forksafe.obstacle(before, script_dir, self.plain)
         if not problem:
             known = forksafe.descriptors()
-            with as_in_script(self.script, script_dir):
+            with as_in_script(script, script_dir):
                 import_late(lambda: forksafe.obstacle(known, script_dir, self.plain))
         self.imported = forksafe.descriptors() - before
         sys.path_importer_cache.pop(script_dir, None)
         teardown.spare_imported()
-        pages.gather()
+        gather()
         return problem
 
     # --- serving --------------------------------------------------------------------------------
@@ -214,11 +203,7 @@ class _Server:
         return json.loads(data), passed
 
     def _receive(self) -> tuple[bytes, list[int], bool]:
-        """Receive a request.
-
-        Returns:
-            The request, empty if the executor is gone, its descriptors, and whether all arrived.
-        """
+        """Return a request, empty if the executor is gone, its descriptors, and if all arrived."""
         flags = socket.MSG_CMSG_CLOEXEC
         data, passed, cut, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_DESCRIPTORS, flags)
         return data, passed, not cut & socket.MSG_CTRUNC

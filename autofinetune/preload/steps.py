@@ -99,7 +99,6 @@ class _Reader:
         """Read statements.
 
         Args:
-            body: the statements.
             is_certain: whether they always run.
             is_taken: whether their imports become steps; those of a branch that may not run are
                 left to the trials.
@@ -114,27 +113,25 @@ class _Reader:
                 # Imports for type checkers are not executed.
                 is_run = "TYPE_CHECKING" not in ast.unparse(node.test)
                 branches = [*(node.body if is_run else ()), *node.orelse]
-                self._stop_at(
-                    node, is_harmless=not (_calls(node.test) or any(map(_loads, branches)))
-                )
+                if _calls(node.test) or any(map(_loads, branches)):
+                    self._stop_at(node)
                 self.read(branches, is_certain=False, is_taken=False)
             elif isinstance(node, ast.Try):
                 handlers = [statement for handler in node.handlers for statement in handler.body]
                 self.read(node.body, is_certain=False, is_taken=is_taken)
                 self.read([*handlers, *node.orelse], is_certain=False, is_taken=False)
                 self.read(node.finalbody, is_certain=False, is_taken=is_taken)
-            else:
-                self._stop_at(node, is_harmless=_is_harmless(node))
+            elif not _is_harmless(node):
+                self._stop_at(node)
 
-    def _stop_at(self, node: ast.stmt, *, is_harmless: bool) -> None:
-        if not is_harmless:
-            self.stopped_at = self.stopped_at or node.lineno
+    def _stop_at(self, node: ast.stmt) -> None:
+        self.stopped_at = self.stopped_at or node.lineno
 
     def _take(
         self, node: ast.Import | ast.ImportFrom, *, is_certain: bool, is_taken: bool
     ) -> None:
         if self._seen and isinstance(node, ast.ImportFrom) and node.level:
-            self._stop_at(node, is_harmless=False)  # relative imports are not followed
+            self._stop_at(node)  # relative imports are not followed
         for step in _steps(node):
             name = step.partition(":")[0]
             top = name.partition(".")[0]
@@ -142,7 +139,8 @@ class _Reader:
             if not is_local and (top in _EACH_TRIAL_ITSELF or _find(top) is None):
                 continue
             if is_local or not _is_installed(top):
-                self._stop_at(node, is_harmless=self.stopped_at > 0 or self._only_defines(name))
+                if not (self.stopped_at or self._only_defines(name)):
+                    self._stop_at(node)
             elif not is_taken:
                 continue
             elif self.stopped_at:

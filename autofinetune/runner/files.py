@@ -30,8 +30,7 @@ def try_lock(path: str) -> int | None:
 def write_atomically(path: str, record: dict[str, Any], *, durable: bool) -> None:
     """Write JSON so that the file is absent or complete; if `durable`, also after a power cut.
 
-    Anything else at that name or at the temporary one is removed or renamed, as a script may put
-    anything there.
+    What else a script may have put at that name or the temporary one is removed or renamed.
     """
     partial = f"{path}.tmp"
     _make_room(partial, keep_file=False)

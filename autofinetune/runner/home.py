@@ -49,9 +49,12 @@ class Home:
             OSError: there is no space for it, or the output directory was deleted.
         """
         for name in self._names:
-            if name == self._names[-1] and self._lies_there(name):
-                aside = f"{name}.{os.getpid()}.moved"
-                os.rename(name, aside, src_dir_fd=self._top, dst_dir_fd=self._top)
+            try:
+                if name == self._names[-1]:
+                    aside = f"{name}.{os.getpid()}.moved"
+                    os.rename(name, aside, src_dir_fd=self._top, dst_dir_fd=self._top)
+            except FileNotFoundError:
+                pass
             try:
                 os.mkdir(name, 0o700, dir_fd=self._top)
             except FileExistsError:
@@ -59,10 +62,3 @@ class Home:
         fresh = os.open(self._names[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=self._top)
         os.dup2(fresh, self._own, inheritable=False)
         os.close(fresh)
-
-    def _lies_there(self, name: str) -> bool:
-        try:
-            os.stat(name, dir_fd=self._top, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True

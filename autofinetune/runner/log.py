@@ -73,13 +73,11 @@ class BoundedLog:
             return None
 
     def _put(self, descriptor: int | None, data: bytes) -> None:
-        if descriptor is None:
-            self.dropped += len(data)
-            return
+        self.dropped += len(data)
         try:
-            self.dropped += len(data) - os.write(descriptor, data)
+            if descriptor is not None:
+                self.dropped -= os.write(descriptor, data)
         except OSError as error:
-            self.dropped += len(data)
             self._note(error)
 
     def _note(self, error: OSError) -> None:

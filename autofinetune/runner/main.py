@@ -28,12 +28,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from autofinetune.runner.cgroup import (
-    Cgroup,
-    machine_oom_kills,
-    oom_counter,
-    planned_cgroup,
-)
+from autofinetune.runner.cgroup import Cgroup, machine_oom_kills, oom_counter, planned_cgroup
 from autofinetune.runner.files import (
     EXIT,
     LOCK,
@@ -118,9 +113,6 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
         directory: the attempt's directory.
         lifeline: a descriptor that closes when the tuner dies.
         start: starts a command with an environment, a standard input and an output.
-
-    Returns:
-        The exit code of the runner itself.
     """
     home = Home(directory)
     lock = try_lock(os.path.join(home.path, LOCK))
@@ -129,44 +121,29 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
     with open(os.path.join(home.path, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     trial = _Trial(spec, home.path, lifeline, start)
-    reports = _open_reports(home.path)
+    # Opened now, so that they can be read even after the script deletes the file.
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    reports = os.open(os.path.join(home.path, REPORTS), flags, 0o600)
     # Not durable: after a power cut nothing is running, whatever the file says.
     write_atomically(os.path.join(home.path, STARTED), identity(os.getpid()), durable=False)
     began = time.monotonic()
     record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
     if record["why"] == "tuner_died" and spec.get("is_scratch"):
-        _remove(directory)
+        import shutil  # only if needed: the start of a runner delays its trial
+
+        shutil.rmtree(directory, ignore_errors=True)
     else:
         _write_record(home, record, reports, durable=not _is_tuner_alive(spec))
     return 0
 
 
-def _remove(directory: str) -> None:
-    """Remove a directory of files that no other process reads."""
-    try:
-        for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
-        os.rmdir(directory)
-    except OSError:
-        pass
-
-
 def _is_tuner_alive(spec: dict[str, Any]) -> bool:
-    """Whether the tuner lives: it then makes the end durable in its journal, without fsync here.
-
-    That frees the slot sooner.
-    """
+    """Whether the tuner lives, which then makes the end durable in its journal: no fsync here."""
     try:
         return is_alive(spec["tuner"])
     except (OSError, LookupError, TypeError):
         return False
-
-
-def _open_reports(directory: str) -> int:
-    """Open the reports, so that they can be read even after the script deletes the file."""
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    return os.open(os.path.join(directory, REPORTS), flags, 0o600)
 
 
 def _write_record(home: Home, record: dict[str, Any], reports: int, *, durable: bool) -> None:
@@ -237,8 +214,6 @@ class _Trial:
         self.why = "exit"
         self.is_ending = False
         self.status = 0  # of the first rank that failed
-        self.asked = 0  # how many signals asked for the end
-        self.taken = 0  # how many of them were handled
         self.pids: set[int] = set()  # of the living ranks
         self.services: set[int] = set()  # of the living services, which are not waited for
         self.has_children = False  # orphaned descendants become children of a subreaper
@@ -263,15 +238,11 @@ class _Trial:
         """Turn signals into bytes in a pipe, which `_wait` watches together with the output."""
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._on_request)
-        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        for signum in _HANDLED:
+            signal.signal(signum, lambda signum, frame: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)  # blocked since our own start
         return reader
-
-    def _on_request(self, signum: int, frame: object) -> None:
-        self.asked += 1
 
     def run(self, lock: int) -> dict[str, Any]:
         """Run the command to its end; return the exit record without `seconds`."""
@@ -320,7 +291,7 @@ class _Trial:
         processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
         roles = [process["role"] for process in processes]
         self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
-        for rank, own in enumerate(self.ranks.environments()):
+        for rank, own in enumerate(self.ranks.environments):
             self._spawn_rank(rank, processes[rank], own)
 
     def _spawn_rank(self, rank: int, process: dict[str, Any], own: dict[str, str]) -> None:
@@ -371,11 +342,10 @@ class _Trial:
         ready = [descriptor for descriptor, _ in poller.poll(left)]
         for pipe in set(self.output.pipes).intersection(ready):
             self.output.pump(pipe)
-        if self.wake in ready:
-            os.read(self.wake, 4096)
-        if self.taken < self.asked:
-            while self.taken < self.asked:  # several may have arrived at once
-                self.taken += 1
+        signals = os.read(self.wake, 4096) if self.wake in ready else b""
+        requests = [signum for signum in signals if signum != signal.SIGCHLD]
+        if requests:
+            for _ in requests:  # several may have arrived at once
                 self._end("cancel")
         elif self.lifeline in ready and self.lifeline is not None:
             self.lifeline = None
@@ -415,11 +385,7 @@ class _Trial:
     # --- what the command leaves behind ---------------------------------------------------------
 
     def _clear_tree(self) -> tuple[int, list[int]]:
-        """Kill what the command left behind.
-
-        Returns:
-            How many processes were left, and the pids of those that could not be killed.
-        """
+        """Kill what is left; return the number of processes and the pids of those that survive."""
         left = self._living()
         if not left:
             return 0, []

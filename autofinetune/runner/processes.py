@@ -80,7 +80,7 @@ def age(pid: int) -> float:
 
 def is_stopped(pid: int) -> bool:
     """Whether a process is stopped by a signal or a debugger."""
-    return _state(pid) in (b"T", b"t")
+    return _read(pid, "stat").rpartition(b")")[2].strip()[:1] in (b"T", b"t")
 
 
 def is_paused(pid: int) -> bool:
@@ -132,11 +132,8 @@ def has_mark(pid: int, *marks: str) -> bool:
 def of_run(run: str) -> list[int]:
     """Return the living processes of all attempts of this run."""
     wanted = f"{MARK_VARIABLE}={run}/".encode()
-    found = []
-    for pid in _all_pids():
-        if any(word.startswith(wanted) for word in _environment(pid)) and _stat(pid) is not None:
-            found.append(pid)
-    return found
+    mine = (pid for pid in _all_pids() if any(w.startswith(wanted) for w in _environment(pid)))
+    return [pid for pid in mine if _stat(pid) is not None]
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -243,10 +240,6 @@ def _stat(pid: int) -> tuple[int, int] | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or hidden from us
         return None
     return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[19]))
-
-
-def _state(pid: int) -> bytes:
-    return _read(pid, "stat").rpartition(b")")[2].strip()[:1]
 
 
 def _read(pid: int, name: str) -> bytes:

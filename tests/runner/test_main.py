@@ -452,12 +452,3 @@ def test_words_that_the_locale_cannot_write_are_utf_8(monkeypatch: pytest.Monkey
     assert [main._encoded(word) for word in words] == [
         "größe".encode("latin-1"), "→".encode(), b"\xe9", b"\\ud800\xe2\x86\x92",
     ]  # fmt: skip
-
-
-def test_a_directory_that_nobody_reads_is_removed_as_far_as_it_goes(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "one/file").touch()
-    (tmp_path / "two/inner").mkdir(parents=True)
-    for name in ("one", "two", "none"):
-        main._remove(str(tmp_path / name))
-    assert [path.name for path in tmp_path.iterdir()] == ["two"]

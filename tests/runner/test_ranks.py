@@ -13,7 +13,7 @@ from autofinetune.runner.ranks import VARIABLES, Ranks
 
 def test_one_process_gets_nothing_more() -> None:
     ranks = Ranks(["worker"], "run/0/1")
-    assert ranks.environments() == [{}]
+    assert ranks.environments == [{}]
     ranks.close()
 
 
@@ -21,7 +21,7 @@ def test_each_rank_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "7")
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
     ranks = Ranks(["worker"] * 3, "run/4/1")
-    found = ranks.environments()
+    found = ranks.environments
     for name in ("RANK", "LOCAL_RANK", "ROLE_RANK"):
         assert [env[name] for env in found] == ["0", "1", "2"]
     assert [env.pop("AUTOFINETUNE_REPORT_FILE", "") for env in found] == ["", *["/dev/null"] * 2]
@@ -45,7 +45,7 @@ FAMILIES = [socket.AF_INET, *([socket.AF_INET6] if socket.has_dualstack_ipv6() e
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_port_is_kept_for_rank_0(family: socket.AddressFamily) -> None:
     ranks = Ranks(["worker"] * 2, "run/0/1")
-    port = int(ranks.environments()[0]["MASTER_PORT"])
+    port = int(ranks.environments[0]["MASTER_PORT"])
     with socket.socket() as stranger, pytest.raises(OSError, match="in use") as caught:
         stranger.bind(("127.0.0.1", port))
     assert caught.value.errno == errno.EADDRINUSE
@@ -59,20 +59,20 @@ def test_the_port_is_kept_for_rank_0(family: socket.AddressFamily) -> None:
 @pytest.mark.parametrize("framework", VARIABLES)
 def test_the_variables_of_a_framework_are_these(framework: str) -> None:
     ranks = Ranks(["worker"] * 2, "run/0/1", framework)
-    assert {*ranks.environments()[0]} == {*VARIABLES[framework], "AUTOFINETUNE_RANK"}
+    assert {*ranks.environments[0]} == {*VARIABLES[framework], "AUTOFINETUNE_RANK"}
     ranks.close()
 
 
 def test_two_trials_have_two_ports() -> None:
     many = [Ranks(["worker"] * 2, f"run/{number}/1") for number in range(100)]
-    assert len({ranks.environments()[0]["MASTER_PORT"] for ranks in many}) == 100
+    assert len({ranks.environments[0]["MASTER_PORT"] for ranks in many}) == 100
     for ranks in many:
         ranks.close()
 
 
 def test_tensorflow_finds_its_cluster_and_its_task() -> None:
     ranks = Ranks(["chief", "worker", "worker", "ps", "evaluator"], "run/0/1", "tensorflow")
-    found = [json.loads(env["TF_CONFIG"]) for env in ranks.environments()]
+    found = [json.loads(env["TF_CONFIG"]) for env in ranks.environments]
     assert [one["task"] for one in found] == [
         {"type": "chief", "index": 0}, {"type": "worker", "index": 0},
         {"type": "worker", "index": 1}, {"type": "ps", "index": 0},
@@ -86,7 +86,7 @@ def test_tensorflow_finds_its_cluster_and_its_task() -> None:
     hosts = [host for group in cluster.values() for host in group]
     assert len(set(hosts)) == 4
     assert all(host.startswith("127.0.0.1:") for host in hosts)
-    assert [env["AUTOFINETUNE_RANK"] for env in ranks.environments()] == list("01234")
+    assert [env["AUTOFINETUNE_RANK"] for env in ranks.environments] == list("01234")
     port = int(cluster["worker"][1].partition(":")[2])
     with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind(("127.0.0.1", port))
@@ -98,12 +98,12 @@ def test_tensorflow_finds_its_cluster_and_its_task() -> None:
 def test_one_process_of_tensorflow_has_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_CONFIG", raising=False)
     ranks = Ranks(["worker"], "run/0/1", "tensorflow")
-    assert "TF_CONFIG" not in ranks.environments()[0]
+    assert "TF_CONFIG" not in ranks.environments[0]
 
 
 def test_xgboost_finds_its_tracker() -> None:
     ranks = Ranks(["master", "worker"], "run/0/1", "xgboost")
-    first, second = ranks.environments()
+    first, second = ranks.environments
     port = first["DMLC_TRACKER_PORT"]
     for rank, env in enumerate((first, second)):
         assert env["RANK"] == env["DMLC_TASK_ID"] == env["AUTOFINETUNE_RANK"] == str(rank)

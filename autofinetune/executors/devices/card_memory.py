@@ -28,7 +28,7 @@ class CardMemory:
 
     Args:
         look: returns the current state of the cards by UUID; empty where it is unknown.
-        trials: the running ones, kept up to date by the caller.
+        trials: the running ones; the caller keeps it up to date.
         least_free: what must be free on a card before a trial starts there.
     """
 
@@ -53,9 +53,12 @@ class CardMemory:
             if uuid in seen:
                 self._before[uuid] = seen[uuid].used_bytes - self._split(seen[uuid])[1]
 
-    def sample(self) -> None:
-        """Measure what the trials use now."""
-        self._measure(self._look())
+    def sample(self) -> Mapping[str, Card]:
+        """Measure what the trials use now, and return the state of the cards."""
+        seen = self._look()
+        for card in seen.values():
+            self.peak = max(self.peak, *self._shares(card).values(), 0)
+        return seen
 
     def lack(self, cards: Sequence[str]) -> str:
         """Return why one more trial may not fit on these cards, or an empty string.
@@ -66,8 +69,7 @@ class CardMemory:
         """
         if not (self._least_free and cards) and not any(map(self._trials_on, cards)):
             return ""
-        seen = self._look()
-        self._measure(seen)
+        seen = self.sample()
         reasons = (self._lack_on(seen[uuid]) for uuid in cards if uuid in seen)
         return next(filter(None, reasons), "")
 
@@ -98,10 +100,6 @@ class CardMemory:
         seen = self._look() if left else {}
         more = [self._gained(seen[uuid]) for uuid in left if uuid in seen]
         return sum(gained for gained in more if gained > _MARGIN)
-
-    def _measure(self, seen: Mapping[str, Card]) -> None:
-        for card in seen.values():
-            self.peak = max(self.peak, *self._shares(card).values(), 0)
 
     def _shares(self, card: Card) -> dict[Key, int]:
         """Return what each of our trials uses of a card."""

@@ -41,9 +41,7 @@ class Card:
 
 
 class CardProbe:
-    """Queries the cards; a driver that does not answer in time is not queried again.
-
-    Use it as a context manager: it holds a process while it is open and there is a driver.
+    """Queries the cards by a process; a driver that does not answer in time is not queried again.
 
     Args:
         gpu: the slots that the user asked for; no process is started for `cpu` and `cpu:N`.
@@ -61,12 +59,6 @@ class CardProbe:
                 start_new_session=True,  # so that Ctrl-C reaches only us
             )
             self._send()  # it starts while we continue
-
-    def __enter__(self) -> CardProbe:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def first_cards(self) -> list[Card] | None:
         """Return all cards, or None without a working driver; call it once, before `look`.

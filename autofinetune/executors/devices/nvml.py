@@ -45,18 +45,16 @@ def read_cards() -> list[dict[str, Any]] | None:
 def _read(nvml: Any, index: int) -> dict[str, Any] | None:
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        uuid = _text(nvml.nvmlDeviceGetUUID(handle))
     except Exception:
         return None
+    uuid = _told(nvml, "nvmlDeviceGetUUID", handle)
+    if uuid is None:
+        return None
     memory = _told(nvml, "nvmlDeviceGetMemoryInfo", handle)
-    try:
-        name = _text(_told(nvml, "nvmlDeviceGetName", handle) or "NVIDIA card")
-    except UnicodeDecodeError:
-        name = "NVIDIA card"
     return {
         "index": index,
         "uuid": uuid,
-        "name": name,
+        "name": _told(nvml, "nvmlDeviceGetName", handle) or "NVIDIA card",
         "used_bytes": int(getattr(memory, "used", 0)),
         "total_bytes": int(getattr(memory, "total", 0)),
         "processes": _processes(nvml, handle),
@@ -76,10 +74,7 @@ def _processes(nvml: Any, handle: object) -> list[list[int]]:
 def _told(nvml: Any, name: str, handle: object) -> Any:
     """Query a card; return None where it does not support that (MIG, containers)."""
     try:
-        return getattr(nvml, name)(handle)
+        value = getattr(nvml, name)(handle)
+        return value.decode() if isinstance(value, bytes) else value
     except Exception:
         return None
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

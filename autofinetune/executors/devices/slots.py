@@ -78,7 +78,6 @@ def find_slots(
 
     Args:
         gpu, environ, cards: as for `find_devices`.
-        placement: what a trial gets.
         cores: the cores that trials may use; if empty, no thread variables are set.
 
     Raises:
@@ -98,7 +97,7 @@ def find_slots(
             slot = LocalSlot(
                 Slot(device, 0 if placement.trials_per_gpu == 1 else number + 1),
                 {**_shown(group), **threads},
-                tuple(one.card for one in group if one.card),
+                tuple(one.card.uuid for one in group if one.card),
                 cpus[len(places)],
                 placement.ranks,
             )
@@ -128,7 +127,7 @@ def _groups(gpu: str, devices: Sequence[Device], size: int) -> list[Sequence[Dev
 
 
 def _shown(group: Sequence[Device]) -> dict[str, str]:
-    """Return variables that let CUDA see only these devices, in NVML's order."""
+    """Return variables that show CUDA only these devices, in NVML's order."""
     visible = ",".join(device.visible for device in group if device.visible)
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if visible else {}
     return {"CUDA_VISIBLE_DEVICES": visible, **order}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from autofinetune.executors.base import Attempt
@@ -23,6 +24,12 @@ def with_layer(python_path: str | None) -> str:
     return os.pathsep.join([BOOT, *folders]) if python_path else BOOT
 
 
+def layered(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with the layer in their PYTHONPATH, if they have one."""
+    path = env.get("PYTHONPATH")
+    return {**env} if path is None else {**env, "PYTHONPATH": with_layer(path)}
+
+
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
     """Write the attempt's files, and return its own environment, which names them.
 
@@ -33,12 +40,10 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
         OSError: the disk is full, or a file cannot be written.
     """
     env = {
-        **attempt.env,
+        **layered(attempt.env),
         REPORT_FILE_VARIABLE: str(Path(attempt.directory, REPORTS)),
         STOP_FILE_VARIABLE: str(Path(attempt.directory, STOP)),
     }
-    if "PYTHONPATH" in env:
-        env["PYTHONPATH"] = with_layer(env["PYTHONPATH"])
     for name, text in attempt.files.items():
         write_atomically(directory / name, text.encode())
     if attempt.nni_wire:
@@ -51,8 +56,7 @@ def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
 def _lay_wire(directory: Path, trial: int, params: object) -> None:
     """Create the files of NNI's local platform: its trial side reads one, appends to the other.
 
-    The latter is a link to our own file of reports, so that one reader serves both (`reports.py`
-    understands NNI's lines).
+    The latter is a link to our own file of reports; `reports.py` understands NNI's lines.
     """
     record = {"parameter_id": trial, "parameter_source": "algorithm", "parameters": params}
     write_atomically(directory / "parameter.cfg", json.dumps(record).encode())

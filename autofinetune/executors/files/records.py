@@ -12,7 +12,7 @@ from typing import Any
 
 from autofinetune.core import fields
 from autofinetune.executors.base import ExitRecord
-from autofinetune.executors.files.reports import NO_ROOM, read_regular
+from autofinetune.executors.files.reports import read_regular
 from autofinetune.runner.files import EXIT
 
 _MOST_SURVIVORS = 100_000
@@ -23,10 +23,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file, or None if there is none."""
     try:
         data = json.loads(read_regular(path))
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise  # the file cannot be read now, but it may exist
-        return None
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
@@ -56,8 +52,10 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
     survivors = data.get("survivors", [])
     if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
         raise ValueError("survivors must be a list")
+    if data["why"] not in _WHYS:
+        raise ValueError(f"unknown end {data['why']!r}")
     return ExitRecord(
-        why=data["why"] if data["why"] in _WHYS else _unknown(data["why"]),
+        why=data["why"],
         returncode=None if code is None else fields.whole(code),
         seconds=max(0.0, fields.number(data["seconds"])),
         error=fields.text(data.get("error", "")),
@@ -65,7 +63,3 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
         survivors=tuple(map(fields.small, survivors)),
         is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
     )
-
-
-def _unknown(why: object) -> str:
-    raise ValueError(f"unknown end {why!r}")

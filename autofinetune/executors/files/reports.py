@@ -24,12 +24,10 @@ _NNI_KINDS = {"FINAL": "final", "PERIODICAL": "intermediate"}
 def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[list[Report], int]:
     """Return the reports in whole lines after `offset`, and the offset after the last line.
 
-    A missing file has no reports. Anything but a regular file is ignored (a link or a pipe in its
-    place could lead anywhere or never end), and so is every line that is not a report. At most
-    1 MiB is read at once.
+    Every line that is not a report is ignored. At most 1 MiB is read at once.
 
     Args:
-        path: the file of reports.
+        path: the file of reports, which may be missing.
         offset: where to start.
         only_final: whether to skip lines that can only be intermediate reports.
 
@@ -37,12 +35,7 @@ def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[
         OSError: the machine cannot open another file now.
     """
     reports: list[Report] = []
-    try:
-        data = read_regular(path, max(0, offset - 1))
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise
-        return [], offset
+    data = read_regular(path, max(0, offset - 1))
     is_inside = offset > 0 and data[:1] != b"\n"  # of a line whose beginning was skipped
     data = data[1:] if offset else data
     end = data.rfind(b"\n") + 1
@@ -59,15 +52,25 @@ def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[
 
 
 def read_regular(path: Path, offset: int = 0) -> bytes:
-    """Return at most 1 MiB of a regular file; raise OSError for a link, a pipe and so on."""
+    """Return at most 1 MiB of a regular file, or nothing if there is none that can be read.
+
+    A link or a pipe in its place could lead anywhere or never end.
+
+    Raises:
+        OSError: the machine cannot open another file now.
+    """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return os.pread(descriptor, MAX_CHUNK, offset)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, flags)
+        try:
+            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return os.pread(descriptor, MAX_CHUNK, offset) if is_regular else b""
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        return b""
 
 
 def parse_report(line: bytes, offset: int) -> Report | None:
@@ -76,7 +79,7 @@ def parse_report(line: bytes, offset: int) -> Report | None:
     A report is `{"final": 0.93}`, `{"intermediate": 0.7, "step": 3}`, or a line of NNI's trial
     side.
     """
-    if len(line) > MAX_LINE or not line.strip():
+    if len(line) > MAX_LINE:
         return None
     try:
         record = _nni_record(line) if line.startswith(b"ME") else json.loads(line)

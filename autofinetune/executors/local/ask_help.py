@@ -56,15 +56,12 @@ def ask_for_options(
 
     Args:
         command: the script with its interpreter.
-        working_dir: where it is run.
-        env: its environment.
-        timeout_s: the time limit in seconds.
         question: the words to use instead of `--help`.
     """
     directory = Path(tempfile.mkdtemp(prefix="autofinetune-"))
     try:
         record = _run([*command, *question], directory, working_dir, env, timeout_s)
-        output = _text(directory / _OUTPUT)
+        output = read_regular(directory / _OUTPUT).decode(errors="replace")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if record.why == "spawn":
@@ -99,19 +96,17 @@ def _run(
     write_atomically(str(directory / SPEC), spec, durable=False)
     environ = {**env, "COLUMNS": "200", MARK_VARIABLE: mark}
     lifeline, ours = os.pipe2(os.O_CLOEXEC)
-    try:
-        process = start_runner(str(directory), environ, lifelines=[lifeline])
-    except BaseException:
-        os.close(ours)
-        raise
-    finally:
-        os.close(lifeline)
-    try:
-        _wait(process, Patience(timeout_s, 0.0))
-    finally:  # also when a signal ends the wait: the runner then kills what it started
-        os.close(ours)
-        _wait(process, Patience(0.0, 0.0))
-    _clear(mark)
+    with os.fdopen(ours, "wb") as held:
+        with os.fdopen(lifeline, "rb"):
+            process = start_runner(str(directory), environ, lifelines=[lifeline])
+        try:
+            _wait(process, Patience(timeout_s, 0.0))
+        finally:  # also when a signal ends the wait: the runner then kills what it started
+            held.close()
+            _wait(process, Patience(0.0, 0.0))
+    remains = Remains(mark)
+    while left := remains.living():  # of a runner that had to be killed
+        send_to(left, signal.SIGKILL)
     return read_exit(directory) or ExitRecord("timeout", None, timeout_s)
 
 
@@ -154,17 +149,3 @@ def required_options(help_text: str) -> frozenset[str]:
         outside.append(character if depth == 0 else " ")
         depth += character in "(["
     return frozenset(_OPTION.findall("".join(outside)))
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular(path).decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _clear(mark: str) -> None:
-    """Kill what is left of a runner that had to be killed."""
-    remains = Remains(mark)
-    while left := remains.living():
-        send_to(left, signal.SIGKILL)

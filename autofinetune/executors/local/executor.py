@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import select
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors.base import (
-    Attempt,
-    Executor,
-    Handle,
-    JobState,
-    Key,
-    Observation,
-    Process,
-)
+from autofinetune.executors.base import Attempt, Executor, Handle, JobState, Key, Observation
 from autofinetune.executors.devices.card_memory import CardMemory
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.lease import Leases
 from autofinetune.executors.devices.slots import LocalSlot
-from autofinetune.executors.files.hand_over import hand_over, with_layer
+from autofinetune.executors.files.hand_over import hand_over, layered
 from autofinetune.executors.files.records import read_exit
 from autofinetune.executors.files.reports import NO_ROOM
 from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.local.job import EMPTY_SWEEPS, Job
 from autofinetune.executors.local.patience import Patience
 from autofinetune.executors.local.start import start_runner
-from autofinetune.runner.files import (
-    SPEC,
-    STARTED,
-    STOP,
-    write_atomically,
-)
-from autofinetune.runner.processes import (
-    MARK_VARIABLE,
-    identity,
-    marked,
-    send_to,
-)
+from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
+from autofinetune.runner.processes import MARK_VARIABLE, identity, marked, send_to
 from autofinetune.store.directory import appended
 
 _RECHECK_S = 0.05  # where no runner can be watched: it is gone, or its processes still exit
@@ -55,7 +35,6 @@ class LocalExecutor(Executor):
     """Attempts as process trees on this machine.
 
     Args:
-        slots: the places for one trial each.
         environ: the environment of every trial; its slot and the attempt override it.
         trials_outlive_us: whether trials continue when this process dies, or are terminated.
         look_at_cards: returns the current state of the cards by UUID; empty where it is unknown.
@@ -63,7 +42,6 @@ class LocalExecutor(Executor):
         min_free_gpu_gb: GiB that must be free on a card before a trial starts there.
         lease_dir: where runs that share the cards of a machine take turns; empty for none.
         forks: starts runners faster where it can; the caller closes it.
-        notice: called with messages for the user.
 
     Raises:
         EnvironmentProblem: the directory of leases cannot be created.
@@ -93,8 +71,8 @@ class LocalExecutor(Executor):
         self._forks = forks
         self._notice = notice
         # Every runner gets the reading end; the writing end closes however this process ends.
-        self._lifeline = None if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lifeline = () if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def slots(self) -> Sequence[Slot]:
         return list(self._slots)
@@ -149,44 +127,30 @@ class LocalExecutor(Executor):
             "framework": attempt.framework,
             "metric_pattern": attempt.metric_pattern,
             "has_marks": attempt.has_marks,
-            "processes": [_as_record(process) for process in attempt.processes],
+            "processes": [
+                {**vars(process), "env": layered(process.env)} for process in attempt.processes
+            ],
             "tuner": self._identity,
         }
         write_atomically(str(here / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
-        env = {
-            **self._environ,
-            **slot.env,
-            **hand_over(attempt, here),
-            MARK_VARIABLE: job.mark,
-        }
+        own = hand_over(attempt, here)
+        env = {**self._environ, **slot.env, **own, MARK_VARIABLE: job.mark}
+        lifelines = self._lifeline[:1]
+        inherited = self._leases.descriptors(slot.devices)
         with appended(here / "runner.log") as log:
-            inherited = self._leases.descriptors(slot.devices)
-            if not self._fork(job, attempt, env, (log.fileno(), *self._lifelines(), *inherited)):
+            if self._forks is not None:
+                passed = (log.fileno(), *lifelines, *inherited)
+                has_lifeline = bool(lifelines)
+                job.who = self._forks.start(attempt, env, passed, has_lifeline=has_lifeline)
+            if job.who is not None:
+                job.pid = job.who["pid"]
+            else:
                 job.process = start_runner(
-                    attempt.directory,
-                    env,
-                    log=log,
-                    lifelines=self._lifelines(),
-                    inherited=inherited,
+                    attempt.directory, env, log=log, lifelines=lifelines, inherited=inherited
                 )
         with contextlib.suppress(OSError):  # no descriptor is free: `_look` tries again
             job.watch()
-
-    def _lifelines(self) -> tuple[int, ...]:
-        return self._lifeline[:1] if self._lifeline else ()
-
-    def _fork(
-        self, job: Job, attempt: Attempt, env: Mapping[str, str], passed: Sequence[int]
-    ) -> bool:
-        """Start the runner as a fork of the preload process, if there is one."""
-        if self._forks is None:
-            return False
-        has_lifeline = self._lifeline is not None
-        job.who = self._forks.start(attempt, env, passed, has_lifeline=has_lifeline)
-        if job.who is not None:
-            job.pid = job.who["pid"]
-        return job.who is not None
 
     def poll(self, wait_s: float) -> list[Observation]:
         self._wait(wait_s)
@@ -208,7 +172,7 @@ class LocalExecutor(Executor):
 
     def _wait(self, wait_s: float) -> None:
         poller = select.poll()
-        poller.register(self._wake_read, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
         for job in self._jobs.values():
             if job.pidfd is None:
                 wait_s = min(wait_s, _RECHECK_S)
@@ -216,27 +180,24 @@ class LocalExecutor(Executor):
                 poller.register(job.pidfd, select.POLLIN)
                 wait_s = min(wait_s, job.patience.until_next_look)
         for descriptor, _ in poller.poll(max(0.0, wait_s) * 1000):
-            if descriptor == self._wake_read:
-                os.read(self._wake_read, 4096)
+            if descriptor == self._wake:
+                os.eventfd_read(self._wake)
 
     def _look(self, job: Job) -> Observation | None:
         is_over = job.is_without_runner()
         with job.opened() as here:
-            return self._look_into(job, here, is_over=is_over)
-
-    def _look_into(self, job: Job, here: Path, *, is_over: bool) -> Observation | None:
-        # The exit record is written after the last report, so it must be read first.
-        record = read_exit(here) if is_over else None
-        state = JobState.RUNNING
-        if record is not None:
-            state = JobState.EXITED
-        elif is_over:
-            state = job.state_without_record(here)
-        is_over = state is not JobState.RUNNING
-        held = self._memory.held(job.cards) if is_over else 0
-        if held and job.may_get_memory_back():
-            return None
-        reports = job.new_reports(here, to_the_end=is_over)
+            # The exit record is written after the last report, so it must be read first.
+            record = read_exit(here) if is_over else None
+            state = JobState.RUNNING
+            if record is not None:
+                state = JobState.EXITED
+            elif is_over:
+                state = job.state_without_record(here)
+            is_over = state is not JobState.RUNNING
+            held = self._memory.held(job.cards) if is_over else 0
+            if held and job.may_get_memory_back():
+                return None
+            reports = job.new_reports(here, to_the_end=is_over)
         if is_over:
             del self._jobs[job.key]
         elif not reports:
@@ -244,8 +205,7 @@ class LocalExecutor(Executor):
         return Observation(job.key, state, tuple(reports), record, held)
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # the pipe is already full of wake-ups
-            os.write(self._wake_write, b"!")
+        os.eventfd_write(self._wake, 1)
 
     def request_stop(self, key: Key) -> None:
         job = self._jobs.get(key)
@@ -271,13 +231,6 @@ class LocalExecutor(Executor):
         for job in self._jobs.values():
             job.abandon()
         self._jobs.clear()
-        for descriptor in (self._wake_read, self._wake_write, *(self._lifeline or ())):
+        for descriptor in (self._wake, *self._lifeline):
             os.close(descriptor)
         self._leases.close()
-
-
-def _as_record(process: Process) -> dict[str, Any]:
-    record = dataclasses.asdict(process)
-    if "PYTHONPATH" in process.env:
-        record["env"]["PYTHONPATH"] = with_layer(process.env["PYTHONPATH"])
-    return record

@@ -68,12 +68,7 @@ class ForkServer:
     """Starts runners as forks of a process that has already imported the modules.
 
     That process is started at once and imports in the background; `start` declines until it is
-    ready.
-
-    Args:
-        imports: what to import.
-        environ: the variables that all trials share.
-        notice: called with messages for the user.
+    ready. `environ` are the variables that all trials share.
     """
 
     def __init__(
@@ -124,21 +119,20 @@ class ForkServer:
             return self._is_ready
         self._socket.setblocking(False)
         try:
-            self._greet(self._receive())
+            message = self._receive()
         except BlockingIOError:
-            pass  # it is still importing
+            return False  # it is still importing
         except OSError as error:
-            self._give_up(str(error))
-        return self._is_ready
-
-    def _greet(self, message: dict[str, Any]) -> None:
-        if "seconds" not in message:
-            return self._give_up(message["problem"])
+            message = {"problem": str(error)}
+        if "problem" in message:
+            self._give_up(message["problem"])
+            return False
         self._is_ready = True
-        return self._notice(
+        self._notice(
             f"preload: {self._imports.title} imported in {message['seconds']:.1f} s; "
             "trials are now forked from that process"
         )
+        return True
 
     def start(
         self,
@@ -151,11 +145,8 @@ class ForkServer:
         """Fork the runner of an attempt.
 
         Args:
-            attempt: what to run.
             env: the whole environment of the trial.
-            passed: the descriptor of the runner's log, the lifeline if there is one, and what the
-                trial inherits.
-            has_lifeline: whether `passed` contains a lifeline.
+            passed: descriptors: the runner's log, perhaps the lifeline, what the trial inherits.
 
         Returns:
             The `identity` of the runner, or None if it must be started the ordinary way.

@@ -17,17 +17,10 @@ from autofinetune.core.slot import Slot
 from autofinetune.executors.base import JobState, Key, Report
 from autofinetune.executors.files.records import read_exit, read_identity, read_json
 from autofinetune.executors.files.reports import MOST_REPORTS, NO_ROOM, read_reports
-from autofinetune.executors.local.patience import Patience
+from autofinetune.executors.local.patience import Patience, send_by
 from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
 from autofinetune.runner.files import EXIT, LOCK, REPORTS, STARTED, try_lock, write_atomically
-from autofinetune.runner.processes import (
-    Remains,
-    has_mark,
-    holders,
-    is_alive,
-    name_of,
-    send_to,
-)
+from autofinetune.runner.processes import Remains, has_mark, holders, is_alive, name_of, send_to
 from autofinetune.store.directory import Place
 
 EMPTY_SWEEPS = 2
@@ -124,12 +117,8 @@ class Job:
         signum = signal.SIGINT if self.patience.is_cancelled else signal.SIGTERM
         self.patience.cancel()
         if self.pidfd is not None:
-            for number in (
-                signum,
-                signal.SIGCONT,
-            ):
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(self.pidfd, number)
+            send_by(self.pidfd, signum)
+            send_by(self.pidfd, signal.SIGCONT)
 
     def abandon(self) -> None:
         """Stop watching; the runner continues."""

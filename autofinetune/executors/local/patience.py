@@ -31,14 +31,12 @@ class Patience:
 
     def __init__(self, time_limit_s: float | None, grace_s: float) -> None:
         self.is_cancelled = False
-        self.is_over = False
-        """Whether the trial is to be killed without any grace."""
-        self.killed_for = ""
-        """Why the runner was killed: `timeout`, `cancel`, or empty if it was not."""
-        self.seconds = 0.0
-        """The age of the runner at the last check."""
+        self.is_over = False  # the trial is to be killed without any grace
+        self.killed_for = ""  # why the runner was killed: `timeout`, `cancel`, or empty
+        self.seconds = 0.0  # the age of the runner at the last check
         self._limit_s = math.inf if time_limit_s is None else time_limit_s
-        self._grace_s = grace_s
+        # From the request to end to the exit record, for a healthy runner.
+        self._longest_end_s = grace_s + LEFTOVER_GRACE_S + KILL_PATIENCE_S + SLACK_S
         self._kill_at = math.inf
         self._next_look = time.monotonic() + LOOK_S
         self._stops = 0
@@ -54,11 +52,6 @@ class Patience:
         self._kill_within(KILL_S if self.is_over else self._longest_end_s)
         if self.is_over:
             self._next_look = self._kill_at
-
-    @property
-    def _longest_end_s(self) -> float:
-        """The longest time a healthy runner needs from the request to end to its exit record."""
-        return self._grace_s + LEFTOVER_GRACE_S + KILL_PATIENCE_S + SLACK_S
 
     def _kill_within(self, seconds: float) -> None:
         self._kill_at = min(self._kill_at, time.monotonic() + seconds)
@@ -78,11 +71,12 @@ class Patience:
         self._stops = self._stops + 1 if is_stuck else 0
         if now >= self._kill_at or (is_due and self._stops >= _MOST_STOPS):
             self.killed_for = "cancel" if self.is_cancelled else "timeout"
-            _send(pidfd, signal.SIGKILL)
+            send_by(pidfd, signal.SIGKILL)
         elif is_stuck:
-            _send(pidfd, signal.SIGCONT)
+            send_by(pidfd, signal.SIGCONT)
 
 
-def _send(pidfd: int, signum: int) -> None:
+def send_by(pidfd: int, signum: int) -> None:
+    """Signal the process that a pidfd names, if it still runs."""
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signum)

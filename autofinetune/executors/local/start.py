@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from autofinetune.version import PACKAGE_PARENT
@@ -32,13 +31,14 @@ def start_runner(
     """Start the runner of the attempt in `directory`, which already contains the spec.
 
     Args:
-        directory: the attempt's directory.
         env: the whole environment of the trial.
         log: where the runner's own output goes.
         lifelines: at most one descriptor; when its other end closes, the trial is terminated.
         inherited: descriptors for the trial.
     """
-    with _signals_blocked():
+    # A signal must not kill the child before it is ready.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
         return subprocess.Popen(
             [*START_RUNNER, directory, PACKAGE_PARENT, *map(str, lifelines)],
             stdin=subprocess.DEVNULL,
@@ -48,13 +48,5 @@ def start_runner(
             pass_fds=(*lifelines, *inherited),
             env=env,
         )
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block signals, so that a cancel cannot kill a child started inside before it is ready."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    try:
-        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

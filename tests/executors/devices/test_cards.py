@@ -47,10 +47,11 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 
 def test_cards_are_listed_and_found(probe: Make) -> None:
-    with probe("pass") as one:
-        expected = [Card(n, f"GPU-{n}", "A100", 1, 2, ((7, 5),) * n) for n in range(2)]
-        assert one.first_cards() == expected
-        assert one.look() == {"GPU-0": expected[0], "GPU-1": expected[1]}
+    one = probe("pass")
+    expected = [Card(n, f"GPU-{n}", "A100", 1, 2, ((7, 5),) * n) for n in range(2)]
+    assert one.first_cards() == expected
+    assert one.look() == {"GPU-0": expected[0], "GPU-1": expected[1]}
+    one.close()
     assert one.look() == {}
 
 
