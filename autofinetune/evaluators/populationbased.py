@@ -70,7 +70,7 @@ class PopulationBased(Evaluator):
     def _better_half(self, state: State) -> Iterator[int]:
         """Yield the trials that may be parents in a round that is not fully created."""
         members, in_round = self.config.popsize, self.config.popsize * self.config.repeats
-        while state.created_in(self._open_round) >= in_round:
+        while len(state.in_round(self._open_round)) >= in_round:
             self._open_round += 1
         better: list[int] = []  # the rounds of trials that rank above
         for trial in state.ranked():

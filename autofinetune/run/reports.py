@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 
 from autofinetune.config.scoring import Values
-from autofinetune.core.direction import Direction
 from autofinetune.core.events import Reported, StopRequested
-from autofinetune.core.trials import Trial
+from autofinetune.core.trials import Direction, Trial
 from autofinetune.executors import MOST_REPORTS, JobState, Observation, Report
 from autofinetune.run.stopping import Stopping
 
