@@ -46,11 +46,7 @@ class Mistake:
         return self.worded("--")
 
     def worded(self, dashes: str = "") -> str:
-        """Return the message with the option spelled for the command line, Python or a file.
-
-        Args:
-            dashes: the prefix of option names.
-        """
+        """Return the message; `dashes` precede the name of an option."""
         if self.is_sentence or not (self.option or self.part):
             return self.problem
         if self.part:
@@ -78,10 +74,7 @@ class UsageError(AutofinetuneError):
 
 
 class ConfigError(UsageError):
-    """All mistakes found in one source, reported at once.
-
-    `found` holds the mistakes, `mistakes` their messages.
-    """
+    """All mistakes `found` in one source, reported at once; `mistakes` holds their messages."""
 
     def __init__(
         self, source: str, mistakes: Sequence[str | Mistake], tip: str | None = None
@@ -108,8 +101,6 @@ class InternalError(AutofinetuneError):
 
 class EnvironmentProblem(AutofinetuneError):
     """A problem of the machine: disk space, permission, device or journal."""
-
-    exit_code = 4
 
 
 class DiskFull(EnvironmentProblem):

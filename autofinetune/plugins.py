@@ -45,10 +45,6 @@ class PlugIns(Mapping[str, str]):
         return len({*self._own, *self._added})
 
     def load(self, name: str) -> Any:
-        """Import the implementation called `name`.
-
-        Raises:
-            KeyError: there is no such implementation.
-        """
+        """Import the implementation called `name`, or raise KeyError."""
         module, _, attribute = self[name].partition(":")
         return getattr(importlib.import_module(module), attribute)

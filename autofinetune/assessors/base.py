@@ -51,12 +51,9 @@ class Assessor(ABC):
 
     @abstractmethod
     def assess(self, curve: Curve, curves: Curves) -> str:
-        """Decide whether to stop a trial after its last report.
+        """Return the reason to stop a trial after its last report, or an empty text.
 
         Args:
             curve: that of the trial, with at least one report; it is in `curves.running`.
             curves: those of all trials with which it may be compared.
-
-        Returns:
-            The reason for stopping the trial, or an empty text.
         """

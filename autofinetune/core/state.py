@@ -60,7 +60,6 @@ class State:
 
     @property
     def ended(self) -> int:
-        """The number of ended trials."""
         return sum(count for status, count in self.counts.items() if status.is_final)
 
     def merit(self, trial: Trial) -> float:
@@ -104,11 +103,7 @@ class State:
         return sum(count for r, count in self._models.items() if r < round_)
 
     def apply(self, event: Event) -> None:
-        """Update the state by one event.
-
-        Raises:
-            ImpossibleEvent: the event cannot follow the earlier ones.
-        """
+        """Update the state; raise ImpossibleEvent if the event cannot follow the earlier ones."""
         _HANDLERS[type(event)](self, event)
         if not isinstance(event, RunResumed):  # no tuner was running before it
             self.active_seconds += max(0.0, event.at - self._last_at)

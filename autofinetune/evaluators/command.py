@@ -36,12 +36,7 @@ MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
 
 
 class Commands:
-    """Writes what the processes of each trial get.
-
-    Args:
-        config: the configuration of the run.
-        paths: where models and parameter files are.
-    """
+    """Writes what the processes of each trial get."""
 
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self.config = config

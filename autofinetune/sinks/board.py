@@ -47,11 +47,7 @@ CORRECTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host:port`; port 0 chooses a free one.
-
-    Raises:
-        EnvironmentProblem: the address cannot be bound.
-    """
+    """Return a socket that listens on `host:port`; port 0 chooses a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -13,12 +13,7 @@ from .base import Sink
 
 
 class SinkGuard:
-    """All sinks of a run, in order.
-
-    Args:
-        sinks: receive the events.
-        warn: receives one message about each sink that fails.
-    """
+    """All sinks of a run, in order; `warn` gets one message about each that fails."""
 
     def __init__(self, sinks: Sequence[Sink], warn: Callable[[str], None]) -> None:
         self._sinks = list(sinks)

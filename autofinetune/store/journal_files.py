@@ -14,14 +14,7 @@ _LONGEST_PATH = 490  # bytes: SQLite allows 512, including the suffixes of its o
 
 
 class JournalFiles:
-    """A database file and the files that SQLite has beside it.
-
-    Args:
-        path: the database.
-
-    Raises:
-        OSError: the directory cannot be opened.
-    """
+    """A database and the files that SQLite has beside it; OSError if there is no directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -116,7 +109,6 @@ class JournalFiles:
 
 
 def deleted(directory: Path) -> EnvironmentProblem:
-    """Return the error for an output directory that was deleted."""
     return EnvironmentProblem(
         f"the output directory {directory} was deleted during the run",
         "the run cannot be resumed; start a new one",

@@ -71,14 +71,7 @@ get_next_parameters = get_next_parameter  # NNI has both names
 
 
 def get_current_parameter(tag: str | None = None) -> Any:
-    """Return what `get_next_parameter` returned, or its value for `tag`.
-
-    Returns:
-        The parameters or one of them; None before `get_next_parameter` was called.
-
-    Raises:
-        KeyError: there is no parameter of that name.
-    """
+    """Return what `get_next_parameter` returned, or None before; with `tag`, one value of it."""
     return _current if _current is None or tag is None else _current[tag]
 
 
