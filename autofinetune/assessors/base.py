@@ -42,12 +42,9 @@ class Assessor(ABC):
         )
         mode = self.options["optimize_mode"]
         if mode not in ("", direction):
-            raise UsageError(
-                Mistake(
-                    "assessor_options", f"optimize_mode={mode} contradicts --direction={direction}"
-                ),
-                "leave optimize_mode out, or correct one of the two",
-            )
+            problem = f"optimize_mode={mode} contradicts --direction={direction}"
+            tip = "leave optimize_mode out, or correct one of the two"
+            raise UsageError(Mistake("assessor_options", problem), tip)
 
     @abstractmethod
     def assess(self, curve: Curve, curves: Curves) -> str:

@@ -177,11 +177,6 @@ def decode_event(kind: str, body: str) -> Event:
         raise ValueError(f"event {kind}: {error}") from None
     if not isinstance(fields, dict):
         raise ValueError(f"event {kind} is not an object")
-    return KINDS[kind](**decode_fields(kind, fields))
-
-
-def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoded fields of an event; raise ValueError unless all have type and range."""
     known = {one.name: one for one in dataclasses.fields(KINDS[kind])}
     wrong = next((name for name in fields if name not in known), None)
     if wrong is not None:
@@ -196,4 +191,4 @@ def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"event {kind}: {name} {error}") from None
         elif one.default is MISSING and one.default_factory is MISSING:
             raise ValueError(f"event {kind} lacks the field {name}")
-    return decoded
+    return KINDS[kind](**decoded)
