@@ -16,11 +16,9 @@ from typing import Any
 
 
 class PlugIns(Mapping[str, str]):
-    """Mapping of names to places, `module:attribute`; other packages cannot replace our names.
+    """Mapping of names to places, `module:attribute`: our own, and entry points of a group.
 
-    Args:
-        group: the group of the entry points, such as `autofinetune.strategies`.
-        own: the implementations in this package.
+    Other packages cannot replace our names.
     """
 
     def __init__(self, group: str, own: Mapping[str, str]) -> None:

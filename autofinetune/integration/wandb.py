@@ -37,8 +37,8 @@ def environment() -> dict[str, str]:
             WANDB_CACHE_DIR=own,
             WANDB_DATA_DIR=own,
         )
-    mine = ("WANDB_SWEEP_PARAM_PATH",)
-    return {n: v for n, v in found.items() if n in mine or not os.environ.get(n)}
+    ours = "WANDB_SWEEP_PARAM_PATH"
+    return {n: v for n, v in found.items() if n == ours or not os.environ.get(n)}
 
 
 def _directory() -> str:

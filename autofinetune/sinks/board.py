@@ -72,8 +72,6 @@ def serve(
     The process changes to `logdir`, because VisualDL names a trial by the path that it walked.
 
     Args:
-        logdir: the visualization directory of a run.
-        listener: the socket; see `listen`.
         say: receives the address of the pages once they can be opened.
         token: the token that requests must carry; if empty, none is required.
 

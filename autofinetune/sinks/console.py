@@ -41,9 +41,7 @@ _HINTS = {
 class Console(Sink):
     """Prints plain lines; events of earlier sessions of the run are not printed again.
 
-    Args:
-        stream: the output; the live line appears only if it is a terminal.
-        slots: the number of trials that run at once, to estimate the time left.
+    `slots` is the number of trials that run at once, to estimate the time left.
     """
 
     is_view = False

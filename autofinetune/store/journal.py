@@ -58,10 +58,8 @@ class MemoryJournal:
 class SqliteJournal:
     """A journal in the file `path`; it stays open when its directory is moved.
 
-    Args:
-        path: the database; it must exist unless `create=True`.
-        read_only: open for reading while a tuner may be running.
-        notice: receives messages for the console.
+    The file must exist unless `create=True`. `read_only` is for reading while a tuner may be
+    running; `notice` receives messages for the console.
 
     Raises:
         EnvironmentProblem: the file cannot be opened, is no journal, or has a newer version.

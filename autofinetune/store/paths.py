@@ -32,14 +32,10 @@ class RunPaths:
     """The layout of one output directory; the first block is PaddleHub's and never changes.
 
     Paths are for users and for trials. Our own reads and writes go through a `place`.
-
-    Args:
-        at: the directory as the user named it.
-        descriptor: of the open directory; it stays valid when the directory is moved.
     """
 
-    at: Path
-    descriptor: int | None = None
+    at: Path  # the directory as the user named it
+    descriptor: int | None = None  # of the open directory, valid even if that is moved
 
     @property
     def root(self) -> Path:
