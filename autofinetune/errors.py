@@ -25,32 +25,20 @@ class AutofinetuneError(Exception):
 
 @dataclass(frozen=True)
 class Mistake:
-    """A problem with an option of a run, independent of how the option is spelled when shown.
+    """A problem with an option of a run, independent of how the option is spelled when shown."""
 
-    Args:
-        option: its name, such as `popsize`; empty if the mistake is not about an option.
-        problem: what is wrong, worded to follow the option and its value: `must be above 0`.
-        value: the value that was given; None to leave it out of the message.
-        part: the part of the value that is wrong, such as `tasks[0]`; shown instead of the option.
-        is_sentence: whether the problem is a complete message by itself.
-    """
-
-    option: str
-    problem: str
-    value: object = None
-    part: str = ""
-    is_sentence: bool = False
+    option: str  # such as `popsize`; empty if the mistake is not about an option
+    problem: str  # worded to follow the option and its value: `must be above 0`
+    value: object = None  # what was given; None to leave it out of the message
+    part: str = ""  # what is wrong in the value, such as `tasks[0]`; shown instead of the option
+    is_sentence: bool = False  # whether the problem is a complete message by itself
 
     def __str__(self) -> str:
         """Return the message as the command line words it."""
         return self.worded("--")
 
     def worded(self, dashes: str = "") -> str:
-        """Return the message with the option spelled for the command line, Python or a file.
-
-        Args:
-            dashes: the prefix of option names.
-        """
+        """Return the message; `dashes` precede the name of an option."""
         if self.is_sentence or not (self.option or self.part):
             return self.problem
         if self.part:
@@ -78,10 +66,7 @@ class UsageError(AutofinetuneError):
 
 
 class ConfigError(UsageError):
-    """All mistakes found in one source, reported at once.
-
-    `found` holds the mistakes, `mistakes` their messages.
-    """
+    """All mistakes `found` in one source, reported at once; `mistakes` holds their messages."""
 
     def __init__(
         self, source: str, mistakes: Sequence[str | Mistake], tip: str | None = None
@@ -108,8 +93,6 @@ class InternalError(AutofinetuneError):
 
 class EnvironmentProblem(AutofinetuneError):
     """A problem of the machine: disk space, permission, device or journal."""
-
-    exit_code = 4
 
 
 class DiskFull(EnvironmentProblem):

@@ -40,11 +40,7 @@ class Option:
         return f"{kind} of at least {self.least:g}" if math.isfinite(self.least) else kind
 
     def read(self, value: object) -> bool | int | float | str:
-        """Parse a value from text or a number.
-
-        Raises:
-            ValueError: it is not allowed.
-        """
+        """Parse a value from text or a number; raise ValueError if it is not allowed."""
         text = str(value).strip().lower()
         if isinstance(self.default, bool):
             if text not in _BOOLS:
@@ -72,17 +68,10 @@ def read_options(
     flag: str = "strategy_options",
     command: str = "strategies",
 ) -> dict[str, Any]:
-    """Return a value for every known option.
+    """Return a value for every known option; raise UsageError for one that is not allowed.
 
-    Args:
-        owner: the plug-in that has the options, as named in messages.
-        known: the options that exist, by name.
-        given: the values given, by name.
-        flag: the command-line option that gave them.
-        command: the command that lists them.
-
-    Raises:
-        UsageError: an unknown option, or a value that is not allowed.
+    Messages name the plug-in `owner`, the option `flag` that gave them, and the `command`
+    that lists them.
     """
     tip = f"autofinetune {command}   lists all options"
     values: dict[str, Any] = {name: option.default for name, option in known.items()}

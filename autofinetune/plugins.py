@@ -16,11 +16,9 @@ from typing import Any
 
 
 class PlugIns(Mapping[str, str]):
-    """Mapping of names to places, `module:attribute`; other packages cannot replace our names.
+    """Mapping of names to places, `module:attribute`: our own, and entry points of a group.
 
-    Args:
-        group: the group of the entry points, such as `autofinetune.strategies`.
-        own: the implementations in this package.
+    Other packages cannot replace our names.
     """
 
     def __init__(self, group: str, own: Mapping[str, str]) -> None:
@@ -45,10 +43,6 @@ class PlugIns(Mapping[str, str]):
         return len({*self._own, *self._added})
 
     def load(self, name: str) -> Any:
-        """Import the implementation called `name`.
-
-        Raises:
-            KeyError: there is no such implementation.
-        """
+        """Import the implementation called `name`, or raise KeyError."""
         module, _, attribute = self[name].partition(":")
         return getattr(importlib.import_module(module), attribute)

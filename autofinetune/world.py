@@ -15,20 +15,11 @@ TRANSIENT = NO_SPACE | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, 
 
 @dataclass(frozen=True)
 class World:
-    """Clocks, the disk and the console.
+    """Clocks, the disk and the console."""
 
-    Args:
-        now: the wall clock in seconds since 1970.
-        free_gb: free disk space in GiB in the output directory.
-        notice: shows a sentence at the console.
-        sleep: waits for a number of seconds.
-        grace_s: how many seconds a trial may take to exit after being asked to.
-        monotonic: a clock in seconds that is never set back.
-    """
-
-    now: Callable[[], float]
-    free_gb: Callable[[], float] = lambda: math.inf
-    notice: Callable[[str], None] = lambda sentence: None
+    now: Callable[[], float]  # the wall clock in seconds since 1970
+    free_gb: Callable[[], float] = lambda: math.inf  # GiB in the output directory
+    notice: Callable[[str], None] = lambda sentence: None  # shows it at the console
     sleep: Callable[[float], None] = lambda seconds: None
-    grace_s: float = 10.0
-    monotonic: Callable[[], float] = time.monotonic
+    grace_s: float = 10.0  # how long a trial may take to exit after being asked to
+    monotonic: Callable[[], float] = time.monotonic  # in seconds, never set back

@@ -13,7 +13,6 @@ import pytest
 
 import autofinetune
 from autofinetune.assessors import ASSESSORS
-from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
 from autofinetune.strategies import FAMILIES, STRATEGIES
 
@@ -113,7 +112,6 @@ def test_there_are_no_import_cycles() -> None:
 PLUG_INS = {
     "strategies": [place.partition(":")[0] for place in {**STRATEGIES, **FAMILIES}.values()],
     "assessors": [place.partition(":")[0] for place in ASSESSORS.values()],
-    "evaluators": [one.__module__ for one in EVALUATORS.values()],
     "executors": [place.partition(":")[0] for place in EXECUTORS.values()],
 }
 

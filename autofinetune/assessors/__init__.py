@@ -28,15 +28,7 @@ def assessor_class(name: str) -> type[Assessor]:
 def create_assessor(
     name: str, direction: str, options: Mapping[str, object] | None = None
 ) -> Assessor | None:
-    """Create the assessor called `name`, or return None for `none`.
-
-    Args:
-        direction: `maximize` or `minimize`.
-        options: values as text or numbers.
-
-    Raises:
-        UsageError: the assessor has no such option, or a value is not allowed.
-    """
+    """Create the assessor called `name`, or return None for `none`; raises as `Assessor` does."""
     if name != NO_ASSESSOR:
         return assessor_class(name)(direction, options)
     if options:

@@ -42,21 +42,15 @@ class Assessor(ABC):
         )
         mode = self.options["optimize_mode"]
         if mode not in ("", direction):
-            raise UsageError(
-                Mistake(
-                    "assessor_options", f"optimize_mode={mode} contradicts --direction={direction}"
-                ),
-                "leave optimize_mode out, or correct one of the two",
-            )
+            problem = f"optimize_mode={mode} contradicts --direction={direction}"
+            tip = "leave optimize_mode out, or correct one of the two"
+            raise UsageError(Mistake("assessor_options", problem), tip)
 
     @abstractmethod
     def assess(self, curve: Curve, curves: Curves) -> str:
-        """Decide whether to stop a trial after its last report.
+        """Return the reason to stop a trial after its last report, or an empty text.
 
         Args:
             curve: that of the trial, with at least one report; it is in `curves.running`.
             curves: those of all trials with which it may be compared.
-
-        Returns:
-            The reason for stopping the trial, or an empty text.
         """

@@ -49,7 +49,6 @@ class Medianstop(Assessor):
         )
         if completed < self.options["min_completed"] or not means:
             return ""
-        is_worse = (
-            max(curve.merits) < means[math.floor((len(means) - 1) * self.options["quantile"])]
-        )
+        bar = means[math.floor((len(means) - 1) * self.options["quantile"])]
+        is_worse = max(curve.merits) < bar
         return f"worse than the median of {len(means)} trials" if is_worse else ""

@@ -35,7 +35,7 @@ from autofinetune.config.placement import Placement
 from autofinetune.config.program import Program
 from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import Scoring
-from autofinetune.core.direction import Direction
+from autofinetune.core.trials import Direction
 
 if TYPE_CHECKING:
     from autofinetune.space import Space, Value

@@ -85,7 +85,6 @@ class Curves:
         self.running.pop(trial, None)
 
     def reaching(self, position: int) -> Iterator[Curve]:
-        """Yield all curves that reach `position`."""
         for curve in (*self.ended, *self.running.values()):
             if curve.position >= position:
                 yield curve
@@ -93,9 +92,8 @@ class Curves:
     def expected(self, curve: Curve) -> float:
         """Estimate the final merit of a trial with reports, had it continued.
 
-        Returns:
-            Its last merit plus the median gain of completed trials from that position on. While
-            no trial has completed, the gains so far of all trials that went further are used.
+        It is the last merit plus the median gain of completed trials from that position on, or,
+        while no trial has completed, the gains so far of all trials that went further.
         """
         position = curve.position
         others = [other for other in self.reaching(position) if other is not curve]

@@ -57,81 +57,68 @@ class TrialCreated:
 
 
 @dataclass(frozen=True)
-class AttemptPlanned:
-    """The attempt is about to be submitted; a restart submits it under the same name."""
+class AttemptEvent:
+    """What happened to an attempt of a trial."""
 
     at: float
     trial: int
     attempt: int
+
+
+@dataclass(frozen=True)
+class AttemptPlanned(AttemptEvent):
+    """The attempt is about to be submitted; a restart submits it under the same name."""
+
     slot: Slot
 
 
 @dataclass(frozen=True)
-class AttemptSubmitted:
+class AttemptSubmitted(AttemptEvent):
     """The executor accepted the attempt and identifies it by `handle` (plain JSON).
 
     With `is_waiting`, it may wait in a queue of the engine until `AttemptStarted`.
     """
 
-    at: float
-    trial: int
-    attempt: int
     handle: Mapping[str, Any]
     is_waiting: bool = False
 
 
 @dataclass(frozen=True)
-class AttemptStarted:
+class AttemptStarted(AttemptEvent):
     """An attempt that waited in a queue of the engine is running."""
-
-    at: float
-    trial: int
-    attempt: int
 
 
 @dataclass(frozen=True)
-class Reported:
+class Reported(AttemptEvent):
     """An intermediate score; `offset` is where the next report begins in the trial's file."""
 
-    at: float
-    trial: int
-    attempt: int
     step: int
     score: float
     offset: int
 
 
 @dataclass(frozen=True)
-class StopRequested:
+class StopRequested(AttemptEvent):
     """The attempt was asked to stop; its trial ends as STOPPED whatever the attempt still does."""
 
-    at: float
-    trial: int
-    attempt: int
     reason: str
 
 
 @dataclass(frozen=True)
-class AttemptLost:
+class AttemptLost(AttemptEvent):
     """The attempt does not count; the trial returns to the queue."""
 
-    at: float
-    trial: int
-    attempt: int
     reason: str
 
 
 @dataclass(frozen=True)
-class TrialEnded:
+class TrialEnded(AttemptEvent):
     """The trial ended. `status` is COMPLETED, FAILED or STOPPED; a failed trial has no score.
 
     The `score` of a stopped trial is its last intermediate one; `estimate` is its expected final
     score, which the strategy learns from.
     """
 
-    at: float
-    trial: int
-    attempt: int
     status: str
     reason: str
     score: float | None
@@ -151,28 +138,26 @@ class SlotQuarantined:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run ended: `reason` is one of `run_state.REASONS`, or `error:` and a sentence.
-
-    The run may be resumed.
-    """
+    """The run ended, by one of `run_state.REASONS` or an `error:`; it may be resumed."""
 
     at: float
     reason: str
 
 
-AttemptEvent: TypeAlias = (
-    AttemptPlanned
+Event: TypeAlias = (
+    RunCreated
+    | RunResumed
+    | TrialCreated
+    | AttemptPlanned
     | AttemptSubmitted
     | AttemptStarted
     | Reported
     | StopRequested
     | AttemptLost
     | TrialEnded
+    | SlotQuarantined
+    | RunEnded
 )
-Event: TypeAlias = (
-    RunCreated | RunResumed | TrialCreated | AttemptEvent | SlotQuarantined | RunEnded
-)
-
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
@@ -183,11 +168,7 @@ def encode_event(event: Event) -> tuple[str, str]:
 
 
 def decode_event(kind: str, body: str) -> Event:
-    """Return the event that `encode_event` encoded.
-
-    Raises:
-        ValueError: the kind is unknown, or the body is not what `encode_event` writes.
-    """
+    """Return the event that `encode_event` encoded; raise ValueError if that did not write it."""
     if kind not in KINDS:
         raise ValueError(f"unknown event {kind!r:.60}")
     try:
@@ -196,15 +177,6 @@ def decode_event(kind: str, body: str) -> Event:
         raise ValueError(f"event {kind}: {error}") from None
     if not isinstance(fields, dict):
         raise ValueError(f"event {kind} is not an object")
-    return KINDS[kind](**decode_fields(kind, fields))
-
-
-def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoded fields of an event, checked for type and range.
-
-    Raises:
-        ValueError: a field is missing, unknown, or of the wrong type or range.
-    """
     known = {one.name: one for one in dataclasses.fields(KINDS[kind])}
     wrong = next((name for name in fields if name not in known), None)
     if wrong is not None:
@@ -219,4 +191,4 @@ def decode_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"event {kind}: {name} {error}") from None
         elif one.default is MISSING and one.default_factory is MISSING:
             raise ValueError(f"event {kind} lacks the field {name}")
-    return decoded
+    return KINDS[kind](**decoded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from operator import attrgetter
 
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.space import Value
@@ -30,20 +31,14 @@ def changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> dict[str
 
 
 def ancestors(state: State) -> Counter[int]:
-    """Count the members by the from-scratch trial that their newest completed trial descends from.
-
-    Returns:
-        The number of members for each such trial.
-    """
+    """Count members by the from-scratch trial that their newest completed trial descends from."""
     newest: dict[int, Trial] = {}
     for trial in state.trials.values():
         if trial.status is Status.COMPLETED:
-            newest[trial.member] = max(newest.get(trial.member, trial), trial, key=_round)
+            newest[trial.member] = max(
+                newest.get(trial.member, trial), trial, key=attrgetter("round")
+            )
     return Counter(chain_of(state, trial)[0].id for trial in newest.values())
-
-
-def _round(trial: Trial) -> int:
-    return trial.round
 
 
 def effective_number(shares: Counter[int]) -> float:

@@ -40,10 +40,8 @@ GONE = "its tuner is gone: it was killed, or the machine went down"
 def run_state(end_reason: str | None, *, has_begun: bool) -> tuple[RunState, str]:
     """Return the state of a run and a readable reason.
 
-    Args:
-        end_reason: that of the event RunEnded; None if the run has not ended since it was created
-            or last resumed.
-        has_begun: whether an attempt was planned.
+    `end_reason` is that of RunEnded, None unless the run has ended since it was created or last
+    resumed; `has_begun` is whether an attempt was planned.
     """
     if end_reason is None:
         if has_begun:

@@ -52,8 +52,7 @@ def plan(
     """Return the actions that are due now; an empty list means to wait for an event.
 
     Args:
-        state: the state of the run so far.
-        free_slots: names of usable slots without a trial, in the order in which to use them.
+        free_slots: usable slots without a trial, in the order in which to use them.
         max_trials: the total number of trials.
         can_ask: whether the strategy can give candidates without further results.
         exhausted: whether the strategy reported that the space is used up.
@@ -85,8 +84,5 @@ def _launches(state: State, queue: Sequence[int], free: list[Slot]) -> Iterator[
 
 
 def idle_slots_per_round(popsize: int, slots: int) -> int:
-    """Return how many slots are idle while the last candidates of a round are trained.
-
-    Six candidates on four slots leave two idle; six on three leave none.
-    """
+    """Return how many slots are idle at the end of a round: 2 for six candidates on four slots."""
     return -popsize % slots

@@ -12,17 +12,12 @@ class Slot(str):
 
     Examples of names: `0` is device 0, `0+1` two devices, `0.2` the second place on device 0, and
     `0.2@node1` that place on another machine.
-
-    Attributes:
-        device: the name of the device, or of several joined by `+`.
-        place: the number of the place, from 1; 0 if the device has only one.
-        node: the machine; empty for the tuner's own.
     """
 
     __slots__ = ("device", "node", "place")
-    device: str
-    place: int
-    node: str
+    device: str  # its name, or those of several devices joined by `+`
+    place: int  # from 1; 0 if the device has only one
+    node: str  # the machine; empty for the tuner's own
 
     def __new__(cls, device: str, place: int = 0, node: str = "") -> Slot:
         text = f"{device}.{place}" if place else device
@@ -32,7 +27,6 @@ class Slot(str):
 
     @classmethod
     def read(cls, text: str) -> Slot:
-        """Return the slot with a name."""
         found = _NAME.fullmatch(text)
         assert found is not None  # it matches every text
         device, place, node = found.groups()

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from autofinetune.core.direction import Direction
 from autofinetune.core.events import (
     AttemptEvent,
     AttemptLost,
@@ -26,8 +25,7 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import NOWHERE, Slot
-from autofinetune.core.transitions import ImpossibleEvent, expected
-from autofinetune.core.trials import Status, Trial
+from autofinetune.core.trials import Direction, ImpossibleEvent, Status, Trial, expected
 
 __all__ = ["Direction", "State", "Status", "Trial"]
 
@@ -62,7 +60,6 @@ class State:
 
     @property
     def ended(self) -> int:
-        """The number of ended trials."""
         return sum(count for status, count in self.counts.items() if status.is_final)
 
     def merit(self, trial: Trial) -> float:
@@ -87,10 +84,6 @@ class State:
         """Return the trials of one round in order of creation."""
         return [self.trials[trial] for trial in self._rounds.get(round_, ())]
 
-    def created_in(self, round_: int) -> int:
-        """Return how many trials one round has so far."""
-        return len(self._rounds.get(round_, ()))
-
     def is_settled(self, number: int) -> bool:
         """Return whether all trials of its configuration ended, so that its rank is final."""
         over = sum(trial.status.is_final for trial in self._together(number))
@@ -110,13 +103,8 @@ class State:
         return sum(count for r, count in self._models.items() if r < round_)
 
     def apply(self, event: Event) -> None:
-        """Update the state by one event.
-
-        Raises:
-            ImpossibleEvent: the event cannot follow the earlier ones.
-        """
-        handler = _HANDLERS[type(event)]
-        handler(self, event)
+        """Update the state; raise ImpossibleEvent if the event cannot follow the earlier ones."""
+        _HANDLERS[type(event)](self, event)
         if not isinstance(event, RunResumed):  # no tuner was running before it
             self.active_seconds += max(0.0, event.at - self._last_at)
         self._last_at = event.at

@@ -37,12 +37,7 @@ MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
 
 
 class Commands:
-    """Writes what the processes of each trial get.
-
-    Args:
-        config: the configuration of the run.
-        paths: where models and parameter files are.
-    """
+    """Writes what the processes of each trial get."""
 
     def __init__(self, config: Config, paths: RunPaths) -> None:
         self.config = config
@@ -127,7 +122,6 @@ class Commands:
         nested = flat = self._nested(trial, parent)
         if not self._gets_whole_sets:
             flat = self._filled(self.config.space.options(trial.params), trial, parent)
-        saved, path = self._model_options(trial, parent, declared)
         wanted: Collection[str] = flat
         if self.config.passing == CALLS:
             wanted = declared or ()
@@ -138,7 +132,7 @@ class Commands:
             {name: value for name, value in flat.items() if name in wanted},
             nested,
             self._params_file(trial),
-            (*saved, *path),
+            self._model_options(trial, parent, declared),
             os.environ,
             self._model(trial),
             self._model(parent) if parent else "",
@@ -146,7 +140,7 @@ class Commands:
 
     def _model_options(
         self, trial: Trial, parent: Trial | None, known: Sequence[str] | None
-    ) -> tuple[Sequence[str], Sequence[str]]:
+    ) -> tuple[str, ...]:
         """Return `--saved_params_dir=...` and `--model_path=...`, each only where it is used.
 
         A train.py whose options are unknown gets both; any other command or an NNI script with
@@ -156,10 +150,10 @@ class Commands:
         saved, path = OWN_OPTIONS
         if known is None:
             known = () if config.program.command or config.passing != OPTIONS else OWN_OPTIONS
-        return (
-            [f"--{saved}={self._model(trial)}"] if saved in known else [],
-            [f"--{path}={self._model(parent)}"] if parent and path in known else [],
-        )
+        found = [f"--{saved}={self._model(trial)}"] if saved in known else []
+        if parent and path in known:
+            found.append(f"--{path}={self._model(parent)}")
+        return tuple(found)
 
     def _model(self, trial: Trial) -> str:
         return str(self.paths.model(trial.round, trial.member))

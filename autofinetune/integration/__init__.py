@@ -36,7 +36,7 @@ HOOKS: Mapping[str, tuple[str, str]] = {
     "lightgbm.engine": ("lightgbm", "on_engine"),
     "torch.utils.tensorboard.writer": ("tensorboard", "on_writer"),
     "tensorboardX.writer": ("tensorboard", "on_writer"),
-    "visualdl.writer.writer": ("tensorboard", "on_log_writer"),
+    "visualdl.writer.writer": ("tensorboard", "on_writer"),
     "mlflow.tracking._tracking_service.client": ("mlflow", "on_client"),
     "mlflow.store.tracking.sqlalchemy_store": ("mlflow", "on_store"),
     "hydra.core.utils": ("hydra", "on_utils"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import wrap
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "accelerate"
 

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import os
 from numbers import Real
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import quietly
+from autofinetune.trial.hooks import around, quietly
 from autofinetune.trial.report import REPORT_FILE_VARIABLE, report_final_result
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 RETURN_VALUE = "return_value"  # its name as a metric
 
 
 def on_utils(module: ModuleType) -> None:
     """Report the result of each job; do nothing outside a trial."""
-    import functools
+    around(module, "run_job", _run_job)
 
-    original = module.run_job
 
-    @functools.wraps(original)
-    def run_job(*args: Any, **kwargs: Any) -> Any:
-        job = original(*args, **kwargs)
-        if os.environ.get(REPORT_FILE_VARIABLE):
-            quietly(_returned, job)
-        return job
-
-    vars(module)["run_job"] = run_job
+def _run_job(original: Any, *args: Any, **kwargs: Any) -> Any:
+    job = original(*args, **kwargs)
+    if os.environ.get(REPORT_FILE_VARIABLE):
+        quietly(_returned, job)
+    return job
 
 
 def _returned(job: Any) -> None:

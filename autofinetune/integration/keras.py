@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "keras"
 _BACKENDS = ("TorchTrainer", "TensorFlowTrainer", "JAXTrainer")
@@ -29,18 +26,12 @@ def on_engine(module: ModuleType) -> None:
 
 
 def _listen(owner: Any, callbacks_module: str) -> None:
-    def added(callbacks: Any) -> Any:
-        module = importlib.import_module(callbacks_module)
-        if isinstance(callbacks, module.CallbackList):
-            callbacks.append(_callback(module.Callback))
-            return callbacks
-        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        return [*(one for one in given if one is not None), _callback(module.Callback)]
-
-    owner.fit = with_callback(owner.fit, added)
+    with_callback(owner, "fit", lambda: _callback(callbacks_module))
 
 
-def _callback(base: Any) -> Any:
+def _callback(callbacks_module: str) -> Any:
+    base: Any = importlib.import_module(callbacks_module).Callback
+
     class Autofinetune(base):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             logged.values(SOURCE, dict(logs or {}).items())

@@ -7,14 +7,11 @@ A metric is named after data set and metric, `valid_0-multi_error`; with a singl
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "lightgbm"
 _AFTER_OTHERS = 40  # the order of LightGBM's own callbacks is 10 to 30
@@ -23,11 +20,7 @@ _AFTER_OTHERS = 40  # the order of LightGBM's own callbacks is 10 to 30
 def on_engine(module: ModuleType) -> None:
     """Wrap the functions before the rest of the package imports them by name."""
     for name in ("train", "cv"):
-        setattr(module, name, with_callback(getattr(module, name), _added))
-
-
-def _added(callbacks: Any) -> Any:
-    return [*(callbacks or ()), _Report()]
+        with_callback(module, name, _Report)
 
 
 class _Report:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import complain, wrap
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "lightning"
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import tempfile
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import wrap
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
+from autofinetune.trial.hooks import around, wrap
 
 SOURCE = "mlflow"
 
@@ -33,19 +29,17 @@ def _logged_all(client: Any, run_id: Any, metrics: Any = (), *args: Any, **kwarg
 
 def on_store(module: ModuleType) -> None:
     """Make trials that start together take turns when they create the database."""
-    original = module.SqlAlchemyStore.__init__
+    around(module.SqlAlchemyStore, "__init__", _in_turn)
 
-    @functools.wraps(original)
-    def init(store: Any, *args: Any, **kwargs: Any) -> None:
-        import fcntl
 
-        name = f"autofinetune-mlflow-{os.getuid()}.lock"
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = os.open(os.path.join(tempfile.gettempdir(), name), flags, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            original(store, *args, **kwargs)
-        finally:
-            os.close(lock)
+def _in_turn(init: Any, *args: Any, **kwargs: Any) -> None:
+    import fcntl
 
-    module.SqlAlchemyStore.__init__ = init
+    name = f"autofinetune-mlflow-{os.getuid()}.lock"
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    lock = os.open(os.path.join(tempfile.gettempdir(), name), flags, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        init(*args, **kwargs)
+    finally:
+        os.close(lock)

@@ -7,31 +7,24 @@ the prefix `eval_`, such as `eval_acc`.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "paddle"
 
 
 def on_model(module: ModuleType) -> None:
     """Wrap `fit`."""
-
-    def added(callbacks: Any) -> Any:
-        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        base = importlib.import_module("paddle.callbacks").Callback
-        return [*(one for one in given if one is not None), _callback(base)]
-
-    module.Model.fit = with_callback(module.Model.fit, added)
+    with_callback(module.Model, "fit", _callback)
 
 
-def _callback(base: Any) -> Any:
+def _callback() -> Any:
+    base: Any = importlib.import_module("paddle.callbacks").Callback
+
     class Autofinetune(base):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self._look(logs, "")

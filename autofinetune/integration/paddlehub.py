@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 
-from autofinetune.trial.directory import admit_move
-from autofinetune.trial.hooks import in_trial
+from autofinetune.trial.directory import is_awaited
+from autofinetune.trial.hooks import around, in_trial
 from autofinetune.trial.report import report_final_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
 
 def environment() -> dict[str, str]:
@@ -28,5 +29,16 @@ def on_package(module: ModuleType) -> None:
 
 
 def on_shutil(module: ModuleType) -> None:
-    """Let scripts move their best model to the model directory."""
-    admit_move(module)
+    """Let `shutil.move` replace the empty model directory instead of moving into it."""
+    around(module, "move", _move)
+
+
+def _move(original: Any, src: Any, dst: Any, *args: Any, **kwargs: Any) -> Any:
+    if not (is_awaited(dst) and os.path.isdir(src)):
+        return original(src, dst, *args, **kwargs)
+    os.rmdir(dst)
+    try:
+        return original(src, dst, *args, **kwargs)
+    except BaseException:
+        os.makedirs(dst, exist_ok=True)
+        raise

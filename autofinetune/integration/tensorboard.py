@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import wrap
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "tensorboard"
 
 
 def on_writer(module: ModuleType) -> None:
-    """Hook into `add_scalar` and `add_scalars`."""
-    _listen(module.SummaryWriter)
-
-
-def on_log_writer(module: ModuleType) -> None:
-    """Hook into VisualDL, which has the same methods."""
-    _listen(module.LogWriter)
-
-
-def _listen(owner: Any) -> None:
+    """Hook into a SummaryWriter, or VisualDL's LogWriter, which has the same methods."""
+    owner = getattr(module, "SummaryWriter", None) or module.LogWriter
     wrap(owner, "add_scalar", _logged)
     wrap(owner, "add_scalars", _logged_all)
 

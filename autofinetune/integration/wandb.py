@@ -9,21 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
-from autofinetune.trial.hooks import complain, in_trial, quietly, wrap
-from autofinetune.trial.report import (
-    PARAMS_FILE_VARIABLE,
-    PARAMS_VARIABLE,
-    REPORT_FILE_VARIABLE,
-    STOP_FILE_VARIABLE,
-)
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType
-    from typing import Any
+from autofinetune.trial.hooks import around, complain, in_trial, quietly, wrap
+from autofinetune.trial.report import REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE, params_text
 
 SOURCE = "wandb"
 _SUMMARIES = ("max", "min", "mean", "last", "best")
@@ -46,8 +38,8 @@ def environment() -> dict[str, str]:
             WANDB_CACHE_DIR=own,
             WANDB_DATA_DIR=own,
         )
-    mine = ("WANDB_SWEEP_PARAM_PATH",)
-    return {n: v for n, v in found.items() if n in mine or not os.environ.get(n)}
+    ours = "WANDB_SWEEP_PARAM_PATH"
+    return {n: v for n, v in found.items() if n == ours or not os.environ.get(n)}
 
 
 def _directory() -> str:
@@ -94,12 +86,7 @@ def _as_yaml(record: dict[str, Any]) -> str:
 
 
 def _params() -> dict[str, Any]:
-    text = os.environ.get(PARAMS_VARIABLE)
-    path = os.environ.get(PARAMS_FILE_VARIABLE)
-    if not text and path:
-        with open(path, encoding="ascii") as file:
-            text = file.read()
-    found = json.loads(text or "{}")
+    found = json.loads(params_text() or "{}")
     return found if isinstance(found, dict) else {}
 
 
@@ -110,38 +97,22 @@ def on_run(module: ModuleType) -> None:
     """Hook into `run.log`, which `wandb.log` calls, and `run.define_metric`."""
     wrap(module.Run, "log", _logged_or_left)
     wrap(module.Run, "define_metric", _defined)
-    _stop_without_failure(module.Run)
-    for name in ("link_artifact", "link_model"):
-        _skip_offline(module.Run, name)
+    around(module.Run, "__exit__", _exit)
+    for name in {"link_artifact", "link_model"}.intersection(dir(module.Run)):
+        around(module.Run, name, _linked)
 
 
-def _skip_offline(run: Any, name: str) -> None:
-    """Let a method that needs the server do nothing when there is none, instead of failing."""
-    import functools
-
-    original = getattr(run, name)
-
-    @functools.wraps(original)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self, "offline", False):
-            return complain(f"run.{name} needs a server, so it is skipped in an offline run")
-        return original(self, *args, **kwargs)
-
-    setattr(run, name, method)
+def _linked(original: Any, run: Any, *args: Any, **kwargs: Any) -> Any:
+    """Skip what needs the server, and fails, in an offline run."""
+    if getattr(run, "offline", False):
+        return complain(f"run.{original.__name__} needs a server, so it is skipped offline")
+    return original(run, *args, **kwargs)
 
 
-def _stop_without_failure(run: Any) -> None:
+def _exit(original: Any, run: Any, kind: Any, *rest: Any) -> Any:
     """Let `with wandb.init():` end well when the trial is stopped, not with a traceback."""
-    import functools
-
-    original = run.__exit__
-
-    @functools.wraps(original)
-    def leave(self: Any, kind: Any, *rest: Any) -> Any:
-        is_failure = kind is not logged.Stopped
-        return original(self, kind, *rest) if is_failure else original(self, None, None, None)
-
-    run.__exit__ = leave
+    is_failure = kind is not logged.Stopped
+    return original(run, kind, *rest) if is_failure else original(run, None, None, None)
 
 
 def on_disabled(module: ModuleType) -> None:
@@ -152,18 +123,14 @@ def on_disabled(module: ModuleType) -> None:
 
 def on_init(module: ModuleType) -> None:
     """Let `WANDB_MODE=offline` override `wandb.init(mode="online")`, which needs an account."""
-    import functools
+    around(module, "init", _init)
 
-    original = module.init
 
-    @functools.wraps(original)
-    def init(*args: Any, **kwargs: Any) -> Any:
-        is_offline = os.environ.get("WANDB_MODE") == "offline"
-        if is_offline and kwargs.get("mode") == "online" and os.environ.get(REPORT_FILE_VARIABLE):
-            kwargs["mode"] = "offline"
-        return original(*args, **kwargs)
-
-    vars(module)["init"] = init
+def _init(original: Any, *args: Any, **kwargs: Any) -> Any:
+    is_offline = os.environ.get("WANDB_MODE") == "offline"
+    if is_offline and kwargs.get("mode") == "online" and os.environ.get(REPORT_FILE_VARIABLE):
+        kwargs["mode"] = "offline"
+    return original(*args, **kwargs)
 
 
 def on_summary(module: ModuleType) -> None:

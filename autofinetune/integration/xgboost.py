@@ -7,15 +7,12 @@ A metric has the name that XGBoost prints, such as `validation_0-logloss`; with 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-    from typing import Any
 
 SOURCE = "xgboost"
 
@@ -23,15 +20,12 @@ SOURCE = "xgboost"
 def on_training(module: ModuleType) -> None:
     """Wrap the functions before the rest of the package imports them by name."""
     for name in ("train", "cv"):
-        setattr(module, name, with_callback(getattr(module, name), _added))
+        with_callback(module, name, _callback)
 
 
-def _added(callbacks: Any) -> Any:
-    base = importlib.import_module("xgboost.callback").TrainingCallback
-    return [*(callbacks or ()), _callback(base)]
+def _callback() -> Any:
+    base: Any = importlib.import_module("xgboost.callback").TrainingCallback
 
-
-def _callback(base: Any) -> Any:
     class Autofinetune(base):  # type: ignore[misc]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             logged.values(SOURCE, _last(evals_log), *_short(evals_log))

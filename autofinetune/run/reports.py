@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autofinetune.config.scoring import Values
-from autofinetune.core.direction import Direction
 from autofinetune.core.events import Reported, StopRequested
-from autofinetune.core.trials import Trial
+from autofinetune.core.trials import Direction, Trial
 from autofinetune.executors import MOST_REPORTS, JobState, Observation
 from autofinetune.run.stopping import Stopping
 

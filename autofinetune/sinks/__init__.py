@@ -1,11 +1,6 @@
-"""Outputs of a run. A new sink is a file in this folder and a line in `SINKS`.
-
-Other packages can add sinks for `--log_to`; these are created from a Config and the RunPaths.
-"""
+"""Outputs of a run, one file each; `run/session.py` lists those that every run has."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from autofinetune.plugins import PlugIns
 
@@ -15,27 +10,16 @@ from .console import Console
 from .guard import SinkGuard
 from .keep_models import KeepModels
 from .tables import Tables
-from .visualdl import VisualDL
 
-SINKS: Mapping[str, type[Sink]] = {
-    "tables": Tables,
-    "best_model": BestModel,
-    "keep_models": KeepModels,
-    "visualdl": VisualDL,
-    "console": Console,
-}
-
-# Named, not imported: a run needs few of them.
+# The sinks for `--log_to`, created from a Config and the RunPaths.
 LOGS = PlugIns("autofinetune.sinks", {"visualdl": "autofinetune.sinks.visualdl:VisualDL"})
 
 __all__ = [
     "LOGS",
-    "SINKS",
     "BestModel",
     "Console",
     "KeepModels",
     "Sink",
     "SinkGuard",
     "Tables",
-    "VisualDL",
 ]

@@ -25,11 +25,7 @@ class Sink(ABC):
         """Bring the output up to date; called after each batch of events."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for background work, at most this many seconds.
-
-        Returns:
-            Whether there was any.
-        """
+        """Wait for background work, at most this long; return whether there was any."""
         return False
 
     def close(self) -> None:  # noqa: B027

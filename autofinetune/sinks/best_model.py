@@ -170,11 +170,8 @@ def describe_files(root: Path) -> dict[str, Any]:
     for folder, _, names in os.walk(root):
         for path in (Path(folder, name) for name in names):
             if path.is_file() and not path.is_symlink():
-                digest = _digest(path)
-                found[str(path.relative_to(root))] = {
-                    "size": path.stat().st_size,
-                    "sha256": digest,
-                }
+                name, digest = str(path.relative_to(root)), _digest(path)
+                found[name] = {"size": path.stat().st_size, "sha256": digest}
     return dict(sorted(found.items()))
 
 

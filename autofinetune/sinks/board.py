@@ -47,11 +47,7 @@ CORRECTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host:port`; port 0 chooses a free one.
-
-    Raises:
-        EnvironmentProblem: the address cannot be bound.
-    """
+    """Return a socket that listens on `host:port`; port 0 chooses a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -76,8 +72,6 @@ def serve(
     The process changes to `logdir`, because VisualDL names a trial by the path that it walked.
 
     Args:
-        logdir: the visualization directory of a run.
-        listener: the socket; see `listen`.
         say: receives the address of the pages once they can be opened.
         token: the token that requests must carry; if empty, none is required.
 

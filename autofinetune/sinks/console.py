@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -42,9 +41,7 @@ _HINTS = {
 class Console(Sink):
     """Prints plain lines; events of earlier sessions of the run are not printed again.
 
-    Args:
-        stream: the output; the live line appears only if it is a terminal.
-        slots: the number of trials that run at once, to estimate the time left.
+    `slots` is the number of trials that run at once, to estimate the time left.
     """
 
     is_view = False
@@ -107,21 +104,14 @@ class Console(Sink):
             return
         if scoring.metric_pattern:
             yield f"nothing it printed matches --metric_pattern={scoring.metric_pattern}"
-        seen = ", ".join(dict.fromkeys(self._logged_names(trial)))
+        logged = _end_of(self._paths, self._paths.metrics_seen(trial.id, trial.attempt))
+        seen = ", ".join(dict.fromkeys(logged))
         if scoring.metric:
             yield f"metric {scoring.metric} was never logged"
         if seen:
             yield f"metrics it logged: {seen}; use --metric=NAME to take one as the score"
         elif scoring.metric:
             yield "no supported library logged a metric"
-
-    def _logged_names(self, trial: Trial) -> list[str]:
-        file = self._paths.metrics_seen(trial.id, trial.attempt)
-        try:
-            with self._paths.place_of(file.parent).opened() as here:
-                return list(_lines(_end_of(here / file.name)))
-        except OSError:
-            return []
 
     def _progress(self, state: State) -> str:
         total = self._config.planned
@@ -152,34 +142,26 @@ class Console(Sink):
 
 def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
     """Return the last lines of a trial's log; empty if its path contains a link."""
-    log = paths.trial_log(trial.round, trial.member)
+    return _end_of(paths, paths.trial_log(trial.round, trial.member))[-_TAIL_LINES:]
+
+
+def _end_of(paths: RunPaths, path: Path) -> list[str]:
+    """Return the end of a file as safe lines, without control codes and old progress bars."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        with paths.place_of(log.parent).opened() as here:
-            return last_lines(here / log.name)
+        with (
+            paths.place_of(path.parent).opened() as here,
+            os.fdopen(os.open(here / path.name, flags), "rb") as file,
+        ):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return []  # the script put something else there; reading it may never end
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return []
-
-
-def last_lines(log: Path) -> list[str]:
-    """Return the end of a log as safe text, without control codes and old progress bars."""
-    return list(deque(_lines(_end_of(log)), maxlen=_TAIL_LINES))
-
-
-def _end_of(path: Path) -> str:
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return ""  # the script put something else there; reading it may never end
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            return file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _lines(text: str) -> Iterator[str]:
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     clean = (_CONTROL.sub("", line).rstrip()[:500] for line in lines)
-    return (line for line in clean if line)
+    return [line for line in clean if line]
 
 
 def _name(trial: Trial) -> str:

@@ -13,12 +13,7 @@ from .base import Sink
 
 
 class SinkGuard:
-    """All sinks of a run, in order.
-
-    Args:
-        sinks: receive the events.
-        warn: receives one message about each sink that fails.
-    """
+    """All sinks of a run, in order; `warn` gets one message about each that fails."""
 
     def __init__(self, sinks: Sequence[Sink], warn: Callable[[str], None]) -> None:
         self._sinks = list(sinks)
@@ -28,16 +23,16 @@ class SinkGuard:
     def handle(self, event: Event, state: State) -> None:
         """Pass a new event to every sink."""
         for sink in list(self._sinks):
-            self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
+            self._try(sink, sink.handle, event, state)
 
     def replay(self, event: Event, state: State) -> None:
         """Pass an event of an earlier session to the views."""
         for sink in [sink for sink in self._sinks if sink.is_view]:
-            self._try(sink, lambda sink=sink: sink.handle(event, state))  # type: ignore[misc]
+            self._try(sink, sink.handle, event, state)
 
     def flush(self, state: State) -> None:
         for sink in list(self._sinks):
-            is_done = self._try(sink, lambda sink=sink: sink.flush(state))  # type: ignore[misc]
+            is_done = self._try(sink, sink.flush, state)
             if is_done and not sink.is_behind:
                 self._waiting.discard(sink)
 
@@ -61,9 +56,9 @@ class SinkGuard:
             self._try(sink, sink.close)
         self._sinks.clear()
 
-    def _try(self, sink: Sink, action: Callable[[], None]) -> bool:
+    def _try(self, sink: Sink, action: Callable[..., None], *args: object) -> bool:
         try:
-            action()
+            action(*args)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NO_SPACE:
                 self._wait(sink, error)

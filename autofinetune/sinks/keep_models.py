@@ -20,10 +20,8 @@ class KeepModels(Sink):
     """Keeps the best models, every model that may still be continued, and those in use.
 
     Nothing is removed before best_model holds the complete model of the best trial, and nothing
-    of a configuration that is still being repeated. Empty directories stay.
-
-    Args:
-        possible_parents: returns every trial that may still be continued.
+    of a configuration that is still being repeated. Empty directories stay. `possible_parents`
+    returns every trial that may still be continued.
     """
 
     def __init__(

@@ -53,15 +53,12 @@ class Records:
     def _read(self, count: int, at: int) -> bytes:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self._path, flags)
+            with os.fdopen(os.open(self._path, flags), "rb") as file:
+                is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                data = os.pread(file.fileno(), count, at) if is_file else b""
         except OSError:
             raise EOFError from None
-        try:
-            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            data = os.pread(descriptor, count, at) if is_file else b""
-        finally:
-            os.close(descriptor)
-        if len(data) < count or not is_file:
+        if len(data) < count:
             raise EOFError
         return data
 

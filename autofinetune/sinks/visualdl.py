@@ -188,11 +188,7 @@ class VisualDL(Sink):
 
 
 def _append(path: Path, data: bytes) -> None:
-    """Append all or nothing.
-
-    Raises:
-        OSError: it could not be written.
-    """
+    """Append all or nothing, which raises OSError."""
     with appended(path) as file:
         size = file.tell()
         try:

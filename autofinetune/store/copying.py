@@ -48,11 +48,7 @@ def _put_on_disk(root: Path, written: list[Path]) -> None:
 
 
 def _sync_file_system(root: Path) -> bool:
-    """Sync the file system of `root`; return False if syncfs is not available.
-
-    Raises:
-        OSError: some data could not be written.
-    """
+    """Sync the file system of `root` or raise OSError; return False without syncfs."""
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except (OSError, AttributeError):
@@ -79,10 +75,7 @@ def _lead(copy: Path, link: Path, root: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory tree of ours, including read-only directories in it.
-
-    A link or a file at `path` is itself removed.
-    """
+    """Remove a directory with read-only ones in it; a link or a file at `path` itself."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return

@@ -58,10 +58,8 @@ class MemoryJournal:
 class SqliteJournal:
     """A journal in the file `path`; it stays open when its directory is moved.
 
-    Args:
-        path: the database; it must exist unless `create=True`.
-        read_only: open for reading while a tuner may be running.
-        notice: receives messages for the console.
+    The file must exist unless `create=True`. `read_only` is for reading while a tuner may be
+    running; `notice` receives messages for the console.
 
     Raises:
         EnvironmentProblem: the file cannot be opened, is no journal, or has a newer version.
@@ -175,11 +173,7 @@ class SqliteJournal:
         self._notice(f"WARNING: {self._path} was deleted; it was restored and nothing is lost")
 
     def created(self) -> RunCreated | None:
-        """Return the first event, or None if there are no events.
-
-        Raises:
-            EnvironmentProblem: it cannot be read or is not a RunCreated.
-        """
+        """Return the first event, or None; EnvironmentProblem if it is not a RunCreated."""
         try:
             if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return None  # from a session that was killed at its start
@@ -217,9 +211,6 @@ class SqliteJournal:
         """Query the journal as of one moment; yield a function `ask(sql, *values) -> rows`.
 
         The table is `events(seq, kind, body)`; `body` is JSON.
-
-        Raises:
-            EnvironmentProblem: the journal cannot be read.
         """
 
         def ask(sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -14,14 +14,7 @@ _LONGEST_PATH = 490  # bytes: SQLite allows 512, including the suffixes of its o
 
 
 class JournalFiles:
-    """A database file and the files that SQLite has beside it.
-
-    Args:
-        path: the database.
-
-    Raises:
-        OSError: the directory cannot be opened.
-    """
+    """A database and the files that SQLite has beside it; OSError if there is no directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,13 +26,10 @@ class JournalFiles:
         """A path of the database that stays valid if its directory is moved."""
         return Path(f"/proc/self/fd/{self._folder}", self._path.name)
 
-    def create(self) -> None:
-        """Create an empty database, unless it exists."""
-        self._create(self._path.name)
-
-    def _create(self, name: str) -> None:
+    def create(self, name: str = "") -> None:
+        """Create an empty file, by default the database, unless it exists."""
         flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(name, flags, 0o600, dir_fd=self._folder))
+        os.close(os.open(name or self._path.name, flags, 0o600, dir_fd=self._folder))
 
     def _stat(self, name: str) -> os.stat_result:
         return os.stat(name, dir_fd=self._folder, follow_symlinks=False)
@@ -101,7 +91,7 @@ class JournalFiles:
         for name in (*(self._path.name + end for end in _BESIDE[1:]), partial):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder)
-        self._create(partial)
+        self.create(partial)
         return self.path.with_name(partial)
 
     def end_copy(self) -> None:
@@ -116,7 +106,6 @@ class JournalFiles:
 
 
 def deleted(directory: Path) -> EnvironmentProblem:
-    """Return the error for an output directory that was deleted."""
     return EnvironmentProblem(
         f"the output directory {directory} was deleted during the run",
         "the run cannot be resumed; start a new one",

@@ -11,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
-from autofinetune.runner.files import REPORTS
 from autofinetune.store.directory import TRUST_VARIABLE, Place, why_not_ours
 from autofinetune.trial.logged import SEEN
 
 PARAMS = "params.json"
+
+
+class _Name:
+    """A property of RunPaths: the path of this name in the directory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: RunPaths, owner: object) -> Path:
+        return paths.root / self._name
 
 
 @dataclass(frozen=True)
@@ -23,14 +32,10 @@ class RunPaths:
     """The layout of one output directory; the first block is PaddleHub's and never changes.
 
     Paths are for users and for trials. Our own reads and writes go through a `place`.
-
-    Args:
-        at: the directory as the user named it.
-        descriptor: of the open directory; it stays valid when the directory is moved.
     """
 
-    at: Path
-    descriptor: int | None = None
+    at: Path  # the directory as the user named it
+    descriptor: int | None = None  # of the open directory, valid even if that is moved
 
     @property
     def root(self) -> Path:
@@ -70,17 +75,9 @@ class RunPaths:
 
     # --- files of PaddleHub 1.x -----------------------------------------------------------------
 
-    @property
-    def log_file(self) -> Path:
-        return self.root / "log_file.txt"
-
-    @property
-    def best_model(self) -> Path:
-        return self.root / "best_model"
-
-    @property
-    def visualization(self) -> Path:
-        return self.root / "visualization"
+    log_file = _Name("log_file.txt")
+    best_model = _Name("best_model")
+    visualization = _Name("visualization")
 
     def round_dir(self, round_: int) -> Path:
         return self.root / f"round{round_}"
@@ -93,35 +90,15 @@ class RunPaths:
 
     # --- ours -----------------------------------------------------------------------------------
 
-    @property
-    def journal(self) -> Path:
-        return self.root / "run.db"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / "run.lock"
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config.yaml"
-
-    @property
-    def trials_csv(self) -> Path:
-        return self.root / "trials.csv"
-
-    @property
-    def best_model_manifest(self) -> Path:
-        return self.root / "best_model.json"
-
-    @property
-    def trials(self) -> Path:
-        return self.root / "trials"
+    journal = _Name("run.db")
+    lock = _Name("run.lock")
+    config = _Name("config.yaml")
+    trials_csv = _Name("trials.csv")
+    best_model_manifest = _Name("best_model.json")
+    trials = _Name("trials")
 
     def attempt_dir(self, trial: int, attempt: int) -> Path:
         return self.trials / str(trial) / f"attempt-{attempt}"
-
-    def reports(self, trial: int, attempt: int) -> Path:
-        return self.attempt_dir(trial, attempt) / REPORTS
 
     def metrics_seen(self, trial: int, attempt: int) -> Path:
         """The file with the names of logged metrics, except the one that is the score."""

@@ -54,11 +54,9 @@ def create_strategy(
     schedule: str = "async",
     rounds: int | None = None,
 ) -> Strategy:
-    """Create the strategy called `name`, see `known_name`.
+    """Create the strategy called `name`, see `known_name`; raises what `Strategy` raises.
 
     Raises:
-        UsageError: there is no such strategy, or it has no such option.
-        ValueError: popsize, seed or schedule is out of range.
         TypeError: `space` is not a Space.
     """
     if not isinstance(space, Space):
@@ -69,10 +67,8 @@ def create_strategy(
 def known_name(name: str) -> str:
     """Return a name as spelled in `STRATEGIES`; it may be in any case and end in "Tuner".
 
-    The second part of a name of `FAMILIES` is kept without being looked up.
-
-    Raises:
-        UsageError: there is no such strategy.
+    The second part of a name of `FAMILIES` is kept without being looked up. Raise UsageError if
+    there is no such strategy.
     """
     family, colon, rest = name.partition(":")
     if colon and family.lower() in FAMILIES:
@@ -92,12 +88,7 @@ def known_name(name: str) -> str:
 
 
 def strategy_class(name: str) -> type[Strategy]:
-    """Return the class of the strategy called `name`, see `known_name`.
-
-    Raises:
-        UsageError: there is no such strategy.
-        EnvironmentProblem: a package that it needs is not installed.
-    """
+    """Return the class of a strategy; raise EnvironmentProblem if it needs a missing package."""
     family, colon, rest = known_name(name).partition(":")
     found = (FAMILIES if colon else STRATEGIES).load(family)
     cls: type[Strategy] = found(rest) if colon else found

@@ -98,18 +98,13 @@ class Strategy(ABC):
 
     @classmethod
     def read_options(cls, given: Mapping[str, object]) -> dict[str, Any]:
-        """Return a value for every option.
-
-        Raises:
-            UsageError: an option is unknown or its value is not allowed.
-        """
+        """Return a value for every option; raise UsageError for one that is not allowed."""
         return read_options(cls.__name__, cls.OPTIONS, given)
 
     def _set_up(self) -> None:  # noqa: B027  optional
         """Initialize the strategy, after the arguments were checked and stored in attributes."""
 
     def _check_waiting(self, is_waiting: bool, candidate: Candidate, score: float | None) -> None:
-        """Reject an invalid `tell`."""
         if score is not None and not math.isfinite(score):
             raise ValueError(f"a score must be finite, got {score}; tell None for a failed trial")
         if not is_waiting:
@@ -123,10 +118,7 @@ class Strategy(ABC):
                 self.enqueued.append(params)
 
     def remember(self, earlier: Sequence[Known]) -> None:
-        """Learn from the trials of one earlier run. Call this before any `ask`.
-
-        The best of them are asked again first; each strategy may use the others as it can.
-        """
+        """Learn from an earlier run, before any `ask`; its best trials are asked again first."""
         good = [known for known in earlier if known.merit is not None]
         good.sort(key=lambda known: -(known.merit or 0.0))
         best: list[Mapping[str, Value]] = []
@@ -137,21 +129,14 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, n: int) -> list[Candidate]:
-        """Return at most `n` candidates; an empty list means that results are needed first.
-
-        Raises:
-            Exhausted: the space is used up.
-        """
+        """Return at most `n` candidates, none if results are needed first; or raise Exhausted."""
 
     @abstractmethod
     def restore(self, candidate: Candidate) -> None:
         """Take a candidate that was asked before a restart; call it in the order of asking.
 
-        The candidate is not chosen again: that would be slow, and could give another point on a
-        machine that rounds differently.
-
-        Raises:
-            ValueError: the candidate does not fit the ones restored so far.
+        It is not chosen again: that would be slow, and could give another point on a machine that
+        rounds differently. Raise ValueError if it does not fit the ones restored so far.
         """
 
     def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies need it
@@ -162,9 +147,7 @@ class Strategy(ABC):
         """Take the result of an asked candidate.
 
         Args:
-            candidate: one that `ask` returned and that was not told yet.
-            score: finite, higher is better; None for a trial that failed, which ranks below
-                every score.
+            score: finite, higher is better; None for a failed trial, which ranks below all others.
 
         Raises:
             ValueError: the score is not finite, or the candidate is not waiting for a result.

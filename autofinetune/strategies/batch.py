@@ -27,11 +27,7 @@ class Batch(Turns):
     begins_with_init = False
 
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
-        """Set the list.
-
-        Raises:
-            UsageError: there is no list, and the space is not finite.
-        """
+        """Set the list; raise UsageError if it is empty and the space is not finite."""
         super().enqueue(configurations)
         self._check_list()
 

@@ -52,13 +52,7 @@ class Explorer:
     def change(
         self, start: Place, pending: Sequence[Place], period: int, rng: np.random.Generator
     ) -> Point:
-        """Return a changed point.
-
-        Args:
-            start: the point to change, with the age of the next trial.
-            pending: the trials without a result.
-            period: refit the Gaussian process after this many results.
-        """
+        """Return a changed point for the age of `start`; refit after `period` results."""
         if len(self._screen) < self._space.dim + 3:
             return self._perturbed(start.point, rng)
         proposals = [

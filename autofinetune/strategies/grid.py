@@ -50,10 +50,9 @@ class GridSearch(Turns):
 
 
 def combinations(space: Space, grid_points: int = 0) -> Iterator[tuple[float, ...]]:
-    """Yield points `(dim,)` in the order of the search, without end for ever finer grids.
+    """Yield points `(dim,)` in order; a continuous parameter has `grid_points` values.
 
-    Args:
-        grid_points: how many values each continuous parameter has; 0 for an ever finer grid.
+    With 0 of them, the grid becomes ever finer, without end.
     """
     axes = [_Axis(parameter, grid_points) for parameter in space]
     while any(axis.has_news for axis in axes):
@@ -63,7 +62,6 @@ def combinations(space: Space, grid_points: int = 0) -> Iterator[tuple[float, ..
 
 
 def _refine(axes: Sequence[_Axis]) -> bool:
-    """Halve the intervals of all axes; return whether there may be more values."""
     return any(list(map(_Axis.refine, axes)))
 
 

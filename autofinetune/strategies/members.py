@@ -25,11 +25,7 @@ class Members(Strategy):
 
     @abstractmethod
     def _next(self, member: int) -> Candidate:
-        """Return the next candidate of a member, number `_number` in round `_counts[member]`.
-
-        Raises:
-            Exhausted: there are no further candidates.
-        """
+        """Return a member's candidate in round `_counts[member]`; raise Exhausted without one."""
 
     @abstractmethod
     def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
@@ -42,7 +38,6 @@ class Members(Strategy):
 
     @property
     def _number(self) -> int:
-        """The number of the next candidate."""
         return sum(self._counts.values())
 
     def ask(self, n: int) -> list[Candidate]:

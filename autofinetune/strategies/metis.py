@@ -109,10 +109,7 @@ class Metis(Turns):
 
 
 def _log_density(at: Array, points: Array) -> Array:
-    """Return the log density of `points` `(n, dim)` at `(m, dim)` up to a constant, `(m,)`.
-
-    The kernel width follows Scott's rule.
-    """
+    """Return the log density (Scott's rule) of `points` `(n, dim)` at `(m, dim)`, `(m,)`."""
     width = len(points) ** (-1.0 / (points.shape[1] + 4)) * np.maximum(points.std(0), 0.05)
     squares = (((at[:, None, :] - points[None, :, :]) / width) ** 2).sum(2)
     return np.asarray(scipy.special.logsumexp(-0.5 * squares, axis=1) - np.log(width).sum())

@@ -30,12 +30,7 @@ _WORDS: Mapping[str, object] = {"true": True, "false": False, "none": None, "nul
 
 
 def of_sampler(name: str) -> type[Strategy]:
-    """Return the strategy for the sampler of this name, in upper or lower case.
-
-    Raises:
-        EnvironmentProblem: Optuna is not installed.
-        UsageError: Optuna has no such sampler.
-    """
+    """Return the strategy for the sampler of this name, in upper or lower case."""
     if importlib.util.find_spec("optuna") is None:
         raise EnvironmentProblem(
             f"--tuning_strategy=optuna:{name} needs the package optuna, which is not installed",
@@ -139,10 +134,7 @@ class OptunaSampler(Turns):
     # --- one trial of the study -----------------------------------------------------------------
 
     def _draw(self) -> tuple[Any, tuple[float, ...]]:
-        """Return a trial of the study and its point.
-
-        A trial of a known configuration is told the known result, and another one is drawn.
-        """
+        """Return a trial of the study and its point, after telling it known results."""
         for attempt in range(_DRAWS):
             trial = self._ask()
             params = self._params(trial)
@@ -210,15 +202,11 @@ def _suggestion(parameter: Parameter, value: Value) -> Value:
 
 
 def _is_range(parameter: Parameter) -> bool:
-    """Return whether Optuna has such a range itself, so that its samplers know its scale.
-
-    Any other parameter is a number in [0, 1] to them.
-    """
+    """Return whether Optuna has such a range itself; any other is a number in [0, 1] to it."""
     return not isinstance(parameter, ChoiceParameter) and parameter.describe().keys() <= _RANGE
 
 
 def _read(value: object) -> object:
-    """Return the Python value that a word stands for."""
     text = str(value).strip()
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

@@ -62,12 +62,7 @@ class _Pass(NamedTuple):
 
 
 class Policy:
-    """The weights by name, and the state of Adam.
-
-    Args:
-        counts: how many actions each step has.
-        rng: the generator for the initial weights.
-    """
+    """The weights by name, and the state of Adam; step t has `counts[t]` actions."""
 
     def __init__(self, counts: Sequence[int], rng: np.random.Generator) -> None:
         self.counts = list(counts)
@@ -85,7 +80,6 @@ class Policy:
     # --- acting ---------------------------------------------------------------------------------
 
     def start(self) -> Walk:
-        """Start a sequence."""
         return Walk(np.zeros(HIDDEN), len(self.weights["b"]))
 
     def act(self, walk: Walk, step: int, rng: np.random.Generator) -> int:
@@ -115,10 +109,7 @@ class Policy:
         options: Mapping[str, Any],
         rng: np.random.Generator,
     ) -> None:
-        """Take several epochs of Adam on the loss of `episodes` with `scores`, `(n,)`.
-
-        `options` are those of the strategy PPO.
-        """
+        """Take epochs of Adam on the loss of `episodes` with `scores` `(n,)`, by PPO's options."""
         actions = np.array([episode.actions for episode in episodes])
         old = np.array([episode.log_likely for episode in episodes])
         values = np.array([episode.values for episode in episodes])

@@ -29,10 +29,7 @@ POPULATION_OPTIONS: Mapping[str, Option] = {
 
 
 class Population(Turns):
-    """Asks the given configurations, then a space-filling design, then the points of `_choose`.
-
-    `OPTIONS` must contain `POPULATION_OPTIONS`.
-    """
+    """Asks what is given, a design, then points of `_choose`; has `POPULATION_OPTIONS`."""
 
     def _set_up(self) -> None:
         super()._set_up()
@@ -41,17 +38,13 @@ class Population(Turns):
 
     @abstractmethod
     def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
-        """Return the next point of a member, `(dim,)`; called once there are results.
-
-        `self._number` is the number of the candidate.
-        """
+        """Return the next point of a member, `(dim,)`; called once there are results."""
 
     def _learn(self, candidate: Candidate, merit: float) -> None:
         self._screen.add(np.array([candidate.point]), np.array([merit]))
 
     @property
     def _can_choose(self) -> bool:
-        """Whether `_choose` can be called; until then the design continues."""
         return len(self._screen) > 0
 
     def remember(self, earlier: Sequence[Known]) -> None:
@@ -70,11 +63,7 @@ class Population(Turns):
     def _pick(
         self, proposals: Array, low: Array | None = None, high: Array | None = None
     ) -> Array:
-        """Return the most promising point among or near `proposals` `(n, dim)`, shape `(dim,)`.
-
-        Args:
-            low, high: the corners of the box to stay in, `(dim,)` each; by default the whole cube.
-        """
+        """Return the most promising point near `proposals` `(n, dim)`, from `low` to `high`."""
         self._screen.begin(self._pending(), self.popsize)
         self._screen.demand(self._demand)
         return self._screen.pick(proposals, low, high)

@@ -1,7 +1,6 @@
 """Random: independent draws, each parameter from its own distribution.
 
-A configuration that was tried before is redrawn. If redrawing does not help in a finite space, the
-next untried configuration is taken.
+A known configuration is redrawn; if that does not help, the next untried one is taken.
 """
 
 from __future__ import annotations

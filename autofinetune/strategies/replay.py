@@ -10,13 +10,9 @@ from .base import Candidate, Exhausted, Strategy
 
 
 class Replay(Strategy):
-    """A population of one that follows a schedule of hyperparameters.
+    """A population of one that follows a schedule of one or more configurations, in order.
 
     It ends with the schedule, or when a trial leaves no model to continue.
-
-    Args:
-        space: the space of the configurations.
-        schedule_: at least one configuration, in the order of training.
     """
 
     def __init__(self, space: Space, schedule_: Sequence[Mapping[str, Value]]) -> None:

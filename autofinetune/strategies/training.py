@@ -41,17 +41,13 @@ FRESH_UNTIL = 0.5  # share of the rounds after which a new start could no longer
 
 @dataclass(frozen=True)
 class Chain:
-    """A finished trial that may be continued, and the scores of the trials that led to it.
-
-    `merits` holds a score for each trial from scratch to this one; higher is better.
-    """
+    """A finished trial that may be continued, and the `merits` of its chain from scratch."""
 
     candidate: Candidate
     merits: tuple[float, ...]
 
     @property
     def age(self) -> int:
-        """The number of trials in the chain."""
         return len(self.merits)
 
     @property
@@ -67,7 +63,6 @@ class PopulationTraining(Members):
     Args:
         fresh: a new strategy with a population of one, the schedule `async` and
             `allow_repeats`; it proposes the configurations to train from scratch.
-        popsize, schedule, rounds: as for every strategy.
     """
 
     def __init__(

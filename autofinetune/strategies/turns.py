@@ -1,8 +1,7 @@
 """The base of strategies that choose one candidate after the other.
 
-With either schedule (`members.py`) a candidate depends only on the seed, its number, the results
-learned so far and the points without a result, so nothing is chosen again when a search is
-restored.
+A candidate depends only on the seed, its number, the results learned so far and the points without
+a result, so nothing is chosen again when a search is restored.
 """
 
 from __future__ import annotations
@@ -25,10 +24,7 @@ _LONG_AGO = 2000  # candidates after which a configuration of an infinite space 
 
 
 class Turns(Members):
-    """Members that take turns.
-
-    The initial values come first, then enqueued configurations, then the points of `_point`.
-    """
+    """Asks the initial values, then enqueued configurations, then the points of `_point`."""
 
     def _set_up(self) -> None:
         super()._set_up()
@@ -38,10 +34,7 @@ class Turns(Members):
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
         """Return the next point of a member, `(dim,)`, in the unit cube.
 
-        `self._number` is the number of the candidate; `rng` depends only on it and the seed.
-
-        Raises:
-            Exhausted: there are no further points.
+        Raise Exhausted if there is none. `rng` depends only on the seed and `self._number`.
         """
 
     def _note(self, candidate: Candidate) -> None:
@@ -70,7 +63,6 @@ class Turns(Members):
 
     @property
     def _given(self) -> Sequence[Mapping[str, Value]]:
-        """The configurations to ask first."""
         return [self.space.init_params] * self.begins_with_init + self.enqueued
 
     def _next(self, member: int) -> Candidate:

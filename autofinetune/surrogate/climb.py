@@ -89,10 +89,7 @@ def _ascend(
 
 
 def _step(points: Array, features: Features, value: Callable[[Array], Array]) -> Array:
-    """Take each point's best single step of a parameter with few values until none is better.
-
-    All points step together, so that many values are computed at once.
-    """
+    """Take each point's best step of a parameter with few values, all at once, while better."""
     found, best = points.copy(), value(points)
     moving = list(range(len(points)))
     for _ in range(ITERATIONS):

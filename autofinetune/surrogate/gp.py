@@ -43,11 +43,7 @@ class GaussianProcess:
     nu: float = NU
 
     def predict(self, x: Array) -> tuple[Array, Array]:
-        """Return the posterior mean and standard deviation (without noise), `(m,)` each.
-
-        Args:
-            x: features `(m, width)`.
-        """
+        """Return posterior mean and deviation (without noise), `(m,)`, at `x` `(m, width)`."""
         signal = float(np.exp(self.theta[-2]))
         cross = self._kernel(self._distances(x))
         mean = cross @ self.alpha
@@ -80,10 +76,7 @@ class GaussianProcess:
         return np.asarray(prior - self._kernel(self._distances(x)) @ solved)
 
     def surprise(self) -> Array:
-        """Return the leave-one-out residual of each target, in standard deviations, `(n,)`.
-
-        Rasmussen and Williams, equation 5.12.
-        """
+        """Return the leave-one-out residuals (equation 5.12), in standard deviations, `(n,)`."""
         inverse = _solve(self.lower, np.eye(len(self.x)))
         return np.asarray(self.alpha / np.sqrt(np.diag(inverse)))
 
@@ -112,12 +105,10 @@ def fit(
     nu: float = NU,
     noise: float | None = None,
 ) -> GaussianProcess:
-    """Fit hyperparameters to observations and condition on them.
+    """Fit hyperparameters to observations at features `x` `(n, width)` and condition on them.
 
     Args:
-        x: features, shape `(n, width)`.
         y: targets with mean near 0 and standard deviation near 1, shape `(n,)`.
-        iterations: the largest number of iterations of the optimiser.
         lengths: the medians of the priors of length scales, `(width,)`; 1 by default.
         nu: the smoothness of the kernel, 0.5, 1.5 or 2.5.
         noise: the variance of the noise if it is known; otherwise it is fitted, too.
@@ -157,10 +148,7 @@ def _negative_log_posterior(
     spread: Array,
     nu: float = NU,
 ) -> tuple[float, Array]:
-    """Return value and gradient.
-
-    `squares` `(m, width)` are the squared differences of the `pairs` below the diagonal.
-    """
+    """Return value and gradient; `squares` `(m, width)` are those of the `pairs` of trials."""
     n, width = len(y), squares.shape[1]
     inverse = np.exp(-2.0 * theta[:width])
     signal, noise = float(np.exp(theta[width])), float(np.exp(theta[width + 1]))

@@ -43,12 +43,8 @@ _AT_ONCE = 512  # points evaluated together, few enough to stay in the cache
 class Screen:
     """A surrogate model of the finished trials, updated as trials finish.
 
-    Args:
-        space: the space of the points.
-        length: the prior length scale, see `Features.lengths`.
-        tail: where bad scores are clipped, see `standardized`.
-        nu, noise: parameters of the process, see `gp.fit`.
-        features: the class that maps points to features.
+    `length` is as for `Features.lengths`, `tail` as for `standardized`, `nu` and `noise` as for
+    `gp.fit`.
     """
 
     def __init__(
@@ -118,11 +114,7 @@ class Screen:
             self._pend(pending)
 
     def _data(self, count: int) -> tuple[Array, Array, int]:
-        """Combine the first `count` trials with those of earlier runs.
-
-        Returns:
-            (features, targets, number of rows from this run, which come first).
-        """
+        """Return features and targets of `count` trials and earlier runs, and the rows of ours."""
         newer = self._count - count
         chosen = _most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
@@ -146,8 +138,7 @@ class Screen:
     def demand(self, improvement: float) -> None:
         """Count only improvements by more than this many standard deviations of all scores.
 
-        Without a demand the next trials refine the best point; the higher the demand, the further
-        away they search.
+        The higher the demand, the further the next trials search from the best point.
         """
         self._demand = improvement
 
@@ -200,8 +191,7 @@ class Screen:
     def gain(self, point: Array, others: Array) -> float:
         """Return how much a result at `point` `(dim,)` would raise the highest mean at `others`.
 
-        This is the average of two results, FAR standard deviations above and below the expected
-        one.
+        The mean of two results, FAR standard deviations above and below the expected one.
         """
         assert self._gp is not None
         x, at = self._own(others), self._own(point[None, :])
@@ -230,7 +220,6 @@ class Screen:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the process was fitted."""
         return self._gp is not None
 
     @property

@@ -6,14 +6,12 @@ Some scripts write into it. Others, such as PaddleHub's, create it themselves by
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any
 
 VARIABLE = "AUTOFINETUNE_SAVED_PARAMS_DIR"
@@ -56,27 +54,3 @@ def admit_makers() -> None:
         accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)
         if accessor is not None:
             accessor.mkdir = os.mkdir
-
-
-def admit_move(shutil: ModuleType) -> None:
-    """Let `shutil.move` replace the directory by another instead of moving that into it."""
-    import functools
-
-    original = shutil.move
-
-    @functools.wraps(original)
-    def move(src: Any, dst: Any, *args: Any, **kwargs: Any) -> Any:
-        if not (is_awaited(dst) and os.path.isdir(src)):
-            return original(src, dst, *args, **kwargs)
-        os.rmdir(dst)
-        try:
-            return original(src, dst, *args, **kwargs)
-        except BaseException:
-            try:
-                os.mkdir(dst)
-            except OSError as error:
-                if error.errno != errno.EEXIST:
-                    raise
-            raise
-
-    vars(shutil)["move"] = move

@@ -66,10 +66,8 @@ def _call_after(loader: Any, hook: Hook) -> None:
         complain(f"cannot hook into {hook[0]}: {error}")
 
 
-def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
-    """Call `note` with the same arguments after each successful call of `owner.name`.
-
-    Its exceptions do not reach the script, except SystemExit.
+def around(owner: Any, name: str, ours: Callable[..., Any]) -> None:
+    """Make `owner.name` call `ours` with the original function before its arguments.
 
     Raises:
         AttributeError: there is no such function, as in another version of the library.
@@ -80,49 +78,62 @@ def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
 
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        quietly(note, *args, **kwargs)
-        return result
+        return ours(original, *args, **kwargs)
 
     setattr(owner, name, wrapper)
 
 
+def wrap(owner: Any, name: str, note: Callable[..., None]) -> None:
+    """Call `note` with the same arguments after each successful call of `owner.name`.
+
+    Its exceptions do not reach the script, except SystemExit.
+    """
+
+    def noted(original: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        quietly(note, *args, **kwargs)
+        return result
+
+    around(owner, name, noted)
+
+
 def in_trial(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
     """Replace a function by `ours` in trials, but not in the process that preloads modules."""
-    import functools
 
-    original = getattr(module, name, ours)
-
-    @functools.wraps(original)
-    def function(*args: Any, **kwargs: Any) -> Any:
+    def chosen(original: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         is_trial = bool(os.environ.get("AUTOFINETUNE_REPORT_FILE"))
         return (ours if is_trial else original)(*args, **kwargs)
 
-    vars(module)[name] = function
+    if not hasattr(module, name):
+        setattr(module, name, ours)
+    around(module, name, chosen)
 
 
-def with_callback(function: Callable[..., Any], make: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Wrap `function` so that `make` converts its argument `callbacks`.
+def with_callback(owner: Any, name: str, make: Callable[[], Any]) -> None:
+    """In a trial, add what `make` returns to the argument `callbacks` of `owner.name`.
 
-    The argument may be given by name, by position or not at all. Outside a trial nothing changes.
+    The argument may be given by name, by position or not at all.
     """
-    import functools
     import inspect
 
-    signature = inspect.signature(function)
+    signature = inspect.signature(getattr(owner, name))
 
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def called(original: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if not os.environ.get("AUTOFINETUNE_METRIC"):
-            return function(*args, **kwargs)
+            return original(*args, **kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            return function(*args, **kwargs)  # raises its own error
-        bound.arguments["callbacks"] = make(bound.arguments.get("callbacks"))
-        return function(*bound.args, **bound.kwargs)
+            return original(*args, **kwargs)  # raises its own error
+        given: Any = bound.arguments.get("callbacks")
+        if hasattr(given, "append") and not isinstance(given, list):  # a CallbackList of Keras
+            given.append(make())
+        else:
+            several = given if isinstance(given, (list, tuple, set)) else [given]
+            bound.arguments["callbacks"] = [*(one for one in several if one is not None), make()]
+        return original(*bound.args, **bound.kwargs)
 
-    return wrapper
+    around(owner, name, called)
 
 
 def quietly(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:

@@ -47,15 +47,9 @@ def value(source: str, number: Any) -> None:
 
 
 def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:
-    """Report the metric if it is among `logged`, and save the names of the others.
+    """Report the metric if it is among the names and values `logged`; return whether it was.
 
-    Args:
-        source: the library.
-        logged: names and values.
-        also: other names under which the library logs the metric.
-
-    Returns:
-        Whether the metric was among them.
+    Save the names of the others. `also` are other names under which `source` logs the metric.
     """
     if not os.environ.get(REPORT_FILE_VARIABLE):
         return False
@@ -96,11 +90,7 @@ def is_to_stop(source: str) -> bool:
 
 
 def values_or_leave(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> None:
-    """Report as `values` does, then `leave`; for libraries without a training loop.
-
-    Raises:
-        Stopped: the trial is asked to stop.
-    """
+    """Report as `values` does, then `leave`."""
     try:
         values(source, logged, *also)
     finally:
@@ -112,11 +102,7 @@ class Stopped(SystemExit):
 
 
 def leave(source: str) -> None:
-    """Exit if the trial is asked to stop; for libraries without a training loop.
-
-    Raises:
-        Stopped: the trial is asked to stop.
-    """
+    """Raise Stopped if the trial is asked to stop; for libraries without a training loop."""
     if _owner == source and should_stop():
         complain("asked to stop, so the script ends here")
         raise Stopped(0)

@@ -22,12 +22,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from autofinetune.trial.report import (
-    PARAMS_FILE_VARIABLE,
-    PARAMS_VARIABLE,
-    REPORT_FILE_VARIABLE,
-    as_score,
-)
+from autofinetune.trial.report import REPORT_FILE_VARIABLE, as_score, params_text
 from autofinetune.trial.report import report_final_result as _report_final
 from autofinetune.trial.report import report_intermediate_result as _report_intermediate
 
@@ -56,7 +51,7 @@ def get_next_parameter() -> dict[str, Any] | None:
     `params.update(get_next_parameter())` keeps the defaults.
     """
     global _current
-    text = _parameters()
+    text = params_text()
     if text is None:
         warnings.warn(
             "this is not a trial of a run, so there are no parameters; to tune the script, run: "
@@ -76,14 +71,7 @@ get_next_parameters = get_next_parameter  # NNI has both names
 
 
 def get_current_parameter(tag: str | None = None) -> Any:
-    """Return what `get_next_parameter` returned, or its value for `tag`.
-
-    Returns:
-        The parameters or one of them; None before `get_next_parameter` was called.
-
-    Raises:
-        KeyError: there is no parameter of that name.
-    """
+    """Return what `get_next_parameter` returned, or None before; with `tag`, one value of it."""
     return _current if _current is None or tag is None else _current[tag]
 
 
@@ -156,15 +144,6 @@ def merge_parameter(base_params: Any, override_params: Mapping[str, Any] | None)
             raise ValueError(f"option {name!r} has type {wanted}, but its parameter has {found}")
         options[name] = value
     return base_params
-
-
-def _parameters() -> str | None:
-    """Return this trial's parameters as JSON text, or None outside a run."""
-    path = os.environ.get(PARAMS_FILE_VARIABLE)
-    if path:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    return os.environ.get(PARAMS_VARIABLE) or None
 
 
 def _score(kind: str, metric: object) -> float:

@@ -101,6 +101,15 @@ def _report(kind: str, score: float, step: int | None) -> None:
     _append_when_there_is_space(path, as_line(kind, value, step))
 
 
+def params_text() -> str | None:
+    """Return this trial's hyperparameters as JSON text, or None outside a run."""
+    path = os.environ.get(PARAMS_FILE_VARIABLE)
+    if path:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    return os.environ.get(PARAMS_VARIABLE) or None
+
+
 def as_score(kind: str, score: object) -> float:
     """Convert the score of a `final` or `intermediate` report to a float, or raise TypeError."""
     try:

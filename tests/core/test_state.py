@@ -20,7 +20,7 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.slot import Slot
 from autofinetune.core.state import Direction, State, Status
-from autofinetune.core.transitions import ImpossibleEvent
+from autofinetune.core.trials import ImpossibleEvent
 
 from .helpers import ASKED, CREATED, LOST, PLANNED, REPORTED, SUBMITTED, ended, folded
 

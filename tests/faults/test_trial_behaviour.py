@@ -257,7 +257,7 @@ def test_F06_of_several_reports_the_last_counts_and_all_are_kept(run: FaultRun) 
         """,
     )
     assert told(trials) == [("COMPLETED", "", 0.2)]
-    lines = run.paths.reports(0, 1).read_bytes().split()
+    lines = (run.paths.attempt_dir(0, 1) / "reports.jsonl").read_bytes().split()
     assert sum(b'"final"' in line for line in lines) == 5
 
 
@@ -288,7 +288,11 @@ def test_F07_threads_and_ranks_at_once_leave_one_value_and_whole_lines(run: Faul
         """,
     )
     assert told(trials) == [("COMPLETED", "", 0.5)]
-    lines = [line for line in run.paths.reports(0, 1).read_bytes().split(b"\n") if line]
+    lines = [
+        line
+        for line in (run.paths.attempt_dir(0, 1) / "reports.jsonl").read_bytes().split(b"\n")
+        if line
+    ]
     assert len([json.loads(line) for line in lines]) == 8 * 21
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from autofinetune.core.direction import Direction
 from autofinetune.core.events import Reported
-from autofinetune.core.trials import Status, Trial
+from autofinetune.core.trials import Direction, Status, Trial
 from autofinetune.executors import JobState, Observation, Report
 from autofinetune.run.reports import Reports
 from autofinetune.run.stopping import Stopping

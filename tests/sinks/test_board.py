@@ -22,14 +22,13 @@ from autofinetune.core.events import TrialEnded
 from autofinetune.core.state import State
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
-from autofinetune.sinks import VisualDL
 from autofinetune.sinks.board import (
     CORRECTIONS,
     at_most_every,
     loaded_first,
     walk_in_order,
 )
-from autofinetune.sinks.visualdl import import_visualdl
+from autofinetune.sinks.visualdl import VisualDL, import_visualdl
 from autofinetune.store.paths import RunPaths
 from tests.helpers import Recorder, config_of, tuner_in_memory
 

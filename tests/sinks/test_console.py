@@ -13,11 +13,11 @@ from autofinetune.config.config import MOST_TRIALS
 from autofinetune.config.scoring import Scoring
 from autofinetune.core.events import AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import State
+from autofinetune.core.state import State, Trial
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import Console
-from autofinetune.sinks.console import last_lines
+from autofinetune.sinks.console import end_of_log
 from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, play, space_of, tuner_in_memory
 
@@ -150,14 +150,16 @@ def test_a_terminal_gets_a_live_line(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_log_is_safe_to_show(tmp_path: Path) -> None:
-    log = tmp_path / "log"
+    paths, trial = RunPaths(tmp_path), Trial(0, 0, 0, {}, None)
+    assert end_of_log(paths, trial) == []
+    log = paths.trial_log(0, 0)
+    log.parent.mkdir()
     log.write_bytes(
         b"\n".join(b"line %d" % i for i in range(100))
         + b"\n10%\r50%\r100%\n\x1b[31mred\x1b[0m\x00\xff\x9b\n\n"
         + b"x" * 2000 + b"\n"
     )  # fmt: skip
-    lines = last_lines(log)
+    lines = end_of_log(paths, trial)
     assert len(lines) == 12
     assert lines[-3:-1] == ["100%", "red\ufffd\ufffd"]
     assert lines[-1] == "x" * 500
-    assert last_lines(tmp_path / "none") == []

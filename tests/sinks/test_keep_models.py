@@ -10,7 +10,7 @@ import pytest
 from autofinetune.config.safety import Safety
 from autofinetune.core.state import State
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.evaluators.populationbased import PopulationBased
+from autofinetune.evaluators.parents import PopulationBased
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import BestModel, KeepModels, Sink

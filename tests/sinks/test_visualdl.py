@@ -21,8 +21,8 @@ from autofinetune.core.events import Event, RunEnded, RunResumed, TrialEnded
 from autofinetune.core.state import Direction, State
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
-from autofinetune.sinks import SinkGuard, VisualDL, visualdl
-from autofinetune.sinks.visualdl import import_visualdl
+from autofinetune.sinks import SinkGuard, visualdl
+from autofinetune.sinks.visualdl import VisualDL, import_visualdl
 from autofinetune.space import Space, load_space
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.store.paths import RunPaths

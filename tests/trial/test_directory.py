@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.integration import paddlehub
 from autofinetune.trial import directory
 
 
@@ -25,7 +26,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if accessor is not None:
         monkeypatch.setattr(accessor, "mkdir", accessor.mkdir)
     directory.admit_makers()
-    directory.admit_move(shutil)
+    paddlehub.on_shutil(shutil)
     return folder
 
 

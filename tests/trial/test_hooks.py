@@ -29,7 +29,10 @@ def test_a_callback_is_added_however_the_others_are_given(
     def train(data: int, callbacks: list[str] | None = None) -> tuple[int, list[str] | None]:
         return data, callbacks
 
-    wrapped = hooks.with_callback(train, lambda callbacks: [*(callbacks or ()), "ours"])
+    module = ModuleType("library")
+    vars(module)["train"] = train
+    hooks.with_callback(module, "train", lambda: "ours")
+    wrapped = module.train
     monkeypatch.delenv("AUTOFINETUNE_METRIC", raising=False)
     assert wrapped(*args, **kwargs) == (1, None)
     monkeypatch.setenv("AUTOFINETUNE_METRIC", "acc")

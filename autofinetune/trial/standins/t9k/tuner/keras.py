@@ -14,23 +14,21 @@ from . import report_final_result, report_intermediate_result
 __all__ = ["AutoTuneEvalCallback", "AutoTuneFitCallback"]
 
 
-class AutoTuneFitCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports `metric` after each epoch of `fit`."""
-
+class _Callback(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, metric: str = "loss") -> None:
         super().__init__()
         self.metric = metric
+
+
+class AutoTuneFitCallback(_Callback):
+    """Reports `metric` after each epoch of `fit`."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         report_intermediate_result(_value(logs, self.metric))
 
 
-class AutoTuneEvalCallback(keras.callbacks.Callback):  # type: ignore[misc]
+class AutoTuneEvalCallback(_Callback):
     """Reports `metric` as the final result at the end of `evaluate`."""
-
-    def __init__(self, metric: str = "loss") -> None:
-        super().__init__()
-        self.metric = metric
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         report_final_result(_value(logs, self.metric))

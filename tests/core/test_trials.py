@@ -6,7 +6,7 @@ import pytest
 
 from autofinetune.core.events import AttemptPlanned, Event
 from autofinetune.core.slot import Slot
-from autofinetune.core.transitions import ImpossibleEvent
+from autofinetune.core.trials import ImpossibleEvent
 
 from .helpers import ASKED, CREATED, LOST, PLANNED, REPORTED, SUBMITTED, ended, folded
 

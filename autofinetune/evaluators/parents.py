@@ -1,4 +1,4 @@
-"""Population-Based: trials continue good models saved by earlier trials."""
+"""Which saved model a trial continues: none, or that of a good earlier trial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from autofinetune.config.config import Config
 from autofinetune.core.state import State
 from autofinetune.strategies.base import Candidate
 
-from .base import Evaluator
+
+class Evaluator:
+    """Chooses the parent of a candidate; this one chooses none, so trials begin from scratch."""
+
+    continues_models = False
+    """Whether later rounds continue saved models, so that train.py needs `--model_path`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def parent(self, candidate: Candidate, state: State) -> int | None:
+        """Return the id of the trial whose model a new candidate continues, or None."""
+        return None
+
+    def possible_parents(self, state: State) -> Set[int]:
+        """Return ended trials that include every one that a later candidate may continue."""
+        return frozenset()
 
 
 class PopulationBased(Evaluator):
@@ -70,7 +86,7 @@ class PopulationBased(Evaluator):
     def _better_half(self, state: State) -> Iterator[int]:
         """Yield the trials that may be parents in a round that is not fully created."""
         members, in_round = self.config.popsize, self.config.popsize * self.config.repeats
-        while state.created_in(self._open_round) >= in_round:
+        while len(state.in_round(self._open_round)) >= in_round:
             self._open_round += 1
         better: list[int] = []  # the rounds of trials that rank above
         for trial in state.ranked():
