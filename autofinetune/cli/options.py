@@ -13,8 +13,9 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config.option import GROUPS, RunOption, option_name
+from autofinetune.config.option import GROUPS, RunOption
 from autofinetune.config.options import OPTIONS
+from autofinetune.config.script_args import option_name
 from autofinetune.errors import UsageError, did_you_mean
 
 USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"

@@ -10,11 +10,12 @@ from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
 from autofinetune.config.config import MOST_TRIALS, OWN_OPTIONS, Config
-from autofinetune.config.option import option_name, unknown, words
+from autofinetune.config.option import unknown
 from autofinetune.config.options import parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
 from autofinetune.config.program import MASK, Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
+from autofinetune.config.script_args import option_name, words
 from autofinetune.errors import ConfigError, Mistake, UsageError, did_you_mean
 from autofinetune.preload.steps import mistakes as preload_mistakes
 from autofinetune.space import Document, Space, load_space, read_space

@@ -26,8 +26,6 @@ from autofinetune.config.option import (
     pairs,
     preloaded,
     text,
-    unmarked,
-    warm_words,
     whole,
 )
 from autofinetune.config.passing import OPTIONS
@@ -35,6 +33,7 @@ from autofinetune.config.placement import Placement
 from autofinetune.config.program import Program
 from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import Scoring
+from autofinetune.config.script_args import unmarked, warm_words
 from autofinetune.core.trials import Direction
 
 if TYPE_CHECKING:

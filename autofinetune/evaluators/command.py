@@ -23,9 +23,9 @@ from autofinetune.config.commands import (
     with_directories,
 )
 from autofinetune.config.config import OWN_OPTIONS, Config
-from autofinetune.config.option import unmarked
 from autofinetune.config.passing import CALLS, HYDRA, OPTIONS, as_overrides
 from autofinetune.config.program import SERVICES, variables
+from autofinetune.config.script_args import unmarked
 from autofinetune.core.trials import Trial
 from autofinetune.executors.base import Process
 from autofinetune.store.paths import PARAMS, RunPaths

@@ -17,9 +17,9 @@ from autofinetune.config.commands import (
     with_directories,
 )
 from autofinetune.config.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
-from autofinetune.config.option import names_of
 from autofinetune.config.passing import CALLS, HYDRA, as_overrides, overrides
 from autofinetune.config.program import masked, variables
+from autofinetune.config.script_args import names_of
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options, with_layer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofinetune.config.option import as_options, option_name
+from autofinetune.config.script_args import as_options, option_name
 from autofinetune.core.state import Direction
 from autofinetune.errors import ConfigError
 from autofinetune.strategies import STRATEGIES
