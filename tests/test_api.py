@@ -13,7 +13,8 @@ import pytest
 
 import autofinetune as aft
 from autofinetune.core.run_state import RunState
-from autofinetune.core.state import Status, Trial
+from autofinetune.core.state import Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import AllTrialsFailed, ConfigError, UsageError
 from autofinetune.space import parse_yaml, read_space
 from tests.cli.conftest import HPARAM, TRAIN

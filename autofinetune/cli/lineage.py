@@ -10,7 +10,8 @@ from autofinetune.cli.run import start
 from autofinetune.config.config import Config
 from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import AllTrialsFailed, UsageError
 from autofinetune.executors import make_engine
 from autofinetune.run.directories import existing_run, read_run

@@ -34,7 +34,7 @@ from autofinetune.config.program import Program
 from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import Scoring
 from autofinetune.config.script_args import unmarked, warm_words
-from autofinetune.core.trials import Direction
+from autofinetune.core.status import Direction
 
 if TYPE_CHECKING:
     from autofinetune.space import Space, Value

@@ -20,7 +20,7 @@ from autofinetune.config.option import (
     text,
     whole,
 )
-from autofinetune.core.trials import Status
+from autofinetune.core.status import Status
 
 if TYPE_CHECKING:
     from autofinetune.core.state import State

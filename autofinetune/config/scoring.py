@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autofinetune.config.option import SCORE, label, one_of, option, pattern
 
 if TYPE_CHECKING:
-    from autofinetune.core.trials import Direction
+    from autofinetune.core.status import Direction
 
 NO_METRIC = "no_metric"  # the reason of a trial that exited with 0 and logged no value
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from operator import attrgetter
 
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.space import Value
 
 

@@ -25,7 +25,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import NOWHERE, Slot
-from autofinetune.core.trials import Direction, ImpossibleEvent, Status, Trial, expected
+from autofinetune.core.status import Direction, Status
+from autofinetune.core.trials import ImpossibleEvent, Trial, expected
 
 __all__ = ["Direction", "State", "Status", "Trial"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from autofinetune.core.events import (
@@ -18,35 +17,11 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import NOWHERE, Slot
+from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from autofinetune.space import Value
-
-
-class Direction(str, Enum):
-    """Which scores are better. Only `merit` changes the sign of a score."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
-
-    def merit(self, score: float) -> float:
-        """Return the score as it is compared internally: higher is better."""
-        return score if self is Direction.MAXIMIZE else -score
-
-
-class Status(str, Enum):
-    """The status of a trial."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
-
-    @property
-    def is_final(self) -> bool:
-        return self in (Status.COMPLETED, Status.FAILED, Status.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import TrialCreated
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.strategies import Candidate, Exhausted, Strategy
 

@@ -10,7 +10,8 @@ from autofinetune.config.safety import Safety
 from autofinetune.config.scoring import NO_METRIC, Scoring, Values
 from autofinetune.core.events import AttemptLost, Event, SlotQuarantined, TrialEnded
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import FAST_FAILURE_S, SUSPECT_SLOT, State, Status, Trial
+from autofinetune.core.state import FAST_FAILURE_S, SUSPECT_SLOT, State, Trial
+from autofinetune.core.status import Status
 from autofinetune.executors import ExitRecord, Observation
 from autofinetune.run.stopping import Stopping
 from autofinetune.run.verdict import SUCCESS, Verdict, how_it_ended, judge

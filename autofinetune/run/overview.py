@@ -15,7 +15,7 @@ from autofinetune.core import fields
 from autofinetune.core.events import TrialCreated, decode_event
 from autofinetune.core.run_state import GONE, RunState, run_state
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, Status
+from autofinetune.core.status import Direction, Status
 from autofinetune.store.journal import SqliteJournal
 
 Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]

@@ -13,7 +13,8 @@ from typing import Any
 
 from autofinetune.config.config import Config
 from autofinetune.config.described import described_values
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.errors import AutofinetuneError, Mistake, UsageError
 from autofinetune.space import Space, Value
 from autofinetune.space.yaml_file import read_named

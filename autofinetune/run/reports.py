@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from autofinetune.config.scoring import Values
 from autofinetune.core.events import Reported, StopRequested
-from autofinetune.core.trials import Direction, Trial
+from autofinetune.core.status import Direction
+from autofinetune.core.trials import Trial
 from autofinetune.executors import MOST_REPORTS, JobState, Observation
 from autofinetune.run.stopping import Stopping
 

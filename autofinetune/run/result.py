@@ -9,7 +9,8 @@ from pathlib import Path
 
 from autofinetune.config.scoring import NO_METRIC
 from autofinetune.core.run_state import BROKEN, GONE, NO_SLOT, RunState, run_state
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import (
     AllTrialsFailed,
     AutofinetuneError,

@@ -78,9 +78,8 @@ class Source:
         """Whether it reports a score or uses a library that logs scores."""
         return self.has_reports or bool(_REPORTING & self.packages)
 
-    def add(self, text: bytes, tree: ast.AST) -> None:
+    def add(self, text: bytes, nodes: Sequence[ast.AST]) -> None:
         """Add the findings about one file, except its imports."""
-        nodes = list(ast.walk(tree))
         attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
         self.has_parser_calls |= any(map(_is_of_parser, attributes))
         self.reads_argv |= any(node.attr == "argv" for node in attributes)
@@ -112,16 +111,18 @@ def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Sour
             text = path.read_bytes()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about escapes in the user's strings
-                tree = ast.parse(text)
+                nodes = list(ast.walk(ast.parse(text)))
         except (OSError, SyntaxError, ValueError, RecursionError):
             found.is_readable &= path != script
             continue
-        found.add(text, tree)
-        for module, imported in _imports(tree, path, roots):
-            found.packages.add(module.partition(".")[0])
+        found.add(text, nodes)
+        for module, imported in _imports(nodes, path, roots):
+            package = module.partition(".")[0]
+            found.packages.add(package)
             found.names.update(imported)
             found.reads_argv |= "argv" in imported
-            waiting += _local_files(module, imported, roots)
+            if package not in _REPORTING | _PARSERS:  # nor is a checkout of such a library read
+                waiting += _local_files(module, imported, roots)
     return found
 
 
@@ -173,10 +174,10 @@ def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[
 
 
 def _imports(
-    tree: ast.AST, path: Path, roots: Sequence[Path]
+    nodes: Sequence[ast.AST], path: Path, roots: Sequence[Path]
 ) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the full name of each imported module and the names imported from it."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

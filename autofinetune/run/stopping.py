@@ -21,7 +21,8 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
-from autofinetune.core.state import Direction, Status, Trial
+from autofinetune.core.state import Trial
+from autofinetune.core.status import Direction, Status
 
 DIVERGED = "diverged"
 

@@ -32,7 +32,8 @@ from autofinetune.core.events import (
 from autofinetune.core.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import AutofinetuneError, DiskFull
 from autofinetune.evaluators import Commands, Evaluator
 from autofinetune.executors import Executor, JobState, Key, Observation

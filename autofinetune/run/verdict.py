@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofinetune.core.run_state import INTERRUPTED
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from autofinetune.executors import ExitRecord
 
 SUCCESS = "exit:0"

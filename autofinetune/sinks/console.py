@@ -21,7 +21,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import EXHAUSTED
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.space import as_text
 from autofinetune.store.paths import RunPaths
 from autofinetune.visible import visible, visible_lines

@@ -26,7 +26,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import AttemptSubmitted, Event, RunEnded, TrialEnded
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.space import Parameter, Value, as_text
 from autofinetune.store.directory import Place, appended
 from autofinetune.store.paths import RunPaths

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from autofinetune.errors import ConfigError
 from autofinetune.executors import ExitRecord, Report
 from autofinetune.executors.files.reports import MAX_LINE, read_reports

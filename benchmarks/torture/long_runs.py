@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from tests.faults.harness import FaultRun
 
 from .pool import Bench

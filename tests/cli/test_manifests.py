@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from autofinetune.cli.lineage import read_state
-from autofinetune.core.state import State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Status
 from autofinetune.space import read_yaml
 from autofinetune.store.paths import RunPaths
 from tests.manifests.helpers import AUTOTUNE, EXAMPLES, NNI_2, SWEEP, swap

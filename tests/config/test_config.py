@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autofinetune.config.script_args import as_options, option_name
-from autofinetune.core.state import Direction
+from autofinetune.core.status import Direction
 from autofinetune.errors import ConfigError
 from autofinetune.strategies import STRATEGIES
 from tests.helpers import MIXED, config_of

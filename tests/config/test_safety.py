@@ -14,7 +14,8 @@ from autofinetune.config.option import RETRY_REASONS
 from autofinetune.config.options import parts_of
 from autofinetune.config.safety import Safety
 from autofinetune.core.events import AttemptLost, AttemptPlanned, SlotQuarantined, TrialEnded
-from autofinetune.core.state import SUSPECT_SLOT, Status
+from autofinetune.core.state import SUSPECT_SLOT
+from autofinetune.core.status import Status
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import MemoryExecutor, Played

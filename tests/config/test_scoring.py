@@ -8,7 +8,7 @@ import pytest
 
 from autofinetune.config.described import describe, from_description
 from autofinetune.config.scoring import Scoring, Values
-from autofinetune.core.state import Direction
+from autofinetune.core.status import Direction
 from tests.helpers import config_of, told
 
 LAST = Scoring(metric="acc")

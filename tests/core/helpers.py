@@ -13,7 +13,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 
 CREATED = TrialCreated(1.0, 0, 0, 0, (0.5,), {"x": 1}, None)
 PLANNED = AttemptPlanned(2.0, 0, 1, Slot("cpu:0"))

@@ -19,7 +19,8 @@ from autofinetune.core.events import (
     encode_event,
 )
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction, Status
 from autofinetune.core.trials import ImpossibleEvent
 
 from .helpers import ASKED, CREATED, LOST, PLANNED, REPORTED, SUBMITTED, ended, folded

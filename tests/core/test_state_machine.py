@@ -32,7 +32,8 @@ from autofinetune.config.safety import Safety
 from autofinetune.core.curves import Curve, Curves
 from autofinetune.core.events import Event, Reported, StopRequested
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Status
 from autofinetune.errors import DiskFull
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt, Executor, ExitRecord, JobState, Observation, Report

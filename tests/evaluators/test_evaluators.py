@@ -9,7 +9,8 @@ import pytest
 
 from autofinetune.core.events import AttemptPlanned, TrialCreated, TrialEnded
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.evaluators import EVALUATORS, Evaluator
 from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import Candidate

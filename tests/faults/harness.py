@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autofinetune.config.config import Config
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.space import load_space

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from autofinetune.core.events import AttemptPlanned, Event, TrialEnded
 from autofinetune.core.run_state import ERROR, INTERRUPTED
-from autofinetune.core.state import Direction, State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Direction, Status
 from autofinetune.sinks.best_model import describe_files
 from autofinetune.space import read_yaml
 from autofinetune.store.journal import SqliteJournal

@@ -24,7 +24,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from autofinetune.core.events import AttemptLost, AttemptPlanned, Event, TrialCreated, TrialEnded
 from autofinetune.core.scheduler import Ask, Finish, Launch, plan
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Status
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors.devices.slots import find_slots
 from autofinetune.executors.local.executor import LocalExecutor

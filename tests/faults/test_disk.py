@@ -27,7 +27,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.files.reports import read_reports
 from autofinetune.sinks import BestModel, Sink, SinkGuard

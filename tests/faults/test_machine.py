@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.core.events import SlotQuarantined
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from autofinetune.errors import UsageError
 from autofinetune.executors import Observation
 from autofinetune.executors.devices.cards import Card

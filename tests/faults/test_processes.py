@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.processes import start_time
 from tests.faults.harness import DEADLINE_S, FaultRun, Life, is_stopped, wait_until

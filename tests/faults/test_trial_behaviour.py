@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from autofinetune.core.events import SlotQuarantined
-from autofinetune.core.state import Direction, State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Direction, Status
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Observation
 from autofinetune.executors.devices.slots import find_slots

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from autofinetune.core.events import TrialCreated
-from autofinetune.core.state import State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.run.candidates import Candidates
 from autofinetune.strategies import Candidate, Exhausted

@@ -17,7 +17,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.executors import ExitRecord, JobState, Observation
 from autofinetune.run.endings import Endings
 from autofinetune.run.stopping import Stopping

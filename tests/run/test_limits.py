@@ -18,7 +18,8 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.run_state import BROKEN, NO_SLOT, TARGET, TIMEOUT
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.run.limits import Limits
 from tests.helpers import config_of
 

@@ -27,7 +27,8 @@ from autofinetune.core.events import (
 )
 from autofinetune.core.run_state import RunState
 from autofinetune.core.slot import Slot
-from autofinetune.core.state import Direction, State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction, Status
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.run.overview import Overview, look

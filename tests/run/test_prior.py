@@ -11,7 +11,7 @@ import pytest
 
 from autofinetune.config.described import describe, from_description
 from autofinetune.core.events import RunCreated, TrialEnded
-from autofinetune.core.state import Direction
+from autofinetune.core.status import Direction
 from autofinetune.errors import UsageError
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from autofinetune.core.events import Reported
-from autofinetune.core.trials import Direction, Status, Trial
+from autofinetune.core.status import Direction, Status
+from autofinetune.core.trials import Trial
 from autofinetune.executors import JobState, Observation, Report
 from autofinetune.run.reports import Reports
 from autofinetune.run.stopping import Stopping

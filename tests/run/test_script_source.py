@@ -59,6 +59,13 @@ def test_a_parser_in_another_module(tmp_path: Path, script: str, module: str, pa
     assert has_parser(["python3", "train.py"], str(tmp_path), env)
 
 
+def test_a_checkout_of_a_known_library_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("from autofinetune import report_final_result")
+    (tmp_path / "autofinetune").mkdir()
+    (tmp_path / "autofinetune" / "__init__.py").write_text("import argparse")
+    assert not has_parser(["python3", "train.py"], str(tmp_path), ENV)
+
+
 def test_a_relative_import(tmp_path: Path) -> None:
     package = tmp_path / "mine" / "inner"
     package.mkdir(parents=True)

@@ -19,7 +19,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import INTERRUPTED, TIMEOUT
-from autofinetune.core.state import Direction, State, Status, Trial
+from autofinetune.core.state import State, Trial
+from autofinetune.core.status import Direction, Status
 from autofinetune.executors import Attempt
 from autofinetune.executors.base import Key
 from autofinetune.executors.memory import MemoryExecutor, Played

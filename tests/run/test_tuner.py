@@ -28,7 +28,8 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import INTERRUPTED, NO_SLOT
-from autofinetune.core.state import Direction, State, Status
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction, Status
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors import Attempt, JobState, Observation
 from autofinetune.executors.base import Handle

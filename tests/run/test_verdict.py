@@ -7,7 +7,7 @@ import math
 import pytest
 
 from autofinetune.core.run_state import INTERRUPTED
-from autofinetune.core.state import Status
+from autofinetune.core.status import Status
 from autofinetune.executors import ExitRecord
 from autofinetune.run.verdict import Verdict, judge
 

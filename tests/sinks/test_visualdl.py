@@ -18,7 +18,8 @@ import pytest
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import Event, RunEnded, RunResumed, TrialEnded
-from autofinetune.core.state import Direction, State
+from autofinetune.core.state import State
+from autofinetune.core.status import Direction
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
 from autofinetune.sinks import SinkGuard, visualdl
