@@ -19,7 +19,7 @@ from autofinetune.config.build import build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
+from autofinetune.executors import EXECUTORS, Engine, Executor
 from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
 from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.preflight import check_script
@@ -167,12 +167,14 @@ def configured(options: Mapping[str, Any]) -> Config:
 
 
 def engine_for(options: Mapping[str, Any]) -> Engine:
-    """Return the engine for options that are not checked yet.
+    """Return the engine for options, which may not be checked yet.
 
     It may already start to query its devices, which takes a while.
     """
     name = str(options.get("executor") or "local").lower()
-    return make_engine(name if name in EXECUTORS else "local", str(options.get("gpu") or ""))
+    make = EXECUTORS.load(name if name in EXECUTORS else "local")
+    engine: Engine = make(str(options.get("gpu") or ""))
+    return engine
 
 
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:
