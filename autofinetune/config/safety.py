@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from autofinetune.config.option import (
     DEFAULT_RETRIES,
@@ -20,11 +19,7 @@ from autofinetune.config.option import (
     text,
     whole,
 )
-from autofinetune.core.trials import Status
-
-if TYPE_CHECKING:
-    from autofinetune.core.state import State
-    from autofinetune.core.trials import Trial
+from autofinetune.core.state import State, Status, Trial
 
 LATER_FACTOR = 3  # once a trial has completed, this many times `max_failures` stop the run
 

@@ -22,12 +22,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import AttemptSubmitted, Event, RunEnded, TrialEnded
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.space import Parameter, Value, as_text
+from autofinetune.space.base import is_number
 from autofinetune.store.directory import Place, appended
 from autofinetune.store.paths import RunPaths
 
@@ -91,11 +92,7 @@ class VisualDL(Sink):
         self._write()
 
     def _write(self) -> None:
-        """Write the waiting records.
-
-        Raises:
-            OSError: a file could not be written; its records keep waiting, as do later ones.
-        """
+        """Write the waiting records; after an OSError those not written keep waiting."""
         for log in list(self._waiting):
             with self._place(log).opened(create=True) as here:
                 _append(here / log.file, bytes(self._waiting[log]))
@@ -217,13 +214,9 @@ def _column(name: str) -> str:
 def _cell(parameter: Parameter, value: Value) -> float | str:
     """Return the value for the table; only floats get an ordered axis."""
     choices = parameter.values() if parameter.type_name == "choice" else []
-    if _is_number(value) and all(map(_is_number, choices)):
+    if is_number(value) and all(map(is_number, choices)):
         return float(value)
     return as_text(value)
-
-
-def _is_number(value: Value) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def import_visualdl() -> Any:
