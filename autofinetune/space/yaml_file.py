@@ -64,11 +64,8 @@ class Document:
 def read_named(path: Path, most: int) -> bytes:
     """Return at most `most` bytes of a file that the user named, which may be a pipe.
 
-    A pipe that no process has opened for writing counts as empty.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: the path contains a NUL.
+    A pipe that no process has opened for writing counts as empty. Raise OSError if it cannot be
+    read, ValueError if the path contains a NUL.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

@@ -144,11 +144,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:
-        """Take the result of an asked candidate.
+        """Take the result of an asked candidate; ValueError if it is not waiting for one.
 
-        Args:
-            score: finite, higher is better; None for a failed trial, which ranks below all others.
-
-        Raises:
-            ValueError: the score is not finite, or the candidate is not waiting for a result.
+        `score` is finite, higher is better; None for a failed trial, which ranks below all others.
         """

@@ -63,8 +63,7 @@ class CardProbe:
     def first_cards(self) -> list[Card] | None:
         """Return all cards, or None without a working driver; call it once, before `look`.
 
-        Raises:
-            EnvironmentProblem: there is a driver, but it hangs.
+        Raise EnvironmentProblem if there is a driver that hangs.
         """
         if self._process is None:
             return None
