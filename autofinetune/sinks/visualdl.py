@@ -140,7 +140,8 @@ class VisualDL(Sink):
 
     def _write_trial(self, trial: Trial, at: float) -> None:
         make, name = self._load(), f"r{trial.round:03d}_p{trial.member}"
-        values = {_column(p.name): _cell(p, value) for p, value in self._values(trial)}
+        # The table would read a dot in a name as a path into the row.
+        values = {p.name.replace(".", "/"): _cell(p, v) for p, v in self._values(trial)}
         records, metrics = [], []
         if trial.score is not None:
             records.append(make.scalar(_METRIC, _fit(trial.score), trial.id, _ms(at)))
@@ -204,11 +205,6 @@ def _fit(number: float) -> float:
 def _ms(at: float) -> int:
     """Return the event time in ms; not the time of writing, so a resume repeats the records."""
     return round(at * 1000)
-
-
-def _column(name: str) -> str:
-    """Return the name for the table, which would read a dot as a path into the row."""
-    return name.replace(".", "/")
 
 
 def _cell(parameter: Parameter, value: Value) -> float | str:
