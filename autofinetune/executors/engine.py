@@ -26,9 +26,8 @@ class Engine(contextlib.AbstractContextManager["Engine"]):
     def slots(self, config: Config) -> Slots:
         """Find the slots; call it once.
 
-        Raises:
-            UsageError: the devices do not exist, or cannot be divided as asked.
-            EnvironmentProblem: the devices do not answer.
+        Raise UsageError if the devices do not exist or cannot be divided as asked,
+        EnvironmentProblem if they do not answer.
         """
 
     @abstractmethod

@@ -87,9 +87,8 @@ class Session:
     def run(self) -> Result:
         """Work until the run is done, out of time, or interrupted.
 
-        Raises:
-            EnvironmentProblem: the machine prevents the run from continuing; it can be resumed.
-            InternalError: a part of it failed; the traceback is in the output directory.
+        Raise EnvironmentProblem if the machine prevents it from continuing, so that it has to be
+        resumed; InternalError if a part of it failed, with the traceback in the output directory.
         """
         tuner, paths = self._tuner, self.paths
         try:
@@ -152,9 +151,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
 def configured(options: Mapping[str, Any]) -> Config:
     """Check the options of a new run; absent ones get their defaults.
 
-    Raises:
-        ConfigError: the options or the search space have mistakes; it lists all of them.
-        UsageError: a file named by an option cannot be read.
+    Raise ConfigError with all mistakes, UsageError if a file named by an option cannot be read.
     """
     return build_config(
         options,

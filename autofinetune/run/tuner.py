@@ -58,10 +58,7 @@ _PAUSED = "paused: {}; the run continues once this is resolved"
 class Tuner:
     """Runs the trials of one run to the end.
 
-    Args:
-        journal: empty for a new run; with events for a run to be resumed.
-        strategy: a new one; on resume the journal is replayed into it.
-        assessor: stops hopeless trials; with None all trials finish.
+    The `journal` has events if the run is resumed; they are replayed into the new `strategy`.
     """
 
     def __init__(

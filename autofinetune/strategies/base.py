@@ -49,7 +49,6 @@ class Strategy(ABC):
     """A search algorithm. Its next `ask` depends only on (space, seed, asks and tells so far).
 
     Args:
-        space: the space to search.
         popsize: members of the population, at least 1.
         seed: any integer >= 0; the same seed gives the same search.
         allow_repeats: once a finite space is used up, ask known configurations again (which is
