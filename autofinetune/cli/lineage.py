@@ -12,10 +12,11 @@ from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Status, Trial
 from autofinetune.errors import AllTrialsFailed, UsageError
+from autofinetune.executors import EXECUTORS
 from autofinetune.run.directories import existing_run, read_run
 from autofinetune.run.parts import make_parts
 from autofinetune.run.preflight import check_is_there
-from autofinetune.run.session import engine_for, new_paths
+from autofinetune.run.session import new_paths
 from autofinetune.space import Value, as_text
 from autofinetune.store.paths import RunPaths
 from autofinetune.terminal import out, tell
@@ -61,7 +62,7 @@ def replay_command(argv: Sequence[str]) -> int:
     check_is_there(config)
     out(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
-    with engine_for(vars(config)) as engine:
+    with EXECUTORS.load(config.executor)(config.gpu) as engine:
         code = start(make_parts(config, engine), paths, preflight=False)
     return code or _compare(chain, paths)
 
