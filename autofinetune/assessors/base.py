@@ -23,11 +23,8 @@ class Assessor(ABC):
     Args:
         direction: `maximize` or `minimize`, that of the run.
         options: values for some of `OPTIONS`, as text or numbers. `OPTIONS` must contain
-            `OPTIMIZE_MODE`.
-
-    Raises:
-        UsageError: an option is unknown, its value is not allowed, or `optimize_mode` is not the
-            direction of the run.
+            `OPTIMIZE_MODE`. UsageError if one is unknown or not allowed, or `optimize_mode` is
+            not `direction`.
     """
 
     OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE

@@ -13,7 +13,7 @@ from autofinetune.core.lineage import ancestors, chain_of, changes, effective_nu
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.errors import AllTrialsFailed, UsageError
-from autofinetune.executors import make_engine
+from autofinetune.executors import EXECUTORS
 from autofinetune.run.directories import existing_run, read_run
 from autofinetune.run.parts import make_parts
 from autofinetune.run.preflight import check_is_there
@@ -63,7 +63,7 @@ def replay_command(argv: Sequence[str]) -> int:
     check_is_there(config)
     out(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
     paths = new_paths(options.to)
-    with make_engine(config.executor, config.gpu) as engine:
+    with EXECUTORS.load(config.executor)(config.gpu) as engine:
         code = start(make_parts(config, engine), paths, preflight=False)
     return code or _compare(chain, paths)
 

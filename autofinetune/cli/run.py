@@ -20,7 +20,6 @@ from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import make_engine
 from autofinetune.run.directories import holds_run, known_config, locked
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
@@ -85,7 +84,7 @@ def resume_command(argv: Sequence[str]) -> int:
     with _locked_run(options.output_dir) as paths:
         config = _changed(known_config(paths), vars(options))
         with (
-            make_engine(config.executor, config.gpu) as engine,
+            engine_for(vars(config)) as engine,
             resumed(
                 make_parts(config, engine), paths, sinks=_console, tell=terminal.tell
             ) as session,

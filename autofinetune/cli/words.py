@@ -10,7 +10,6 @@ from autofinetune.config.described import described_values, planned
 from autofinetune.config.program import masked
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.run_state import TIMEOUT
-from autofinetune.core.scheduler import idle_slots_per_round
 from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import Commands
 from autofinetune.run.parts import Parts, imports_of
@@ -41,7 +40,7 @@ def announce(config: Config, paths: RunPaths, slots: int) -> None:
         f"output in {paths.shown}/"
     )
     trials = config.popsize * config.repeats
-    idle = idle_slots_per_round(trials, slots)
+    idle = -trials % slots  # at the end of a round: 2 for six trials on four slots
     if idle and config.schedule == "round":
         out(
             f"note: {trials} trials on {slots} slots leave {idle} "

@@ -112,11 +112,6 @@ def is_of_a_trial(word: str) -> bool:
     return SAVED_DIR_MACRO in word or MODEL_PATH_MACRO in word or bool(named_in(word))
 
 
-def hparam(name: str) -> str:
-    """Return the macro for the value of one hyperparameter."""
-    return f"${{hparam:{name}}}"
-
-
 def named_in(word: str) -> list[str]:
     """Return the names of the hyperparameters used inside a word of a template."""
     if word in _WHOLE:

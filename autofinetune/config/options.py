@@ -86,7 +86,7 @@ def read_values(given: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, 
 
 def parts_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values as arguments of Config, with those of its parts nested."""
-    inner = {}
+    found = {o.name: values[o.name] for o in options_of(Config)}
     for field, part in PARTS.items():
-        inner[field] = part(**{o.name: values[o.name] for o in options_of(part)})
-    return {**{o.name: values[o.name] for o in options_of(Config)}, **inner}
+        found[field] = part(**{o.name: values[o.name] for o in options_of(part)})
+    return found

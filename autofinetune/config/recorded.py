@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from autofinetune.errors import ConfigError, Mistake
 from autofinetune.space import Space, Value
+from autofinetune.space.base import is_number
 
 MOST_SHOWN = 5  # of the mistakes in one list
 _TIP = "write values that the search space allows, or remove the entry"
@@ -68,8 +68,7 @@ def _trial(entry: object, space: Space) -> Mapping[str, Any]:
     if not isinstance(entry, Mapping) or set(entry) != {"params", "merit"}:
         raise ValueError(f"must be a mapping of params and merit, found {entry!r:.200}")
     merit = entry["merit"]
-    is_number = isinstance(merit, (int, float)) and not isinstance(merit, bool)
-    if merit is not None and not (is_number and abs(merit) <= sys.float_info.max):
+    if merit is not None and not is_number(merit):
         raise ValueError(f"merit must be a finite number or null, found {merit!r:.200}")
     return {"params": _configuration(entry["params"], space), "merit": merit}
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from autofinetune.config.option import SCORE, label, one_of, option, pattern
-
-if TYPE_CHECKING:
-    from autofinetune.core.status import Direction
+from autofinetune.core.status import Direction
 
 NO_METRIC = "no_metric"  # the reason of a trial that exited with 0 and logged no value
 

@@ -51,12 +51,9 @@ def plan(
 ) -> list[Action]:
     """Return the actions that are due now; an empty list means to wait for an event.
 
-    Args:
-        free_slots: usable slots without a trial, in the order in which to use them.
-        max_trials: the total number of trials.
-        can_ask: whether the strategy can give candidates without further results.
-        exhausted: whether the strategy reported that the space is used up.
-        stopping: the reason for starting no further trials, or None.
+    `free_slots` are usable and without a trial, in the order in which to use them. `can_ask` says
+    whether the strategy can give candidates without further results, `exhausted` whether it
+    reported that the space is used up; `stopping` is the reason for starting no further trials.
     """
     if stopping:
         return [] if state.running else [Finish(stopping)]
@@ -81,8 +78,3 @@ def _launches(state: State, queue: Sequence[int], free: list[Slot]) -> Iterator[
         if usable:
             free.remove(usable[0])
             yield Launch(trial, usable[0])
-
-
-def idle_slots_per_round(popsize: int, slots: int) -> int:
-    """Return how many slots are idle at the end of a round: 2 for six candidates on four slots."""
-    return -popsize % slots

@@ -39,7 +39,6 @@ class State:
         self.run = ""
         self.where: Mapping[str, Any] = {}  # where it was last created or resumed
         self.config: Mapping[str, Any] = {}
-        self.created_at: float | None = None
         self.end_reason: str | None = None
         self.trials: dict[int, Trial] = {}
         self.queued: set[int] = set()  # waiting for a slot
@@ -119,7 +118,7 @@ class State:
     def _run_created(self, event: RunCreated) -> None:
         if self.run:
             raise ImpossibleEvent("the run was created twice")
-        self.run, self.config, self.created_at = event.run, event.config, event.at
+        self.run, self.config = event.run, event.config
         self.where = event.where
         self._repeats = event.config.get("repeats", 1)
         if type(self._repeats) is not int or not 0 < self._repeats <= _MOST_REPEATS:

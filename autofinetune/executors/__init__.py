@@ -17,17 +17,6 @@ EXECUTORS = PlugIns(
     "autofinetune.executors", {"local": "autofinetune.executors.local.engine:LocalEngine"}
 )
 
-
-def make_engine(name: str, gpu: str = "") -> Engine:
-    """Make an engine by its name in `EXECUTORS`; `gpu` is the value of `--gpu`, not yet checked.
-
-    Raises:
-        KeyError: there is no such engine.
-    """
-    engine: Engine = EXECUTORS.load(name)(gpu)
-    return engine
-
-
 __all__ = [
     "EXECUTORS",
     "MOST_REPORTS",
@@ -45,6 +34,5 @@ __all__ = [
     "Report",
     "Slots",
     "ask_for_options",
-    "make_engine",
     "with_layer",
 ]

@@ -133,14 +133,10 @@ class Observation:
 
 
 class Executor(ABC):
-    """Runs attempts. Only `poll` waits; all other methods return quickly.
-
-    Attributes:
-        has_queue: whether a submitted attempt may wait before it starts. Then `poll` returns
-            `JobState.RUNNING` once it runs.
-    """
+    """Runs attempts. Only `poll` waits; all other methods return quickly."""
 
     has_queue = False
+    """Whether submitted attempts may wait; `poll` returns `JobState.RUNNING` once they run."""
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:
@@ -154,13 +150,9 @@ class Executor(ABC):
     def submit(self, attempt: Attempt) -> Handle:
         """Start the attempt, or attach to it if it was started before.
 
-        In both cases its reports are observed from the first one on.
-
-        Returns:
-            Plain JSON that helps people and other tools to find the attempt.
-
-        Raises:
-            OSError: the machine lacks the resources; the attempt may be submitted again.
+        In both cases its reports are observed from the first one on. Return plain JSON that helps
+        people and other tools to find the attempt. Raise OSError if the machine lacks the
+        resources; the attempt may be submitted again.
         """
 
     @abstractmethod

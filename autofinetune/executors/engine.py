@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 
 from autofinetune.config.config import Config
@@ -13,12 +13,10 @@ from .devices.slots import Slots
 from .local.forks import Imports
 
 
-class Engine(ABC):
+class Engine(contextlib.AbstractContextManager["Engine"]):
     """Finds the slots of a run before anything starts, then opens its executor.
 
-    Args:
-        gpu: the value of `--gpu`, not yet checked. An engine may already query devices while the
-            value is being checked.
+    `gpu` is the value of `--gpu`; an engine may query devices while that is still being checked.
     """
 
     def __init__(self, gpu: str = "") -> None:
@@ -28,9 +26,8 @@ class Engine(ABC):
     def slots(self, config: Config) -> Slots:
         """Find the slots; call it once.
 
-        Raises:
-            UsageError: the devices do not exist, or cannot be divided as asked.
-            EnvironmentProblem: the devices do not answer.
+        Raise UsageError if the devices do not exist or cannot be divided as asked,
+        EnvironmentProblem if they do not answer.
         """
 
     @abstractmethod
@@ -43,21 +40,13 @@ class Engine(ABC):
     ) -> contextlib.AbstractContextManager[Executor]:
         """Return the executor as a context manager, which releases it at the end.
 
-        Args:
-            slots: what `slots` returned.
-            imports: modules that trials may share in memory, if the engine supports that.
-            tell: called with messages for the user.
-
-        Raises:
-            EnvironmentProblem: something that the executor needs cannot be created.
+        Trials may share the `imports` in memory, if the engine supports that; `tell` is called
+        with messages for the user. Raise EnvironmentProblem if something cannot be created.
         """
 
     def close(self) -> None:
         """Release the devices."""
         return
-
-    def __enter__(self) -> Engine:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()

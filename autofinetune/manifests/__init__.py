@@ -56,10 +56,8 @@ def read_manifest(
 ) -> Manifest | None:
     """Read the manifest in a file; return None if it is none, such as our own config.yaml.
 
-    Args:
-        path: the path of the file.
-        check_files: whether the programs and directories that it names must exist.
-        given: options of the command line, which override those of the file.
+    With `check_files`, the programs and directories that it names must exist. `given` are options
+    of the command line, which override those of the file.
 
     Raises:
         UsageError: the file cannot be read.

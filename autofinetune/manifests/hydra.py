@@ -12,11 +12,10 @@ from autofinetune.space.fields import short
 from autofinetune.space.hydra import BASIC, OPTUNA, defaults_of, is_hydra, kind_of, sweeper_of
 from autofinetune.strategies import strategy_class
 
-from .arguments import by_any_name
+from .arguments import DIRECTIONS, by_any_name
 from .file import File
 from .format import Format
 from .reader import NO_EFFECT, Section
-from .search import DIRECTIONS
 
 SAMPLERS = {
     "tpe": "tpe", "random": "random", "cmaes": "hazero", "grid": "grid", "gp": "gp",

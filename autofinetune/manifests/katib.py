@@ -11,13 +11,13 @@ from typing import Any
 from autofinetune.space.fields import short
 from autofinetune.space.katib import is_katib
 
+from .arguments import DIRECTIONS
 from .file import File
 from .format import Format
 from .katib_search import read_algorithm, read_early_stopping
 from .katib_template import Template
 from .patterns import line_pattern, pattern_of
 from .reader import NO_EFFECT, Section
-from .search import DIRECTIONS
 
 _AT_ONCE = 3  # Katib's default parallelTrialCount
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.commands import hparam, literal
+from autofinetune.config.commands import literal
 from autofinetune.config.program import MOST_REPLICAS
 from autofinetune.errors import did_you_mean
 from autofinetune.space.fields import short, unknown
@@ -89,7 +89,8 @@ class Template:
             one.rest()
             if name and reference:
                 about = _OF_THE_TRIAL.match(reference)
-                found[name] = self._about(one, about) if about else hparam(reference.lstrip("-"))
+                value = f"${{hparam:{reference.lstrip('-')}}}"
+                found[name] = self._about(one, about) if about else value
         return found
 
     def _about(self, section: Section, asked: re.Match[str]) -> str:

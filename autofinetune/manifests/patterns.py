@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[Ee][+-]?\d+)?"
@@ -16,8 +17,7 @@ def line_pattern(name: str) -> str:
 def pattern_of(format_: str, name: str) -> str:
     """Specialize a pattern with groups for a name and its value to one name; keep the second.
 
-    Raises:
-        ValueError: `format_` is not such a pattern, or too complex.
+    Raise ValueError if `format_` is not such a pattern, or too complex.
     """
     try:
         groups = re.compile(format_).groups
@@ -33,13 +33,12 @@ def pattern_of(format_: str, name: str) -> str:
         parts += [format_[at:where], "(" if where == value else "(?:"]
         at = where + len(_OPENING.match(format_, where)[0])  # type: ignore[index]
     found = "".join([*parts, format_[at:]])
-    try:
+    with contextlib.suppress(re.error):
         if re.compile(found).groups == 1:
             return found
-    except re.error:
-        pass
-    why = "refers to a group by its number, or is too complex to be read for one metric"
-    raise ValueError(why)
+    raise ValueError(
+        "refers to a group by its number, or is too complex to be read for one metric"
+    )
 
 
 _OPENING = re.compile(r"\((?:\?P<\w+>)?")

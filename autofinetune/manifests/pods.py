@@ -27,7 +27,7 @@ _OF_A_CONTAINER = (
 
 @dataclass(frozen=True)
 class Container:
-    """What a container runs; `image` is its image, `cards` the number of cards it requests."""
+    """What a container runs, and the number of cards that it requests."""
 
     section: Section
     words: tuple[str, ...]
@@ -41,9 +41,8 @@ def read_container(
 ) -> Container | None:
     """Read a container; return None if it has no usable command.
 
-    Args:
-        word_of: converts a word of the command to one of a template; raises ValueError.
-        value_of: converts the value of a variable; raises ValueError.
+    `word_of` converts a word of the command to one of a template, `value_of` the value of a
+    variable; both raise ValueError.
     """
     env = read_env(section, value_of)
     words = [*section.words("command"), *section.words("args")]
@@ -80,10 +79,7 @@ def ends_with_command(section: Section, words: Sequence[str]) -> bool:
 def main_container(pod: Section, what: str, name: str | None = None) -> Section | None:
     """Return the container of a pod that is run, and report the rest of the pod.
 
-    Args:
-        pod: the pod.
-        what: how messages call that container.
-        name: its name; without it, or if there is none of this name, it is the first.
+    It is the one called `name`, or else the first; messages call it the `what` container.
     """
     containers = list(pod.sections("containers", needed="give one with a command"))
     pod.no_effect(*_OF_A_POD)

@@ -25,13 +25,10 @@ CONSTANTS = "constants"  # an entry of the options: what trials get besides hype
 
 
 class Section:
-    """One mapping of a manifest, whose fields are taken one by one.
+    """One mapping of a manifest, at `path`, whose fields are taken one by one.
 
-    Args:
-        file: the manifest.
-        value: what should be a mapping; None if it is missing, so that its fields may be.
-        path: its place in the manifest.
-        is_loose: whether to ignore case and underscores in field names.
+    `value` is None if it is missing, so that its fields may be. With `is_loose`, case and
+    underscores in field names are ignored.
     """
 
     def __init__(self, file: File, value: Any, path: Path_, *, is_loose: bool = False) -> None:

@@ -13,7 +13,6 @@ from autofinetune.errors import UsageError, did_you_mean
 from autofinetune.space.fields import short
 from autofinetune.strategies import STRATEGIES, known_name, strategy_class
 
-from .arguments import DIRECTIONS as DIRECTIONS
 from .arguments import Arguments
 from .reader import CONSTANTS, NO_EFFECT, Section
 

@@ -53,11 +53,7 @@ class Mounts:
 
 
 def directories(given: Mapping[str, Any]) -> dict[str, Path]:
-    """Return the directory of each volume or claim given by `--volume`.
-
-    Raises:
-        UsageError: a value is not of the form NAME=DIR, or the directory does not exist.
-    """
+    """Return the directory of each volume or claim in `--volume`; raise UsageError if wrong."""
     found: dict[str, Path] = {}
     for part in ",".join(given.get("volume") or ()).split(","):
         name, equals, directory = part.partition("=")

@@ -16,10 +16,10 @@ from autofinetune.config.commands import is_of_a_trial, unknown_macro
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.space.fields import short
 
+from .arguments import DIRECTIONS
 from .file import File
 from .format import Format
 from .reader import NO_EFFECT, Section
-from .search import DIRECTIONS
 from .wandb_grid import as_grid
 
 _DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")

@@ -20,10 +20,8 @@ _QUIET_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/ur
 def obstacle(known: set[int], script_dir: str, plain: Set[str]) -> str:
     """Return what rules out a fork, or an empty string.
 
-    Args:
-        known: the descriptors that were open before the imports.
-        script_dir: the user's modules there must be imported by every trial itself.
-        plain: the modules loaded before any script.
+    `known` are the descriptors that were open before the imports, `plain` the modules loaded
+    before any script. Every trial must itself import the user's modules in `script_dir`.
     """
     return (
         _python_threads()

@@ -50,10 +50,8 @@ class _IsTrial(BaseException):
 def serve(order: dict[str, Any], first: str, plain: frozenset[str]) -> None:
     """Import modules and serve forks; returns only in the forks that run the script.
 
-    Args:
-        order: the `script`, the `steps` (see `preload.steps`), and a `title` for `ps`.
-        first: the first variable of our environment that may be overwritten.
-        plain: the modules loaded before any script.
+    `order` has the `script`, the `steps` (see `preload.steps`), and a `title` for `ps`; `first` is
+    as for `Shown`, and `plain` are the modules loaded before any script.
     """
     server = _Server(order, first, plain)
     server.work()

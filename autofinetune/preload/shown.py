@@ -15,12 +15,8 @@ _ARG_START, _ARG_END, _ENV_START, _ENV_END = range(45, 49)  # in /proc/self/stat
 class Shown:
     """The two areas of our own memory; create it once, before anything is written there.
 
-    Args:
-        first: the first variable of the environment that may be overwritten; everything from it to
-            the end is available.
-
-    Raises:
-        OSError: the areas cannot be found.
+    The environment may be overwritten from the variable `first` to the end. Raise OSError if the
+    areas cannot be found.
     """
 
     def __init__(self, first: str) -> None:

@@ -96,12 +96,10 @@ class _Reader:
         )
 
     def read(self, body: Sequence[ast.stmt], *, is_certain: bool, is_taken: bool = True) -> None:
-        """Read statements.
+        """Read statements, which always run if `is_certain`.
 
-        Args:
-            is_certain: whether they always run.
-            is_taken: whether their imports become steps; those of a branch that may not run are
-                left to the trials.
+        Their imports become steps if `is_taken`; those of a branch that may not run are left to
+        the trials.
         """
         for node in body:
             setting = _setting(node) if is_certain and not self.stopped_at else ""

@@ -87,9 +87,8 @@ def holds_run(paths: RunPaths, *, read_only: bool = False) -> bool:
 def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
     """Open the directory of a run for reading; it may still be running.
 
-    Raises:
-        UsageError: the directory holds no run.
-        EnvironmentProblem: the journal cannot be read, or other users can change the directory.
+    Raise UsageError if it holds no run, EnvironmentProblem if the journal cannot be read or other
+    users can change the directory.
     """
     with opened_run(Path(directory)) as paths:
         if not holds_run(paths, read_only=True):
@@ -139,11 +138,8 @@ def of_the_journal(paths: RunPaths) -> Iterator[None]:
 def locked(directory: Path) -> Iterator[RunPaths]:
     """Lock a directory for one tuner and yield its files.
 
-    The kernel releases the lock when the process ends.
-
-    Raises:
-        DirectoryBusy: another tuner is using the directory.
-        EnvironmentProblem: it cannot be used, or other users can change its contents.
+    The kernel releases the lock when the process ends. Raise DirectoryBusy if another tuner is
+    using the directory, EnvironmentProblem if it cannot be used or other users can change it.
     """
     with contextlib.ExitStack() as stack:
         try:

@@ -37,9 +37,8 @@ class Parts:
 def make_parts(config: Config, engine: Engine) -> Parts:
     """Make the parts that a configuration names.
 
-    Raises:
-        UsageError: an option of a part is invalid, or a device does not exist.
-        EnvironmentProblem: a package that a part needs is not installed.
+    Raise UsageError if an option of a part is invalid, or a device does not exist;
+    EnvironmentProblem if a package that a part needs is not installed.
     """
     strategy = make_strategy(config)
     with one_thread(), _about("assessor"):
@@ -53,9 +52,7 @@ def make_parts(config: Config, engine: Engine) -> Parts:
 def make_strategy(config: Config) -> Strategy:
     """Make the search; its linear algebra uses one core and leaves the others to the trials.
 
-    Raises:
-        UsageError: an option of the strategy is unknown or out of range.
-        InternalError: the strategy failed to start.
+    Raise UsageError if an option is not allowed, InternalError if the strategy fails to start.
     """
     try:
         with one_thread(), _about("tuning_strategy"):

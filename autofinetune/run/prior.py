@@ -29,10 +29,8 @@ def read_enqueued(file: Path, space: Space) -> list[Mapping[str, Value]]:
     """Read configurations from a CSV file whose first line names hyperparameters.
 
     A hyperparameter without a column, or with an empty cell, gets its initial value, unless
-    earlier choices make it inactive. Columns that are not hyperparameters are ignored.
-
-    Raises:
-        UsageError: the file cannot be read, has no column of this space, or has an invalid value.
+    earlier choices make it inactive. Columns that are not hyperparameters are ignored. Raise
+    UsageError if the file cannot be read, has no column of this space, or has an invalid value.
     """
     try:
         data = read_named(file, _MOST_BYTES + 1)
@@ -77,10 +75,8 @@ def read_earlier(directory: Path, space: Space, direction: Direction) -> list[Kn
     """Return the finished trials of the run in `directory` that fit `space`.
 
     Hyperparameters that the earlier run did not search get their initial values. Trials with
-    values outside the space are left out.
-
-    Raises:
-        UsageError: there is no run, its direction differs, or none of its trials fits.
+    values outside the space are left out. Raise UsageError if there is no run, its direction
+    differs, or none of its trials fits.
     """
     state = State(direction)
     try:

@@ -19,7 +19,7 @@ from autofinetune.config.build import build_config
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS, Engine, Executor, make_engine
+from autofinetune.executors import EXECUTORS, Engine, Executor
 from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
 from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.preflight import check_script
@@ -87,9 +87,8 @@ class Session:
     def run(self) -> Result:
         """Work until the run is done, out of time, or interrupted.
 
-        Raises:
-            EnvironmentProblem: the machine prevents the run from continuing; it can be resumed.
-            InternalError: a part of it failed; the traceback is in the output directory.
+        Raise EnvironmentProblem if the machine prevents it from continuing, so that it has to be
+        resumed; InternalError if a part of it failed, with the traceback in the output directory.
         """
         tuner, paths = self._tuner, self.paths
         try:
@@ -152,9 +151,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
 def configured(options: Mapping[str, Any]) -> Config:
     """Check the options of a new run; absent ones get their defaults.
 
-    Raises:
-        ConfigError: the options or the search space have mistakes; it lists all of them.
-        UsageError: a file named by an option cannot be read.
+    Raise ConfigError with all mistakes, UsageError if a file named by an option cannot be read.
     """
     return build_config(
         options,
@@ -167,12 +164,14 @@ def configured(options: Mapping[str, Any]) -> Config:
 
 
 def engine_for(options: Mapping[str, Any]) -> Engine:
-    """Return the engine for options that are not checked yet.
+    """Return the engine for options, which may not be checked yet.
 
     It may already start to query its devices, which takes a while.
     """
     name = str(options.get("executor") or "local").lower()
-    return make_engine(name if name in EXECUTORS else "local", str(options.get("gpu") or ""))
+    make = EXECUTORS.load(name if name in EXECUTORS else "local")
+    engine: Engine = make(str(options.get("gpu") or ""))
+    return engine
 
 
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:

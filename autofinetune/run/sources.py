@@ -81,11 +81,8 @@ class Source:
 def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
     """Return the options of a new run; the given ones override those of the file.
 
-    `script` may be a file that describes a run; `note` receives notes about it.
-
-    Raises:
-        UsageError: the file cannot be read, or the options contradict each other.
-        ConfigError: the file does not describe a run.
+    `script` may be a file that describes a run; `note` receives notes about it. Raise UsageError
+    if the file cannot be read or options contradict each other, ConfigError if it is no run.
     """
     if given.get("round") and given.get("max_trials"):
         why = f"and --max_trials={given['max_trials']} both set the length of the run"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from autofinetune.assessors import Assessor
 from autofinetune.config.config import Config
@@ -55,16 +54,12 @@ from autofinetune.world import TRANSIENT, World
 POLL_S = 1.0  # interval of checks for reports and free space while no trial ends
 RETRY_S = 1.0  # pause before a failed write is retried
 _PAUSED = "paused: {}; the run continues once this is resolved"
-T = TypeVar("T")
 
 
 class Tuner:
     """Runs the trials of one run to the end.
 
-    Args:
-        journal: empty for a new run; with events for a run to be resumed.
-        strategy: a new one; on resume the journal is replayed into it.
-        assessor: stops hopeless trials; with None all trials finish.
+    The `journal` has events if the run is resumed; they are replayed into the new `strategy`.
     """
 
     def __init__(
@@ -260,7 +255,7 @@ class Tuner:
             self._notices.end(f"slot {slot}", f"slot {slot} can be used again")
         return not obstacle
 
-    def _insist(self, action: Callable[[], T]) -> T:
+    def _insist(self, action: Callable[[], object]) -> object:
         """Retry an action until the disk or the machine has room for it, or the user stops."""
         is_told = False
         while True:

@@ -24,9 +24,7 @@ def own_name(paths: RunPaths, state: State) -> str:
     """Return the name of the run in this directory; a copy of a run gets a new name.
 
     Processes are found by the name of their run, and a copy must not find those of the original.
-
-    Raises:
-        DirectoryBusy: it came from another disk, and trials started there are still running.
+    Raise DirectoryBusy if it came from another disk, and trials started there still run.
     """
     recorded, here = state.where, paths.where
     if not recorded:  # recorded by an earlier version

@@ -70,13 +70,8 @@ def serve(
     """Serve on `listener` until Ctrl-C, which ends the process.
 
     The process changes to `logdir`, because VisualDL names a trial by the path that it walked.
-
-    Args:
-        say: receives the address of the pages once they can be opened.
-        token: the token that requests must carry; if empty, none is required.
-
-    Raises:
-        EnvironmentProblem: VisualDL cannot be loaded.
+    `say` receives the address of the pages once they can be opened; `token` is as for `guarded`.
+    Raise EnvironmentProblem if VisualDL cannot be loaded.
     """
     host, port = listener.getsockname()[:2]
     is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # VisualDL changes the handler

@@ -26,11 +26,8 @@ def guarded(app: Application, *, host: str, token: str) -> Application:
 
     Another site can make its host name resolve to this machine and then read the responses (DNS
     rebinding); the `Host` header reveals that. The token is given once, as `?token=` in the URL,
-    and is then kept by the browser as a cookie.
-
-    Args:
-        host: the address that the server is bound to.
-        token: the required token; if empty, none is required.
+    and is then kept by the browser as a cookie; if it is empty, none is required. The server is
+    bound to `host`.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

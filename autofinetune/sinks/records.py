@@ -32,11 +32,7 @@ class Records:
         self._record = b""
 
     def get_next(self) -> None:
-        """Go to the next record.
-
-        Raises:
-            EOFError: there is no further complete record, or it is not from VisualDL.
-        """
+        """Go to the next record; raise EOFError without a complete one from VisualDL."""
         head = self._read(_HEAD, self._at)
         length = int.from_bytes(head, "little")
         if not 0 < length <= MOST_RECORD:

@@ -22,13 +22,14 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import AttemptSubmitted, Event, RunEnded, TrialEnded
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.space import Parameter, Value, as_text
+from autofinetune.space.base import is_number
 from autofinetune.store.directory import Place, appended
 from autofinetune.store.paths import RunPaths
 
@@ -92,11 +93,7 @@ class VisualDL(Sink):
         self._write()
 
     def _write(self) -> None:
-        """Write the waiting records.
-
-        Raises:
-            OSError: a file could not be written; its records keep waiting, as do later ones.
-        """
+        """Write the waiting records; after an OSError those not written keep waiting."""
         for log in list(self._waiting):
             with self._place(log).opened(create=True) as here:
                 _append(here / log.file, bytes(self._waiting[log]))
@@ -144,7 +141,8 @@ class VisualDL(Sink):
 
     def _write_trial(self, trial: Trial, at: float) -> None:
         make, name = self._load(), f"r{trial.round:03d}_p{trial.member}"
-        values = {_column(p.name): _cell(p, value) for p, value in self._values(trial)}
+        # The table would read a dot in a name as a path into the row.
+        values = {p.name.replace(".", "/"): _cell(p, v) for p, v in self._values(trial)}
         records, metrics = [], []
         if trial.score is not None:
             records.append(make.scalar(_METRIC, _fit(trial.score), trial.id, _ms(at)))
@@ -210,21 +208,12 @@ def _ms(at: float) -> int:
     return round(at * 1000)
 
 
-def _column(name: str) -> str:
-    """Return the name for the table, which would read a dot as a path into the row."""
-    return name.replace(".", "/")
-
-
 def _cell(parameter: Parameter, value: Value) -> float | str:
     """Return the value for the table; only floats get an ordered axis."""
     choices = parameter.values() if parameter.type_name == "choice" else []
-    if _is_number(value) and all(map(_is_number, choices)):
+    if is_number(value) and all(map(is_number, choices)):
         return float(value)
     return as_text(value)
-
-
-def _is_number(value: Value) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def import_visualdl() -> Any:

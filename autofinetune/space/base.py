@@ -64,8 +64,7 @@ class Parameter(_Placed, ABC):
     def encode(self, value: Value) -> float:
         """Return the coordinate of `value` in [0, 1]: the middle of its cell if it has one.
 
-        Raises:
-            ValueError: it is not one of this parameter's values.
+        Raise ValueError if it is not one of this parameter's values.
         """
 
     def parse(self, text: str) -> Value:

@@ -26,16 +26,12 @@ _LARGEST_INT = 2**53  # beyond it a float cannot hold every integer
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter as found in a file.
+    """One parameter as found in a file at `path`, called `label` in messages.
 
-    Args:
-        keys: its fields with the keys of hparam.yaml; None if it is not a mapping.
-        path: its place in the document.
-        label: how messages name it.
-        places: the places of fields that are not at `path` under their own name.
-        words: the names of fields and types in the format of the file.
-        is_own: whether the file is an hparam.yaml, which must give `init_value` and must not
-            repeat a choice. In others the initial value is the middle, and a repetition a note.
+    `keys` are its fields with the keys of hparam.yaml, None if it is not a mapping; `words` are
+    the names of fields and types in the format of the file, and `places` those of fields that are
+    not at `path` under their own name. Our own hparam.yaml (`is_own`) must give `init_value` and
+    not repeat a choice. In others the initial value is the middle, and a repetition a note.
     """
 
     keys: Mapping[str, Any] | None

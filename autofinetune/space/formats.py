@@ -29,9 +29,7 @@ from .yaml_values import Path_
 def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     """Load a search space from a file of one of the formats, or from its content.
 
-    Raises:
-        UsageError: the file cannot be read.
-        ConfigError: the file has mistakes; each is given with file, line, column and a fix.
+    Raise UsageError if the file cannot be read, ConfigError with all mistakes in it.
     """
     if isinstance(source, Mapping):
         return read_space(Document("search space", source, {}))

@@ -18,14 +18,9 @@ INACTIVE = 0.5  # the coordinate of an inactive parameter
 class Space:
     """An ordered set of parameters. A point has shape `(dim,)`, each coordinate in [0, 1].
 
-    A configuration holds active parameters only.
-
-    Args:
-        constants: further values that every trial gets; not part of points and configurations.
-        notes: what a user should know about how the file was read.
-
-    Raises:
-        ValueError: a name appears twice, or a condition does not name an earlier choice.
+    A configuration holds active parameters only. `constants` are further values that every trial
+    gets, not part of points and configurations; `notes` say how the file was read. Raise
+    ValueError if a name appears twice, or a condition does not name an earlier choice.
     """
 
     parameters: tuple[Parameter, ...]
@@ -110,9 +105,7 @@ class Space:
     def encode(self, params: Mapping[str, Value]) -> tuple[float, ...]:
         """Return the point of a configuration, with `INACTIVE` for inactive parameters.
 
-        Raises:
-            ValueError: a value is outside the space.
-            KeyError: an active parameter has no value.
+        Raise ValueError for a value outside the space, KeyError for a missing active one.
         """
         return tuple(
             parameter.encode(params[parameter.name])

@@ -64,11 +64,8 @@ class Document:
 def read_named(path: Path, most: int) -> bytes:
     """Return at most `most` bytes of a file that the user named, which may be a pipe.
 
-    A pipe that no process has opened for writing counts as empty.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: the path contains a NUL.
+    A pipe that no process has opened for writing counts as empty. Raise OSError if it cannot be
+    read, ValueError if the path contains a NUL.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -81,9 +78,7 @@ def read_yaml(
 ) -> Document:
     """Read one YAML file.
 
-    Raises:
-        UsageError: the file cannot be read; has the tip.
-        ConfigError: the file is not YAML as described above; names file, line and column.
+    Raise UsageError with the tip if it cannot be read, ConfigError if it is not YAML as above.
     """
     try:
         data = read_named(path, MAX_BYTES + 1)
@@ -100,11 +95,9 @@ def parse_yaml(
     at: Callable[[Place], Place] = lambda place: place,
     language: str = "",
 ) -> Document:
-    """Parse bytes like `read_yaml`.
+    """Parse bytes like `read_yaml`; `language` is its name for messages, if not by the suffix.
 
-    Args:
-        at: maps a line and column of `data` to its place in the source, if it is a part of one.
-        language: the name for messages, `JSON` or `YAML`; by default from the suffix of `source`.
+    `at` maps a line and column of `data` to its place in the source, if it is a part of one.
     """
     if len(data) > MAX_BYTES:
         raise ConfigError(source, [f"{source}:1:1 larger than 1 MiB; is it the right file?"])

@@ -44,10 +44,8 @@ class _Open:
 class Builder:
     """Builds data iteratively, so that deep data needs no recursion.
 
-    Args:
-        source: the name of the file, for messages.
-        at: maps a line and column of the text to its place in the file.
-        read_tagged: reads a text with a tag (`!!int 0x10`) that is a string without it.
+    `at` maps a line and column of the text to its place in the file `source`. `read_tagged` reads
+    a text with a tag (`!!int 0x10`) that is a string without it.
     """
 
     def __init__(

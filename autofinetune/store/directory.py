@@ -37,12 +37,8 @@ class Place:
     def opened(self, *, create: bool = False, mode: int = 0o755) -> Iterator[Path]:
         """Open the directory; yield a path to its files that stays valid if it is moved.
 
-        Args:
-            create: create missing directories; links and files on the path are replaced.
-            mode: the mode of directories that are created.
-
-        Raises:
-            OSError: it does not exist, or a part of the path is not a directory.
+        With `create`, missing directories are created with `mode`, and links and files on the
+        path replaced. Otherwise raise OSError if a part of the path is not a directory.
         """
         if create:
             self.root.mkdir(0o700, parents=True, exist_ok=True)
@@ -109,11 +105,7 @@ def _is_private(gid: int) -> bool:
 
 
 def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
-    """Return the content of a regular file.
-
-    Raises:
-        OSError: it is a link or another special file, or larger than `most` bytes.
-    """
+    """Return the content of a regular file of at most `most` bytes, or raise OSError."""
     with os.fdopen(os.open(path, os.O_RDONLY | _FILE), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))

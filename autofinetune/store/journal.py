@@ -59,10 +59,8 @@ class SqliteJournal:
     """A journal in the file `path`; it stays open when its directory is moved.
 
     The file must exist unless `create=True`. `read_only` is for reading while a tuner may be
-    running; `notice` receives messages for the console.
-
-    Raises:
-        EnvironmentProblem: the file cannot be opened, is no journal, or has a newer version.
+    running; `notice` receives messages for the console. Raise EnvironmentProblem if the file
+    cannot be opened, is no journal, or has a newer version.
     """
 
     def __init__(
@@ -154,11 +152,7 @@ class SqliteJournal:
             raise self._problem("cannot be written", error) from error
 
     def _stay_in_place(self) -> None:
-        """Rewrite the file if it was deleted; its content is still open here.
-
-        Raises:
-            EnvironmentProblem: another file is in its place, or the directory was deleted.
-        """
+        """Rewrite the file if it was deleted; its content is still open here."""
         if self._files.is_in_place():
             return
         target = self._files.begin_copy()

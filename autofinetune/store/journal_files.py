@@ -69,8 +69,7 @@ class JournalFiles:
     def is_in_place(self) -> bool:
         """Return whether the remembered database is in its place, or False if it was deleted.
 
-        Raises:
-            EnvironmentProblem: another file is in its place, or the directory was deleted.
+        Raise EnvironmentProblem if another file is there, or the directory was deleted.
         """
         assert self._seen is not None
         with contextlib.suppress(FileNotFoundError):

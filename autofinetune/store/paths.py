@@ -112,8 +112,7 @@ class RunPaths:
 def opened_run(directory: Path) -> Iterator[RunPaths]:
     """Open an output directory and yield its paths; if it does not exist, yield only names.
 
-    Raises:
-        EnvironmentProblem: other users can change its contents.
+    Raise EnvironmentProblem if other users can change its contents.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -54,11 +54,7 @@ def create_strategy(
     schedule: str = "async",
     rounds: int | None = None,
 ) -> Strategy:
-    """Create the strategy called `name`, see `known_name`; raises what `Strategy` raises.
-
-    Raises:
-        TypeError: `space` is not a Space.
-    """
+    """Create the strategy called `name`, see `known_name`; raises what `Strategy` raises."""
     if not isinstance(space, Space):
         raise TypeError(f"space must be a Space, not {type(space).__name__}; use load_space")
     return strategy_class(name)(space, popsize, seed, allow_repeats, options, schedule, rounds)

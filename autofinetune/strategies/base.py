@@ -49,7 +49,6 @@ class Strategy(ABC):
     """A search algorithm. Its next `ask` depends only on (space, seed, asks and tells so far).
 
     Args:
-        space: the space to search.
         popsize: members of the population, at least 1.
         seed: any integer >= 0; the same seed gives the same search.
         allow_repeats: once a finite space is used up, ask known configurations again (which is
@@ -144,11 +143,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:
-        """Take the result of an asked candidate.
+        """Take the result of an asked candidate; ValueError if it is not waiting for one.
 
-        Args:
-            score: finite, higher is better; None for a failed trial, which ranks below all others.
-
-        Raises:
-            ValueError: the score is not finite, or the candidate is not waiting for a result.
+        `score` is finite, higher is better; None for a failed trial, which ranks below all others.
         """

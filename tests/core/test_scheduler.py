@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from autofinetune.core.events import AttemptLost, AttemptPlanned, TrialCreated
-from autofinetune.core.scheduler import Action, Ask, Finish, Launch, idle_slots_per_round, plan
+from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
 from autofinetune.core.slot import Slot
 from autofinetune.core.state import SUSPECT_SLOT, State
 
@@ -82,10 +80,3 @@ def test_equal_arguments_give_equal_actions_and_change_nothing() -> None:
     before = (dict(state.trials), set(state.queued), set(state.running))
     assert due(state, ["x", "y"]) == due(state, ["x", "y"])
     assert before == (dict(state.trials), state.queued, state.running)
-
-
-@pytest.mark.parametrize(
-    ("popsize", "slots", "idle"), [(6, 4, 2), (6, 3, 0), (5, 2, 1), (1, 8, 7), (5, 5, 0)]
-)
-def test_planned_idle_slots(popsize: int, slots: int, idle: int) -> None:
-    assert idle_slots_per_round(popsize, slots) == idle

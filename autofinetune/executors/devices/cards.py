@@ -43,8 +43,7 @@ class Card:
 class CardProbe:
     """Queries the cards by a process; a driver that does not answer in time is not queried again.
 
-    Args:
-        gpu: the slots that the user asked for; no process is started for `cpu` and `cpu:N`.
+    `gpu` are the slots that the user asked for; for `cpu` and `cpu:N` no process is started.
     """
 
     def __init__(self, gpu: str = "auto") -> None:
@@ -63,8 +62,7 @@ class CardProbe:
     def first_cards(self) -> list[Card] | None:
         """Return all cards, or None without a working driver; call it once, before `look`.
 
-        Raises:
-            EnvironmentProblem: there is a driver, but it hangs.
+        Raise EnvironmentProblem if there is a driver that hangs.
         """
         if self._process is None:
             return None

@@ -18,12 +18,8 @@ from autofinetune.errors import EnvironmentProblem
 class Leases:
     """The leases that this process holds.
 
-    Args:
-        directory: created for all users if it is missing; if empty, there are no leases and every
-            device is free.
-
-    Raises:
-        EnvironmentProblem: the directory cannot be created.
+    `directory` is created for all users, or EnvironmentProblem is raised; if it is empty, there
+    are no leases and every device is free.
     """
 
     def __init__(self, directory: str) -> None:
@@ -45,9 +41,7 @@ class Leases:
         """Take the leases of all devices, or none; leases already held are kept.
 
         With only some of them, two runs that each hold one card of a pair would wait forever.
-
-        Returns:
-            Why they cannot be taken now, or an empty string.
+        Return why they cannot be taken now, or an empty string.
         """
         if self._directory is None:
             return ""

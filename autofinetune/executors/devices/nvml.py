@@ -22,9 +22,7 @@ def read_cards() -> list[dict[str, Any]] | None:
     """Return index, uuid, name, used_bytes, total_bytes (0 if unknown) and processes of each card.
 
     `processes` are [pid, bytes] of those that NVML lists. A card that does not answer is left out.
-
-    Returns:
-        The cards, or None without a library, a driver or any card.
+    Return None without a library, a driver or any card.
     """
     try:
         import pynvml

@@ -78,11 +78,8 @@ def find_slots(
 
     Args:
         gpu, environ, cards: as for `find_devices`.
-        cores: the cores that trials may use; if empty, no thread variables are set.
-
-    Raises:
-        UsageError: a device does not exist, devices cannot be divided as asked, or there are too
-            few cores.
+        cores: the cores that trials may use; if empty, no thread variables are set. UsageError if
+            there are too few, as for devices that do not exist or cannot be divided as asked.
     """
     found = find_devices(gpu, environ, cards)
     groups = _groups(gpu, found.each, placement.gpus_per_trial)

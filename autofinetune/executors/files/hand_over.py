@@ -31,13 +31,9 @@ def layered(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:
-    """Write the attempt's files, and return its own environment, which names them.
+    """Write the attempt's files into `directory`, as we have it open; or raise OSError.
 
-    Args:
-        directory: the attempt's directory, as we have it open.
-
-    Raises:
-        OSError: the disk is full, or a file cannot be written.
+    Return the attempt's own environment, which names them.
     """
     env = {
         **layered(attempt.env),

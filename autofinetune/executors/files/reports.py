@@ -24,15 +24,8 @@ _NNI_KINDS = {"FINAL": "final", "PERIODICAL": "intermediate"}
 def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[list[Report], int]:
     """Return the reports in whole lines after `offset`, and the offset after the last line.
 
-    Every line that is not a report is ignored. At most 1 MiB is read at once.
-
-    Args:
-        path: the file of reports, which may be missing.
-        offset: where to start.
-        only_final: whether to skip lines that can only be intermediate reports.
-
-    Raises:
-        OSError: the machine cannot open another file now.
+    Every other line is ignored, with `only_final` also those of intermediate reports. At most
+    1 MiB is read at once. The file may be missing; raise OSError as `read_regular` does.
     """
     reports: list[Report] = []
     data = read_regular(path, max(0, offset - 1))
@@ -54,10 +47,8 @@ def read_reports(path: Path, offset: int, *, only_final: bool = False) -> tuple[
 def read_regular(path: Path, offset: int = 0) -> bytes:
     """Return at most 1 MiB of a regular file, or nothing if there is none that can be read.
 
-    A link or a pipe in its place could lead anywhere or never end.
-
-    Raises:
-        OSError: the machine cannot open another file now.
+    A link or a pipe in its place could lead anywhere or never end. Raise OSError if the machine
+    cannot open another file now.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -52,11 +52,7 @@ def ask_for_options(
     Like a trial, it is run by a runner, which kills all its processes when the script ends, when
     the time limit is reached, and when this process dies for any reason. A script without an
     option parser would start training: it is stopped after `timeout_s`, which is then the problem
-    reported.
-
-    Args:
-        command: the script with its interpreter.
-        question: the words to use instead of `--help`.
+    reported. `command` is the script with its interpreter; `question` may replace `--help`.
     """
     directory = Path(tempfile.mkdtemp(prefix="autofinetune-"))
     try:

@@ -40,11 +40,8 @@ class LocalExecutor(Executor):
         look_at_cards: returns the current state of the cards by UUID; empty where it is unknown.
             The slots of a card can be used only once the memory of its last trial is freed.
         min_free_gpu_gb: GiB that must be free on a card before a trial starts there.
-        lease_dir: where runs that share the cards of a machine take turns; empty for none.
+        lease_dir: as for `Leases`, where runs that share the cards of a machine take turns.
         forks: starts runners faster where it can; the caller closes it.
-
-    Raises:
-        EnvironmentProblem: the directory of leases cannot be created.
     """
 
     def __init__(
@@ -114,9 +111,6 @@ class LocalExecutor(Executor):
 
     def _start(self, job: Job, slot: LocalSlot, attempt: Attempt, here: Path) -> None:
         spec = {
-            "run": attempt.run,
-            "trial": attempt.trial,
-            "attempt": attempt.attempt,
             "argv": list(attempt.argv),
             "cwd": attempt.working_dir,
             "log": attempt.log,

@@ -58,7 +58,7 @@ class Imports:
 def common_environment(
     environ: Mapping[str, str], slots: Sequence[Mapping[str, str]]
 ) -> dict[str, str]:
-    """Return the variables that all trials share, from the run and from its slots."""
+    """Return the variables of the run and of its slots that all trials share."""
     first = slots[0] if slots else {}
     common = {n: v for n, v in first.items() if all(slot.get(n) == v for slot in slots)}
     return {**environ, **common}
@@ -142,17 +142,11 @@ class ForkServer:
         *,
         has_lifeline: bool,
     ) -> dict[str, Any] | None:
-        """Fork the runner of an attempt.
+        """Fork the runner of an attempt, whose trial has the environment `env`.
 
-        Args:
-            env: the whole environment of the trial.
-            passed: descriptors: the runner's log, perhaps the lifeline, what the trial inherits.
-
-        Returns:
-            The `identity` of the runner, or None if it must be started the ordinary way.
-
-        Raises:
-            OSError: the machine lacks the resources for a fork.
+        `passed` are the descriptors of the runner's log, perhaps of the lifeline, and of what the
+        trial inherits. Return the `identity` of the runner, or None if it must be started the
+        ordinary way; raise OSError if the machine lacks the resources for a fork.
         """
         if not (self._imports.begins(attempt) and self.is_ready()):
             return None

@@ -22,11 +22,8 @@ class Patience:
     The runner itself ends its trial, including at the time limit. It cannot do so while it is
     stopped by a signal, so it is continued, unless its trial is stopped too and nothing is due:
     then a user has paused both on purpose. A runner that is stopped repeatedly, or takes much
-    longer than it should, is killed.
-
-    Args:
-        time_limit_s: the time limit of the trial, or None.
-        grace_s: how long the runner waits after SIGTERM before it kills the trial.
+    longer than it should, is killed. `grace_s` is how long it waits after SIGTERM before it kills
+    the trial.
     """
 
     def __init__(self, time_limit_s: float | None, grace_s: float) -> None:

@@ -30,11 +30,9 @@ def start_runner(
 ) -> subprocess.Popen[bytes]:
     """Start the runner of the attempt in `directory`, which already contains the spec.
 
-    Args:
-        env: the whole environment of the trial.
-        log: where the runner's own output goes.
-        lifelines: at most one descriptor; when its other end closes, the trial is terminated.
-        inherited: descriptors for the trial.
+    `env` is the whole environment of the trial, which gets the descriptors `inherited`; `log` is
+    for the runner's own output. When the other end of the lifeline closes, the trial is
+    terminated; `lifelines` has at most one.
     """
     # A signal must not kill the child before it is ready.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
