@@ -59,7 +59,9 @@ raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))
 # In place of the folder that makes a Python a server of forks. They end without Python's help, and
 # may be killed while they do: a file of data is whole or not there.
 MEASURED_BOOT = """
-import atexit, coverage, os
+import atexit, coverage, os, sys
+here = os.path.dirname(os.path.abspath(__file__))  # hides the machine's own, as the real one does
+sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
 measured = coverage.Coverage({data!r} + "-part", data_suffix=True, config_file={config!r})
 measured.start()
 end = os._exit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors import Attempt, Imports, JobState, LocalSlot, Observation
+from autofinetune.executors import Attempt, Imports, JobState, LocalSlot, Observation, Report
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer, common_environment
 
@@ -74,11 +75,14 @@ def attempt_of(root: Path, *words: str, name: str = "attempt", **fields: object)
 
 
 def until_over(executor: LocalExecutor) -> Observation:
+    """Return the last observation of the only attempt, with the reports of all of them."""
     end = time.monotonic() + DEADLINE_S
+    reports: list[Report] = []
     while time.monotonic() < end:
         for news in executor.poll(1.0):
+            reports += news.reports
             if news.state in (JobState.EXITED, JobState.LOST):
-                return news
+                return dataclasses.replace(news, reports=tuple(reports))
     raise AssertionError("it does not end")
 
 
