@@ -54,7 +54,7 @@ def begin_trial() -> None:
 def chain(own: ModuleType) -> None:
     """Load the machine's `sitecustomize`, which ours hides."""
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
-    if spec is None or spec.loader is None or spec.origin == getattr(own.__spec__, "origin", ""):
+    if spec is None or spec.loader is None or spec.origin == own.__file__:
         return
     from importlib.util import module_from_spec  # slow, and rarely needed
 

@@ -275,7 +275,7 @@ def _check_required(config: Config, found: HelpText) -> None:
     """Raise UsageError if the script requires options that trials do not pass."""
     given = {*option_names(config), *names_of(config.args), SAVED_PARAMS_DIR}
     # A short option may be the other name of a required one.
-    has_short = any(word[:1] == "-" != word[1:2] for word in config.args)
+    has_short = any(w.startswith("-") and not w.startswith("--") for w in config.args)
     omitted = [] if has_short else sorted(found.required - given)
     if not omitted:
         return
