@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.cli import COMMANDS
+from autofinetune.cli.commands import COMMANDS
 from autofinetune.cli.options import parse_run
 from autofinetune.space import load_space, nni, parse_yaml, read_space, wandb
 from autofinetune.strategies import STRATEGIES, create_strategy, strategy_class

@@ -7,29 +7,14 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from autofinetune import terminal
+from autofinetune.cli.commands import COMMANDS
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.version import __version__
 from autofinetune.visible import visible_lines
 
-# Names, imported on use: `--help` and `report-final` must not load what only a run needs.
-COMMANDS: Mapping[str, str] = {
-    "run": "autofinetune.cli.run:run_command",
-    "resume": "autofinetune.cli.run:resume_command",
-    "rebuild": "autofinetune.cli.run:rebuild_command",
-    "convert": "autofinetune.cli.convert:convert_command",
-    "status": "autofinetune.cli.status:status_command",
-    "strategies": "autofinetune.cli.strategies:strategies_command",
-    "assessors": "autofinetune.cli.strategies:assessors_command",
-    "lineage": "autofinetune.cli.lineage:lineage_command",
-    "replay": "autofinetune.cli.lineage:replay_command",
-    "dashboard": "autofinetune.cli.dashboard:dashboard_command",
-    "completion": "autofinetune.cli.completion:completion_command",
-    "report-final": "autofinetune.cli.report:report_final_command",
-    "report-intermediate": "autofinetune.cli.report:report_intermediate_command",
-}
 _TIPS = {errno.EMFILE: "allow this process more open files, for instance: ulimit -n 1024"}
 
 
@@ -74,12 +59,15 @@ def _complain(message: str, tip: str | None) -> None:
 
 
 def _dispatch(words: list[str]) -> int:
+    if len(words) > 1 and words[0] == "help" and words[1] in COMMANDS:
+        words = [words[1], "--help"]
     command = words[0] if words else "--help"
     if command in COMMANDS and command != "run":
         return _call(command, words[1:])
     is_run = command == "run"
     own = words[1:] if is_run else words
-    from autofinetune.cli.options import divide, long_help, run_parser, short_help
+    from autofinetune.cli.help import long_help, short_help
+    from autofinetune.cli.options import divide, run_parser
 
     typed = divide(run_parser(), own).options  # those before the arguments for train.py
     if not is_run and "--version" in typed:
@@ -92,5 +80,6 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _call(command: str, words: Sequence[str]) -> int:
-    module, _, function = COMMANDS[command].partition(":")
-    return int(getattr(importlib.import_module(module), function)(words))
+    module, _, function = COMMANDS[command].place.partition(":")
+    found = importlib.import_module(f"autofinetune.cli.{module}")
+    return int(getattr(found, function)(words))

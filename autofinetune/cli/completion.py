@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from autofinetune.cli.commands import COMMANDS
 from autofinetune.cli.options import Parser
 from autofinetune.config.options import OPTIONS
 
@@ -54,8 +55,6 @@ def completion_command(argv: Sequence[str]) -> int:
 
 def script_for(shell: str) -> str:
     """Return the completion script for `bash`, `zsh` or `fish`."""
-    from autofinetune.cli import COMMANDS
-
     if shell == "fish":
         return "\n".join(_fish(COMMANDS))
     options = [f"--{one.name}{'=' if one.metavar else ''}" for one in OPTIONS.values()]

@@ -8,56 +8,15 @@ that is not an option.
 from __future__ import annotations
 
 import argparse
-import re
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from autofinetune.config.option import GROUPS, RunOption
+from autofinetune.config.option import RunOption
 from autofinetune.config.options import OPTIONS
 from autofinetune.config.script_args import option_name
 from autofinetune.errors import UsageError, did_you_mean
 
 USAGE = "autofinetune train.py --param_file=FILE --gpu=IDS [options] [key value ...]"
-# The commands that the help lists, in groups, each with its arguments and what it does.
-COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
-    "start and continue a run": (
-        ("run train.py ...", "the same as without `run`"),
-        ("run experiment.yaml", "a manifest of TensorStack, NNI, W&B or Katib"),
-        ("run result/config.yaml", "the same run again"),
-        ("resume result/", "continue a run after Ctrl-C, a kill or a reboot"),
-        ("replay result/", "train the schedule of the best model from scratch"),
-    ),
-    "look at a run": (
-        ("status result/", "show the state of a run, even while it is running"),
-        ("dashboard result/", "show it in the browser"),
-        ("lineage result/", "show the hyperparameters that led to the best model"),
-        ("rebuild result/", "rewrite all tables and pages from the journal"),
-    ),
-    "other": (
-        ("strategies", "list the search algorithms and their options"),
-        ("assessors", "list the assessors, which stop hopeless trials early"),
-        ("convert sweep.yaml", "convert a search space or manifest of another tool"),
-        ("report-final 0.93", "report a score from a script in any language"),
-        ("completion bash", "print shell completion for bash, zsh or fish"),
-    ),
-}  # fmt: skip
-EXAMPLES = """\
-examples:
-  autofinetune train.py --param_file=hparam.yaml --gpu=0,1 --popsize=5 --round=10
-      50 trials, five per round, on cards 0 and 1, into output_<time>/
-  autofinetune train.py --param_file=hparam.yaml --gpu=cpu:4 --evaluator=fulltrail \\
-      --tuning_strategy=hazero --output_dir=result/ --seed=1 max_seq_len 128
-      every trial from scratch, four at a time on the CPU; train.py also gets
-      --max_seq_len=128
-  autofinetune train.py --param_file=hparam.yaml --gpu=auto --dry-run -- --amp --lr_decay=0.5
-      show what would be run; everything after -- goes to train.py
-
-exit codes: 0 done, 2 bad usage or configuration, 3 every trial failed, 4 the machine
-lacks something, 5 the directory is in use, 6 time limit reached, 130 interrupted
-"""
-_WIDTH = 79
-_INDENT = 27
 # Options of PaddleHub 1.2 that were renamed later.
 _SUCCESSORS = {
     "--cuda": "now --gpu (such as --gpu=0,1)",
@@ -120,52 +79,6 @@ def add_option(parser: argparse.ArgumentParser, option: RunOption, text: str = "
     parser.add_argument(
         *spellings, dest=option.name, metavar=option.metavar, action=action, help=text
     )
-
-
-def short_help() -> str:
-    """Return help that fits on a screen: the commands and the options that most runs need."""
-    basic = [_short_row(option) for option in OPTIONS.values() if option.is_basic]
-    parts = [
-        f"usage: {USAGE}",
-        "Tune the hyperparameters of train.py on the cards of this machine.",
-        _section("options that most runs need", basic),
-        *(_section(title, rows) for title, rows in COMMANDS.items()),
-        "all options: autofinetune run --help",
-    ]
-    return "\n\n".join(parts)
-
-
-def long_help() -> str:
-    """Return the help with all options of a run, in groups."""
-    parts = [f"usage: {USAGE}"]
-    for group in GROUPS:
-        rows = map(_row, (option for option in OPTIONS.values() if option.group == group))
-        parts.append(_section(group, rows))
-    return "\n\n".join([*parts, EXAMPLES.rstrip()])
-
-
-def _row(option: RunOption) -> tuple[str, str]:
-    value = f"={option.metavar}" if option.metavar else ""
-    return f"--{option.name}{value}", option.help
-
-
-def _short_row(option: RunOption) -> tuple[str, str]:
-    """Return the option with the first clause of its text."""
-    text = re.split("[;:(]", option.text)[0].strip()
-    return _row(option)[0], text + (" (required)" if option.unset == "required" else "")
-
-
-def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"{title}:"]
-    for head, text in rows:
-        first, *others = textwrap.wrap(text, _WIDTH - _INDENT, break_on_hyphens=False)
-        if len(head) + 4 > _INDENT:
-            lines.append(f"  {head}")
-            lines.append(" " * _INDENT + first)
-        else:
-            lines.append(f"  {head}".ljust(_INDENT) + first)
-        lines += [" " * _INDENT + line for line in others]
-    return "\n".join(lines)
 
 
 def parse_run(argv: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from autofinetune.cli import COMMANDS, main
+from autofinetune.cli import main
+from autofinetune.cli.commands import COMMANDS
 from autofinetune.cli.completion import script_for
 from autofinetune.config.options import OPTIONS
 

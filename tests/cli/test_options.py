@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofinetune.cli import COMMANDS
 from autofinetune.cli.options import (
     Parser,
     Words,
     divide,
-    long_help,
     parse_run,
     run_parser,
-    short_help,
 )
-from autofinetune.config.options import OPTIONS
 from autofinetune.errors import UsageError
 
 VALUES = (
@@ -225,27 +220,6 @@ def test_help_names_every_option_in_both_spellings() -> None:
     for name in (*VALUES, *FLAGS):
         assert f"--{name}" in text
         assert f"--{name.replace('_', '-')}" in text
-
-
-def test_help_tells_the_documented_defaults() -> None:
-    text = " ".join(long_help().split())
-    assert "candidates per round (default: 5)" in text
-    assert "number of rounds (default: 10)" in text
-    assert "(default: populationbased)" in text
-    assert "`autofinetune strategies` describes them (default: pshe2)" in text
-    assert "exit codes: 0 done, 2 bad usage" in text
-    assert all(f"--{name}" in text for name in OPTIONS)
-
-
-def test_the_short_help_fits_on_a_screen() -> None:
-    lines = short_help().splitlines()
-    assert len(lines) <= 40
-    assert max(map(len, lines)) < 84
-    shown = {word.split("=")[0] for line in lines for word in line.split()[:1]}
-    assert len({one for one in shown if one.startswith("--")}) == 10
-    text = "\n".join(lines)
-    for name in {*COMMANDS} - {"report-intermediate"}:
-        assert re.search(rf"^  {name}\b", text, re.MULTILINE), name
 
 
 def test_another_parser_names_its_own_help() -> None:
