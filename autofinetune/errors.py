@@ -7,7 +7,6 @@ turns errors into text; a bug keeps its traceback.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -107,5 +106,7 @@ class DirectoryBusy(AutofinetuneError):
 
 def did_you_mean(word: str, known: Iterable[str], show: Callable[[str], str] = repr) -> str:
     """Return a suggestion to append to a message about an unknown word; empty if none is close."""
+    import difflib  # on use: `--help` has no need of it
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {show(close[0])}?)" if close else ""

@@ -8,6 +8,7 @@ that is not an option.
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -60,7 +61,12 @@ class Parser(argparse.ArgumentParser):
 
 def run_parser() -> Parser:
     """Return the parser for the options of `autofinetune run`."""
-    parser = Parser(usage=USAGE, add_help=False)
+    # With a width, argparse does not import shutil to ask the terminal for one.
+    parser = Parser(
+        usage=USAGE,
+        add_help=False,
+        formatter_class=functools.partial(argparse.HelpFormatter, width=79),
+    )
     for option in OPTIONS.values():
         add_option(parser, option)
     parser.add_argument("-h", "--help", action="store_true")

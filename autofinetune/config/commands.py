@@ -31,12 +31,10 @@ Macros not marked "inside any word" must be a whole word. No word is ever interp
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from autofinetune.config.passing import hydra_value, overrides
@@ -96,6 +94,8 @@ def with_directories(words: Sequence[str], saved_params_dir: str, model_path: st
 
 def as_json(nested: Mapping[str, Any]) -> str:
     """Return the hyperparameters of a trial as one JSON object in ASCII."""
+    import json  # on use: `--help` has no need of it
+
     return json.dumps(nested)
 
 
@@ -153,7 +153,7 @@ def is_shell_line(words: Sequence[str]) -> bool:
 
 def len_of_shell_line(words: Sequence[str]) -> int:
     """Return the length of `bash -c LINE`, `bash -ec LINE` or `bash -e -c LINE`; else 0."""
-    if not words or PurePath(words[0]).name not in _SHELLS:
+    if not words or words[0].rpartition("/")[2] not in _SHELLS:
         return 0
     for place, word in enumerate(words[1:-1], start=1):
         if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word):

@@ -6,7 +6,6 @@ import dataclasses
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autofinetune.config.option import (
@@ -37,6 +36,8 @@ from autofinetune.config.script_args import unmarked, warm_words
 from autofinetune.core.status import Direction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from autofinetune.space import Space, Value
 
 SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
@@ -205,6 +206,8 @@ class Config:
 
     @property
     def script_path(self) -> Path:
+        from pathlib import Path  # on use: `--help` has no need of it
+
         return Path(self.working_dir, self.script)
 
     @property
