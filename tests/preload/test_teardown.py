@@ -72,6 +72,7 @@ def python(tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
         ("library.kept = [{1: library.Ends()}]", ["ends", "torn"]),
         ("library.kept = (n for n in [1]); next(library.kept)", ["torn"]),
         ("library.made = lambda: made; made = library.Ends()", ["ends", "torn"]),
+        ("import sys; del sys.modules['library']", []),
         (
             "import sys\nsys.modules['library'] = made = type(sys)('library')\n"
             "made.end = library.Ends()",
