@@ -6,8 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +21,7 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= 4 << 30:
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from tests import measuring  # noqa: E402
 from tests.nursery import Nursery  # noqa: E402
 
 MOST_WORKERS = 8
@@ -49,66 +48,10 @@ def nursery() -> Iterator[Nursery]:
         yield made
 
 
-MEASURED_RUNNER = """
-import sys; sys.path[:] = {path!r}; import coverage
-coverage.Coverage({data!r}, auto_data=True, data_suffix=True, config_file={config!r}).start()
-sys.path.insert(0, sys.argv[2])
-from autofinetune.runner.main import main
-raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))
-"""
-# In place of the folder that makes a Python a server of forks. They end without Python's help, and
-# may be killed while they do: a file of data is whole or not there.
-MEASURED_BOOT = """
-import atexit, coverage, os, sys
-here = os.path.dirname(os.path.abspath(__file__))  # hides the machine's own, as the real one does
-sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
-measured = coverage.Coverage({data!r} + "-part", data_suffix=True, config_file={config!r})
-measured.start()
-end = os._exit
-def save():
-    measured.stop()
-    measured.save()
-    part = measured.get_data().data_filename()
-    os.rename(part, part.replace("-part.", "."))
-def save_and_end(code):
-    save()
-    end(code)
-os._exit = save_and_end
-atexit.register(save)
-with open({boot!r}) as file:
-    code = file.read()  # a trial closes what was open before it
-__file__ = {boot!r}
-exec(compile(code, {boot!r}, "exec"))
-"""
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where coverage is measured, it is measured in the runners too."""
-    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
-    if measuring is None:
-        return
-    from autofinetune.executors.files import hand_over
-    from autofinetune.executors.local import start
-
-    data = Path(measuring.get_option("run:data_file")).absolute()
-    places = {
-        "path": sys.path,
-        "data": str(data),
-        "config": str(session.config.rootpath / "pyproject.toml"),
-        "boot": str(Path(hand_over.BOOT, "sitecustomize.py")),
-    }
-    start.START_RUNNER = (*start.START_RUNNER[:-1], MEASURED_RUNNER.format(**places))
-    hand_over.BOOT = tempfile.mkdtemp()
-    session.config.add_cleanup(lambda: _clean_up(Path(hand_over.BOOT), data))
-    Path(hand_over.BOOT, "sitecustomize.py").write_text(MEASURED_BOOT.format(**places))
-
-
-def _clean_up(boot: Path, data: Path) -> None:
-    """Remove what made others measured, and what they had no time to finish."""
-    shutil.rmtree(boot)
-    for path in data.parent.glob(f"{data.name}-part.*"):
-        path.unlink(missing_ok=True)
+    """Where coverage is measured, it is measured in processes of other kinds too."""
+    measuring.begin(session)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

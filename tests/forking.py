@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import sys
 import time
@@ -14,6 +15,8 @@ from autofinetune.core.slot import Slot
 from autofinetune.executors import Attempt, Imports, JobState, LocalSlot, Observation, Report
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer, common_environment
+from autofinetune.runner.files import STARTED
+from autofinetune.runner.processes import identity
 
 DEADLINE_S = 60.0
 SCRIPT = "train.py"
@@ -72,6 +75,13 @@ def attempt_of(root: Path, *words: str, name: str = "attempt", **fields: object)
         "grace_s": 5.0,
     }
     return Attempt(**(known | fields))  # type: ignore[arg-type]
+
+
+def leave_dead_runner(attempt: Attempt) -> None:
+    """Create the directory of a runner that was killed before a reboot."""
+    directory = Path(attempt.directory)
+    directory.mkdir()
+    (directory / STARTED).write_text(json.dumps(identity(os.getpid()) | {"boot_id": "earlier"}))
 
 
 def until_over(executor: LocalExecutor) -> Observation:

@@ -279,8 +279,6 @@ class _Trial:
     def _write_scanned(self) -> None:
         """Write the scores found in the output; on a full disk, wait for space."""
         while not self.scanner.write():
-            if not os.path.isdir(self.directory):
-                return
             time.sleep(1.0)
 
     def _spawn(self, lock: int) -> None:

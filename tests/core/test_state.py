@@ -172,6 +172,27 @@ def test_trials_come_round_by_round() -> None:
     assert [trial.id for trial in state.by_round()] == [1, 3, 0, 2]
 
 
+def test_the_newest_trials_are_those_of_the_latest_round() -> None:
+    state = State()
+    for trial, round_ in enumerate([1, 0, 1, 0]):
+        state.apply(TrialCreated(1.0, trial, round_, trial, (0.5,), {"x": 1}, None))
+    assert [trial.id for trial in state.newest_first()] == [2, 0, 3, 1]
+
+
+def test_a_rank_is_final_once_all_repeats_have_ended() -> None:
+    state = folded(RunCreated(1.0, "r", "0", {"repeats": 2}))
+    for trial in (0, 1, 2):
+        state.apply(TrialCreated(1.0, trial, 0, trial, (0.5,), {"x": 1}, None))
+        state.apply(AttemptPlanned(1.0, trial, 1, Slot("a")))
+    state.apply(ended("COMPLETED", 0.5, 0))
+    assert not state.is_settled(0)
+    state.apply(ended("FAILED", None, 1))
+    assert state.is_settled(0)
+    assert state.is_settled(1)
+    state.apply(ended("COMPLETED", 0.5, 2))
+    assert not state.is_settled(2)  # its repeat was not even created
+
+
 def test_a_parent_was_created_before_so_that_no_chain_is_endless() -> None:
     for parent in (0, 1):
         with pytest.raises(ImpossibleEvent, match=f"trial 0 continues unknown trial {parent}"):

@@ -189,6 +189,8 @@ class C:
     def f(self): compute()
 pass
 if len(sys.argv) > 1: pass
+if DEBUG:
+    import not_there
 ...
 import single
 train()

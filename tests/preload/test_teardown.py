@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from autofinetune.preload import teardown
+from tests import measuring
 
 LIBRARY = """
 import atexit, os
@@ -41,13 +43,17 @@ ODD = "type('M', (type,), {'__eq__': lambda a, b: a is b})('Odd', (), {'__del__'
 
 def run(tmp_path: Path, script: str, before: str = BEFORE) -> tuple[int, list[str]]:
     """Return the exit code and output of a script whose `library` may be spared."""
-    (tmp_path / "library.py").write_text(LIBRARY)
-    done = subprocess.run(
-        [sys.executable, "-c", before + script.replace("ODD", ODD)],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = python(tmp_path, before + script.replace("ODD", ODD))
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
+
+
+def python(tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "library.py").write_text(LIBRARY)
+    return subprocess.run(
+        [sys.executable, "-c", measuring.to_the_end + code],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,12 @@ def run(tmp_path: Path, script: str, before: str = BEFORE) -> tuple[int, list[st
         ("library.kept = [{1: library.Ends()}]", ["ends", "torn"]),
         ("library.kept = (n for n in [1]); next(library.kept)", ["torn"]),
         ("library.made = lambda: made; made = library.Ends()", ["ends", "torn"]),
+        ("import sys; del sys.modules['library']", []),
+        (
+            "import sys\nsys.modules['library'] = made = type(sys)('library')\n"
+            "made.end = library.Ends()",
+            ["ends"],
+        ),
     ],
 )
 def test_all_that_the_script_made_ends_and_its_imports_only_where_that_hangs_on_them(
@@ -105,13 +117,55 @@ def test_types_of_nanobind_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert teardown._has_nanobind()
 
 
-def test_what_libraries_say_at_the_very_end_is_not_told() -> None:
-    code = (
-        "import os, sys; from autofinetune.preload import teardown; "
-        "sys.stderr.write('before '); teardown._hush(); os.write(2, b'after')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert done.stderr == b"before "
+# A library that says something once Python has given up all modules but `sys`.
+COMPLAINS = """
+import os, sys
+class Complains:
+    def __del__(self, write=os.write):
+        write(2, b"leaks")
+sys.complains = Complains()
+"""
+USES_NANOBIND = "library.Type = type('nb_type_0', (type,), {})('Type', (), {})"
+
+
+@pytest.mark.parametrize(
+    ("addition", "script", "said"),
+    [
+        ("", "", "leaks"),
+        (USES_NANOBIND, "", ""),
+        (USES_NANOBIND, "library.kept = library.Ends()", "leaks"),  # all modules are torn down
+    ],
+)
+def test_what_nanobind_says_about_spared_modules_is_not_told(
+    tmp_path: Path, addition: str, script: str, said: str
+) -> None:
+    before = BEFORE.replace("library.itself = library", addition)
+    done = python(tmp_path, f"{COMPLAINS}{before}{script}")
+    assert done.stderr == said
+
+
+@pytest.mark.parametrize("has_stream", [True, False])
+def test_errors_that_were_already_written_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_stream: bool
+) -> None:
+    """Also where Python was started without standard error, and C code uses it nevertheless."""
+    kept = os.dup(2)
+    with (tmp_path / "errors").open("w") as errors:
+        os.dup2(errors.fileno(), 2)
+        try:
+            stream = os.fdopen(os.dup(2), "w") if has_stream else None
+            monkeypatch.setattr(sys, "__stderr__", stream)
+            if stream is not None:
+                stream.write("buffered")
+            teardown._hush()
+            os.write(2, b"afterwards")
+            written = (tmp_path / "errors").read_text()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    if stream is not None:
+        stream.close()
+    assert written == ("buffered" if has_stream else "")
 
 
 # --- memory in huge pages ------------------------------------------------------------------------

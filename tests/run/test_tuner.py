@@ -30,7 +30,7 @@ from autofinetune.core.events import (
 from autofinetune.core.run_state import INTERRUPTED, NO_SLOT
 from autofinetune.core.state import State
 from autofinetune.core.status import Direction, Status
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.executors import Attempt, JobState, Observation
 from autofinetune.executors.base import Handle
 from autofinetune.executors.memory import MemoryExecutor, Played
@@ -833,6 +833,24 @@ def test_the_end_waits_for_sinks_that_are_behind(tmp_path: Path) -> None:
     assert slept == [RETRY_S, RETRY_S]
 
 
+class Working(Behind):
+    """Does that in the background, and can be waited for."""
+
+    def wait(self, seconds: float) -> bool:
+        return self.is_behind
+
+
+def test_who_works_in_the_background_is_waited_for_without_a_pause(tmp_path: Path) -> None:
+    tuner = tuner_in_memory(tmp_path, config_of())
+    sink, slept = Working(), list[float]()
+    tuner._sinks = SinkGuard([sink], lambda sentence: None)
+    tuner._world = World(Clock(), sleep=slept.append)
+    tuner.start("run")
+    tuner.run()
+    assert sink.left == 0
+    assert slept == []
+
+
 def test_an_interrupt_ends_the_wait_for_sinks(tmp_path: Path) -> None:
     tuner = tuner_in_memory(tmp_path, config_of())
     sink = Behind()
@@ -842,6 +860,57 @@ def test_an_interrupt_ends_the_wait_for_sinks(tmp_path: Path) -> None:
     tuner.start("run")
     assert tuner.run().end_reason == "done"
     assert sink.left == 998
+
+
+class FullAtTheEnd(MemoryJournal):
+    """Has no room for the end of the run at first."""
+
+    has_room = False
+
+    def append(self, events: Sequence[Event]) -> None:
+        if not self.has_room and any(isinstance(event, RunEnded) for event in events):
+            raise DiskFull("the disk is full")
+        super().append(events)
+
+
+def test_who_stops_a_run_does_not_wait_for_the_room_to_note_its_end(tmp_path: Path) -> None:
+    first = MemoryJournal()
+    whole = tuner_in_memory(tmp_path, config_of(), journal=first)
+    whole.start("run")
+    whole.run()
+    events = [event for event in first.events() if not isinstance(event, RunEnded)]
+    recorder, notices = Recorder(), list[str]()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=FullAtTheEnd(events), sinks=[recorder])
+    tuner._world = World(Clock(), notice=notices.append, sleep=lambda seconds: tuner.interrupt())
+    tuner.resume()
+    state = tuner.run()
+    assert table(state) == table(whole.state)
+    assert state.end_reason is None
+    (notice,) = notices
+    assert "the disk is full" in notice
+    assert not any(isinstance(event, RunEnded) for event in recorder.events)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_result_that_cannot_be_noted_is_not_passed_over(tmp_path: Path, stops: bool) -> None:
+    """The last end is noted together with that of the run."""
+    journal = FullAtTheEnd()
+    tuner = tuner_in_memory(tmp_path, config_of(), journal=journal)
+
+    def wait(seconds: float) -> None:
+        if stops:
+            tuner.interrupt()
+        else:
+            journal.has_room = True
+
+    tuner._world = World(Clock(), sleep=wait)
+    tuner.start("run")
+    if stops:
+        with pytest.raises(DiskFull):
+            tuner.run()
+    else:
+        assert tuner.run().end_reason == "done"
+    assert sum(isinstance(event, TrialEnded) for event in journal.events()) == (8 if stops else 9)
 
 
 def test_a_copy_goes_on_under_a_name_of_its_own(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from autofinetune.executors.local.start import START_RUNNER
+from autofinetune.executors.local.start import START_RUNNER, start_runner
 from autofinetune.runner import files, main, processes
 from autofinetune.runner.cgroup import planned_cgroup
 from autofinetune.runner.home import Home
 from autofinetune.trial.report import REPORT_FILE_VARIABLE
 from autofinetune.version import PACKAGE_PARENT
+from tests.forking import wait_until
 
 
 def run(directory: Path, before: str = "") -> int:
@@ -262,6 +263,67 @@ def test_a_command_goes_on_where_the_machine_has_no_room_for_a_look_at_it(
     assert (tmp_path / "log").read_text() == "over\n"
 
 
+def test_what_starts_processes_all_the_time_is_not_chased_for_ever(tmp_path: Path) -> None:
+    """After the last pass the command goes on, whatever it has started meanwhile."""
+    one_pass = (
+        f"import sys; sys.path.append({PACKAGE_PARENT!r})\n"
+        "from autofinetune.runner import main as runner\n"
+        "real = runner.descendants\n"
+        "def look(pid):\n"
+        "    open('looks', 'a').write('x')\n"
+        "    return real(pid)\n"
+        "runner._MOVES, runner.descendants = 1, look"
+    )
+    write_spec(tmp_path, "sh", "-c", "until [ -s looks ]; do sleep 0.01; done; echo over")
+    assert run(tmp_path, one_pass) == 0
+    assert read_record(tmp_path)["returncode"] == 0
+    assert (tmp_path / "log").read_text() == "over\n"
+
+
+def test_scores_in_the_output_wait_for_space(tmp_path: Path) -> None:
+    full = (
+        "import errno, os, time\n"
+        "opened, waits = os.open, []\n"
+        "def open_unless_full(path, flags, *more, **others):\n"
+        "    if str(path).endswith('reports.jsonl') and flags & os.O_APPEND and len(waits) < 2:\n"
+        "        raise OSError(errno.ENOSPC, 'full')\n"
+        "    return opened(path, flags, *more, **others)\n"
+        "os.open, time.sleep = open_unless_full, waits.append"
+    )
+    write_spec(tmp_path, "echo", "score=0.5", metric_pattern="score=(.*)")
+    assert run(tmp_path, full) == 0
+    assert read_record(tmp_path)["returncode"] == 0
+    report = json.loads((tmp_path / files.REPORTS).read_text())
+    assert (report["intermediate"], report["step"]) == (0.5, 0)
+
+
+def test_the_directory_of_a_question_goes_with_the_one_who_asked(tmp_path: Path) -> None:
+    directory = tmp_path / "question"
+    directory.mkdir()
+    write_spec(
+        directory, "sh", "-c", "touch ready; exec sleep 1000", cwd=tmp_path, is_scratch=True
+    )
+    lifeline, ours = os.pipe()
+    runner = start_runner(str(directory), os.environ, lifelines=[lifeline])
+    os.close(lifeline)
+    wait_until((tmp_path / "ready").exists)
+    os.close(ours)
+    assert runner.wait() == 0
+    assert not directory.exists()
+
+
+def test_a_limit_that_somebody_has_set_for_the_trial_stays(tmp_path: Path) -> None:
+    """It is not replaced by the mark, which the trial has in its environment, too."""
+    limit = (
+        f"import os, resource; os.environ['{processes.MARK_VARIABLE}'] = 'test/0/1'\n"
+        "resource.setrlimit(resource.RLIMIT_RTTIME, (1000, resource.RLIM_INFINITY))"
+    )
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_RTTIME)[0])"
+    write_spec(tmp_path, sys.executable, "-c", code)
+    assert run(tmp_path, limit) == 0
+    assert (tmp_path / "log").read_text() == "1000\n"
+
+
 @pytest.mark.parametrize("lacking", [errno.EAGAIN, errno.ENOMEM])
 def test_a_machine_without_room_for_a_process_gets_time(lacking: int, waits: list[float]) -> None:
     def start(*words: str) -> int:
@@ -420,6 +482,29 @@ def test_processes_have_commands_and_variables_of_their_own(tmp_path: Path) -> N
     assert run(tmp_path) == 0
     assert record_of(tmp_path)["returncode"] == 0
     assert set((tmp_path / "log").read_text().splitlines()) == {"a 0", "[rank 1] b 1"}
+
+
+def test_a_command_is_searched_in_the_path_of_its_process(tmp_path: Path) -> None:
+    """A file that cannot be executed, a folder and a missing folder are passed over."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/tool").write_text("not executable")
+    (tmp_path / "second/tool").mkdir(parents=True)
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third/tool").write_text("#!/bin/sh\necho found\n")
+    (tmp_path / "third/tool").chmod(0o700)
+    folders = [str(tmp_path / name) for name in ("first", "second", "missing", "third")]
+    own = {"role": "worker", "env": {"PATH": ":".join(["", *folders])}, "is_service": False}
+    write_spec(tmp_path, "false", processes=[{**own, "argv": ["tool"]}])
+    assert run(tmp_path) == 0
+    assert record_of(tmp_path)["returncode"] == 0
+    assert (tmp_path / "log").read_text() == "found\n"
+
+
+def test_a_command_that_its_path_lacks_is_searched_in_ours(tmp_path: Path) -> None:
+    own = {"role": "worker", "env": {"PATH": "/nowhere"}, "is_service": False}
+    write_spec(tmp_path, "false", processes=[{**own, "argv": ["true"]}])
+    assert run(tmp_path) == 0
+    assert record_of(tmp_path)["returncode"] == 0
 
 
 def test_a_service_is_ended_with_the_others(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ class Job:
         if self.pidfd is None or select.select([self.pidfd], [], [], 0)[0]:
             self.unwatch()
             return True
-        if self.pid is not None:
-            self.patience.see_to(self.pid, self.pidfd)
+        assert self.pid is not None  # it is watched
+        self.patience.see_to(self.pid, self.pidfd)
         return False
 
     def cancel(self) -> None:

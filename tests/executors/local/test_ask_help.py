@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.executors.local import ask_help as preflight
-from autofinetune.executors.local.ask_help import HelpText, ask_for_options
+from autofinetune.executors.local.ask_help import HelpText, ask_for_options, named_options
 from autofinetune.runner.processes import start_time
 
 
@@ -79,3 +79,21 @@ def test_who_cannot_start_a_process_leaves_nothing_open(
     with pytest.raises(OSError, match="no room"):
         ask("", tmp_path)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_script_that_crashes_is_told(tmp_path: Path) -> None:
+    found = ask("print('usage: x --rate RATE', flush=True); 1 / 0", tmp_path)
+    assert found.problem == "it crashed (exit code 1)"
+    assert "ZeroDivisionError" in found.output
+
+
+def test_options_in_prose_are_not_declared() -> None:
+    text = """usage: x [--rate RATE]
+         [--[no-]warm]
+
+Trains a model. It used to have --momentum.
+
+options:
+  -d, --data FILE  as --input had it
+"""
+    assert named_options(text) == {"rate", "warm", "data"}

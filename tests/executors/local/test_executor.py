@@ -29,7 +29,7 @@ from autofinetune.runner.files import EXIT, STARTED, STOP
 from autofinetune.runner.processes import identity, is_alive, marked, send_to
 from autofinetune.store.directory import Place
 from tests import forking
-from tests.forking import ready_server, until_over, wait_until
+from tests.forking import leave_dead_runner, ready_server, until_over, wait_until
 
 Make = Callable[..., LocalExecutor]
 ONE = LocalSlot(Slot("a"))
@@ -74,13 +74,6 @@ def submit_until_ready(executor: LocalExecutor, attempt: Attempt) -> Handle:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def leave_dead_runner(attempt: Attempt) -> None:
-    """Create the directory of a runner that was killed before a reboot."""
-    directory = Path(attempt.directory)
-    directory.mkdir()
-    (directory / STARTED).write_text(json.dumps(identity(os.getpid()) | {"boot_id": "earlier"}))
 
 
 def mark_of(attempt: Attempt) -> str:
@@ -277,6 +270,22 @@ def test_a_killed_runner_is_lost_and_its_trial_is_ended(
     assert news.state is JobState.LOST
     assert news.exit is None
     assert marked(mark_of(attempt)) == []
+
+
+def test_everything_can_be_killed_at_once_and_nothing_of_others(
+    make: Make, executor: LocalExecutor, tmp_path: Path
+) -> None:
+    attempt = attempt_of(tmp_path, f"{ESCAPES}\nimport signal; signal.pause()")
+    runner = identity(submit_until_ready(executor, attempt)["pid"])
+    other = make()
+    other.kill_all()  # it has no attempt
+    assert is_alive(runner)
+    assert executor.poll(0.0) == []
+    executor.kill_all()
+    wait_until(lambda: marked(mark_of(attempt)) == [])
+    until_over(executor)
+    assert not is_alive(runner)
+    other.close()
 
 
 def test_nothing_is_imported_from_the_working_directory(

@@ -13,7 +13,7 @@ import pytest
 
 from autofinetune.executors.local import patience
 from autofinetune.executors.local.patience import LOOK_S, Patience
-from autofinetune.runner.processes import descendants, is_stopped
+from autofinetune.runner.processes import descendants, is_stopped, name_of
 from tests.forking import wait_until
 
 
@@ -74,7 +74,8 @@ def test_a_paused_trial_stays_paused_until_something_is_due(
     look: Look, runner: subprocess.Popen[bytes]
 ) -> None:
     waiting = Patience(10.0, 1.0)
-    wait_until(lambda: bool(descendants(runner.pid)))
+    # Until its child runs another program, a shell may wait for it inside the kernel.
+    wait_until(lambda: [*map(name_of, descendants(runner.pid))] == ["sleep"])
     stop(runner, all_of_it=True)
     for _ in range(10):
         look(waiting)
