@@ -21,7 +21,7 @@ ROOT = Path(autofinetune.__file__).parent
 LEVELS = {
     "root": 0,
     "trial": 1,
-    "integration": 2, "nni": 2, "": 2,
+    "adapters": 2, "nni": 2, "": 2,
     "runner": 3,
     "preload": 4,
     "space": 5,

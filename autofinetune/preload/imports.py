@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from autofinetune.integration import layer
+from autofinetune.adapters import layer
 
 # Modules that packages import only on first use, which would cost every trial more than a second:
 # torch (2.1 and later) does so when an optimizer is created.

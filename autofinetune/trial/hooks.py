@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    Hook = tuple[str, str]  # the file in `integration/`, the function in it that gets the module
+    Hook = tuple[str, str]  # the file in `adapters/`, the function in it that gets the module
 
 
 class Finder:
@@ -40,7 +40,7 @@ class Finder:
 def before(hook: Hook) -> None:
     """Set the environment variables that a tool reads, except those set by the user."""
     try:
-        adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
+        adapter = importlib.import_module(f"autofinetune.adapters.{hook[0]}")
         environment: Callable[[], Mapping[str, str]] | None
         environment = getattr(adapter, "environment", None)
         if environment is not None and os.environ.get("AUTOFINETUNE_REPORT_FILE"):
@@ -55,7 +55,7 @@ def _call_after(loader: Any, hook: Hook) -> None:
     def exec_module(module: ModuleType) -> None:
         run(module)
         try:
-            adapter = importlib.import_module(f"autofinetune.integration.{hook[0]}")
+            adapter = importlib.import_module(f"autofinetune.adapters.{hook[0]}")
             getattr(adapter, hook[1])(module)
         except Exception as error:
             complain(f"cannot hook into {module.__name__}: {type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.integration import layer
+from autofinetune.adapters import layer
 from autofinetune.preload import imports
 
 

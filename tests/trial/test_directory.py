@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.integration import paddlehub
+from autofinetune.adapters import paddlehub
 from autofinetune.trial import directory
 
 

@@ -70,7 +70,7 @@ def _serve():
 
 
 def _begin():
-    from autofinetune.integration import layer
+    from autofinetune.adapters import layer
 
     layer.install()
     order = os.environ.get(ORDER)

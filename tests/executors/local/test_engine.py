@@ -97,7 +97,7 @@ def test_a_trial_gets_the_variables_of_the_tuner_and_the_layer(
     code = (
         "import os, sys\nnames = 'PMI_RANK', 'OF_THE_USER', 'PYTHONUNBUFFERED'\n"
         "print(*map(os.environ.get, names))\n"
-        "print('autofinetune.integration.layer' in sys.modules, '/elsewhere' in sys.path)"
+        "print('autofinetune.adapters.layer' in sys.modules, '/elsewhere' in sys.path)"
     )
     with opened(root) as executor:
         executor.submit(attempt(root, code))

@@ -6,7 +6,7 @@ import importlib.machinery
 import os
 import sys
 
-from autofinetune.integration import HOOKS
+from autofinetune.adapters import HOOKS
 from autofinetune.trial import directory, hooks
 from autofinetune.trial.report import REPORT_FILE_VARIABLE
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofinetune.integration.wandb import _as_yaml, environment
+from autofinetune.adapters.wandb import _as_yaml, environment
 
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), max_size=20)  # a long key is no YAML key
 JSON = st.recursive(
