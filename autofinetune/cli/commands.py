@@ -47,11 +47,24 @@ COMMANDS: Mapping[str, Command] = {
         "replay result/",
         "train the schedule of the best model from scratch",
     ),
+    "rerun": Command(
+        "rerun:rerun_command",
+        START,
+        "rerun result/ 37",
+        "train the configuration of a trial again and compare the scores",
+    ),
     "status": Command(
         "status:status_command",
         LOOK,
         "status result/",
         "show the state of a run, even while it is running",
+        is_basic=True,
+    ),
+    "best": Command(
+        "best:best_command",
+        LOOK,
+        "best result/",
+        "show the best trial, its command, or copy its model",
         is_basic=True,
     ),
     "dashboard": Command(
@@ -60,6 +73,36 @@ COMMANDS: Mapping[str, Command] = {
         "dashboard result/",
         "show it in the browser",
         is_basic=True,
+    ),
+    "show": Command(
+        "show:show_command",
+        LOOK,
+        "show result/ 37",
+        "show everything about a trial",
+    ),
+    "logs": Command(
+        "show:logs_command",
+        LOOK,
+        "logs result/ 37 -f",
+        "print what a trial printed, or follow it",
+    ),
+    "ls": Command(
+        "runs:ls_command",
+        LOOK,
+        "ls runs/",
+        "list all runs below a directory",
+    ),
+    "compare": Command(
+        "runs:compare_command",
+        LOOK,
+        "compare one/ two/",
+        "show runs side by side",
+    ),
+    "export": Command(
+        "export:export_command",
+        LOOK,
+        "export result/",
+        "write all trials as CSV, JSON or Parquet",
     ),
     "lineage": Command(
         "lineage:lineage_command",
@@ -72,6 +115,12 @@ COMMANDS: Mapping[str, Command] = {
         LOOK,
         "rebuild result/",
         "rewrite all tables and pages from the journal",
+    ),
+    "prune": Command(
+        "prune:prune_command",
+        OTHER,
+        "prune result/",
+        "free disk space: remove the models of trials that lost",
     ),
     "strategies": Command(
         "strategies:strategies_command",

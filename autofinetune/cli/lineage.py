@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from autofinetune.cli.options import Parser
-from autofinetune.cli.run import start
-from autofinetune.config.config import Config
+from autofinetune.cli.run import add_new_run, start_again
+from autofinetune.cli.shown import add_run_and_trial, reader
 from autofinetune.config.described import from_description
 from autofinetune.core.lineage import ancestors, chain_of, changes, effective_number
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
-from autofinetune.errors import AllTrialsFailed, UsageError
-from autofinetune.executors import EXECUTORS
+from autofinetune.errors import AllTrialsFailed
+from autofinetune.run.again import replay_of
 from autofinetune.run.directories import existing_run, read_run
-from autofinetune.run.parts import make_parts
-from autofinetune.run.preflight import check_is_there
-from autofinetune.run.session import new_paths
+from autofinetune.run.recorded import chosen, recorded_run
+from autofinetune.run.records import as_json, lineage_record
 from autofinetune.space import Value, as_text
 from autofinetune.store.paths import RunPaths
 from autofinetune.terminal import out, tell
@@ -26,18 +24,21 @@ from autofinetune.visible import visible
 
 def lineage_command(argv: Sequence[str]) -> int:
     """Print the schedule of hyperparameters that led to a model and return the exit code."""
-    parser = Parser(
-        "lineage",
-        description="Print the trials that led to the best model and what changed between them.",
+    parser = reader(
+        "lineage", "Print the trials that led to the best model and what changed between them."
     )
-    _add_run_and_trial(parser)
+    add_run_and_trial(parser, has_default=True)
     options = parser.parse_args(argv)
-    state = read_state(options.run)
-    chain = chain_of(state, _chosen(state, options.trial))
-    out(f"trial {chain[-1].id}, score {_score(chain[-1])}: {len(chain)} trials from scratch")
-    for row in table_of(chain):
-        tell(row)
-    _tell_ancestors(state)
+    with recorded_run(options.run) as run:
+        trial = run.chosen(options.trial)
+        if options.json:
+            print(as_json(lineage_record(run, trial)), flush=True)
+            return 0
+        chain = chain_of(run.state, trial)
+        out(f"trial {trial.id}, score {_score(trial)}: {len(chain)} trials from scratch")
+        for row in table_of(chain):
+            tell(row)
+        _tell_ancestors(run.state)
     return 0
 
 
@@ -48,74 +49,21 @@ def replay_command(argv: Sequence[str]) -> int:
         description="Train the trials that led to the best model again, one after another, "
         "starting from scratch, and compare the scores.",
     )
-    _add_run_and_trial(parser)
-    parser.add_argument("--output_dir", "--output-dir", dest="to", metavar="DIR",
-                        help="where results go (default output_<time>)")  # fmt: skip
-    parser.add_argument(
-        "--gpu", metavar="IDS", help="slot to use (default: the first slot of the run)"
-    )
+    add_run_and_trial(parser, has_default=True)
+    add_new_run(parser)
     options = parser.parse_args(argv)
     state = read_state(options.run)
-    chain = chain_of(state, _chosen(state, options.trial))
+    chain = chain_of(state, chosen(state, options.trial))
     config = replay_of(from_description(state.config), chain)
-    if options.gpu:
-        config = dataclasses.replace(config, gpu=options.gpu)
-    check_is_there(config)
     out(f"replaying trial {chain[-1].id} of {options.run}: {len(chain)} trials")
-    paths = new_paths(options.to)
-    with EXECUTORS.load(config.executor)(config.gpu) as engine:
-        code = start(make_parts(config, engine), paths, preflight=False)
+    code, paths = start_again(config, options.gpu, options.to)
     return code or _compare(chain, paths)
-
-
-def replay_of(config: Config, chain: Sequence[Trial]) -> Config:
-    """Return the configuration of a run that trains only this chain of trials, from scratch."""
-    return dataclasses.replace(
-        config,
-        popsize=1,
-        round=len(chain),
-        max_trials=None,
-        target_score=None,
-        repeats=1,
-        evaluator="populationbased",
-        exploit="truncation",
-        enqueued=(),
-        earlier=(),
-        replayed=tuple(trial.params for trial in chain),
-    )
-
-
-def _add_run_and_trial(parser: Parser) -> None:
-    parser.add_argument("run", metavar="OUTPUT_DIR", help="the directory of a run")
-    parser.add_argument("trial", nargs="?", metavar="TRIAL",
-                        help="a number in trials.csv (default: the best trial)")  # fmt: skip
 
 
 def read_state(directory: str) -> State:
     """Return the state of the run in `directory`; the errors are those of `existing_run`."""
     with existing_run(directory) as paths:
         return read_run(paths)
-
-
-def _chosen(state: State, number: str | None) -> Trial:
-    """Return the trial with this number, or the best one."""
-    if number is None:
-        if state.best is None:
-            raise UsageError(
-                "no trial of this run has completed, so there is no best model",
-                "name a trial by its number in trials.csv",
-            )
-        return state.best
-    is_number = number.isdecimal() and len(number) < 10
-    trial = state.trials.get(int(number)) if is_number else None
-    if trial is None:
-        raise UsageError(
-            f"this run has no trial {number[:60]!r}",
-            f"give a number from 0 to {len(state.trials) - 1}, as in trials.csv"
-            if state.trials
-            else "it has not started any trial yet",
-        )
-    return trial
 
 
 def table_of(chain: Sequence[Trial]) -> list[str]:

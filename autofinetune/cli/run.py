@@ -20,6 +20,7 @@ from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
 from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.executors import EXECUTORS
 from autofinetune.run.directories import holds_run, known_config, locked
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
@@ -68,6 +69,23 @@ def _note_idle_options(config: Config, source: Source) -> None:
                           "which does not continue models")  # fmt: skip
 
 
+def add_new_run(parser: Parser) -> None:
+    """Add the options of a command that trains trials of a run again in a new run."""
+    parser.add_argument("--output_dir", "--output-dir", dest="to", metavar="DIR",
+                        help="where results go (default output_<time>)")  # fmt: skip
+    parser.add_argument("--gpu", metavar="IDS", help="slots to use (default: as recorded)")
+
+
+def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tuple[int, RunPaths]:
+    """Start a run with a recorded configuration; return the exit code and the paths of the run."""
+    if gpu:
+        config = dataclasses.replace(config, gpu=gpu)
+    check_is_there(config)
+    paths = new_paths(output_dir)
+    with EXECUTORS.load(config.executor)(config.gpu) as engine:
+        return start(make_parts(config, engine), paths, preflight=False), paths
+
+
 def start(parts: Parts, paths: RunPaths, *, preflight: bool) -> int:
     """Start a run and return the exit code."""
     with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
@@ -81,7 +99,7 @@ def resume_command(argv: Sequence[str]) -> int:
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
     options = parser.parse_args(argv)
-    with _locked_run(options.output_dir) as paths:
+    with locked_run(options.output_dir) as paths:
         config = _changed(known_config(paths), vars(options))
         with (
             engine_for(vars(config)) as engine,
@@ -96,7 +114,7 @@ def rebuild_command(argv: Sequence[str]) -> int:
     """Rewrite everything that is derived from the journal and return the exit code."""
     parser = Parser("rebuild")
     parser.add_argument("output_dir", help="the directory of a run")
-    with _locked_run(parser.parse_args(argv).output_dir) as paths:
+    with locked_run(parser.parse_args(argv).output_dir) as paths:
         config = known_config(paths)
         state = State(config.direction)
         guard = SinkGuard(views(config, paths), lambda why: terminal.tell(f"WARNING: {why}"))
@@ -111,7 +129,7 @@ def rebuild_command(argv: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _locked_run(output_dir: str) -> Iterator[RunPaths]:
+def locked_run(output_dir: str) -> Iterator[RunPaths]:
     """Lock the directory of a run; one that holds no run is left as it is."""
     directory = Path(output_dir).absolute()
     with opened_run(directory) as paths:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 import time
 from collections.abc import Sequence
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.config import MOST_TRIALS
-from autofinetune.run.directories import (
-    existing_run,
-    host_out_of_sight,
-    is_tuner_alive,
-    of_the_journal,
-)
-from autofinetune.run.overview import Overview, RunningTrial, look
+from autofinetune.run.directories import existing_run
+from autofinetune.run.overview import Overview, RunningTrial, overview_of
+from autofinetune.run.records import as_json, status_record
 from autofinetune.space import as_text
-from autofinetune.store.journal import SqliteJournal
 from autofinetune.visible import visible
 
 
@@ -29,13 +21,9 @@ def status_command(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     options = parser.parse_args(argv)
     with existing_run(options.output_dir) as paths:
-        # Before the journal: a tuner that ends in between has recorded its end there.
-        is_alive = is_tuner_alive(paths.lock)
-        journal = SqliteJournal(paths.journal, read_only=True)
-        with contextlib.closing(journal), of_the_journal(paths):
-            found = look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
-    as_json = {**dataclasses.asdict(found), "state": found.state.value}
-    print(json.dumps(as_json) if options.json else _as_text(found, time.time()), flush=True)
+        found = overview_of(paths)
+    text = as_json(status_record(found)) if options.json else _as_text(found, time.time())
+    print(text, flush=True)
     return 0
 
 

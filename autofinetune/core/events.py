@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from autofinetune.core.fields import READERS
+from autofinetune.core.fields import READERS, number, small, whole
 from autofinetune.core.slot import Slot
 
 if TYPE_CHECKING:
@@ -67,9 +67,13 @@ class AttemptEvent:
 
 @dataclass(frozen=True)
 class AttemptPlanned(AttemptEvent):
-    """The attempt is about to be submitted; a restart submits it under the same name."""
+    """The attempt is about to be submitted; a restart submits it under the same name.
+
+    `log_start` is the size of the trial's log before this attempt, in bytes.
+    """
 
     slot: Slot
+    log_start: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,20 @@ def encode_event(event: Event) -> tuple[str, str]:
     """Return (kind, JSON body) for the journal."""
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     return type(event).__name__, json.dumps(fields, allow_nan=False)
+
+
+def decode_report(body: str) -> tuple[int, int, int, float]:
+    """Return (trial, attempt, step, score) of an encoded `Reported`, faster than `decode_event`.
+
+    Raise ValueError if `encode_event` did not write it.
+    """
+    try:
+        found = json.loads(body)
+        numbers = (found["trial"], found["attempt"], found["step"], found["score"])
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"event Reported: {error}") from None
+    trial, attempt, step, score = numbers
+    return small(trial), small(attempt), whole(step), number(score)
 
 
 def decode_event(kind: str, body: str) -> Event:

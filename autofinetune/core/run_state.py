@@ -49,3 +49,18 @@ def run_state(end_reason: str | None, *, has_begun: bool) -> tuple[RunState, str
         return RunState.PENDING, "no trial has been started yet"
     known = REASONS.get(end_reason)
     return known or (RunState.ERROR, end_reason.removeprefix(f"{ERROR}:").strip())
+
+
+def run_state_now(
+    end_reason: str | None, *, has_begun: bool, is_tuner_alive: bool, host: str = ""
+) -> tuple[RunState, str]:
+    """Return the state of a run and a readable reason, given whether its tuner is alive.
+
+    `host` is another machine on which a tuner may be running, or an empty string.
+    """
+    state, reason = run_state(end_reason, has_begun=has_begun)
+    if end_reason is not None or is_tuner_alive:
+        return state, reason
+    if host:
+        return state, f"as of its last event; it is unknown whether its tuner on {host} is running"
+    return RunState.ERROR, GONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import Commands
@@ -50,14 +51,21 @@ def make_attempt(
     )
 
 
-def make_empty(paths: RunPaths, round_: int, member: int) -> None:
+def make_empty(paths: RunPaths, round_: int, member: int) -> int:
     """Empty the model directory, so that files of a lost attempt are not taken for this one's.
 
     Also create the log beside it; a link or a pipe in its place is replaced.
+
+    Returns:
+        The size of the log in bytes, where that of the next attempt begins.
     """
     model, log = paths.model(round_, member), paths.trial_log(round_, member)
     with paths.place_of(model.parent).opened(create=True) as here:
         remove_tree(here / model.name)
         (here / model.name).mkdir()
-        with contextlib.suppress(IsADirectoryError):  # then the trial runs without a log
-            appended(here / log.name, 0o644).close()
+        with (
+            contextlib.suppress(IsADirectoryError),  # then the trial runs without a log
+            appended(here / log.name, 0o644) as file,
+        ):
+            return os.fstat(file.fileno()).st_size
+    return 0

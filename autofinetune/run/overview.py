@@ -5,6 +5,7 @@ The events are not folded one by one: SQL queries answer for 100,000 trials in l
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +14,12 @@ from typing import Any, TypeAlias
 from autofinetune.config.described import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import TrialCreated, decode_event
-from autofinetune.core.run_state import GONE, RunState, run_state
+from autofinetune.core.run_state import RunState, run_state_now
 from autofinetune.core.slot import Slot
 from autofinetune.core.status import Direction, Status
+from autofinetune.run.directories import host_out_of_sight, is_tuner_alive, of_the_journal
 from autofinetune.store.journal import SqliteJournal
+from autofinetune.store.paths import RunPaths
 
 Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 Ended: TypeAlias = "tuple[Any, ...]"  # (trial, status, score)
@@ -63,6 +66,16 @@ class Overview:
     quarantined: Mapping[Slot, str]
     created_at: float
     last_event_at: float
+    direction: str
+
+
+def overview_of(paths: RunPaths) -> Overview:
+    """Return an overview of the run in an open directory, without folding its journal."""
+    # Before the journal: a tuner that ends in between has recorded its end there.
+    is_alive = is_tuner_alive(paths.lock)
+    journal = SqliteJournal(paths.journal, read_only=True)
+    with contextlib.closing(journal), of_the_journal(paths):
+        return look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
 
 
 def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
@@ -85,11 +98,12 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
     at_work = sum(not one.is_waiting for one in running)
     by_status[Status.RUNNING.value] = at_work
     by_status[Status.QUEUED.value] = len(unfinished) - at_work
-    state, reason = run_state(end_reason, has_begun=bool(ended or running))
-    if end_reason is None and not is_tuner_alive and host:
-        reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
-    elif end_reason is None and not is_tuner_alive:
-        state, reason = RunState.ERROR, GONE
+    state, reason = run_state_now(
+        end_reason,
+        has_begun=bool(ended or running),
+        is_tuner_alive=is_tuner_alive,
+        host=host,
+    )
     return Overview(
         run=begun.run,
         name=config["name"],
@@ -102,6 +116,7 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         quarantined=quarantined,
         created_at=begun.at,
         last_event_at=last_event_at,
+        direction=config["direction"].value,
     )
 
 

@@ -74,7 +74,8 @@ def make_search(config: Config) -> Strategy:
     which strategy it is and what wraps it. Raise UsageError if an option of it is wrong.
     """
     if config.replayed:
-        return Replay(config.space, config.replayed)
+        replay = Replay(config.space, config.replayed)
+        return Repeated(replay, config.repeats) if config.repeats > 1 else replay
     options = dict(config.strategy_options)
     kind = strategy_class(config.tuning_strategy)
     if "optimize_mode" in kind.OPTIONS:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autofinetune.config.scoring import NO_METRIC
-from autofinetune.core.run_state import BROKEN, GONE, NO_SLOT, RunState, run_state
+from autofinetune.core.run_state import BROKEN, NO_SLOT, RunState, run_state_now
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.errors import (
@@ -41,10 +41,11 @@ class Result:
 
     @property
     def _state_and_reason(self) -> tuple[RunState, str]:
-        end, trials = self.history.end_reason, self.history.trials
-        if end is None and not self._is_alive:
-            return RunState.ERROR, GONE
-        return run_state(end, has_begun=len(trials) > len(self.history.queued))
+        history = self.history
+        has_begun = len(history.trials) > len(history.queued)
+        return run_state_now(
+            history.end_reason, has_begun=has_begun, is_tuner_alive=self._is_alive
+        )
 
     @property
     def best(self) -> Trial | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from autofinetune.assessors import Assessor
 from autofinetune.config.config import Config
@@ -53,6 +54,7 @@ from autofinetune.world import TRANSIENT, World
 
 POLL_S = 1.0  # interval of checks for reports and free space while no trial ends
 RETRY_S = 1.0  # pause before a failed write is retried
+T = TypeVar("T")
 _PAUSED = "paused: {}; the run continues once this is resolved"
 
 
@@ -255,7 +257,7 @@ class Tuner:
             self._notices.end(f"slot {slot}", f"slot {slot} can be used again")
         return not obstacle
 
-    def _insist(self, action: Callable[[], object]) -> object:
+    def _insist(self, action: Callable[[], T]) -> T:
         """Retry an action until the disk or the machine has room for it, or the user stops."""
         is_told = False
         while True:
@@ -300,8 +302,11 @@ class Tuner:
         for launch in launches:
             trial = self.state.trials[launch.trial]
             # Before the plan is recorded: afterwards the attempt may already be running.
-            self._insist(functools.partial(make_empty, self.paths, trial.round, trial.member))
-            planned.append(AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot))
+            empty = functools.partial(make_empty, self.paths, trial.round, trial.member)
+            log_start = self._insist(empty)
+            planned.append(
+                AttemptPlanned(self._now(), trial.id, trial.attempt + 1, launch.slot, log_start)
+            )
         self._record(planned)
         self._to_submit += [event.trial for event in planned]
         self._submit_due()

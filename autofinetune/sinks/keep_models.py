@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 
 from autofinetune.config.config import Config
 from autofinetune.core.events import Event, TrialEnded
-from autofinetune.core.state import State
+from autofinetune.core.state import State, Trial
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.paths import RunPaths
 
@@ -42,18 +42,9 @@ class KeepModels(Sink):
         if self._keep is None or not self._is_due or not self._best_is_safe(state):
             return
         self._is_due = False
-        able = (trial.id for trial in state.ranked() if trial.has_model)
-        needed = {*itertools.islice(able, self._keep), *self._possible_parents(state)}
-        waiting = [state.trials[number] for number in state.queued | state.running]
-        needed |= {trial.parent for trial in waiting if trial.parent is not None}
-        for trial in [state.trials[number] for number in filter(state.is_settled, self._full)]:
-            if trial.id in needed:
-                continue
-            model = self._paths.model(trial.round, trial.member)
-            with self._paths.place_of(model.parent).opened(create=True) as here:
-                with contextlib.suppress(OSError):
-                    remove_tree(here / model.name)
-                (here / model.name).mkdir(exist_ok=True)
+        settled = filter(state.is_settled, self._full)
+        for trial in needless(state, settled, self._keep, self._possible_parents(state)):
+            empty_model(self._paths, trial)
             self._full.remove(trial.id)
 
     def _best_is_safe(self, state: State) -> bool:
@@ -62,3 +53,25 @@ class KeepModels(Sink):
             return False
         with self._paths.place.opened() as here:
             return kept_trial(self._paths, here) == state.best.id
+
+
+def needless(state: State, ended: Iterable[int], keep: int, parents: Set[int]) -> list[Trial]:
+    """Return those of the `ended` trials whose models are not needed any more.
+
+    Needed are those of the best `keep` trials, of `parents`, which may still be continued, and of
+    trials that waiting or running ones continue.
+    """
+    able = (trial.id for trial in state.ranked() if trial.has_model)
+    needed = {*itertools.islice(able, keep), *parents}
+    waiting = [state.trials[number] for number in state.queued | state.running]
+    needed |= {trial.parent for trial in waiting if trial.parent is not None}
+    return [state.trials[number] for number in ended if number not in needed]
+
+
+def empty_model(paths: RunPaths, trial: Trial) -> None:
+    """Remove what is in the model directory of a trial, as far as that is possible."""
+    model = paths.model(trial.round, trial.member)
+    with paths.place_of(model.parent).opened(create=True) as here:
+        with contextlib.suppress(OSError):
+            remove_tree(here / model.name)
+        (here / model.name).mkdir(exist_ok=True)

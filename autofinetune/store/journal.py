@@ -11,13 +11,14 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from autofinetune.core.events import Event, RunCreated, decode_event, encode_event
+from autofinetune.core.events import Event, RunCreated, decode_event, decode_report, encode_event
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.store.journal_files import JournalFiles
 from autofinetune.world import NO_SPACE
 
+T = TypeVar("T")
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x41465431  # "AFT1"
 _TABLE = "events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
@@ -189,14 +190,31 @@ class SqliteJournal:
                 raise sqlite3.DatabaseError(found)
             self._is_checked = True
 
-    def events(self) -> Iterator[Event]:
-        """Yield all events from first to last."""
+    def events(self, *, reports: bool = True) -> Iterator[Event]:
+        """Yield all events from first to last, or all but the intermediate reports.
+
+        Most events are reports, and few readers need them.
+        """
+        return self._read(decode_event, "" if reports else "WHERE kind <> 'Reported'")
+
+    def reports(self, trial: int | None = None) -> Iterator[tuple[int, int, int, float]]:
+        """Yield the intermediate reports of a trial, or of all, as (trial, attempt, step, score).
+
+        They are in the order in which they happened, of all attempts.
+        """
+        where, values = "WHERE kind = 'Reported'", []
+        if trial is not None:
+            where += " AND json_extract(body, '$.trial') = ?"
+            values.append(trial)
+        return self._read(lambda kind, body: decode_report(body), where, *values)
+
+    def _read(self, decode: Callable[[str, str], T], where: str, *values: int) -> Iterator[T]:
         try:
             self._check_pages()
             for kind, body in self._connection.execute(
-                "SELECT kind, body FROM events ORDER BY seq"
+                f"SELECT kind, body FROM events {where} ORDER BY seq", values
             ):
-                yield decode_event(kind, body)
+                yield decode(kind, body)
         except (sqlite3.Error, ValueError) as error:
             raise self._problem("cannot be read", error) from None
 

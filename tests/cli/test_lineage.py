@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.cli.lineage import read_state, replay_of
+from autofinetune.cli.lineage import read_state
 from autofinetune.core.lineage import chain_of
 from autofinetune.core.trials import Trial
+from autofinetune.run.again import replay_of
 from tests.helpers import config_of
 
 from .conftest import Done, Workplace
