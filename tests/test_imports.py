@@ -46,6 +46,7 @@ ONLY_IN = {
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
     "optuna": {"strategies.optuna_samplers"},
+    "pyarrow": {"run.tables"},
     "pynvml": {"executors.devices.nvml"},
     "sqlite3": {"store.journal"},
     "pickle": set(),

@@ -106,11 +106,13 @@ def _params(record: Mapping[str, Any]) -> Iterator[str]:
 def _curve(curve: Sequence[Sequence[float]]) -> Iterator[str]:
     if not curve:
         return
-    values = [value for _, value in curve]
     (first, start), (last, end) = curve[0], curve[-1]
-    count = f"{len(curve)} report{'s' if len(curve) != 1 else ''}"
-    yield f"curve    {sparkline(values)}"
-    yield f"         {count}, {number(start)} at step {first} to {number(end)} at step {last}"
+    if len(curve) == 1:
+        yield f"curve    1 report, {number(start)} at step {first}"
+        return
+    yield f"curve    {sparkline([value for _, value in curve])}"
+    ends = f"{number(start)} at step {first} to {number(end)} at step {last}"
+    yield f"         {len(curve)} reports, {ends}"
 
 
 def _attempt(one: Mapping[str, Any]) -> tuple[str, ...]:

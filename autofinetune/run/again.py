@@ -112,6 +112,7 @@ def _only(config: Config, trials: Sequence[Trial]) -> Config:
         config,
         popsize=1,
         max_trials=None,
+        max_seconds=None,
         target_score=None,
         repeats=1,
         enqueued=(),

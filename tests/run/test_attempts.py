@@ -44,3 +44,14 @@ def test_an_attempt_begins_with_an_empty_directory(
     assert (path.parent / "log-0.info").read_bytes() == b""
     if left is link:
         assert (path.parent / "elsewhere" / "kept").exists()
+
+
+def test_the_size_of_the_log_is_where_an_attempt_begins(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path)
+    assert make_empty(paths, 0, 0) == 0
+    paths.trial_log(0, 0).write_text("first")
+    assert make_empty(paths, 0, 0) == 5
+    assert paths.trial_log(0, 0).read_text() == "first"
+    paths.trial_log(0, 0).unlink()
+    paths.trial_log(0, 0).mkdir()
+    assert make_empty(paths, 0, 0) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.core.events import Event, RunCreated, RunEnded, TrialCreated
+from autofinetune.core.events import Event, Reported, RunCreated, RunEnded, TrialCreated
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.store.journal import Journal, MemoryJournal, SqliteJournal
 from tests.helpers import (
@@ -221,3 +221,26 @@ def test_a_page_in_two_places_is_found(path: Path) -> None:
             list(journal.events())
         with pytest.raises(EnvironmentProblem, match="cannot be read"), journal.snapshot():
             pass
+
+
+def test_reports_can_be_left_out_or_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with contextlib.closing(SqliteJournal(path, create=True)) as journal:
+        others = [RunCreated(1.0, "r", "0", {}), RunEnded(9.0, "done")]
+        reports = [
+            Reported(2.0, 7, 1, 0, 0.1, 30),
+            Reported(3.0, 8, 1, -5, 0.30000000000000004, 30),
+            Reported(4.0, 7, 2, 1, 1e300, 60),
+        ]
+        journal.append([others[0], *reports, others[1]])
+        assert list(journal.events(reports=False)) == others
+        assert list(journal.reports(7)) == [(7, 1, 0, 0.1), (7, 2, 1, 1e300)]
+        assert [report[3] for report in journal.reports()] == [one.score for one in reports]
+    for body in ('{"trial": 1}', "[1]", '{"trial": 1, "attempt": 1, "step": 0, "score": NaN}'):
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE events SET body = ? WHERE seq = 2", (body,))
+        with (
+            contextlib.closing(SqliteJournal(path, read_only=True)) as journal,
+            pytest.raises(EnvironmentProblem, match="cannot be read"),
+        ):
+            list(journal.reports())
