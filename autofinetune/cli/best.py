@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from autofinetune import terminal
 from autofinetune.cli.shown import (
-    absolute,
     add_run,
     duration,
     number,
@@ -42,10 +42,10 @@ def best_command(argv: Sequence[str]) -> int:
             "use one of them; the command is also in the JSON",
         )
     with recorded_run(options.run) as run:
-        best = run.chosen(None)
+        best = run.best
         record = best_record(run, best, run.curve_of(best))
         if options.copy:
-            target = absolute(options.copy)
+            target = Path(options.copy).absolute()
             copy_best(run, target)
             record["copied_to"] = str(target)
         if options.command:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from autofinetune.cli.options import Parser
@@ -25,6 +24,7 @@ def reader(command: str, description: str) -> Parser:
 
 
 def add_run(parser: Parser) -> None:
+    """Add the argument OUTPUT_DIR."""
     parser.add_argument("run", metavar="OUTPUT_DIR", help="the directory of a run")
 
 
@@ -91,11 +91,8 @@ def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
 
 
 def cut(text: str, width: int) -> str:
+    """Return a text of at most `width` characters; a longer one ends with `...`."""
     return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def pairs(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={short(value)}" for name, value in params.items())
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
@@ -116,7 +113,3 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
         return bars[3] * len(values)
     places = (round((value / 2 - low / 2) / span * (len(bars) - 1)) for value in values)
     return "".join(bars[place] for place in places)
-
-
-def absolute(directory: str) -> Path:
-    return Path(directory).absolute()

@@ -14,7 +14,7 @@ from autofinetune.core.run_state import RunState, run_state
 from autofinetune.core.state import State, Trial
 from autofinetune.errors import DiskFull, EnvironmentProblem, UsageError
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.run.recorded import NO_BEST, Recorded
+from autofinetune.run.recorded import Recorded
 from autofinetune.sinks.best_model import describe_files, kept_trial, manifest_of
 from autofinetune.sinks.keep_models import empty_model, needless
 from autofinetune.store.copying import copy_model, remove_tree
@@ -69,9 +69,7 @@ def copy_best(run: Recorded, target: Path) -> None:
         UsageError: there is no model, or `target` exists.
         EnvironmentProblem: it cannot be written, or the model was removed.
     """
-    best = run.state.best
-    if best is None:
-        raise UsageError(NO_BEST, "wait until a trial has completed")
+    best = run.best
     if not best.has_model:
         raise UsageError(f"the best trial, {best.id}, saved no model", "there is nothing to copy")
     if os.path.lexists(target):

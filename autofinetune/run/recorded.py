@@ -59,6 +59,14 @@ class Recorded:
         """The planned number of trials, None if it is unlimited."""
         return None if self.config.planned == MOST_TRIALS else self.config.planned
 
+    @property
+    def best(self) -> Trial:
+        """The best trial; raise UsageError without one."""
+        if self.state.best is None:
+            how = f"autofinetune status {self.paths.shown}"
+            raise UsageError(NO_BEST, f"look how far its trials are: {how}")
+        return self.state.best
+
     @cached_property
     def ranks(self) -> dict[int, int]:
         """The place of each ranked trial, from 1 for the best."""

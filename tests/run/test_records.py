@@ -44,7 +44,7 @@ def test_a_moved_run_is_shown_where_it_is(tmp_path: Path) -> None:
     run.trial(0, 0.5, mixed())
     with recorded_run(run.paths.root) as found:
         (tmp_path / "run").rename(tmp_path / "moved")
-        record = best_record(found, found.chosen(None), ())
+        record = best_record(found, found.best, ())
     assert record["output_dir"] == str(tmp_path / "moved")
     assert record["model"] == str(tmp_path / "moved/round0/model-0")
     assert record["model_state"] == "saved"
