@@ -226,7 +226,7 @@ def test_a_page_in_two_places_is_found(path: Path) -> None:
 def test_reports_can_be_left_out_or_read_alone(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     with contextlib.closing(SqliteJournal(path, create=True)) as journal:
-        others = [RunCreated(1.0, "r", "0", {}), RunEnded(9.0, "done")]
+        others: list[Event] = [RunCreated(1.0, "r", "0", {}), RunEnded(9.0, "done")]
         reports = [
             Reported(2.0, 7, 1, 0, 0.1, 30),
             Reported(3.0, 8, 1, -5, 0.30000000000000004, 30),
