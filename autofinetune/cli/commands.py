@@ -54,6 +54,13 @@ COMMANDS: Mapping[str, Command] = {
         "show the state of a run, even while it is running",
         is_basic=True,
     ),
+    "top": Command(
+        "top:top_command",
+        LOOK,
+        "top result/",
+        "watch a run that is running elsewhere: in another terminal, or in the background",
+        is_basic=True,
+    ),
     "dashboard": Command(
         "dashboard:dashboard_command",
         LOOK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +36,8 @@ from autofinetune.run.session import (
 )
 from autofinetune.run.signals import SIGNALS, signals_to
 from autofinetune.run.sources import Source, source_of_run
-from autofinetune.sinks import Console, Sink, SinkGuard
+from autofinetune.sinks import Sink, SinkGuard
+from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
 
@@ -55,7 +57,12 @@ def run_command(argv: Sequence[str]) -> int:
         if options.get("dry_run"):
             show_plan(parts, paths)
             return 0
-        return start(parts, paths, preflight=not options.get("skip_preflight"))
+        return start(
+            parts,
+            paths,
+            preflight=not options.get("skip_preflight"),
+            is_plain=bool(options.get("plain")),
+        )
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
@@ -68,9 +75,10 @@ def _note_idle_options(config: Config, source: Source) -> None:
                           "which does not continue models")  # fmt: skip
 
 
-def start(parts: Parts, paths: RunPaths, *, preflight: bool) -> int:
+def start(parts: Parts, paths: RunPaths, *, preflight: bool, is_plain: bool = False) -> int:
     """Start a run and return the exit code."""
-    with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
+    sinks = functools.partial(_console, is_plain=is_plain)
+    with begin(parts, paths, sinks=sinks, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 
 
@@ -80,14 +88,15 @@ def resume_command(argv: Sequence[str]) -> int:
     parser.add_argument("output_dir", help="the directory of the run")
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
+    add_option(parser, OPTIONS["plain"])
     options = parser.parse_args(argv)
     with _locked_run(options.output_dir) as paths:
-        config = _changed(known_config(paths), vars(options))
+        given = vars(options)
+        sinks = functools.partial(_console, is_plain=given.pop("plain"))
+        config = _changed(known_config(paths), given)
         with (
             engine_for(vars(config)) as engine,
-            resumed(
-                make_parts(config, engine), paths, sinks=_console, tell=terminal.tell
-            ) as session,
+            resumed(make_parts(config, engine), paths, sinks=sinks, tell=terminal.tell) as session,
         ):
             return _work(session)
 
@@ -137,8 +146,10 @@ def _changed(config: Config, options: Mapping[str, Any]) -> Config:
     return config
 
 
-def _console(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-    return [Console(config, paths, sys.stdout, slots)]
+def _console(
+    config: Config, paths: RunPaths, slots: int, *, is_plain: bool = False
+) -> Sequence[Sink]:
+    return on_console(config, paths, sys.stdout, slots, is_plain=is_plain)
 
 
 def _work(session: Session) -> int:
