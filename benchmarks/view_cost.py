@@ -60,7 +60,11 @@ def follow(slots: int, seconds: float, reports: float) -> float:
     with trees(slots) as pids:
         for trial, pid in enumerate(pids):
             now = time.time()
-            params = {"learning_rate": 0.1 / (trial + 1), "units": trial, "optimizer": "adam"}
+            params: dict[str, float | int | str | bool | None] = {
+                "learning_rate": 0.1 / (trial + 1),
+                "units": trial,
+                "optimizer": "adam",
+            }
             progress.handle(TrialCreated(now, trial, 0, trial, (0.5,) * 3, params, None))
             progress.handle(AttemptPlanned(now, trial, 1, Slot(str(trial))))
             progress.handle(AttemptSubmitted(now, trial, 1, {"pid": pid}))

@@ -7,7 +7,7 @@ shown after a second; later only new events are read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from autofinetune.core import fields
@@ -18,7 +18,8 @@ from autofinetune.core.status import Status
 from autofinetune.core.trials import Trial
 from autofinetune.run.directories import host_out_of_sight, is_tuner_alive, of_the_journal
 from autofinetune.run.overview import created_event, created_trials, place_of
-from autofinetune.sinks.live.progress import Params, Progress, Snapshot
+from autofinetune.sinks.live.progress import Progress
+from autofinetune.sinks.live.snapshot import Params, Snapshot
 from autofinetune.sinks.waits import read_waits
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
@@ -36,7 +37,7 @@ class Watched:
     snapshot: Snapshot
     state: RunState
     reason: str
-    ended: Sequence[Trial] = ()
+    ended: tuple[Trial, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +82,7 @@ class Watch:
             reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
         elif snapshot.end_reason is None and not is_alive:
             state, reason = RunState.ERROR, GONE
-        return Watched(snapshot, state, reason, ended)
+        return Watched(snapshot, state, reason, tuple(ended))
 
     def _catch_up(self, ask: Ask) -> None:
         """Read everything up to now, of finished trials only their ends."""

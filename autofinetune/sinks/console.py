@@ -45,7 +45,8 @@ _HINTS = {
 class Console(Sink):
     """Prints plain lines; events of earlier sessions of the run are not printed again.
 
-    `slots` is the number of trials that run at once, to estimate the time left.
+    `slots` is the number of trials that run at once, to estimate the time left. With `is_brief`
+    only failures and warnings are printed.
     """
 
     is_view = False
@@ -58,12 +59,14 @@ class Console(Sink):
         slots: int,
         *,
         is_coloured: bool = False,
+        is_brief: bool = False,
     ) -> None:
         self._config = config
         self._paths = paths
         self._stream = stream
         self._slots = slots
         self._is_coloured = is_coloured
+        self._is_brief = is_brief
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, TrialEnded):
@@ -81,6 +84,8 @@ class Console(Sink):
 
     def say_ended(self, trial: Trial, progress: str) -> None:
         """Print how a trial ended, with how far the run has come."""
+        if self._is_brief and trial.status is not Status.FAILED:
+            return
         result = trial.reason if trial.score is None else f"score {trial.score:.6g}"
         line = f"{_name(trial)}  {trial.status.value}  {result}  {trial.seconds:.1f} s"
         if trial.score is not None and trial.reason:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
 
 from autofinetune import terminal
 from autofinetune.sinks.live.figures import Signs
-from autofinetune.sinks.live.progress import Snapshot
 from autofinetune.sinks.live.screen import Screen
+from autofinetune.sinks.live.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from autofinetune.sinks.live.usage import Usage, Use
@@ -97,11 +97,10 @@ class Display:
         This waits for the terminal, at most `patience_s` seconds if that is given; return whether
         that was enough.
         """
-        thread, self._thread = self._thread, None
         self._over.set()
-        if thread is not None:
-            thread.join(patience_s)
-            if thread.is_alive():
+        if self._thread is not None:
+            self._thread.join(patience_s)
+            if self._thread.is_alive():
                 return False
         self._undo.close()
         self._is_direct = True

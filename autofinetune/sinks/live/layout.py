@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from autofinetune.core.status import Status
 from autofinetune.sinks.live import figures
 from autofinetune.sinks.live.figures import Signs
-from autofinetune.sinks.live.progress import Row, Snapshot
+from autofinetune.sinks.live.snapshot import Row, Snapshot
 from autofinetune.sinks.live.usage import Use
 from autofinetune.visible import visible
 
@@ -39,7 +40,7 @@ def view(
 
     Where the running trials have no room, the oldest are shown and the others counted.
     """
-    below = [*_waits(snapshot, width, signs, most=max(1, height // 4))]
+    below = [*_waits(snapshot, width, signs, most=max(2, height // 3))]
     below += _progress(snapshot, now, width, signs)
     below += _best(snapshot, width, signs)
     table = _table(snapshot, uses, now, width, max(2, height - len(below)), signs)
@@ -82,8 +83,9 @@ def _columns(
         name: max(map(cell_len, (columns[name].title, *texts))) for name, texts in cells.items()
     }
     widths["slot"] = min(widths["slot"], max(4, width // 6))
-    params = [figures.pairs(snapshot.changed(row)) for row in rows]
-    longest = max([*(sum(map(cell_len, one)) + len(one) for one in params), _LEAST_PARAMS + 1]) - 1
+    title = "changed" if snapshot.best or any(row.base for row in rows) else "hyperparameters"
+    words = [_words(snapshot, row) for row in rows]
+    longest = max(cell_len(title), *(cell_len(" ".join(one)) for one in words), _LEAST_PARAMS)
 
     def room() -> int:
         return width - sum(widths.values()) - _GAP * len(widths)
@@ -95,10 +97,7 @@ def _columns(
     order = [name for name in columns if name in widths]
     order.insert(order.index("trial") + 1 + ("slot" in widths), "params")
     widths["params"] = space
-    cells["params"] = [
-        _some(one, space, row, signs) for one, row in zip(params, rows, strict=True)
-    ]
-    title = "changed" if snapshot.best or any(row.base for row in rows) else "hyperparameters"
+    cells["params"] = [_some(one, space, signs) for one in words]
     columns["params"] = _Column(title, str, is_number=False)
     lines = [_line(columns, order, widths, None, cells, width, signs)]
     return lines + [
@@ -140,20 +139,36 @@ def _wanted(
     return {n: c for n, c in columns.items() if n in always or any(map(c.text, rows))}
 
 
-def _some(words: Sequence[str], width: int, row: Row, signs: Signs) -> str:
-    """Return as many hyperparameters as fit, and the number of the others."""
-    notes = ["in the queue"] if row.is_waiting else []
-    notes += ["stopping"] if row.stop_reason else []
-    if not words:
-        notes.append("as the best" if row.base is None else f"as trial {row.parent}")
+def _words(snapshot: Snapshot, row: Row) -> list[str]:
+    """Return what is special about a trial, and its changed hyperparameters."""
+    words = ["in the queue"] if row.is_waiting else []
+    words += ["stopping"] if row.stop_reason else []
+    changed = figures.pairs(snapshot.changed(row))
+    return [
+        *words,
+        *(changed or ["as the best" if row.base is None else f"as trial {row.parent}"]),
+    ]
+
+
+def _some(words: Sequence[str], width: int, signs: Signs) -> str:
+    """Return as many words as fit, and the number of the others."""
     text = ""
-    for number, word in enumerate([*notes, *words]):
+    for number, word in enumerate(words):
         longer = f"{text} {word}" if text else word
-        rest = len(notes) + len(words) - number - 1
+        rest = len(words) - number - 1
         if cell_len(longer) + (len(f" +{rest}") if rest else 0) > width:
-            return _fit(f"{text} +{rest + 1}" if text else word, width, signs)
+            return _fit(
+                f"{text} +{rest + 1}" if text else _short(word, width, signs), width, signs
+            )
         text = longer
     return text
+
+
+def _short(word: str, width: int, signs: Signs) -> str:
+    """Return `name=value` with the end of the name left out, if the value then fits."""
+    name, _, value = word.rpartition("=")
+    room = width - cell_len(value) - 1
+    return f"{_fit(name, room, signs)}={value}" if room > 3 else word
 
 
 def _line(
@@ -185,10 +200,18 @@ def _line(
 
 
 def _waits(snapshot: Snapshot, width: int, signs: Signs, *, most: int) -> list[Line]:
-    waits = list(snapshot.waits)
-    if len(waits) > most:
-        waits = [*waits[: most - 1], f"and {len(waits) - most + 1} more obstacles"]
-    return [((_fit(visible(text), width, signs), "magenta"),) for text in waits]
+    """Return what waits and why, on at most `most` lines."""
+    lines = [
+        _fit(line, width, signs)
+        for text in snapshot.waits
+        for line in textwrap.wrap(visible(text), max(1, width), subsequent_indent="  ")
+    ]
+    if len(lines) > most:
+        lines = [
+            *lines[: most - 1],
+            _fit(f"{signs.cut} {len(snapshot.waits)} obstacles", width, signs),
+        ]
+    return [((line, "magenta"),) for line in lines]
 
 
 def _progress(snapshot: Snapshot, now: float, width: int, signs: Signs) -> list[Line]:

@@ -11,7 +11,7 @@ from rich.style import Style
 
 from autofinetune.sinks.live.figures import Signs
 from autofinetune.sinks.live.layout import Line, view
-from autofinetune.sinks.live.progress import Snapshot
+from autofinetune.sinks.live.snapshot import Snapshot
 from autofinetune.sinks.live.usage import Use
 
 

@@ -11,6 +11,7 @@ from autofinetune.core.events import Event
 from autofinetune.core.state import State
 from autofinetune.sinks.base import Sink
 from autofinetune.sinks.console import Console
+from autofinetune.sinks.live.notebook import Notebook, updater
 from autofinetune.sinks.live.progress import Progress
 from autofinetune.store.paths import RunPaths
 
@@ -47,7 +48,12 @@ class Live(Sink):
 def on_console(
     config: Config, paths: RunPaths, stream: TextIO, slots: int, *, is_plain: bool = False
 ) -> Sequence[Sink]:
-    """Return the sinks that write to `stream`: with a live view if it is a suitable terminal."""
+    """Return the sinks that write to `stream`.
+
+    A live view belongs to them if it is a suitable terminal, a table if this is a notebook.
+    """
+    if not is_plain and (update := updater()) is not None:
+        return [Notebook(update), Console(config, paths, stream, slots, is_brief=True)]
     if is_plain or not is_suitable(stream, os.environ):
         return [Console(config, paths, stream, slots)]
     from autofinetune.sinks.live.display import Display

@@ -10,7 +10,7 @@ import psutil
 
 from autofinetune.executors.devices.cards import Card, CardProbe
 from autofinetune.runner.processes import has_mark, trees
-from autofinetune.sinks.live.progress import Row
+from autofinetune.sinks.live.snapshot import Row
 
 
 @dataclass(frozen=True)
