@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from autofinetune.core import fields
-from autofinetune.core.events import TrialCreated, TrialEnded, decode_event
+from autofinetune.core.events import KINDS, TrialCreated, TrialEnded, decode_event
 from autofinetune.core.run_state import GONE, RunState, run_state
 from autofinetune.core.slot import Slot
 from autofinetune.core.status import Status
@@ -25,6 +25,13 @@ from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
 
 Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]
+
+# The kinds of events that are not about one trial.
+_OF_THE_RUN = ",".join(
+    f"'{name}'"
+    for name, kind in KINDS.items()
+    if "trial" not in {field.name for field in dataclasses.fields(kind)}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Watch:
         first = place_of(ask, unfinished[0]) if unfinished else self._last
         for kind, body in ask(
             "SELECT kind, body FROM events WHERE seq > ? AND"
-            " (kind IN ('RunResumed', 'RunEnded', 'SlotQuarantined')"
+            f" (kind IN ({_OF_THE_RUN})"
             " OR (seq >= ? AND kind NOT IN ('TrialEnded', 'RunCreated')"
             f" AND json_extract(body, '$.trial') IN ({numbers}))) ORDER BY seq",
             seq,

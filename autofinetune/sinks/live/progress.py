@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from autofinetune.config.config import MOST_TRIALS
 from autofinetune.config.described import described_values, planned
@@ -32,7 +32,9 @@ from autofinetune.core.slot import Slot
 from autofinetune.core.status import Direction, Status
 from autofinetune.sinks.live.snapshot import Best, Params, Row, Snapshot
 
-_MOST_POINTS = 64  # of a curve; a longer one loses every second point
+_Point = TypeVar("_Point")
+_MOST_POINTS = 64  # of a learning curve
+_MOST_CHANGES = 256  # of the best score
 
 
 class Progress:
@@ -163,9 +165,7 @@ class Progress:
         self._change(event.trial, is_waiting=False, since=event.at)
 
     def _reported(self, event: Reported) -> None:
-        reports = (*self._row(event.trial).reports, event.score)
-        if len(reports) > _MOST_POINTS:
-            reports = (*reports[:-1:2], reports[-1])
+        reports = _thinned((*self._row(event.trial).reports, event.score), _MOST_POINTS)
         self._change(event.trial, step=event.step, score=event.score, reports=reports)
 
     def _stop_requested(self, event: StopRequested) -> None:
@@ -210,7 +210,12 @@ class Progress:
             self._best = rank
             ended = sum(self._counts.values())
             best = (ended, self._direction.merit(rank[1]))
-            self._best_scores = (*self._best_scores, best)
+            self._best_scores = _thinned((*self._best_scores, best), _MOST_CHANGES)
+
+
+def _thinned(points: tuple[_Point, ...], most: int) -> tuple[_Point, ...]:
+    """Leave out every second point of a curve with more than `most`, but not the last."""
+    return points if len(points) <= most else (*points[:-1:2], points[-1])
 
 
 def _no_more(quarantined: tuple[Slot, str]) -> str:

@@ -55,7 +55,8 @@ class Snapshot:
         total: how many trials it is to have, None if it has no end.
         counts: the number of trials by status.
         rows: the running trials, the oldest first.
-        best_scores: the best score after a number of finished trials, at each improvement.
+        best_scores: pairs of a number of finished trials and the best score from then on, thinned
+            out evenly to at most 256.
         waits: sentences about what waits and why.
     """
 
