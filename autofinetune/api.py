@@ -30,7 +30,8 @@ from autofinetune.run.result import Result, problem_of
 from autofinetune.run.session import begin, configured, engine_for, examined, new_paths
 from autofinetune.run.signals import signals_to
 from autofinetune.run.sources import source_of_run
-from autofinetune.sinks import Console, Sink
+from autofinetune.sinks import Sink
+from autofinetune.sinks.live.sink import on_console
 from autofinetune.space import Space, load_space
 from autofinetune.store.paths import RunPaths
 
@@ -57,8 +58,8 @@ def tune(
         param_file: the file with the hyperparameters, or its content as a mapping.
         script_args: options for the script, as pairs or `--key=value`, or as a mapping.
         on_trial: called with each finished trial, in the order in which they finish.
-        progress: whether to print a line for each trial; if false, messages go to the logger
-            `autofinetune`.
+        progress: whether to show the run: live on a terminal, as a table in a notebook, else a
+            line for each trial; if false, messages go to the logger `autofinetune`.
         **options: the options of the command line by name, with the same defaults, such as
             `gpu="0,1"`, `popsize=5`, `round=10`, `output_dir="result"`.
 
@@ -77,7 +78,8 @@ def tune(
     tell = terminal.tell if progress else _LOG.info
 
     def sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-        shown = [Console(config, paths, sys.stdout, slots)] if progress else []
+        is_plain = bool(given.get("plain"))
+        shown = on_console(config, paths, sys.stdout, slots, is_plain=is_plain) if progress else []
         return [*shown, *([_Callback(on_trial)] if on_trial else [])]
 
     with contextlib.ExitStack() as stack:

@@ -11,9 +11,22 @@ import contextlib
 import io
 import os
 import sys
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from autofinetune.visible import visible_lines
+
+
+class Owner(Protocol):
+    """What draws on the terminal; text that is written past it would spoil the picture."""
+
+    def post(self, line: str) -> None:
+        """Show a line soon; safe to call from a signal handler."""
+
+    def close(self, patience_s: float | None = None) -> bool:
+        """Give the terminal back; return whether that was possible in this time."""
+
+
+owner: Owner | None = None
 
 
 def prepare() -> None:
@@ -61,8 +74,17 @@ def err_in_handler(line: str) -> None:
 
     The handler may interrupt another write, so this bypasses Python's buffers.
     """
+    if owner is not None:
+        owner.post(line)
+        return
     with contextlib.suppress(OSError):
         os.write(2, f"\n{line}\n".encode(errors="backslashreplace"))
+
+
+def err_at_exit(line: str) -> None:
+    """Write the last line of a process to standard error, from any thread."""
+    if owner is None or owner.close(0.5):
+        err_in_handler(line)
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -71,13 +93,6 @@ def write(stream: TextIO, text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-
-
-def columns(stream: TextIO) -> int:
-    """Return the number of columns of a terminal, or 80 if it is gone."""
-    with contextlib.suppress(OSError):
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    return 80
 
 
 def let_go() -> None:

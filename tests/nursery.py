@@ -33,11 +33,16 @@ for line in sys.stdin:
     if pid:
         print(pid, flush=True)
         continue
-    null, out = os.open(os.devnull, os.O_RDONLY), os.open(task["out"], APPEND, 0o600)
+    if "tty" in task:  # its terminal, as that of a new session
+        os.setsid()
+    null = os.open(task.get("tty", os.devnull), os.O_RDWR)
+    out = os.open(task.get("tty", task["out"]), APPEND, 0o600)
     err = os.open(task["err"], APPEND, 0o600) if "err" in task else out
     for source, target in ((null, 0), (out, 1), (err, 2)):
         os.dup2(source, target)
     os.closerange(3, 64)
+    if "tty" in task:  # streams that know that they are a terminal
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
     os.environ.clear()
     os.environ.update(task["env"])
     os.chdir(task["cwd"])

@@ -48,6 +48,8 @@ ONLY_IN = {
     "optuna": {"strategies.optuna_samplers"},
     "pyarrow": {"run.tables"},
     "pynvml": {"executors.devices.nvml"},
+    "psutil": {"sinks.live.usage"},
+    "rich": {"sinks.live.layout", "sinks.live.paint"},
     "sqlite3": {"store.journal"},
     "pickle": set(),
     "multiprocessing": set(),
@@ -176,6 +178,13 @@ def test_help_and_reporting_load_nothing_heavy() -> None:
     assert loaded_by("from autofinetune.cli import main; main(['--version'])") == set()
     assert loaded_by("from autofinetune.cli import main; main(['--help'])") == set()
     assert loaded_by("from autofinetune.cli import main; main(['report-final', '0.5'])") == set()
+
+
+def test_a_run_without_a_terminal_loads_no_live_view() -> None:
+    code = "import autofinetune.api, autofinetune.cli.run, sys; "
+    code += "print(*{'rich', 'psutil', 'IPython'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == []
 
 
 def test_the_public_names_are_these() -> None:

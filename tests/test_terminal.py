@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 from pathlib import Path
 
 import pytest
@@ -55,11 +54,3 @@ def test_a_handler_writes_past_the_buffers(capfd: pytest.CaptureFixture[str]) ->
     terminal.err_in_handler("nobody reads this")
     os.dup2(kept, 2)
     os.close(kept)
-
-
-def test_the_width_of_a_terminal_that_is_gone() -> None:
-    leader, follower = pty.openpty()
-    stream = stream_of(follower)
-    os.close(leader)
-    assert terminal.columns(stream) == 80
-    stream.detach().close()

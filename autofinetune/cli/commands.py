@@ -67,6 +67,13 @@ COMMANDS: Mapping[str, Command] = {
         "show the best trial, its command, or copy its model",
         is_basic=True,
     ),
+    "top": Command(
+        "top:top_command",
+        LOOK,
+        "top result/",
+        "watch a run that is running elsewhere: in another terminal, or in the background",
+        is_basic=True,
+    ),
     "dashboard": Command(
         "dashboard:dashboard_command",
         LOOK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,8 @@ from autofinetune.run.session import (
 )
 from autofinetune.run.signals import SIGNALS, signals_to
 from autofinetune.run.sources import Source, source_of_run
-from autofinetune.sinks import Console, Sink, SinkGuard
+from autofinetune.sinks import Sink, SinkGuard
+from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths, opened_run
 
@@ -56,7 +58,12 @@ def run_command(argv: Sequence[str]) -> int:
         if options.get("dry_run"):
             show_plan(parts, paths)
             return 0
-        return start(parts, paths, preflight=not options.get("skip_preflight"))
+        return start(
+            parts,
+            paths,
+            preflight=not options.get("skip_preflight"),
+            is_plain=bool(options.get("plain")),
+        )
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
@@ -86,9 +93,10 @@ def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tupl
         return start(make_parts(config, engine), paths, preflight=False), paths
 
 
-def start(parts: Parts, paths: RunPaths, *, preflight: bool) -> int:
+def start(parts: Parts, paths: RunPaths, *, preflight: bool, is_plain: bool = False) -> int:
     """Start a run and return the exit code."""
-    with begin(parts, paths, sinks=_console, tell=terminal.tell, preflight=preflight) as session:
+    sinks = functools.partial(_console, is_plain=is_plain)
+    with begin(parts, paths, sinks=sinks, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 
 
@@ -98,14 +106,15 @@ def resume_command(argv: Sequence[str]) -> int:
     parser.add_argument("output_dir", help="the directory of the run")
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
+    add_option(parser, OPTIONS["plain"])
     options = parser.parse_args(argv)
     with locked_run(options.output_dir) as paths:
-        config = _changed(known_config(paths), vars(options))
+        given = vars(options)
+        sinks = functools.partial(_console, is_plain=given.pop("plain"))
+        config = _changed(known_config(paths), given)
         with (
             engine_for(vars(config)) as engine,
-            resumed(
-                make_parts(config, engine), paths, sinks=_console, tell=terminal.tell
-            ) as session,
+            resumed(make_parts(config, engine), paths, sinks=sinks, tell=terminal.tell) as session,
         ):
             return _work(session)
 
@@ -155,8 +164,10 @@ def _changed(config: Config, options: Mapping[str, Any]) -> Config:
     return config
 
 
-def _console(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
-    return [Console(config, paths, sys.stdout, slots)]
+def _console(
+    config: Config, paths: RunPaths, slots: int, *, is_plain: bool = False
+) -> Sequence[Sink]:
+    return on_console(config, paths, sys.stdout, slots, is_plain=is_plain)
 
 
 def _work(session: Session) -> int:

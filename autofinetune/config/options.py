@@ -57,6 +57,8 @@ _AT_START = (
               name="skip_preflight"),
     RunOption("", START, "show the space, the slots and the first commands without running them",
               flag, False, is_basic=True, name="dry_run"),
+    RunOption("", START, "print plain lines on a terminal, without the live view", flag, False,
+              name="plain"),
 )  # fmt: skip
 KEPT = {o.name: o for part in (Config, *PARTS.values()) for o in options_of(part)}
 """The options that are part of a configuration, by name."""

@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Notices:
-    """Reports obstacles by subject: when one appears, and when it is gone."""
+    """Reports obstacles by subject: when one appears, and when it is gone.
+
+    `show` gets the sentences of all current obstacles whenever they change.
+    """
 
     tell: Callable[[str], None]
-    _hindered: set[str] = field(default_factory=set)
+    show: Callable[[tuple[str, ...]], None] = lambda sentences: None
+    _hindered: dict[str, str] = field(default_factory=dict)
 
     def begin(self, subject: str, sentence: str) -> None:
         """Report an obstacle, unless one is already known for `subject`."""
         if subject not in self._hindered:
-            self._hindered.add(subject)
+            self._hindered[subject] = sentence
             self.tell(sentence)
+            self.show(tuple(self._hindered.values()))
 
     def end(self, subject: str, sentence: str = "") -> None:
         """Clear the obstacle of `subject`; if there was one, report `sentence` if given."""
         if subject in self._hindered:
-            self._hindered.remove(subject)
+            del self._hindered[subject]
             if sentence:
                 self.tell(sentence)
+            self.show(tuple(self._hindered.values()))

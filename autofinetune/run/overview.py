@@ -90,7 +90,7 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
         config = described_values(begun.config)
         ended, end_reason, quarantined = _over(ask)
-        unfinished = set(range(_created(ask))) - {trial for trial, *_ in ended}
+        unfinished = set(range(created_trials(ask))) - {trial for trial, *_ in ended}
         running = _running(ask, unfinished)
         best = _best(ask, ended, config["direction"], config["repeats"])
         last_event_at = decode_event(*last).at
@@ -149,7 +149,7 @@ def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[Slot, str]]:
     return ended, end_reason, quarantined
 
 
-def _created(ask: Ask) -> int:
+def created_trials(ask: Ask) -> int:
     """Return the number of trials; they are numbered from 0 in the order of their creation."""
     rows = ask(
         "SELECT json_extract(body, '$.trial') FROM events WHERE kind = 'TrialCreated'"
@@ -174,7 +174,7 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
         " 'Reported', 'StopRequested')"
         f" AND json_extract(body, '$.trial') IN ({','.join(map(str, sorted(unfinished)))})"
         " ORDER BY seq",
-        _place(ask, min(unfinished)),
+        place_of(ask, min(unfinished)),
     ):
         event: Any = decode_event(kind, body)
         trial = event.trial
@@ -199,7 +199,7 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
     return sorted(found.values(), key=lambda trial: trial.slot)
 
 
-def _place(ask: Ask, trial: int) -> int:
+def place_of(ask: Ask, trial: int) -> int:
     """Return the `seq` of the creation of a trial, found by binary search."""
     ((low, high),) = ask("SELECT min(seq), max(seq) FROM events")
     while low < high:
@@ -214,6 +214,15 @@ def _place(ask: Ask, trial: int) -> int:
         else:
             high = middle - 1
     return int(low)
+
+
+def created_event(ask: Ask, trial: int) -> TrialCreated:
+    """Return the event of the creation of a trial; raise ValueError if there is none."""
+    (row,) = ask("SELECT kind, body FROM events WHERE seq = ?", place_of(ask, trial))
+    created = decode_event(*row)
+    if not isinstance(created, TrialCreated):
+        raise ValueError(f"trial {trial} was never created")
+    return created
 
 
 def _best(
@@ -235,10 +244,7 @@ def _best(
     if not merits:
         return None
     merit, negative = max(merits)
-    (row,) = ask("SELECT kind, body FROM events WHERE seq = ?", _place(ask, -negative))
-    created = decode_event(*row)
-    if not isinstance(created, TrialCreated):
-        raise ValueError(f"trial {-negative} ended but was never created")
+    created = created_event(ask, -negative)
     return BestTrial(-negative, sign * merit, created.params)
 
 

@@ -28,7 +28,7 @@ from autofinetune.run.recognition import recognized, with_declared_options, with
 from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
-from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tables
+from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tables, Waits
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
@@ -62,7 +62,7 @@ class Session:
         self.is_new = is_new
         self.slots = len(parts.slots.places)
         self._executor = executor
-        own = sinks(config, paths, self.slots)
+        own = [*sinks(config, paths, self.slots), Waits(paths)]
         self._guard = SinkGuard([*own, *views(config, paths)], lambda why: tell(f"WARNING: {why}"))
         world = World(
             now=time.time,

@@ -96,6 +96,6 @@ def _watch(reader: int, over: threading.Event, kill_all: Callable[[], None]) -> 
     if not over.wait(LAST_S):
         try:
             kill_all()
-            terminal.err_in_handler("stopped immediately; `autofinetune resume` continues the run")
+            terminal.err_at_exit("stopped immediately; `autofinetune resume` continues the run")
         finally:
             os._exit(SIGNALS[signal.Signals(heard[-1])])

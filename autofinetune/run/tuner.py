@@ -106,7 +106,7 @@ class Tuner:
         self._to_submit: list[int] = []
         self._interrupts = 0
         self._cancelled = 0
-        self._notices = Notices(self._notice)
+        self._notices = Notices(self._notice, sinks.obstacles)
         self._whereabouts = Whereabouts(paths, self._notice)
 
     def _notice(self, sentence: str) -> None:
@@ -259,18 +259,18 @@ class Tuner:
 
     def _insist(self, action: Callable[[], T]) -> T:
         """Retry an action until the disk or the machine has room for it, or the user stops."""
-        is_told = False
         while True:
             try:
-                return action()
+                done = action()
             except (DiskFull, OSError) as error:
                 later = isinstance(error, DiskFull) or error.errno in TRANSIENT
                 if not later or self.interrupted:
                     raise
-                if not is_told:
-                    is_told = True
-                    self._notice(_PAUSED.format(error))
+                self._notices.begin("write", _PAUSED.format(error))
                 self._world.sleep(RETRY_S)
+            else:
+                self._notices.end("write")
+                return done
 
     # --- doing ----------------------------------------------------------------------------------
 

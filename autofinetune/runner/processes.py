@@ -47,17 +47,20 @@ def is_alive(who: dict[str, Any]) -> bool:
 
 def descendants(root: int) -> list[int]:
     """Return the living processes below `root`, at any depth."""
+    return trees([root])[root][1:]
+
+
+def trees(roots: Iterable[int]) -> dict[int, list[int]]:
+    """Return each root with the living processes below it, at any depth."""
     children: dict[int, list[int]] = {}
     for pid in _all_pids():
         found = _stat(pid)
         if found is not None:
             children.setdefault(found[0], []).append(pid)
-    below: list[int] = []
-    frontier = [root]
-    while frontier:
-        found_here = children.get(frontier.pop(), [])
-        below += found_here
-        frontier += found_here
+    below = {root: [root] for root in roots}
+    for tree in below.values():
+        for pid in tree:  # it grows meanwhile
+            tree += children.get(pid, ())
     return below
 
 

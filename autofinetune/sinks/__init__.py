@@ -10,6 +10,7 @@ from .console import Console
 from .guard import SinkGuard
 from .keep_models import KeepModels
 from .tables import Tables
+from .waits import Waits
 
 # The sinks for `--log_to`, created from a Config and the RunPaths.
 LOGS = PlugIns("autofinetune.sinks", {"visualdl": "autofinetune.sinks.visualdl:VisualDL"})
@@ -22,4 +23,5 @@ __all__ = [
     "Sink",
     "SinkGuard",
     "Tables",
+    "Waits",
 ]

@@ -21,6 +21,9 @@ class Sink(ABC):
     def handle(self, event: Event, state: State) -> None:
         """Handle one event; `state` includes it, and possibly the events right after it."""
 
+    def obstacles(self, sentences: tuple[str, ...]) -> None:  # noqa: B027
+        """Take what hinders the tuner from now on; it is not an event."""
+
     def flush(self, state: State) -> None:  # noqa: B027  doing nothing is a valid default
         """Bring the output up to date; called after each batch of events."""
 

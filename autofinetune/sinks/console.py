@@ -1,4 +1,4 @@
-"""Print the progress of a run: a line per finished trial, and a live line on a terminal."""
+"""Print the progress of a run: a line per finished trial."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ from autofinetune.store.paths import RunPaths
 from autofinetune.visible import visible, visible_lines
 
 from .base import Sink
+from .failure import crash_in
+from .live.figures import duration
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 12
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BOLD, _RED = "1", "1;31"
 _HINTS = {
     "no_result": "the script exited with code 0 but reported no score; does it call "
     "autofinetune.report_final_result(score)?",
@@ -42,22 +45,32 @@ _HINTS = {
 class Console(Sink):
     """Prints plain lines; events of earlier sessions of the run are not printed again.
 
-    `slots` is the number of trials that run at once, to estimate the time left.
+    `slots` is the number of trials that run at once, to estimate the time left. With `is_brief`
+    only failures and warnings are printed.
     """
 
     is_view = False
 
-    def __init__(self, config: Config, paths: RunPaths, stream: TextIO, slots: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        paths: RunPaths,
+        stream: TextIO,
+        slots: int,
+        *,
+        is_coloured: bool = False,
+        is_brief: bool = False,
+    ) -> None:
         self._config = config
         self._paths = paths
         self._stream = stream
         self._slots = slots
-        self._is_live = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._live = ""
+        self._is_coloured = is_coloured
+        self._is_brief = is_brief
 
     def handle(self, event: Event, state: State) -> None:
         if isinstance(event, TrialEnded):
-            self._ended(state.trials[event.trial], state)
+            self.say_ended(state.trials[event.trial], self._progress(state))
         elif isinstance(event, AttemptLost):
             self._say(f"{_name(state.trials[event.trial])}  {event.reason}; it will be run again")
         elif isinstance(event, RunResumed):
@@ -69,20 +82,15 @@ class Console(Sink):
         elif isinstance(event, RunEnded) and event.reason == EXHAUSTED:
             self._say("every configuration of the search space was tried; nothing is left to do")
 
-    def flush(self, state: State) -> None:
-        if self._is_live:
-            self._draw(f"{self._progress(state)}, {state.counts[Status.RUNNING]} running")
-
-    def close(self) -> None:
-        if self._is_live:
-            self._draw("")
-
-    def _ended(self, trial: Trial, state: State) -> None:
+    def say_ended(self, trial: Trial, progress: str) -> None:
+        """Print how a trial ended, with how far the run has come."""
+        if self._is_brief and trial.status is not Status.FAILED:
+            return
         result = trial.reason if trial.score is None else f"score {trial.score:.6g}"
         line = f"{_name(trial)}  {trial.status.value}  {result}  {trial.seconds:.1f} s"
         if trial.score is not None and trial.reason:
             line += f"  ({trial.reason})"
-        self._say(f"{line}  [{self._progress(state)}]")
+        self._say(f"{line}  [{progress}]")
         if trial.status is Status.FAILED:
             self._crashed(trial)
 
@@ -93,8 +101,16 @@ class Console(Sink):
         for hint in self._hints(trial):
             self._say(f"         {hint}")
         log = self._paths.trial_log(trial.round, trial.member)
-        for line in end_of_log(self._paths, trial):
-            self._say(f"         | {line}")
+        lines = _end_of(self._paths, log)
+        crash = crash_in(lines)
+        if crash is not None:
+            where = f" at {crash.place}" if crash.place else ""
+            self._say(f"         exception{where}: {crash.exception}", _RED)
+        for number in range(max(0, len(lines) - _TAIL_LINES), len(lines)):
+            is_error = crash is not None and number == crash.line
+            is_frame = crash is not None and number == crash.frame
+            style = _RED if is_error else _BOLD if is_frame else ""
+            self._say(f"         | {lines[number]}", style)
         self._say(f"         full log: {log}")
 
     def _hints(self, trial: Trial) -> Iterator[str]:
@@ -115,30 +131,26 @@ class Console(Sink):
             yield "no supported library logged a metric"
 
     def _progress(self, state: State) -> str:
+        best = None if state.best is None else state.best.score
         total = self._config.planned
-        best = "none" if state.best is None else f"{state.best.score:.6g}"
-        if total == MOST_TRIALS:  # the run is unlimited
-            return f"{state.ended} done, best {best}"
-        text = f"{state.ended}/{total} done, best {best}"
+        if total == MOST_TRIALS:
+            return progress(state.ended, None, best, None)
         left = total - state.ended
-        if left and state.ended:
-            seconds = state.busy_seconds / state.ended * left / min(self._slots, left)
-            text += f", about {_duration(seconds)} left"
-        return text
+        left_s = state.busy_seconds / max(1, state.ended) * left / max(1, min(self._slots, left))
+        return progress(state.ended, total, best, left_s)
 
-    def _say(self, line: str) -> None:
-        live = self._live
-        self._draw("")
-        terminal.write(self._stream, visible_lines(line) + "\n")
-        self._draw(live)
+    def _say(self, line: str, style: str = "") -> None:
+        text = visible_lines(line)
+        if style and self._is_coloured:
+            text = f"\x1b[{style}m{text}\x1b[0m"
+        terminal.write(self._stream, f"{text}\n")
 
-    def _draw(self, live: str) -> None:
-        if not self._is_live:
-            return
-        live = live[: terminal.columns(self._stream) - 1]
-        if live != self._live:
-            self._live = live
-            terminal.write(self._stream, f"\r\x1b[K{live}")
+
+def progress(ended: int, total: int | None, best: float | None, left_s: float | None) -> str:
+    """Return how far a run has come in words; `total` is None if it has no end."""
+    text = f"{ended}{'' if total is None else f'/{total}'} done, "
+    text += "best none" if best is None else f"best {best:.6g}"
+    return f"{text}, about {duration(left_s)} left" if left_s and ended else text
 
 
 def end_of_log(paths: RunPaths, trial: Trial) -> list[str]:
@@ -167,10 +179,3 @@ def _end_of(paths: RunPaths, path: Path) -> list[str]:
 
 def _name(trial: Trial) -> str:
     return f"round {trial.round}  trial {trial.id} (member {trial.member})"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

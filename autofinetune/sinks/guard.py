@@ -30,6 +30,11 @@ class SinkGuard:
         for sink in [sink for sink in self._sinks if sink.is_view]:
             self._try(sink, sink.handle, event, state)
 
+    def obstacles(self, sentences: tuple[str, ...]) -> None:
+        """Pass on what hinders the tuner from now on."""
+        for sink in list(self._sinks):
+            self._try(sink, sink.obstacles, sentences)
+
     def flush(self, state: State) -> None:
         for sink in list(self._sinks):
             is_done = self._try(sink, sink.flush, state)

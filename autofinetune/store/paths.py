@@ -96,6 +96,7 @@ class RunPaths:
     trials_csv = _Name("trials.csv")
     best_model_manifest = _Name("best_model.json")
     trials = _Name("trials")
+    waits = _Name("waits.json")
 
     def attempt_dir(self, trial: int, attempt: int) -> Path:
         return self.trials / str(trial) / f"attempt-{attempt}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 from pathlib import Path
 
 import pytest
@@ -22,10 +20,13 @@ from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, play, space_of, tuner_in_memory
 
 
-def run(root: Path, program: object = play, stream: object = None, **fields: object) -> str:
+def run(root: Path, program: object = play, **fields: object) -> str:
+    style: dict[str, bool] = {
+        name: bool(fields.pop(name)) for name in ("is_coloured", "is_brief") if name in fields
+    }
     config = config_of(**({"popsize": 2, "round": 2} | fields))  # type: ignore[arg-type]
     text = io.StringIO()
-    console = Console(config, RunPaths(root), stream or text, 2)  # type: ignore[arg-type]
+    console = Console(config, RunPaths(root), text, 2, **style)
     tuner = tuner_in_memory(root, config, program=program, sinks=[console])  # type: ignore[arg-type]
     tuner.start("run")
     tuner.run()
@@ -138,15 +139,35 @@ def test_a_space_that_is_used_up_is_told(tmp_path: Path) -> None:
     assert "every configuration of the search space was tried" in text.getvalue()
 
 
-def test_a_terminal_gets_a_live_line(tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
-    with os.fdopen(follower, "w") as stream:
-        run(tmp_path, stream=stream)
-        os.set_blocking(leader, False)
-        shown = os.read(leader, 1 << 20).decode()
-    os.close(leader)
-    assert "\r\x1b[K" in shown
-    assert "0/4 done, best none, 2 running" in shown
+def test_the_exception_is_named_with_the_line_of_the_user(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        log = Path(attempt.log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(
+            "Traceback (most recent call last):\n"
+            '  File "/home/ann/train.py", line 7, in main\n'
+            "    fit()\n"
+            "ValueError: bad\x1b[31m\n"
+        )
+        return Played(None, returncode=1)
+
+    lines = run(tmp_path, program).splitlines()
+    assert "         exception at /home/ann/train.py:7 in main: ValueError: bad" in lines
+    assert "         | ValueError: bad" in lines
+    assert "\x1b" not in "".join(lines)
+    coloured = run(tmp_path / "again", program, is_coloured=True).splitlines()
+    assert "\x1b[1;31m         | ValueError: bad\x1b[0m" in coloured
+    assert '\x1b[1m         |   File "/home/ann/train.py", line 7, in main\x1b[0m' in coloured
+    assert any(line.startswith("WARNING: Program which was ran") for line in coloured)
+
+
+def test_a_brief_console_prints_failures_only(tmp_path: Path) -> None:
+    def program(attempt: Attempt) -> Played:
+        return Played(None, returncode=1) if attempt.trial == 2 else play(attempt)
+
+    lines = run(tmp_path, program, is_brief=True).splitlines()
+    assert [line for line in lines if "trial 2" in line and "FAILED" in line]
+    assert not [line for line in lines if "COMPLETED" in line]
 
 
 def test_the_end_of_a_log_is_safe_to_show(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _ASK = (
 class Card:
     """One NVIDIA card (or MIG instance) as NVML shows it; memory in bytes, 0 if unknown.
 
+    `used_percent` is the share of time in which it was busy, None if unknown.
     `processes` holds (pid, bytes) of its users, as far as NVML lists them. In a container it lists
     none, or pids that have no meaning there.
     """
@@ -38,6 +39,7 @@ class Card:
     used_bytes: int = 0
     total_bytes: int = 0
     processes: tuple[tuple[int, int], ...] = ()
+    used_percent: int | None = None
 
 
 class CardProbe:

@@ -19,7 +19,8 @@ def serve() -> None:
 
 
 def read_cards() -> list[dict[str, Any]] | None:
-    """Return index, uuid, name, used_bytes, total_bytes (0 if unknown) and processes of each card.
+    """Return index, uuid, name, used_bytes, total_bytes (0 if unknown), used_percent (None if
+    unknown) and processes of each card.
 
     `processes` are [pid, bytes] of those that NVML lists. A card that does not answer is left out.
     Return None without a library, a driver or any card.
@@ -55,6 +56,7 @@ def _read(nvml: Any, index: int) -> dict[str, Any] | None:
         "name": _told(nvml, "nvmlDeviceGetName", handle) or "NVIDIA card",
         "used_bytes": int(getattr(memory, "used", 0)),
         "total_bytes": int(getattr(memory, "total", 0)),
+        "used_percent": getattr(_told(nvml, "nvmlDeviceGetUtilizationRates", handle), "gpu", None),
         "processes": _processes(nvml, handle),
     }
 
