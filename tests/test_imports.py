@@ -31,7 +31,7 @@ LEVELS = {
     "executors": 9, "manifests": 9,
     "evaluators": 10, "sinks": 10,
     "run": 11,
-    "api": 12,
+    "api": 12, "doctor": 12, "draft": 12,
     "cli": 13,
 }  # fmt: skip
 ONLY_IN = {

@@ -10,7 +10,7 @@ import ast
 import itertools
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,41 +89,88 @@ class Source:
         self.own_options.update(name.decode() for name in _OWN_OPTIONS if name in text)
 
 
+@dataclass(frozen=True)
+class Module:
+    """A script, or a module beside it that it imports. Without a tree it is not valid Python."""
+
+    path: Path
+    is_script: bool
+    text: bytes = b""
+    tree: ast.Module | None = None
+    imports: Sequence[tuple[str, Sequence[str]]] = ()
+    """The full name of each imported module, and the names imported from it."""
+
+
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
     """Return the findings about the Python script in a command, or None if there is none.
 
     `words` are the program and its arguments, up to those that differ between trials; of `env`
     PATH and PYTHONPATH are used.
     """
+    return findings_in(modules_of(words, folder, env))
+
+
+def findings_in(modules: Iterable[Module]) -> Source | None:
+    """Return the findings about the modules that `modules_of` yields, or None without any."""
+    found: Source | None = None
+    for module in modules:
+        found = found or Source()
+        if module.tree is None:
+            found.is_readable &= not module.is_script
+            continue
+        found.add(module.text, list(ast.walk(module.tree)))
+        for name, imported in module.imports:
+            found.packages.add(name.partition(".")[0])
+            found.names.update(imported)
+            found.reads_argv |= "argv" in imported
+    return found
+
+
+def modules_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Iterator[Module]:
+    """Yield the Python script in a command, then the local modules that it imports.
+
+    Nothing is yielded if there is none. The arguments are those of `source_of`.
+    """
     place = _script(words, folder, env)
     if place is None:
-        return None
+        return
     script, root = place
     roots = [root, *(Path(folder, p) for p in env.get("PYTHONPATH", "").split(":") if p)]
-    found = Source()
     waiting, seen = [script], set[Path]()
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
-        try:
-            text = path.read_bytes()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about escapes in the user's strings
-                nodes = list(ast.walk(ast.parse(text)))
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            found.is_readable &= path != script
-            continue
-        found.add(text, nodes)
-        for module, imported in _imports(nodes, path, roots):
-            package = module.partition(".")[0]
-            found.packages.add(package)
-            found.names.update(imported)
-            found.reads_argv |= "argv" in imported
-            if package not in _REPORTING | _PARSERS:  # nor is a checkout of such a library read
-                waiting += _local_files(module, imported, roots)
-    return found
+        module = _module(path, roots, is_script=path == script)
+        yield module
+        for name, imported in module.imports:
+            if name.partition(".")[0] not in _REPORTING | _PARSERS:  # nor a checkout of a library
+                waiting += _local_files(name, imported, roots)
+        if module.tree is not None:
+            waiting += [Path(folder, name) for name in _executed(module.tree)]
+
+
+def _module(path: Path, roots: Sequence[Path], *, is_script: bool) -> Module:
+    try:
+        text = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in the user's strings
+            tree = ast.parse(text)
+        return Module(path, is_script, text, tree, list(_imports(tree, path, roots)))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return Module(path, is_script)
+
+
+def _executed(tree: ast.Module) -> Iterator[str]:
+    """Yield the name of each file that is run in place, as by `exec(open("file.py").read())`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "exec" and node.args:
+            for inner in ast.walk(node.args[0]):
+                if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "open":
+                    yield from (
+                        str(arg.value) for arg in inner.args[:1] if isinstance(arg, ast.Constant)
+                    )
 
 
 def _reads_wandb_config(nodes: Sequence[ast.AST]) -> bool:
@@ -174,10 +221,10 @@ def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[
 
 
 def _imports(
-    nodes: Sequence[ast.AST], path: Path, roots: Sequence[Path]
+    tree: ast.Module, path: Path, roots: Sequence[Path]
 ) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the full name of each imported module and the names imported from it."""
-    for node in nodes:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
