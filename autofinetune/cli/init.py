@@ -16,7 +16,6 @@ from autofinetune.draft.read import Reading, read_script
 from autofinetune.draft.text import hparam_yaml, range_of
 from autofinetune.errors import UsageError
 from autofinetune.run.score_source import Score, score_of
-from autofinetune.run.script_source import findings_in
 from autofinetune.space import parse_yaml, read_space
 from autofinetune.store.directory import write_atomically
 from autofinetune.terminal import err
@@ -99,10 +98,10 @@ def _told(script: str, output: Path, reading: Reading, draft: Draft) -> Iterator
 
 def _about_score(script: str, reading: Reading, score: Score) -> Iterator[str]:
     """Yield how the score reaches the tuner."""
-    source = findings_in(reading.modules)
+    source = reading.source
     less = "; lower is better, hence --direction=minimize" if score.is_minimized else ""
     if score.reports:
-        yield f"score: {script} reports it"
+        yield f"score: {script} reports it{less}"
     elif score.metric:
         yield f"score: {script} logs {score.metric!r}, which --metric takes{less}"
     elif score.pattern:
@@ -121,8 +120,8 @@ def _about_score(script: str, reading: Reading, score: Score) -> Iterator[str]:
 def command(script: str, output: Path, reading: Reading, draft: Draft, score: Score) -> str:
     """Return the command line that starts a run with the drafted file."""
     words = ["autofinetune", script, f"--param_file={output}", "--gpu=auto"]
-    source = findings_in(reading.modules)
-    if source is None or "model_path" not in source.own_options:
+    source = reading.source
+    if not reading.continues_models:
         words.append("--evaluator=fulltrail")
     if not score.reports:
         is_logged = source is not None and source.may_report
@@ -132,8 +131,8 @@ def command(script: str, output: Path, reading: Reading, draft: Draft, score: Sc
             words.append(f"--metric_pattern={score.pattern}")
         elif is_logged:
             words.append("--metric=NAME")
-        if score.is_minimized:
-            words.append("--direction=minimize")
+    if score.is_minimized:
+        words.append("--direction=minimize")
     if not reading.is_checkable:
         words.append("--skip_preflight")
     given = [word for option in _needed(reading, draft) for word in (option.name, "VALUE")]

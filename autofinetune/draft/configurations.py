@@ -121,7 +121,7 @@ def _asks(node: ast.expr) -> bool:
 def _entries(part: Part, given: ast.expr | None) -> Iterator[ScriptOption]:
     if isinstance(given, ast.Name):  # defined somewhere in the module
         assigned = [
-            node.value for node in ast.walk(part.module.tree or ast.Module([], []))
+            node.value for node in part.module.nodes
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == given.id
         ]  # fmt: skip
         given = assigned[0] if assigned else None

@@ -10,7 +10,11 @@ from autofinetune.draft.option import FLAG, Kind, ScriptOption, kind_of
 from autofinetune.space.yaml_values import plain_value
 
 _FRAME = re.compile(r"[│|┃╭╮╰╯─━]")  # of rich, around the help of typer and tyro
-_ENTRY = re.compile(r" {0,12}\*? {0,4}(-{1,2}[A-Za-z\[].*?)(?: {2,}(.*)|: (.*))?$")
+# The second form is that of absl.
+_ENTRY = re.compile(
+    r" {0,12}\*? {0,4}(?:(?P<flag>--(?:\[no\])?[\w.-]+): (?P<what>.*)"
+    r"|(?P<spec>-{1,2}[A-Za-z\[].*?)(?: {2,}(?P<text>.*))?)$"
+)
 _NAME = re.compile(r"--(?:\[no-?\])?([A-Za-z_][\w.-]*)")
 # What repeats the default or the type, as argparse, click, Tap, fire and typer write it.
 _REPEATED = re.compile(
@@ -53,7 +57,8 @@ def _entries(help_text: str) -> Iterator[tuple[str, str]]:
         if entry:
             if spec:
                 yield spec, text
-            spec, text = entry[1].strip(), (entry[2] or entry[3] or "").strip()
+            spec = (entry["spec"] or entry["flag"]).strip()
+            text = (entry["text"] or entry["what"] or "").strip()
         elif not line.strip() or not line.startswith("  "):
             if spec and not line.startswith(" " * 2) and line.strip():
                 yield spec, text

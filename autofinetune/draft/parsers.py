@@ -19,6 +19,7 @@ _ABSL: Mapping[str, Kind] = {
     "DEFINE_boolean": "bool", "DEFINE_string": "str", "DEFINE_enum": "str",
     "DEFINE_list": "", "DEFINE_multi_string": "",
 }  # fmt: skip
+NO_NAME = "it is an argument without a name"
 SEVERAL = "it takes several values"
 ONLY_SHORT = "it has no long name, and trials pass --name=value"
 
@@ -87,7 +88,7 @@ def _of_argparse(node: ast.Call, names: Names, command: str) -> ScriptOption | N
         is_option = words[0].startswith("-")
         is_optional = is_option or text_of(given.get("nargs"), names) in ("?", "*")
         is_optional = is_optional or "default" in given
-        why = ONLY_SHORT if is_option else "it is an argument without a name"
+        why = ONLY_SHORT if is_option else NO_NAME
         return ScriptOption(
             name, text=text, obstacle=why, is_required=not is_optional, command=command
         )

@@ -35,7 +35,7 @@ def parts_of(modules: Iterable[Module]) -> Sequence[Part]:
         part.names = {**everywhere, **part.names}
     for part in parts:
         if part.module.is_script:
-            part.nodes = list(ast.walk(part.module.tree or ast.Module([], [])))
+            part.nodes = list(part.module.nodes)
             part.reached = set(part.definitions)
     wanted = {
         name for part in parts if part.module.is_script

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autofinetune.config.config import OWN_OPTIONS
 from autofinetune.config.passing import CALLS, HYDRA, OPTIONS
 from autofinetune.draft import configurations
 from autofinetune.draft.help_text import default_in, options_in
 from autofinetune.draft.option import UNKNOWN, ScriptOption
-from autofinetune.draft.parsers import declared, unique
+from autofinetune.draft.parsers import NO_NAME, ONLY_SHORT, declared, unique
 from autofinetune.draft.reach import Part, parts_of
 from autofinetune.draft.signatures import signed
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import words_of_script
 from autofinetune.executors import HelpText
 from autofinetune.run.preflight import ask
-from autofinetune.run.script_source import Module, findings_in, modules_of
+from autofinetune.run.script_source import Module, Source, findings_in, modules_of
 
 _TRAINING = ("train", "fit", "finetune", "run")
-_OUR_OPTIONS = ("saved_params_dir", "model_path", "help")
+_OUR_OPTIONS = (*OWN_OPTIONS, "help")
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,23 @@ class Reading:
     Args:
         options: each once, in the order of the source.
         modules: the script and its local modules; empty if it is not Python.
+        source: the findings about these modules; None if there are none.
         passing: how trials pass hyperparameters, as in `config.passing`.
         command: the subcommand that trains, if the script has subcommands.
         was_asked: whether its `--help` listed its options.
         problem: why `--help` did not, if it was asked.
+        continues_models: whether it has the options for models of earlier trials.
         is_checkable: whether a run can check the options of the script before it starts.
     """
 
     options: Sequence[ScriptOption]
     modules: Sequence[Module] = ()
+    source: Source | None = None
     passing: str = OPTIONS
     command: str = ""
     was_asked: bool = False
     problem: str = ""
+    continues_models: bool = False
     is_checkable: bool = True
 
 
@@ -56,66 +59,58 @@ def read_script(
 
     Raise UsageError if it cannot be read or is not valid Python.
     """
-    check_source(Path(working_dir, script), script)
+    modules = python_source(script, python, working_dir, env)
     words = words_of_script(script, python, working_dir)
-    modules = list(modules_of(words, working_dir, env))
     source = findings_in(modules)
     parts = parts_of(modules)
+    reading = Reading([], modules, source)
     if source is None:
-        return _merged(Reading([]), ask(words, working_dir, env) if is_asked else None)
+        return _merged(reading, ask(words, working_dir, env) if is_asked else None)
     if source.is_hydra:
-        return _of_hydra(words, working_dir, env, modules, parts, is_asked=is_asked)
+        return _of_hydra(reading, words, working_dir, env, parts, is_asked=is_asked)
     if source.asks_for_parameters and not source.has_parser:
         found = [one for part in parts for one in configurations.in_dictionaries(part)]
-        return Reading(_usable(found), modules, CALLS)
+        return replace(reading, options=_usable(found), passing=CALLS)
     found = [_with_told_default(one) for part in parts
              for one in (*declared(part), *signed(parts, part))]  # fmt: skip
     if not found and (own := _replaced_constants(parts)):
-        return Reading(_usable(own), modules, is_checkable=False)
+        return replace(reading, options=_usable(own), is_checkable=False)
     options, command = _of_one_command(unique(found))
-    reading = Reading(options, modules, command=command)
+    continues = {*OWN_OPTIONS} <= {option.name for option in options}
+    reading = replace(reading, options=options, command=command, continues_models=continues)
     can_answer = is_asked and (source.has_parser or source.reads_argv)
     typed = (command,) if command else ()
     return _merged(reading, ask((*words, *typed), working_dir, env) if can_answer else None)
 
 
-def check_source(path: Path, script: str) -> None:
-    """Raise UsageError if a script is no readable file, or a .py file that is not valid Python."""
+def python_source(
+    script: str, python: str, working_dir: str, env: Mapping[str, str]
+) -> list[Module]:
+    """Return a script and its local modules; nothing if it is not Python.
+
+    Raise UsageError if it cannot be read, or is a .py file that is not valid Python.
+    """
     try:
-        text = path.read_bytes()
-    except OSError as error:
+        with Path(working_dir, script).open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        tip = "give the path of a training script"
+        raise UsageError(f"cannot read {script}: {why}", tip) from None
+    modules = list(modules_of(words_of_script(script, python, working_dir), working_dir, env))
+    if script.endswith(".py") and modules and modules[0].error:
         raise UsageError(
-            f"cannot read {script}: {error.strerror or error}",
-            "give the path of a training script",
-        ) from None
-    if path.suffix != ".py":
-        return
-    mistake = syntax_error(text)
-    if mistake:
-        raise UsageError(
-            f"{script}{mistake}",
+            f"{script}{modules[0].error}",
             "fix it; trials run the script with the Python of autofinetune, which is Python 3",
         )
-
-
-def syntax_error(text: bytes) -> str:
-    """Return `:line:column message` of the first error in Python code, or an empty text."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except SyntaxError as error:
-        return f":{error.lineno or 1}:{error.offset or 1} not valid Python: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f":1:1 not valid Python: {error or type(error).__name__}"
-    return ""
+    return modules
 
 
 def _of_hydra(
+    reading: Reading,
     words: Sequence[str],
     working_dir: str,
     env: Mapping[str, str],
-    modules: Sequence[Module],
     parts: Sequence[Part],
     *,
     is_asked: bool,
@@ -126,10 +121,10 @@ def _of_hydra(
         answer = ask(words, working_dir, env, ("--cfg", "job"))
         composed = configurations.in_job(answer.output) if answer.returncode == 0 else []
         if composed:
-            return Reading(_usable(composed), modules, HYDRA, was_asked=True)
+            return replace(reading, options=_usable(composed), passing=HYDRA, was_asked=True)
         problem = last_line(answer.output) or answer.problem
     found = configurations.in_files(parts)
-    return Reading(_usable(found), modules, HYDRA, problem=problem)
+    return replace(reading, options=_usable(found), passing=HYDRA, problem=problem)
 
 
 def _with_told_default(option: ScriptOption) -> ScriptOption:
@@ -194,8 +189,10 @@ def _completed(
         names = [by_word[w.replace("-", "_")] for w in words if w.replace("-", "_") in by_word]
         names = [name for name in words if name in names] or names
         if not names:
-            if not option.name.strip() or (option.obstacle and option.is_required):
-                yield option  # an argument without a name
+            if option.obstacle in (ONLY_SHORT, NO_NAME):
+                yield option
+            elif not option.name.isascii():
+                yield replace(option, obstacle="hparam.yaml cannot have this name")
             continue
         other = next((listed[name] for name in names if name in listed), ScriptOption(names[0]))
         default = option.default

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from autofinetune.run.script_source import Module
 
-_REPORTS = ("report_final_result", "report_final", "AutoFinetuneEval")
+_REPORTS = ("report_final_result", "report_final")
 # Calls that log values by name: the name of the function, and where the names are.
 _BY_DICT = frozenset({"log", "log_dict", "log_metrics", "logged_metrics"})
 _BY_NAME = frozenset({"log", "log_metric", "add_scalar", "logkv", "record", "scalar"})
@@ -32,10 +32,11 @@ _GOOD = ("acc", "accuracy", "f1", "auc", "auroc", "r2", "score", "map", "miou", 
          "ssim", "mcc", "kappa", "correct", "mrr", "hits", "em")  # fmt: skip
 _BAD = ("loss", "error", "err", "rmse", "mse", "mae", "mape", "perplexity", "ppl", "wer", "cer",
         "fid", "nll", "logloss", "bpc", "cost", "regret")  # fmt: skip
-_HELD_OUT = ("val", "valid", "validation", "eval", "test", "dev", "holdout")
+_VALIDATION = ("val", "vali", "valid", "validation", "eval", "dev", "holdout")
+_HELD_OUT = (*_VALIDATION, "test")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|%[-+ #0-9.]*[sdrfeg]")
 _LABEL = re.compile(
-    r"([A-Za-z][A-Za-z0-9_@./-]*(?: [A-Za-z0-9_@./-]+)?)\s*(?:[:=]|is)?\s*[(\[]?\s*$"
+    r"([A-Za-z][\w@/-]*(?:\.\d+)?(?: [\w@/-]+(?:\.\d+)?)?)\s*[:=]?\s*[(\[]?\s*$", re.ASCII
 )
 _TRACKING = re.compile(r"wandb|track|log|writer|tensorboard|mlflow|comet", re.IGNORECASE)
 _NUMBER = "([-+0-9.e]*[0-9])"
@@ -65,24 +66,40 @@ class Score:
 def score_of(modules: Iterable[Module]) -> Score:
     """Return how the modules of a script report or show a score; the script itself comes first."""
     readable = [module for module in modules if module.tree is not None]
-    reports = any(word.encode() in module.text for module in readable for word in _REPORTS)
+    reported = [what for module in readable for what in _reported(module)]
     for are_scripts in (True, False):
         found = _found([one for one in readable if one.is_script == are_scripts])
         if found.metric or found.pattern:
             break
-    return replace(found, reports=reports)
+    if not reported:
+        return found
+    return replace(found, reports=True, is_minimized=any(map(is_loss, reported)))
+
+
+def _reported(module: Module) -> Iterator[str]:
+    """Yield the expressions that a module reports, or returns to Hydra."""
+    if b"AutoFinetuneEval" in module.text:
+        yield ""
+    for node in module.nodes:
+        if isinstance(node, ast.Call):
+            if ast.unparse(node.func).rpartition(".")[2] in _REPORTS:
+                yield ast.unparse(node.args[0]) if node.args else ""
+        elif isinstance(node, ast.FunctionDef) and any(
+            "hydra.main" in ast.unparse(one) for one in node.decorator_list
+        ):
+            returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)]
+            yield from (ast.unparse(value) for value in returned if value is not None)
 
 
 def _found(modules: Iterable[Module]) -> Score:
     names: dict[str, bool] = {}  # whether it is logged only with tracking switched on
     printed: list[tuple[str, str]] = []
     for module in modules:
-        assert module.tree is not None
         packages = {name.partition(".")[0] for name, _ in module.imports}
-        optional = _optional(module.tree)
-        for node in ast.walk(module.tree):
+        optional = _optional(module.nodes)
+        for node in module.nodes:
             if isinstance(node, ast.Call):
-                for name in _named(node, packages, module.tree):
+                for name in _named(node, packages, module.nodes):
                     names[name] = names.get(name, True) and id(node) in optional
                 printed += _printed(node)
     shown = [one for one in printed if _worth(one[0]) > 0]
@@ -94,19 +111,19 @@ def _found(modules: Iterable[Module]) -> Score:
     return Score(False, metric, tuple(names), pattern, label.strip(), is_loss(metric or label))
 
 
-def _optional(tree: ast.Module) -> set[int]:
+def _optional(nodes: Sequence[ast.AST]) -> set[int]:
     """Return the nodes that run only if tracking by another tool is switched on."""
     return {
-        id(inner) for node in ast.walk(tree)
+        id(inner) for node in nodes
         if isinstance(node, ast.If) and _TRACKING.search(ast.unparse(node.test))
         for inner in ast.walk(node)
     }  # fmt: skip
 
 
-def _named(node: ast.Call, packages: set[str], tree: ast.Module) -> Iterator[str]:
+def _named(node: ast.Call, packages: set[str], nodes: Sequence[ast.AST]) -> Iterator[str]:
     yield from _logged(node, packages)
     if "transformers" in packages:
-        yield from _of_trainer(node, tree)
+        yield from _of_trainer(node, nodes)
 
 
 def _pattern(label: str, before: str) -> str:
@@ -136,14 +153,14 @@ def _words(name: str) -> list[str]:
 
 
 def _worth(name: str) -> int:
-    """Return how well a name suits a score: 0 if not at all; that of held-out data is best."""
+    """Return how well a name suits a score: 0 if not at all; that of validation data is best."""
     words = _words(name)
     kind = 4 if any(word in _GOOD for word in words) else 0
     kind = kind or (2 if any(word in _BAD for word in words) else 0)
-    is_held_out = any(word in _HELD_OUT for word in words)
+    held_out = 8 if set(words) & set(_VALIDATION) else 6 if "test" in words else 0
     is_best = any(word in ("best", "final") for word in words)
     is_training = "train" in words or "training" in words
-    return 0 if not kind else max(1, kind + 8 * is_held_out + is_best - 3 * is_training)
+    return 0 if not kind else max(1, kind + held_out + is_best - 3 * is_training)
 
 
 # --- what libraries log -------------------------------------------------------------------------
@@ -165,7 +182,7 @@ def _logged(node: ast.Call, packages: set[str]) -> Iterator[str]:
         yield from _of_boosting(node)
 
 
-def _of_trainer(node: ast.Call, tree: ast.Module) -> Iterator[str]:
+def _of_trainer(node: ast.Call, nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield the metrics that a Trainer of transformers logs when it evaluates."""
     given = {word.arg: word.value for word in node.keywords}
     called = ast.unparse(node.func).rpartition(".")[2]
@@ -174,7 +191,7 @@ def _of_trainer(node: ast.Call, tree: ast.Module) -> Iterator[str]:
     yield "eval_loss"
     function = ast.unparse(given["compute_metrics"]) if "compute_metrics" in given else ""
     names = set(re.findall(r"\w+", function))
-    for inner in ast.walk(tree):
+    for inner in nodes:
         if isinstance(inner, ast.FunctionDef) and inner.name in names:
             for returned in ast.walk(inner):
                 if isinstance(returned, ast.Return) and isinstance(returned.value, ast.Dict):
@@ -217,7 +234,7 @@ def _printed(node: ast.Call) -> Iterator[tuple[str, str]]:
     A label ends where the value begins, as `Accuracy: ` does.
     """
     called = ast.unparse(node.func).rpartition(".")[2]
-    if called not in _PRINTS or not node.args:
+    if not node.args or (called not in _PRINTS and not called.startswith("print")):
         return
     text = _line(node)
     start = 0

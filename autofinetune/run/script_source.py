@@ -91,12 +91,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Module:
-    """A script, or a module beside it that it imports. Without a tree it is not valid Python."""
+    """A script, or a module beside it that it imports.
+
+    `nodes` are all nodes of its `tree`, in the order of `ast.walk`. Without a tree it is not valid
+    Python; then `error` says why, after `:line:column`.
+    """
 
     path: Path
     is_script: bool
     text: bytes = b""
     tree: ast.Module | None = None
+    nodes: Sequence[ast.AST] = ()
+    error: str = ""
     imports: Sequence[tuple[str, Sequence[str]]] = ()
     """The full name of each imported module, and the names imported from it."""
 
@@ -118,7 +124,7 @@ def findings_in(modules: Iterable[Module]) -> Source | None:
         if module.tree is None:
             found.is_readable &= not module.is_script
             continue
-        found.add(module.text, list(ast.walk(module.tree)))
+        found.add(module.text, module.nodes)
         for name, imported in module.imports:
             found.packages.add(name.partition(".")[0])
             found.names.update(imported)
@@ -147,8 +153,7 @@ def modules_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Ite
         for name, imported in module.imports:
             if name.partition(".")[0] not in _REPORTING | _PARSERS:  # nor a checkout of a library
                 waiting += _local_files(name, imported, roots)
-        if module.tree is not None:
-            waiting += [Path(folder, name) for name in _executed(module.tree)]
+        waiting += [Path(folder, name) for name in _executed(module.nodes)]
 
 
 def _module(path: Path, roots: Sequence[Path], *, is_script: bool) -> Module:
@@ -157,14 +162,19 @@ def _module(path: Path, roots: Sequence[Path], *, is_script: bool) -> Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in the user's strings
             tree = ast.parse(text)
-        return Module(path, is_script, text, tree, list(_imports(tree, path, roots)))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return Module(path, is_script)
+        nodes = list(ast.walk(tree))
+        imports = list(_imports(nodes, path, roots))
+        return Module(path, is_script, text, tree, nodes, imports=imports)
+    except SyntaxError as error:
+        why = f":{error.lineno or 1}:{error.offset or 1} not valid Python: {error.msg}"
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        why = f":1:1 not valid Python: {error or type(error).__name__}"
+    return Module(path, is_script, error=why)
 
 
-def _executed(tree: ast.Module) -> Iterator[str]:
+def _executed(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield the name of each file that is run in place, as by `exec(open("file.py").read())`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "exec" and node.args:
             for inner in ast.walk(node.args[0]):
                 if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "open":
@@ -221,10 +231,10 @@ def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[
 
 
 def _imports(
-    tree: ast.Module, path: Path, roots: Sequence[Path]
+    nodes: Sequence[ast.AST], path: Path, roots: Sequence[Path]
 ) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the full name of each imported module and the names imported from it."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
