@@ -57,26 +57,25 @@ def _of_file(root: Path, name: str, prefix: str, seen: set[str]) -> Iterator[Scr
     content = document.value if isinstance(document.value, Mapping) else {}
     if "@package _global_" in document.text[:200]:
         prefix = ""
-    own = list(_flat(content, prefix))
     defaults = content.get("defaults")
-    is_last = not (isinstance(defaults, list) and "_self_" in defaults)
-    if not is_last:
-        yield from own
-    for entry in defaults if isinstance(defaults, list) else ():
-        if isinstance(entry, Mapping):
+    entries = defaults if isinstance(defaults, list) else []
+    for entry in entries if "_self_" in entries else [*entries, "_self_"]:
+        if entry == "_self_":
+            yield from _flat(content, prefix)
+        elif isinstance(entry, str):
+            yield from _of_file(root, entry, prefix, seen)
+        elif isinstance(entry, Mapping):
             for group, option in entry.items():
-                words = str(group).split()
-                if isinstance(option, str) and words[0] not in (
+                word = str(group).split()[0] if str(group).split() else ""
+                if isinstance(option, str) and word not in (
+                    "",
                     *_NOT_OURS,
                     "optional",
                     "override",
                 ):
-                    inner = f"{words[0]}/{option}"
-                    yield from _of_file(root, inner, f"{words[0].replace('/', '.')}.", seen)
-        elif isinstance(entry, str) and entry != "_self_":
-            yield from _of_file(root, entry, prefix, seen)
-    if is_last:
-        yield from own
+                    yield from _of_file(
+                        root, f"{word}/{option}", f"{word.replace('/', '.')}.", seen
+                    )
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[ScriptOption]:

@@ -9,7 +9,7 @@ from typing import Any
 from autofinetune.draft.option import FLAG, Kind, ScriptOption, kind_of
 from autofinetune.space.yaml_values import plain_value
 
-_FRAME = re.compile(r"[│|┃╭╮╰╯─━]")  # of rich, around the help of typer and tyro
+_FRAME = re.compile(r"[│┃╭╮╰╯─━]")  # of rich, around the help of typer and tyro
 # The second form is that of absl.
 _ENTRY = re.compile(
     r" {0,12}\*? {0,4}(?:(?P<flag>--(?:\[no\])?[\w.-]+): (?P<what>.*)"
@@ -96,6 +96,7 @@ def _option(spec: str, text: str) -> ScriptOption | None:
 
 def without_default(text: str) -> str:
     """Return a help text without `(default: ...)`."""
+    text = text.replace("%(default)s", "").replace("%%", "%")
     return _REPEATED.sub("", text).strip()
 
 
@@ -122,6 +123,8 @@ def default_in(text: str) -> Any:
     if found is None:
         return None
     word = found[1].rstrip(".)")
+    if word.startswith("%"):  # argparse puts it there
+        return None
     if word[:1] in "\"'":
         word = word.strip("\"'")
     value = {"True": True, "False": False, "None": None}.get(word, word)

@@ -205,7 +205,7 @@ def _completed(
             kind=option.kind or other.kind,
             default=default,
             choices=option.choices or other.choices,
-            text=option.text or other.text,
+            text=other.text if "%(" in option.text else option.text or other.text,
         )
 
 

@@ -19,6 +19,7 @@ def around(
 ) -> Shape:
     """Search on a logarithmic scale from default / `down` to default * `up`, at most `most`.
 
+    A default of `most` and above shows that the limit does not apply.
     A default of 0 has no such range: then the values `zero` are tried, besides 0.
     """
 
@@ -28,7 +29,7 @@ def around(
         if default == 0:
             values = [0 if is_whole else 0.0, *zero]
             return _choice(values, default) if zero else None
-        high = min(default * up, max(most, default * 3))
+        high = min(default * up, most if default < most else default * 3)
         return _range(default / down, high, default, is_whole, log=True)
 
     return shape

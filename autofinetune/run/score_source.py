@@ -13,20 +13,7 @@ _REPORTS = ("report_final_result", "report_final")
 # Calls that log values by name: the name of the function, and where the names are.
 _BY_DICT = frozenset({"log", "log_dict", "log_metrics", "logged_metrics"})
 _BY_NAME = frozenset({"log", "log_metric", "add_scalar", "logkv", "record", "scalar"})
-_PRINTS = frozenset(
-    {
-        "print",
-        "info",
-        "warning",
-        "write",
-        "echo",
-        "tqdm_write",
-        "log",
-        "print_log",
-        "out",
-        "rprint",
-    }
-)
+_PRINTS = frozenset({"info", "warning", "write", "echo", "log", "out", "rprint"})
 _GOOD = ("acc", "accuracy", "f1", "auc", "auroc", "r2", "score", "map", "miou", "iou", "dice",
          "bleu", "rouge", "precision", "recall", "reward", "return", "top1", "acc1", "ap", "psnr",
          "ssim", "mcc", "kappa", "correct", "mrr", "hits", "em")  # fmt: skip
@@ -102,7 +89,8 @@ def _found(modules: Iterable[Module]) -> Score:
                 for name in _named(node, packages, module.nodes):
                     names[name] = names.get(name, True) and id(node) in optional
                 printed += _printed(node)
-    shown = [one for one in printed if _worth(one[0]) > 0]
+    # A metric is the last word of its label: `loss decreased` is none.
+    shown = [one for one in printed if _worth(one[0].strip(" :=([").rpartition(" ")[2]) > 0]
     label, before = max(shown, key=lambda one: _worth(f"{one[1]} {one[0]}"), default=("", ""))
     pattern = _pattern(label, before) if label else ""
     suits = [name for name, is_optional in names.items()
