@@ -11,7 +11,7 @@ from autofinetune.cli.options import Parser
 from autofinetune.doctor import cards, disk, files, machine
 from autofinetune.doctor.finding import LIMIT_S, Check, Finding, Status, findings_of
 from autofinetune.errors import UsageError
-from autofinetune.visible import visible, visible_lines
+from autofinetune.visible import counted, visible, visible_lines
 
 _FILES = (".yaml", ".yml", ".json")
 _DRIVER_S = 40.0  # the driver itself gets 30 s
@@ -48,7 +48,7 @@ def doctor_command(argv: Sequence[str]) -> int:
             "problems": len(problems), "warnings": len(warnings), "exit_code": exit_code,
         }))  # fmt: skip
     else:
-        print(f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}")
+        print(f"{counted(len(problems), 'problem')}, {counted(len(warnings), 'warning')}")
     return exit_code
 
 
@@ -98,7 +98,3 @@ def _line(finding: Finding) -> str:
     text = visible_lines(finding.text).replace("\n", f"\n{indent}")
     todo = f"\n{indent}-> {visible(finding.todo)}" if finding.todo else ""
     return f"{status}{name}{text}{todo}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

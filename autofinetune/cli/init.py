@@ -19,7 +19,7 @@ from autofinetune.run.score_source import Score, score_of
 from autofinetune.space import parse_yaml, read_space
 from autofinetune.store.directory import write_atomically
 from autofinetune.terminal import err
-from autofinetune.visible import visible
+from autofinetune.visible import counted, visible
 
 _MOST_SHOWN = 20
 
@@ -74,7 +74,7 @@ def _told(script: str, output: Path, reading: Reading, draft: Draft) -> Iterator
     """Yield the lines about the draft, the score of the script, and the command to start."""
     more = len(draft.entries) - len(draft.active)
     yield (
-        f"{output}: {_count(len(draft.active), 'hyperparameter')} of {script} to search"
+        f"{output}: {counted(len(draft.active), 'hyperparameter')} of {script} to search"
         + (f", and {more} more as comments" if more else "")
     )
     width = max(len(entry.option.name) for entry in draft.active)
@@ -165,12 +165,8 @@ def _nothing_found(script: str, reading: Reading, draft: Draft) -> UsageError:
     lines = [f"  {option.name}: {why}" for option, why in draft.left_out[:_MOST_SHOWN]]
     more = len(draft.left_out) - len(lines)
     lines += [f"  and {more} more"] if more > 0 else []
-    head = f"none of the {_count(len(reading.options), 'option')} of {script} can be searched:"
+    head = f"none of the {counted(len(reading.options), 'option')} of {script} can be searched:"
     return UsageError(
         "\n".join([head, *lines]),
         "write an hparam.yaml yourself; hparam_examples/ shows all types",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

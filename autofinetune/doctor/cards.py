@@ -10,6 +10,7 @@ from pathlib import Path
 from autofinetune.doctor.finding import Finding, problem, warning
 from autofinetune.executors.devices.cards import Card, CardProbe
 from autofinetune.executors.devices.find import find_devices
+from autofinetune.visible import counted
 
 _BUSY_BYTES = 256 << 20  # a driver may use as much of an idle card itself
 
@@ -33,7 +34,9 @@ def cards() -> Iterator[Finding]:
     names = {device.card.uuid for device in visible if device.card is not None}
     hidden = f", {len(found) - len(names)} hidden by CUDA_VISIBLE_DEVICES" if len(names) < len(
         found) else ""  # fmt: skip
-    yield Finding("gpu", f"driver {version or 'of unknown version'}, {len(found)} cards{hidden}")
+    yield Finding(
+        "gpu", f"driver {version or 'of unknown version'}, {counted(len(found), 'card')}{hidden}"
+    )
     for card in found:
         yield _of_card(card)
 

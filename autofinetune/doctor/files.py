@@ -27,6 +27,7 @@ from autofinetune.run.script_source import Module, findings_in
 from autofinetune.run.session import configured, examined
 from autofinetune.space import load_space
 from autofinetune.store.journal import SqliteJournal
+from autofinetune.visible import counted
 
 _USAGE = UsageError.exit_code
 _IMPORTS_S = 60.0
@@ -59,6 +60,15 @@ def _modules(name: str) -> Sequence[Module]:
     return python_source(name, sys.executable, str(Path.cwd()), os.environ)
 
 
+def _is_readable(name: str) -> bool:
+    """Return whether the check of the script itself found no problem."""
+    try:
+        _modules(name)
+    except UsageError:
+        return False
+    return True
+
+
 def _imports(path: Path, modules: Sequence[Module]) -> Iterator[Finding]:
     """Check that the packages of a script can be found; nothing is imported."""
     needed = needed_packages(modules)
@@ -81,11 +91,13 @@ def _imports(path: Path, modules: Sequence[Module]) -> Iterator[Finding]:
         text = f"not installed, and imported in functions or under conditions: {', '.join(later)}"
         yield warning("imports", text, "install them if these parts of the script are used")
     if not always and not later:
-        yield Finding("imports", f"{len(needed)} packages can be found")
+        yield Finding("imports", f"{counted(len(needed), 'package')} can be found")
 
 
 def options(name: str, param_file: str) -> Iterator[Finding]:
     """Check the options of a script, against the hyperparameters if there is a file of them."""
+    if not _is_readable(name):
+        return
     with contextlib.suppress(UsageError):  # a mistake in the file is a finding of its own
         if param_file and load_space(param_file):
             yield _options_for(name, param_file)
@@ -124,7 +136,7 @@ def _options_for(name: str, param_file: str) -> Finding:
 
 def score(name: str) -> Iterator[Finding]:
     """Check how a script reports its score."""
-    modules = _modules(name)
+    modules = _modules(name) if _is_readable(name) else ()
     if modules:
         yield _score(name, modules)
 
@@ -175,4 +187,8 @@ def run(directory: str) -> Iterator[Finding]:
                       f"fix it, then: autofinetune resume {directory}")  # fmt: skip
     failed = sum(n for status, n in found.counts.items() if str(status).upper() == "FAILED")
     if failed:
-        yield warning("run", f"{failed} trials failed", "see the last lines of their logs")
+        yield warning(
+            "run",
+            f"{counted(failed, 'trial')} failed",
+            "see the end of its log" if failed == 1 else "see the ends of their logs",
+        )

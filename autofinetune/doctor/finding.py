@@ -53,7 +53,7 @@ def problem(name: str, text: str, todo: str) -> Finding:
 
 def mistake(name: str, error: AutofinetuneError) -> Finding:
     """Return an error that the user has to fix in a script, a file or a command line."""
-    return Finding(name, error.message, Status.PROBLEM, error.tip or "", error.exit_code)
+    return Finding(name, error.message, Status.PROBLEM, error.tip or "fix it", error.exit_code)
 
 
 def findings_of(name: str, check: Check, limit_s: float | None = LIMIT_S) -> list[Finding]:
@@ -69,7 +69,7 @@ def findings_of(name: str, check: Check, limit_s: float | None = LIMIT_S) -> lis
         except UsageError as error:
             found.append(mistake(name, error))
         except AutofinetuneError as error:
-            found.append(problem(name, error.message, error.tip or ""))
+            found.append(problem(name, error.message, error.tip or "fix it"))
         except Exception as error:  # of a machine that is stranger than expected
             why = f"could not be checked: {type(error).__name__}: {error}"
             found.append(warning(name, why, "nothing, unless runs fail"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from autofinetune.doctor.finding import Finding, problem, warning
 from autofinetune.runner.cgroup import own_groups
 from autofinetune.version import PACKAGE_PARENT
+from autofinetune.visible import counted
 
 _PACKAGE = "autofinetune"
 _NEEDED = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*>=\s*([0-9.]+)\s*(;.*extra.*)?$")
@@ -79,7 +80,7 @@ def packages() -> Iterator[Finding]:
             tell = warning if is_extra else problem
             yield tell("packages", text, f"pip install --upgrade '{name}>={least}'")
     if not found:
-        yield Finding("packages", f"{count} packages have tested versions")
+        yield Finding("packages", f"the versions of {counted(count, 'package')} are tested ones")
 
 
 def numbers(version: str) -> tuple[int, ...]:
