@@ -24,6 +24,11 @@ def _escaped(found: re.Match[str]) -> str:
     return repr(found[0])[1:-1]
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with a noun, such as `1 trial` or `2 trials`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def as_text(value: Any) -> str:
     """Return a value as text that train.py can read back exactly.
 

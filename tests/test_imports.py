@@ -31,8 +31,9 @@ LEVELS = {
     "executors": 9, "manifests": 9,
     "evaluators": 10, "sinks": 10,
     "run": 11,
-    "api": 12,
-    "cli": 13,
+    "api": 12, "draft": 12,
+    "doctor": 13,
+    "cli": 14,
 }  # fmt: skip
 ONLY_IN = {
     "subprocess": {

@@ -27,6 +27,19 @@ class Command(NamedTuple):
 
 
 COMMANDS: Mapping[str, Command] = {
+    "init": Command(
+        "init:init_command",
+        START,
+        "init train.py",
+        "draft hparam.yaml from the options of a script",
+        is_basic=True,
+    ),
+    "doctor": Command(
+        "doctor:doctor_command",
+        START,
+        "doctor [train.py]",
+        "check the machine, a script and its hparam.yaml, and say what to fix",
+    ),
     "run": Command(
         "run:run_command",
         START,

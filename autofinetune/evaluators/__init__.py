@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .command import Commands, option_names, start_of_command
+from .command import Commands, option_names, start_of_command, words_of_script
 from .parents import Evaluator, PopulationBased
 
 EVALUATORS: Mapping[str, type[Evaluator]] = {
@@ -15,4 +15,11 @@ EVALUATORS: Mapping[str, type[Evaluator]] = {
     "populationbased": PopulationBased,
 }
 
-__all__ = ["EVALUATORS", "Commands", "Evaluator", "option_names", "start_of_command"]
+__all__ = [
+    "EVALUATORS",
+    "Commands",
+    "Evaluator",
+    "option_names",
+    "start_of_command",
+    "words_of_script",
+]

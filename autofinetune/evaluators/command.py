@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import (
@@ -199,13 +200,18 @@ def option_names(config: Config) -> Sequence[str]:
 def start_of_command(config: Config, command: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the words that start every trial's command.
 
-    A script is run with the configured Python, or directly if it is executable and not a `.py`
-    file. Of another `command` these are the leading words that do not depend on the trial.
+    A script is run as `words_of_script` says. Of another `command` these are the leading words
+    that do not depend on the trial.
     """
     if command := command or config.program.command:
         nothing = Given(config.python, {}, {}, "", (), os.environ)
         return beginning(command, nothing)
-    path = config.script_path
+    return words_of_script(config.script, config.python, config.working_dir)
+
+
+def words_of_script(script: str, python: str, working_dir: str) -> tuple[str, ...]:
+    """Return the words that run a script: with Python, unless it is another program."""
+    path = Path(working_dir, script)
     if path.suffix != ".py" and os.access(path, os.X_OK):
         return (str(path),)
-    return (config.python, config.script)
+    return (python, script)

@@ -60,7 +60,7 @@ def check_script(config: Config, env: Mapping[str, str], tell: Tell) -> Config:
     # After words as typed, among which there may be a subcommand with options of its own.
     is_typed = any(not word.startswith("--") for word in config.args)
     typed = with_directories(config.args, "saved_params_dir", "") if is_typed else ()
-    found = _ask(config, start_of_command(config), env, (*typed, "--help"))
+    found = ask(start_of_command(config), config.working_dir, env, (*typed, "--help"))
     if _HYDRA_MARK in found.output:
         config = dataclasses.replace(config, passing=HYDRA)
         return _with_checked_overrides(config, env, tell, is_asking=is_asking)
@@ -100,7 +100,7 @@ def _with_checked_overrides(
     params = config.space.nest(config.space.init_params)
     typed = as_overrides(with_directories(config.args, "saved_params_dir", ""))
     words = [*overrides(params), *typed]
-    found = _ask(config, start_of_command(config), env, (*words, "--cfg", "job"))
+    found = ask(start_of_command(config), config.working_dir, env, (*words, "--cfg", "job"))
     if found.returncode == 0:
         return config
     is_unknown = any(mark in found.output for mark in _UNKNOWN_KEY)
@@ -158,7 +158,7 @@ def _declared(
     why = "appears to have no option parser, so it is not run with --help"
     source = source_of(words, config.working_dir, env)
     if source is not None and source.has_parser:
-        found = _ask(config, words, env)
+        found = ask(words, config.working_dir, env)
         if not found.problem:
             _check_missing(called, _given_options(config), found)
             _note_missing(called, option_names(config), found, tell)
@@ -168,18 +168,17 @@ def _declared(
     return ()
 
 
-def _ask(
-    config: Config,
+def ask(
     words: Sequence[str],
+    working_dir: str,
     env: Mapping[str, str],
     question: Sequence[str] = ("--help",),
 ) -> HelpText:
     """Run a command as a trial would, including the stand-in modules, and read its options."""
     env = {**env, "PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
-    where = config.working_dir
     with _signals_as_exits():
         return ask_for_options(
-            words, working_dir=where, env=env, timeout_s=TIMEOUT_S, question=question
+            words, working_dir=working_dir, env=env, timeout_s=TIMEOUT_S, question=question
         )
 
 

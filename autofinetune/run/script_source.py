@@ -10,7 +10,7 @@ import ast
 import itertools
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,41 +89,98 @@ class Source:
         self.own_options.update(name.decode() for name in _OWN_OPTIONS if name in text)
 
 
+@dataclass(frozen=True)
+class Module:
+    """A script, or a module beside it that it imports.
+
+    `nodes` are all nodes of its `tree`, in the order of `ast.walk`. Without a tree it is not valid
+    Python; then `error` says why, after `:line:column`.
+    """
+
+    path: Path
+    is_script: bool
+    text: bytes = b""
+    tree: ast.Module | None = None
+    nodes: Sequence[ast.AST] = ()
+    error: str = ""
+    imports: Sequence[tuple[str, Sequence[str]]] = ()
+    """The full name of each imported module, and the names imported from it."""
+
+
 def source_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Source | None:
     """Return the findings about the Python script in a command, or None if there is none.
 
     `words` are the program and its arguments, up to those that differ between trials; of `env`
     PATH and PYTHONPATH are used.
     """
+    return findings_in(modules_of(words, folder, env))
+
+
+def findings_in(modules: Iterable[Module]) -> Source | None:
+    """Return the findings about the modules that `modules_of` yields, or None without any."""
+    found: Source | None = None
+    for module in modules:
+        found = found or Source()
+        if module.tree is None:
+            found.is_readable &= not module.is_script
+            continue
+        found.add(module.text, module.nodes)
+        for name, imported in module.imports:
+            found.packages.add(name.partition(".")[0])
+            found.names.update(imported)
+            found.reads_argv |= "argv" in imported
+    return found
+
+
+def modules_of(words: Sequence[str], folder: str, env: Mapping[str, str]) -> Iterator[Module]:
+    """Yield the Python script in a command, then the local modules that it imports.
+
+    Nothing is yielded if there is none. The arguments are those of `source_of`.
+    """
     place = _script(words, folder, env)
     if place is None:
-        return None
+        return
     script, root = place
     roots = [root, *(Path(folder, p) for p in env.get("PYTHONPATH", "").split(":") if p)]
-    found = Source()
     waiting, seen = [script], set[Path]()
     while waiting and len(seen) < _MOST_FILES:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
-        try:
-            text = path.read_bytes()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about escapes in the user's strings
-                nodes = list(ast.walk(ast.parse(text)))
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            found.is_readable &= path != script
-            continue
-        found.add(text, nodes)
-        for module, imported in _imports(nodes, path, roots):
-            package = module.partition(".")[0]
-            found.packages.add(package)
-            found.names.update(imported)
-            found.reads_argv |= "argv" in imported
-            if package not in _REPORTING | _PARSERS:  # nor is a checkout of such a library read
-                waiting += _local_files(module, imported, roots)
-    return found
+        module = _module(path, roots, is_script=path == script)
+        yield module
+        for name, imported in module.imports:
+            if name.partition(".")[0] not in _REPORTING | _PARSERS:  # nor a checkout of a library
+                waiting += _local_files(name, imported, roots)
+        waiting += [Path(folder, name) for name in _executed(module.nodes)]
+
+
+def _module(path: Path, roots: Sequence[Path], *, is_script: bool) -> Module:
+    try:
+        text = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in the user's strings
+            tree = ast.parse(text)
+        nodes = list(ast.walk(tree))
+        imports = list(_imports(nodes, path, roots))
+        return Module(path, is_script, text, tree, nodes, imports=imports)
+    except SyntaxError as error:
+        why = f":{error.lineno or 1}:{error.offset or 1} not valid Python: {error.msg}"
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        why = f":1:1 not valid Python: {error or type(error).__name__}"
+    return Module(path, is_script, error=why)
+
+
+def _executed(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield the name of each file that is run in place, as by `exec(open("file.py").read())`."""
+    for node in nodes:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "exec" and node.args:
+            for inner in ast.walk(node.args[0]):
+                if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "open":
+                    yield from (
+                        str(arg.value) for arg in inner.args[:1] if isinstance(arg, ast.Constant)
+                    )
 
 
 def _reads_wandb_config(nodes: Sequence[ast.AST]) -> bool:

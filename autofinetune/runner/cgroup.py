@@ -53,7 +53,7 @@ class Cgroup:
 
 def planned_cgroup(mark: str) -> Cgroup:
     """Return groups below our own for the attempt with this mark, not yet created."""
-    return Cgroup(os.path.join(own, _name(mark)) for own in _own_groups())
+    return Cgroup(os.path.join(own, _name(mark)) for own in own_groups())
 
 
 def recorded_cgroup(mark: str, paths: object) -> Cgroup:
@@ -120,7 +120,7 @@ def machine_oom_kills() -> int:
 
 def _nearest_first(group: Cgroup) -> Iterator[str]:
     yield from group.paths
-    yield from _own_groups()  # last, because they take a while to find
+    yield from own_groups()  # last, because they take a while to find
 
 
 def _count(path: str) -> int | None:
@@ -135,7 +135,7 @@ def _count(path: str) -> int | None:
     return None
 
 
-def _own_groups() -> list[str]:
+def own_groups() -> list[str]:
     """Return our version 2 group and our version 1 memory group, as far as mounted."""
     try:
         mounts = _mount_points()

@@ -48,7 +48,7 @@ def test_refusals_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     group.kill()
     group.remove()
     assert group.pids() == []
-    monkeypatch.setattr(cgroup, "_own_groups", lambda: ["/proc/no/such"])
+    monkeypatch.setattr(cgroup, "own_groups", lambda: ["/proc/no/such"])
     group = planned_cgroup("a/b/c")
     assert group.paths == ["/proc/no/such/autofinetune-a-b-c"]
     group.make()

@@ -22,7 +22,8 @@ from autofinetune.runner.files import SPEC, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, Remains, identity, send_to
 
 _OPTION = re.compile(r"(?<![\w-])--(?:\[no-?\])?([A-Za-z_][A-Za-z0-9_.-]*)")
-_ENTRY = re.compile(r" {0,12}(-.*?)(?:  |$)")  # the option itself, without its help text
+# The option itself, without its help text; typer and tyro draw a frame around it.
+_ENTRY = re.compile(r"[ │*]{0,12}(-.*?)(?:  |$)")
 
 _OUTPUT = "output"
 _MOST_OUTPUT = 1 << 20  # bytes

@@ -1,0 +1,1 @@
+"""Checks the machine, a script, its hparam.yaml and a run, and says what to fix."""

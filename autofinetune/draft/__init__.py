@@ -1,0 +1,1 @@
+"""Drafts an hparam.yaml from the options of a script."""
