@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DEMO_OUT ?= result/digits
 # What may lose a result or leave a process behind: every branch of it is tested.
 COVERED = config/placement config/safety core/fields core/scheduler core/state core/trials \
-    store/directory store/journal store/journal_files run/attempts run/candidates \
+    store/directory store/journal store/journal_files run/attempts run/candidates run/control \
     run/endings run/notices run/reports run/stopping run/tuner run/verdict run/whereabouts visible
 COVERED_ROOMS = runner preload executors/devices executors/files executors/local
 COVERED_FILES = $(COVERED:%=autofinetune/%.py) $(COVERED_ROOMS:%=autofinetune/%/*.py)

@@ -122,7 +122,7 @@ def _given(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the arguments of `tune` as the options that the command line would give."""
-    known = OPTIONS.keys() - {"param_file", "dry_run"}
+    known = OPTIONS.keys() - {"param_file", "dry_run", "detach"}
     for name in options:
         if name not in known:
             raise TypeError(f"tune() has no option {name!r}{did_you_mean(name, known)}")

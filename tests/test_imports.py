@@ -40,6 +40,7 @@ ONLY_IN = {
         "executors.devices.cards",
         "executors.local.ask_help",
         "executors.local.forks",
+        "executors.local.hook",
         "executors.local.job",
         "executors.local.start",
     },

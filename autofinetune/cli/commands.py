@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 START = "start and continue a run"
 LOOK = "look at a run"
+STEER = "steer a run"
 OTHER = "other"
-GROUPS = (START, LOOK, OTHER)
+GROUPS = (START, LOOK, STEER, OTHER)
 
 
 class Command(NamedTuple):
@@ -141,6 +142,55 @@ COMMANDS: Mapping[str, Command] = {
         OTHER,
         "prune result/",
         "free disk space: remove the models of trials that lost",
+    ),
+    "stop": Command(
+        "steer:stop_command",
+        STEER,
+        "stop result/",
+        "let running trials finish, then end; --now: end them",
+        is_basic=True,
+    ),
+    "pause": Command(
+        "steer:pause_command",
+        STEER,
+        "pause result/",
+        "start no further trials until `resume result/`",
+    ),
+    "set": Command(
+        "steer:set_command",
+        STEER,
+        "set result/ gpu=0,1 ...",
+        "change options of a run, also while it is running",
+    ),
+    "enqueue": Command(
+        "add:enqueue_command",
+        STEER,
+        "enqueue result/ lr=0.1 ...",
+        "try a configuration next",
+    ),
+    "import": Command(
+        "add:import_command",
+        STEER,
+        "import trials.csv result/",
+        "let the search learn from trials of elsewhere",
+    ),
+    "ask": Command(
+        "ask:ask_command",
+        STEER,
+        "ask result/",
+        "hand out the next trial to a loop of your own; --param_file starts such a run",
+    ),
+    "tell": Command(
+        "ask:tell_command",
+        STEER,
+        "tell result/ 7 0.93",
+        "tell the score of a trial that was handed out",
+    ),
+    "note": Command(
+        "add:note_command",
+        STEER,
+        "note result/ 7 TEXT",
+        "add a note to a trial",
     ),
     "strategies": Command(
         "strategies:strategies_command",

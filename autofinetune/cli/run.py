@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune import terminal
+from autofinetune.cli.detach import Background, fork
 from autofinetune.cli.options import Parser, add_option, parse_run
 from autofinetune.cli.words import announce, conclude, note, show_plan
-from autofinetune.config.build import COMMAND_LINE
+from autofinetune.config.changed import changed
 from autofinetune.config.config import Config
-from autofinetune.config.options import KEPT, OPTIONS, parts_of, read_values
+from autofinetune.config.options import OPTIONS
 from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
-from autofinetune.errors import ConfigError, Mistake, UsageError
+from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
 from autofinetune.run.directories import holds_run, known_config, locked
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
+from autofinetune.run.requests import CONTINUE, new_request
 from autofinetune.run.session import (
+    MakeSinks,
     Session,
     begin,
     configured,
@@ -37,6 +39,7 @@ from autofinetune.run.session import (
 )
 from autofinetune.run.signals import SIGNALS, signals_to
 from autofinetune.run.sources import Source, source_of_run
+from autofinetune.run.steering import is_paused, steer
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
@@ -45,7 +48,11 @@ from autofinetune.store.paths import RunPaths, opened_run
 
 def run_command(argv: Sequence[str]) -> int:
     """Start a new run and return the exit code."""
-    source = source_of_run(parse_run(argv), note)
+    given = parse_run(argv)
+    background = fork() if given.pop("detach", False) else None
+    if isinstance(background, int):
+        return background
+    source = source_of_run(given, note)
     options = source.options
     with engine_for(options) as engine, source.mistakes():
         config = configured(options)
@@ -58,12 +65,8 @@ def run_command(argv: Sequence[str]) -> int:
         if options.get("dry_run"):
             show_plan(parts, paths)
             return 0
-        return start(
-            parts,
-            paths,
-            preflight=not options.get("skip_preflight"),
-            is_plain=bool(options.get("plain")),
-        )
+        asks, is_plain = not options.get("skip_preflight"), bool(options.get("plain"))
+        return start(parts, paths, preflight=asks, is_plain=is_plain, background=background)
 
 
 def _note_idle_options(config: Config, source: Source) -> None:
@@ -93,30 +96,64 @@ def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tupl
         return start(make_parts(config, engine), paths, preflight=False), paths
 
 
-def start(parts: Parts, paths: RunPaths, *, preflight: bool, is_plain: bool = False) -> int:
+def start(
+    parts: Parts,
+    paths: RunPaths,
+    *,
+    preflight: bool,
+    is_plain: bool = False,
+    background: Background | None = None,
+) -> int:
     """Start a run and return the exit code."""
-    sinks = functools.partial(_console, is_plain=is_plain)
+    sinks = _shown_on_console(is_plain=is_plain, background=background)
     with begin(parts, paths, sinks=sinks, tell=terminal.tell, preflight=preflight) as session:
         return _work(session)
 
 
 def resume_command(argv: Sequence[str]) -> int:
     """Resume the run in a directory and return the exit code."""
-    parser = Parser("resume", description=__doc__)
+    parser = Parser(
+        "resume",
+        description="Continue a run that was stopped, was killed, or is paused.",
+    )
     parser.add_argument("output_dir", help="the directory of the run")
     for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
     add_option(parser, OPTIONS["plain"])
-    options = parser.parse_args(argv)
-    with locked_run(options.output_dir) as paths:
-        given = vars(options)
-        sinks = functools.partial(_console, is_plain=given.pop("plain"))
-        config = _changed(known_config(paths), given)
+    add_option(parser, OPTIONS["detach"])
+    options = vars(parser.parse_args(argv))
+    directory = options.pop("output_dir")
+    is_plain, detaches = options.pop("plain"), options.pop("detach")
+    given = {name: value for name, value in options.items() if value is not None}
+    if _continue_paused(directory, given):
+        return 0
+    background = fork() if detaches else None
+    if isinstance(background, int):
+        return background
+    sinks = _shown_on_console(is_plain=is_plain, background=background)
+    with locked_run(directory) as paths:
+        config = changed(known_config(paths), given)
+        check_is_there(config)
         with (
             engine_for(vars(config)) as engine,
             resumed(make_parts(config, engine), paths, sinks=sinks, tell=terminal.tell) as session,
         ):
             return _work(session)
+
+
+def _continue_paused(directory: str, given: Mapping[str, Any]) -> bool:
+    """Continue the run if its tuner is paused; return whether it was."""
+    if not is_paused(Path(directory)):
+        return False
+    if given:
+        raise UsageError(
+            f"{directory} is paused and its tuner is running, so --{next(iter(given))} has no "
+            "effect here",
+            f"use: autofinetune set {directory} KEY=VALUE, then: autofinetune resume {directory}",
+        )
+    steer(Path(directory), new_request(CONTINUE))
+    terminal.out(f"{directory} continues: trials start again")
+    return True
 
 
 def rebuild_command(argv: Sequence[str]) -> int:
@@ -152,22 +189,12 @@ def locked_run(output_dir: str) -> Iterator[RunPaths]:
         yield paths
 
 
-def _changed(config: Config, options: Mapping[str, Any]) -> Config:
-    """Return the config of a resumed run with the options that are given for it."""
-    given = {name: value for name, value in options.items() if value is not None}
-    mistakes: list[Mistake] = []
-    values = read_values({name: config.option(name) for name in KEPT} | given, mistakes)
-    if mistakes:
-        raise ConfigError(COMMAND_LINE, mistakes)
-    config = dataclasses.replace(config, **parts_of(values))
-    check_is_there(config)
-    return config
+def _shown_on_console(*, is_plain: bool, background: Background | None) -> MakeSinks:
+    def sinks(config: Config, paths: RunPaths, slots: int) -> Sequence[Sink]:
+        shown = on_console(config, paths, sys.stdout, slots, is_plain=is_plain)
+        return [*shown, *([background.sink(paths)] if background else [])]
 
-
-def _console(
-    config: Config, paths: RunPaths, slots: int, *, is_plain: bool = False
-) -> Sequence[Sink]:
-    return on_console(config, paths, sys.stdout, slots, is_plain=is_plain)
+    return sinks
 
 
 def _work(session: Session) -> int:
@@ -178,5 +205,6 @@ def _work(session: Session) -> int:
         state = session.run().history
     # A signal that arrived after the last trial ended did not stop the run.
     is_stopped = session.is_interrupted and state.end_reason in (INTERRUPTED, None)
-    stopped = SIGNALS[signal.Signals(arrived[-1])] if is_stopped else 0
+    by = signal.Signals(arrived[-1]) if arrived else signal.SIGINT  # or by `autofinetune stop`
+    stopped = SIGNALS[by] if is_stopped else 0
     return conclude(state, session.paths, stopped)

@@ -43,6 +43,9 @@ def _as_text(found: Overview, now: float) -> str:
         lines.append(f"best: {found.best.score!r} by trial {found.best.trial}: {values}")
     else:
         lines.append("best: none, no trial has completed")
+    if found.changed:
+        changes = ", ".join(f"{name}={as_text(value)}" for name, value in found.changed.items())
+        lines.append(f"changed since the start: {visible(changes)}")
     lines += [f"slot {one.slot}: {_at_work(one, now)}" for one in found.running]
     lines += [
         f"slot {slot} gets no more trials: {reason}" for slot, reason in found.quarantined.items()

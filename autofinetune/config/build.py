@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
-from autofinetune.config.config import MOST_TRIALS, OWN_OPTIONS, Config
+from autofinetune.config.config import ASKED, MOST_TRIALS, OWN_OPTIONS, Config
 from autofinetune.config.option import unknown
 from autofinetune.config.options import parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
@@ -59,7 +59,7 @@ def build_config(
     program = read_program(options, mistakes.append)
     check.script(program)
     check.direction()
-    check.size()
+    check_size(values, mistakes)
     check.ranks(program)
     check.preload()
     script_args = check.script_args(program)
@@ -88,6 +88,19 @@ def build_config(
         program=program,
         **parts_of(values),
     )
+
+
+def check_size(values: dict[str, Any], mistakes: list[Mistake]) -> None:
+    """Check the number of trials and derive the number of rounds."""
+    each = values["popsize"] * values["repeats"]
+    trials = values["max_trials"]
+    if trials:
+        values["round"] = -(-trials // each)
+    if (trials or each * values["round"]) > MOST_TRIALS:
+        factors = "--max_trials" if trials else "--popsize times --round times --repeats"
+        sentence = f"{factors} is above {MOST_TRIALS}"
+        option = "max_trials" if trials else "popsize"
+        mistakes.append(Mistake(option, sentence, is_sentence=True))
 
 
 @dataclass
@@ -127,6 +140,8 @@ class _Checker:
 
     def script(self, program: Program) -> None:
         script = str(self.options.get("script") or "")
+        if self.values["executor"] == ASKED:
+            return
         if not script and self.options.get("command"):
             self._find_programs(program)
         elif not script:
@@ -156,18 +171,6 @@ class _Checker:
         elif mode != direction.value:
             why = f"contradicts optimize_mode={mode} of --strategy_options; leave one of them out"
             self.mistakes.append(Mistake("direction", why, direction.value))
-
-    def size(self) -> None:
-        """Check the number of trials and derive the number of rounds."""
-        values = self.values
-        each = values["popsize"] * values["repeats"]
-        trials = values["max_trials"]
-        if trials:
-            values["round"] = -(-trials // each)
-        if (trials or each * values["round"]) > MOST_TRIALS:
-            factors = "--max_trials" if trials else "--popsize times --round times --repeats"
-            option = "max_trials" if trials else "popsize"
-            self._sentence(option, f"{factors} is above {MOST_TRIALS}")
 
     def ranks(self, program: Program) -> None:
         """Set one process for each replica of the tasks."""

@@ -16,6 +16,7 @@ from autofinetune.config.option import (
     START,
     TIME,
     TRIALS,
+    command,
     flag,
     label,
     logs,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
+ASKED = "ask"
+"""The executor of a run whose trials are handed out by `autofinetune ask`."""
 _COUNT = whole(1)
 
 
@@ -175,6 +178,14 @@ class Config:
     name: str = option(
         "TEXT", START, "label of the run in status and reports", label, "", unset="none"
     )
+    on_end: str = option(
+        "CMD", START, "run this command when the run has ended, with JSON on its standard input",
+        command, "", unset="none",
+    )  # fmt: skip
+    on_best: str = option(
+        "CMD", START, "run this command for each new best trial, with JSON on its standard input",
+        command, "", unset="none",
+    )  # fmt: skip
     script_args: tuple[str, ...] = ()
     script_options: tuple[str, ...] | None = None
     enqueued: tuple[Mapping[str, Value], ...] = ()

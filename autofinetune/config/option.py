@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -176,6 +177,20 @@ def pattern(value: Any) -> str:
             f"must have one group for the value, found {groups}; for example "
             r"'acc=([0-9.]+)'; write other groups as (?:...)"
         )
+    return found
+
+
+def command(value: Any) -> str:
+    """Read a command as a shell would split it into words; it is run without a shell."""
+    found = text(value)
+    try:
+        words = shlex.split(found)
+    except ValueError as error:
+        raise ValueError(f"cannot be split into words: {error}") from None
+    if found and not (words and words[0]):
+        raise ValueError("names no program")
+    if "\0" in found:
+        raise ValueError("must not contain a null character")
     return found
 
 

@@ -36,8 +36,8 @@ _AT_START = (
     ),
     RunOption(
         "DIR,...", SEARCH,
-        "output directories of earlier runs: their best configurations are tried first, and the "
-        "search learns from all their trials",
+        "output directories of earlier runs, or CSV files of trials with a column `score`: their "
+        "best configurations are tried first, and the search learns from all their trials",
         text, unset="none", name="warm_start",
     ),
     RunOption(
@@ -55,6 +55,8 @@ _AT_START = (
     ),
     RunOption("", START, "do not run train.py --help to learn its options", flag, False,
               name="skip_preflight"),
+    RunOption("", START, "run in the background once the first trial has started", flag, False,
+              name="detach"),
     RunOption("", START, "show the space, the slots and the first commands without running them",
               flag, False, is_basic=True, name="dry_run"),
     RunOption("", START, "print plain lines on a terminal, without the live view", flag, False,

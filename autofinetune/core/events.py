@@ -141,6 +141,57 @@ class SlotQuarantined:
 
 
 @dataclass(frozen=True)
+class _ByUser:
+    """What a user asked for; a request is applied only once, whoever dies meanwhile.
+
+    It may be recorded between two tuners, so it does not count as work of the run.
+    """
+
+    at: float
+    request: str
+
+
+@dataclass(frozen=True)
+class RunPaused(_ByUser):
+    """No further trials start; running ones finish."""
+
+
+@dataclass(frozen=True)
+class RunContinued(_ByUser):
+    """A paused run starts trials again."""
+
+
+@dataclass(frozen=True)
+class OptionsChanged(_ByUser):
+    """New values of some of the options in `fields.CHANGEABLE`, as in `RunCreated.config`."""
+
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ConfigurationsEnqueued(_ByUser):
+    """Configurations to try next."""
+
+    configurations: tuple[Mapping[str, Value], ...]
+
+
+@dataclass(frozen=True)
+class NoteAdded(_ByUser):
+    """A note on a trial."""
+
+    trial: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TrialsImported(_ByUser):
+    """Trials from elsewhere, each as {"params", "merit"}; `source` names where they are from."""
+
+    source: str
+    trials: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The run ended, by one of `run_state.REASONS` or an `error:`; it may be resumed."""
 
@@ -148,6 +199,9 @@ class RunEnded:
     reason: str
 
 
+UserEvent: TypeAlias = (
+    RunPaused | RunContinued | OptionsChanged | ConfigurationsEnqueued | NoteAdded | TrialsImported
+)
 Event: TypeAlias = (
     RunCreated
     | RunResumed
@@ -160,6 +214,7 @@ Event: TypeAlias = (
     | AttemptLost
     | TrialEnded
     | SlotQuarantined
+    | UserEvent
     | RunEnded
 )
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -11,6 +11,8 @@ from autofinetune.core.slot import Slot
 from autofinetune.visible import visible
 
 MOST_TEXT = 1 << 20
+CHANGEABLE = ("gpu", "max_trials", "round", "trial_timeout", "max_parallel")
+"""The options of a run that can be changed after its start."""
 _MOST = 2**53
 _LARGEST = sys.float_info.max
 _MOST_VALUES = 100_000
@@ -97,6 +99,34 @@ def params(value: object) -> Mapping[str, Any]:
     return {sys.intern(key): _value(one) for key, one in found.items()}
 
 
+def options(value: object) -> Mapping[str, Any]:
+    """Read new values of options; whether an option allows its value is checked elsewhere."""
+    found = mapping(value)
+    if not found.keys() <= set(CHANGEABLE):
+        raise ValueError(f"is not a mapping of {', '.join(CHANGEABLE)}")
+    return {name: _value(one) for name, one in found.items()}
+
+
+def configurations(value: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list) or len(value) > _MOST_VALUES:
+        raise ValueError("is not a list of configurations")
+    return tuple(map(params, value))
+
+
+def trials(value: object) -> tuple[Mapping[str, Any], ...]:
+    """Read a list of {"params", "merit"}; the merit of a failed trial is None."""
+    if not isinstance(value, list) or len(value) > _MOST_VALUES:
+        raise ValueError("is not a list of trials")
+    return tuple(map(_trial, value))
+
+
+def _trial(value: object) -> Mapping[str, Any]:
+    found = mapping(value)
+    if found.keys() != {"params", "merit"}:
+        raise ValueError("is not a list of mappings of params and merit")
+    return {"params": params(found["params"]), "merit": optional(number)(found["merit"])}
+
+
 def _value(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
@@ -126,7 +156,8 @@ READERS: Mapping[str, Reader] = {
     "slot": slot, "handle": mapping, "step": whole, "score": number, "offset": count,
     "log_start": count,
     "reason": text, "status": status, "seconds": number, "has_model": flag, "is_waiting": flag,
-    "estimate": optional(number),
+    "estimate": optional(number), "request": name, "options": options, "text": text,
+    "configurations": configurations, "source": text, "trials": trials,
     "TrialEnded.score": optional(number),
     "RunResumed.run": lambda value: value and name(value),
 }  # fmt: skip

@@ -33,6 +33,7 @@ REASONS: Mapping[str, tuple[RunState, str]] = {
     BROKEN: (RunState.ERROR, "too many trials in a row failed soon after starting"),
     NO_SLOT: (RunState.ERROR, "no usable slot is left"),
 }
+PAUSED = "paused by the user; to continue: autofinetune resume"  # the reason of a running one
 # Why a run without an end in its journal has no tuner any more.
 GONE = "its tuner is gone: it was killed, or the machine went down"
 
@@ -52,13 +53,20 @@ def run_state(end_reason: str | None, *, has_begun: bool) -> tuple[RunState, str
 
 
 def run_state_now(
-    end_reason: str | None, *, has_begun: bool, is_tuner_alive: bool, host: str = ""
+    end_reason: str | None,
+    *,
+    has_begun: bool,
+    is_tuner_alive: bool,
+    is_paused: bool = False,
+    host: str = "",
 ) -> tuple[RunState, str]:
     """Return the state of a run and a readable reason, given whether its tuner is alive.
 
     `host` is another machine on which a tuner may be running, or an empty string.
     """
     state, reason = run_state(end_reason, has_begun=has_begun)
+    if end_reason is None and is_tuner_alive and is_paused:
+        return state, PAUSED
     if end_reason is not None or is_tuner_alive:
         return state, reason
     if host:

@@ -14,15 +14,22 @@ from autofinetune.core.events import (
     AttemptPlanned,
     AttemptStarted,
     AttemptSubmitted,
+    ConfigurationsEnqueued,
     Event,
+    NoteAdded,
+    OptionsChanged,
     Reported,
+    RunContinued,
     RunCreated,
     RunEnded,
+    RunPaused,
     RunResumed,
     SlotQuarantined,
     StopRequested,
     TrialCreated,
     TrialEnded,
+    TrialsImported,
+    UserEvent,
 )
 from autofinetune.core.slot import NOWHERE, Slot
 from autofinetune.core.status import Direction, Status
@@ -38,7 +45,9 @@ class State:
         self.direction = direction
         self.run = ""
         self.where: Mapping[str, Any] = {}  # where it was last created or resumed
-        self.config: Mapping[str, Any] = {}
+        self.config: Mapping[str, Any] = {}  # with the options that were changed
+        self.is_paused = False
+        self.requests: set[str] = set()  # those of the user that were applied
         self.end_reason: str | None = None
         self.trials: dict[int, Trial] = {}
         self.queued: set[int] = set()  # waiting for a slot
@@ -104,8 +113,13 @@ class State:
 
     def apply(self, event: Event) -> None:
         """Update the state; raise ImpossibleEvent if the event cannot follow the earlier ones."""
+        was_paused = self.is_paused
         _HANDLERS[type(event)](self, event)
-        if not isinstance(event, RunResumed):  # no tuner was running before it
+        if isinstance(event, UserEvent):
+            self.requests.add(event.request)
+            if self.is_paused == was_paused:  # a tuner need not have been running
+                return
+        if not (was_paused or isinstance(event, RunResumed)):  # no tuner was running before it
             self.active_seconds += max(0.0, event.at - self._last_at)
         self._last_at = event.at
 
@@ -129,6 +143,7 @@ class State:
         self.run = event.run or self.run
         self.where = event.where or self.where
         self.end_reason = None
+        self.is_paused = False
         self.fast_failures = 0
         self.slot_failures.clear()
         self.quarantined.clear()
@@ -138,6 +153,26 @@ class State:
 
     def _run_ended(self, event: RunEnded) -> None:
         self.end_reason = event.reason
+
+    def _run_paused(self, event: RunPaused) -> None:
+        self.is_paused = True
+
+    def _run_continued(self, event: RunContinued) -> None:
+        self.is_paused = False
+
+    def _options_changed(self, event: OptionsChanged) -> None:
+        self.config = {**self.config, **event.options}
+
+    def _note_added(self, event: NoteAdded) -> None:
+        trial = self.trials.get(event.trial)
+        if trial is None:
+            raise ImpossibleEvent(f"a note on unknown trial {event.trial}")
+        noted = self._change(trial, notes=(*trial.notes, event.text))
+        if self.best is trial:
+            self.best = noted
+
+    def _for_the_strategy(self, event: ConfigurationsEnqueued | TrialsImported) -> None:
+        pass
 
     def _trial_created(self, event: TrialCreated) -> None:
         if event.trial in self.trials:
@@ -273,5 +308,11 @@ _HANDLERS: Mapping[type[Event], Callable[[State, Any], None]] = {
     AttemptLost: State._attempt_lost,
     TrialEnded: State._trial_ended,
     RunEnded: State._run_ended,
+    RunPaused: State._run_paused,
+    RunContinued: State._run_continued,
+    OptionsChanged: State._options_changed,
+    ConfigurationsEnqueued: State._for_the_strategy,
+    NoteAdded: State._note_added,
+    TrialsImported: State._for_the_strategy,
     SlotQuarantined: State._slot_quarantined,
 }

@@ -52,6 +52,7 @@ class Trial:
     seconds: float = 0.0
     has_model: bool = False
     started_at: float | None = None
+    notes: tuple[str, ...] = ()  # of the user
 
 
 # The statuses in which each event may occur; anything else is a bug or a damaged journal. All but

@@ -14,7 +14,11 @@ from .engine import Engine
 
 # Named, not imported: a run needs only one of them.
 EXECUTORS = PlugIns(
-    "autofinetune.executors", {"local": "autofinetune.executors.local.engine:LocalEngine"}
+    "autofinetune.executors",
+    {
+        "local": "autofinetune.executors.local.engine:LocalEngine",
+        "ask": "autofinetune.executors.asked:AskedEngine",
+    },
 )
 
 __all__ = [

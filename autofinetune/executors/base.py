@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from autofinetune.core.slot import Slot
+from autofinetune.executors.devices.slots import Slots
 from autofinetune.store.directory import Place
 
 Key: TypeAlias = "tuple[int, int]"  # (trial, attempt)
@@ -135,12 +136,21 @@ class Observation:
 class Executor(ABC):
     """Runs attempts. Only `poll` waits; all other methods return quickly."""
 
+    can_change_slots = False
+    """Whether `change_slots` works."""
     has_queue = False
     """Whether submitted attempts may wait; `poll` returns `JobState.RUNNING` once they run."""
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:
         """Return all slots, in order; each has room for one trial."""
+
+    def change_slots(self, slots: Slots) -> None:
+        """Replace all slots; running attempts on slots that are gone continue.
+
+        Only called if `can_change_slots`.
+        """
+        raise NotImplementedError
 
     def obstacle(self, slot: Slot) -> str:
         """Return why no trial can be started on a free slot now, or an empty string."""

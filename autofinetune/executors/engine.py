@@ -24,7 +24,7 @@ class Engine(contextlib.AbstractContextManager["Engine"]):
 
     @abstractmethod
     def slots(self, config: Config) -> Slots:
-        """Find the slots; call it once.
+        """Find the slots, again after options were changed if its executor can change slots.
 
         Raise UsageError if the devices do not exist or cannot be divided as asked,
         EnvironmentProblem if they do not answer.

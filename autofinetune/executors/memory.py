@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autofinetune.core.slot import Slot
+from autofinetune.executors.devices.slots import Slots
 
 from .base import Attempt, Executor, ExitRecord, Handle, JobState, Key, Observation, Report
 
@@ -61,6 +62,7 @@ class MemoryExecutor(Executor):
     def __init__(
         self, slots: Sequence[str], program: Callable[[Attempt], Played], queue_s: float = 0.0
     ) -> None:
+        self.can_change_slots = True
         self.has_queue = queue_s > 0
         self._queue_s = queue_s
         self._slots = [Slot.read(name) for name in slots]
@@ -72,6 +74,9 @@ class MemoryExecutor(Executor):
 
     def slots(self) -> Sequence[Slot]:
         return self._slots
+
+    def change_slots(self, slots: Slots) -> None:
+        self._slots = [place.name for place in slots.places]
 
     def submit(self, attempt: Attempt) -> Handle:
         if attempt.key not in self._jobs:

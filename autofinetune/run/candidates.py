@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from autofinetune.config.config import Config
-from autofinetune.core.events import TrialCreated
+from autofinetune.core.events import (
+    ConfigurationsEnqueued,
+    Event,
+    TrialCreated,
+    TrialEnded,
+    TrialsImported,
+)
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
-from autofinetune.strategies import Candidate, Exhausted, Strategy
+from autofinetune.strategies import Candidate, Exhausted, Known, Strategy
 
 SLOW_S = 0.1  # if asking takes longer, observations are recorded first
 AHEAD = 0.01  # of a trial's time: if asking takes longer, the next candidate is asked ahead
@@ -48,6 +54,30 @@ class Candidates:
         self._seconds_each = (self._monotonic() - began) / max(1, len(found))
         self._open |= {candidate.id: candidate for candidate in found}
         return found
+
+    def replay(self, event: Event, state: State) -> None:
+        """Repeat what an event of the journal meant to the strategy; `state` includes it."""
+        if isinstance(event, TrialCreated):
+            self.restore(event)
+        elif isinstance(event, TrialEnded):
+            trial = state.trials[event.trial]
+            self.tell(trial, state.told(trial))
+        else:
+            self.take(event)
+
+    def take(self, event: Event) -> None:
+        """Pass on what a user gave the search, now or before a restart."""
+        if isinstance(event, ConfigurationsEnqueued):
+            self._strategy.enqueue(event.configurations)
+        elif isinstance(event, TrialsImported):
+            self._strategy.remember([Known(one["params"], one["merit"]) for one in event.trials])
+        else:
+            return
+        self.can_ask, self.exhausted = True, False
+
+    def set_rounds(self, rounds: int) -> None:
+        self._strategy.set_rounds(rounds)
+        self.can_ask, self.exhausted = True, False
 
     def restore(self, event: TrialCreated) -> None:
         """Repeat an ask from the journal; raise EnvironmentProblem if it does not fit."""

@@ -102,10 +102,9 @@ def existing_run(directory: str | os.PathLike[str]) -> Iterator[RunPaths]:
 def known_config(paths: RunPaths) -> Config:
     """Return the recorded config; raise EnvironmentProblem if a run cannot continue with it."""
     with contextlib.closing(SqliteJournal(paths.journal, read_only=True)) as journal:
-        first = journal.created()
-    assert first is not None
+        recorded = journal.config()
     with of_the_journal(paths):
-        config = from_description(first.config)
+        config = from_description(recorded)
         for what, known in KNOWN.items():
             for found in config.log_to if what == "log_to" else (config.option(what),):
                 if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
@@ -155,7 +154,8 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         if lock is None:
             raise DirectoryBusy(
                 f"another tuner is using {directory}: {holder}",
-                "wait for it, stop it with Ctrl-C, or choose another --output_dir",
+                "wait for it, stop it with Ctrl-C or `autofinetune stop`, or choose another "
+                "--output_dir",
             )
         stack.callback(os.close, lock)
         note_tuner(lock)

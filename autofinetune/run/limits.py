@@ -20,7 +20,7 @@ class Limits:
     _began: float = 0.0
 
     def begin(self) -> None:
-        """Start the clock; the state has the seconds that the run worked before."""
+        """Start the clock, at first or after a pause; the state has the seconds before."""
         self._began = self.monotonic() - self.state.active_seconds
 
     def reached(self, slots: Collection[str], *, exhausted: bool) -> str | None:
@@ -43,6 +43,11 @@ class Limits:
         return self.state.merit(best) >= self.config.direction.merit(target)
 
     def is_out_of_time(self) -> bool:
-        """Return whether the run has reached its time limit, counting all its sessions."""
+        """Return whether the run has reached its time limit, counting all its sessions.
+
+        The time during which it is paused does not count.
+        """
         limit = self.config.max_seconds
-        return limit is not None and self.monotonic() - self._began >= limit
+        if limit is None or self.state.is_paused:
+            return False
+        return self.monotonic() - self._began >= limit

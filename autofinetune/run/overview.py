@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from autofinetune.config.config import ASKED
 from autofinetune.config.described import described_values, planned
 from autofinetune.core import fields
 from autofinetune.core.events import TrialCreated, decode_event
-from autofinetune.core.run_state import RunState, run_state_now
+from autofinetune.core.run_state import PAUSED, RunState, run_state_now
 from autofinetune.core.slot import Slot
 from autofinetune.core.status import Direction, Status
 from autofinetune.run.directories import host_out_of_sight, is_tuner_alive, of_the_journal
@@ -53,7 +54,10 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class Overview:
-    """A run at one moment. `counts` has every `Status`; `quarantined` maps slots to reasons."""
+    """A run at one moment. `counts` has every `Status`; `quarantined` maps slots to reasons.
+
+    `changed` has the options that were changed since the start, with their values now.
+    """
 
     run: str
     name: str
@@ -67,6 +71,8 @@ class Overview:
     created_at: float
     last_event_at: float
     direction: str
+    is_paused: bool
+    changed: Mapping[str, Any]
 
 
 def overview_of(paths: RunPaths) -> Overview:
@@ -88,8 +94,8 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         begun = journal.created()
         assert begun is not None
         (last,) = ask("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1")
-        config = described_values(begun.config)
-        ended, end_reason, quarantined = _over(ask)
+        ended, course = _over(ask)
+        config = described_values({**begun.config, **course.changed})
         unfinished = set(range(created_trials(ask))) - {trial for trial, *_ in ended}
         running = _running(ask, unfinished)
         best = _best(ask, ended, config["direction"], config["repeats"])
@@ -99,9 +105,10 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
     by_status[Status.RUNNING.value] = at_work
     by_status[Status.QUEUED.value] = len(unfinished) - at_work
     state, reason = run_state_now(
-        end_reason,
+        course.end_reason,
         has_begun=bool(ended or running),
-        is_tuner_alive=is_tuner_alive,
+        is_tuner_alive=is_tuner_alive or config["executor"] == ASKED,  # which needs none
+        is_paused=course.is_paused,
         host=host,
     )
     return Overview(
@@ -113,40 +120,55 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         counts={status.value: by_status[status.value] for status in Status},
         best=best,
         running=running,
-        quarantined=quarantined,
+        quarantined=course.quarantined,
         created_at=begun.at,
         last_event_at=last_event_at,
         direction=config["direction"].value,
+        is_paused=reason == PAUSED,
+        changed=course.changed,
     )
 
 
-def _over(ask: Ask) -> tuple[list[Ended], str | None, dict[Slot, str]]:
-    """Return the finished trials, the reason why the run ended, and its quarantined slots.
+@dataclass
+class _Course:
+    """What happened to the run as a whole; all but `changed` counts from the latest resume on."""
 
-    The last two count from the latest resume on. One pass over the journal, which takes most of
-    the time, answers all three.
+    end_reason: str | None = None
+    quarantined: dict[Slot, str] = field(default_factory=dict)
+    is_paused: bool = False
+    changed: dict[str, Any] = field(default_factory=dict)
+
+
+def _over(ask: Ask) -> tuple[list[Ended], _Course]:
+    """Return the finished trials, and what happened to the run.
+
+    One pass over the journal, which takes most of the time, answers everything.
     """
     ended: list[Ended] = []
-    end_reason: str | None = None
-    quarantined: dict[Slot, str] = {}
+    course = _Course()
     for kind, trial, status, score, body in ask(
         "SELECT kind, json_extract(body, '$.trial'), json_extract(body, '$.status'),"
         " json_extract(body, '$.score'), CASE kind WHEN 'TrialEnded' THEN NULL ELSE body END"
         " FROM events"
-        " WHERE kind IN ('TrialEnded', 'RunResumed', 'RunEnded', 'SlotQuarantined') ORDER BY seq"
+        " WHERE kind IN ('TrialEnded', 'RunResumed', 'RunEnded', 'SlotQuarantined', 'RunPaused',"
+        " 'RunContinued', 'OptionsChanged') ORDER BY seq"
     ):
         if kind == "TrialEnded":
             score = None if score is None else fields.number(score)
             ended.append((fields.small(trial), fields.status(status), score))
         elif kind == "RunResumed":
-            end_reason, quarantined = None, {}
+            course = _Course(changed=course.changed)
         else:
             event: Any = decode_event(kind, body)
             if kind == "RunEnded":
-                end_reason = fields.text(event.reason)
+                course.end_reason = fields.text(event.reason)
+            elif kind == "SlotQuarantined":
+                course.quarantined[event.slot] = event.reason
+            elif kind == "OptionsChanged":
+                course.changed.update(event.options)
             else:
-                quarantined[event.slot] = event.reason
-    return ended, end_reason, quarantined
+                course.is_paused = kind == "RunPaused"
+    return ended, course
 
 
 def created_trials(ask: Ask) -> int:

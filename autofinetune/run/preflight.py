@@ -16,7 +16,7 @@ from autofinetune.config.commands import (
     is_shell_line,
     with_directories,
 )
-from autofinetune.config.config import MODEL_PATH, SAVED_PARAMS_DIR, Config
+from autofinetune.config.config import ASKED, MODEL_PATH, SAVED_PARAMS_DIR, Config
 from autofinetune.config.passing import CALLS, HYDRA, as_overrides, overrides
 from autofinetune.config.program import masked, variables
 from autofinetune.config.script_args import names_of
@@ -38,6 +38,8 @@ _UNKNOWN_KEY = ("Could not override", "is not in struct", "Could not append")
 
 def check_is_there(config: Config) -> None:
     """Raise UsageError if the script of a recorded run no longer exists."""
+    if config.executor == ASKED:
+        return
     if not config.program.command and not config.script_path.is_file():
         raise UsageError(f"the script of this run is gone: {config.script_path}")
 

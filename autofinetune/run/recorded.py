@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from autofinetune.config.config import MOST_TRIALS, Config
+from autofinetune.config.config import ASKED, MOST_TRIALS, Config
 from autofinetune.config.described import from_description
 from autofinetune.core.history import History
 from autofinetune.core.run_state import RunState, run_state_now
@@ -50,7 +50,8 @@ class Recorded:
         return run_state_now(
             self.state.end_reason,
             has_begun=len(self.state.trials) > len(self.state.queued),
-            is_tuner_alive=self.is_tuner_alive,
+            is_tuner_alive=self.is_tuner_alive or self.config.executor == ASKED,
+            is_paused=self.state.is_paused,
             host=self.host,
         )
 

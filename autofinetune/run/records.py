@@ -127,7 +127,7 @@ def trial_record(
         "model": str(run.paths.model(trial.round, trial.member)),
         "model_state": state_of_model(run.paths, trial),
         "log": str(run.paths.trial_log(trial.round, trial.member)),
-        "notes": [],
+        "notes": list(trial.notes),
     }
 
 

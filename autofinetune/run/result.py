@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from autofinetune.config.config import ASKED
 from autofinetune.config.scoring import NO_METRIC
 from autofinetune.core.run_state import BROKEN, NO_SLOT, RunState, run_state_now
 from autofinetune.core.state import State, Trial
@@ -42,9 +43,11 @@ class Result:
     @property
     def _state_and_reason(self) -> tuple[RunState, str]:
         history = self.history
-        has_begun = len(history.trials) > len(history.queued)
         return run_state_now(
-            history.end_reason, has_begun=has_begun, is_tuner_alive=self._is_alive
+            history.end_reason,
+            has_begun=len(history.trials) > len(history.queued),
+            is_tuner_alive=self._is_alive or history.config.get("executor") == ASKED,
+            is_paused=history.is_paused,
         )
 
     @property

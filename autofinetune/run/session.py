@@ -20,6 +20,7 @@ from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS, Engine, Executor
+from autofinetune.run.control import Control
 from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
 from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.preflight import check_script
@@ -28,7 +29,16 @@ from autofinetune.run.recognition import recognized, with_declared_options, with
 from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
-from autofinetune.sinks import LOGS, BestModel, KeepModels, Sink, SinkGuard, Tables, Waits
+from autofinetune.sinks import (
+    LOGS,
+    BestModel,
+    KeepModels,
+    Notify,
+    Sink,
+    SinkGuard,
+    Tables,
+    Waits,
+)
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
 from autofinetune.store.paths import RunPaths, opened_run
@@ -63,7 +73,12 @@ class Session:
         self.slots = len(parts.slots.places)
         self._executor = executor
         own = [*sinks(config, paths, self.slots), Waits(paths)]
-        self._guard = SinkGuard([*own, *views(config, paths)], lambda why: tell(f"WARNING: {why}"))
+
+        def warn(why: str) -> None:
+            tell(f"WARNING: {why}")
+
+        hooks = [Notify(config, paths, warn)] if config.on_end or config.on_best else []
+        self._guard = SinkGuard([*own, *views(config, paths), *hooks], warn)
         world = World(
             now=time.time,
             free_gb=lambda: shutil.disk_usage(paths.place.root).free / 2**30,
@@ -82,6 +97,7 @@ class Session:
             self._guard,
             world,
             parts.assessor,
+            Control(paths, parts.engine, executor, time.time, tell),
         )
 
     def run(self) -> Result:

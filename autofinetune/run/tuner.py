@@ -22,12 +22,14 @@ from autofinetune.core.events import (
     AttemptStarted,
     AttemptSubmitted,
     Event,
+    RunContinued,
     RunCreated,
     RunEnded,
     RunResumed,
     StopRequested,
     TrialCreated,
     TrialEnded,
+    UserEvent,
 )
 from autofinetune.core.run_state import ERROR, EXHAUSTED, INTERRUPTED, TIMEOUT
 from autofinetune.core.scheduler import Action, Ask, Finish, Launch, plan
@@ -36,13 +38,15 @@ from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.errors import AutofinetuneError, DiskFull
 from autofinetune.evaluators import Commands, Evaluator
-from autofinetune.executors import Executor, JobState, Key, Observation
+from autofinetune.executors import Executor, JobState, Key, Observation, Slots
 from autofinetune.run.attempts import make_attempt, make_empty
 from autofinetune.run.candidates import Candidates
+from autofinetune.run.control import Control
 from autofinetune.run.endings import Endings
 from autofinetune.run.limits import Limits
 from autofinetune.run.notices import Notices
 from autofinetune.run.reports import Reports
+from autofinetune.run.requests import STOP
 from autofinetune.run.stopping import Stopping
 from autofinetune.run.whereabouts import Whereabouts
 from autofinetune.sinks import SinkGuard
@@ -75,6 +79,7 @@ class Tuner:
         sinks: SinkGuard,
         world: World,
         assessor: Assessor | None = None,
+        control: Control | None = None,
     ) -> None:
         self.config = config
         self.paths = paths
@@ -108,6 +113,7 @@ class Tuner:
         self._cancelled = 0
         self._notices = Notices(self._notice, sinks.obstacles)
         self._whereabouts = Whereabouts(paths, self._notice)
+        self._control = control
 
     def _notice(self, sentence: str) -> None:
         self._world.notice(sentence)
@@ -116,6 +122,34 @@ class Tuner:
     def interrupted(self) -> bool:
         """Whether the user asked to stop."""
         return self._interrupts > 0
+
+    def stop(self, *, now: bool) -> None:
+        """Start no more trials; with `now`, also end running ones, and at the next call kill them.
+
+        Call it between two steps of the loop.
+        """
+        self._interrupts = max(self._interrupts + 1, 2) if now else max(self._interrupts, 1)
+
+    def steer(self, event: UserEvent, config: Config, slots: Slots | None = None) -> None:
+        """Record what the user asked for, and act on it.
+
+        `config` includes the options that were changed; `slots` are the new ones, if they were.
+        """
+        self._record([event])
+        self._candidates.take(event)
+        if config.round != self.config.round:
+            self._candidates.set_rounds(config.round)
+        self.config = self._limits.config = config
+        self._commands = Commands(config, self.paths)
+        if slots is not None:
+            self._executor.change_slots(slots)
+        if isinstance(event, RunContinued):
+            self._limits.begin()
+        self._sinks.change(config, len(self._executor.slots()))
+
+    def _take_requests(self, *kinds: str) -> None:
+        if self._control is not None:
+            self._control.take(self, *kinds)
 
     def interrupt(self) -> None:
         """First call: start no more trials. Second: ask running ones to end. Third: kill them.
@@ -139,10 +173,7 @@ class Tuner:
         """
         for event in self._journal.events():
             self._fold([event])
-            if isinstance(event, TrialCreated):
-                self._candidates.restore(event)
-            elif isinstance(event, TrialEnded):
-                self._tell(self.state.trials[event.trial])
+            self._candidates.replay(event, self.state)
             self._sinks.replay(event, self.state)
         name, before = own_name(self.state), self.state.where.get("path")
         if name == self.state.run:
@@ -155,6 +186,8 @@ class Tuner:
     def _begin(self) -> None:
         self._limits.begin()
         self._is_begun = True
+        if self._control is not None:
+            self._control.begin()
 
     def fail(self, reason: str) -> None:
         """Record that an error ended the run, if it can be recorded."""
@@ -162,10 +195,13 @@ class Tuner:
             with contextlib.suppress(AutofinetuneError, OSError):
                 ended = RunEnded(self._now(), f"{ERROR}: {reason}")
                 self._journal.append([*self._held, ended])
+                self._fold([ended])
+                self._sinks.handle(ended, self.state)
 
     def run(self) -> State:
         """Run trials until the budget or the space is used up, or the user stops the run."""
         while True:
+            self._take_requests()
             self._submit_due()
             due = self._due()
             if any(isinstance(action, Finish) for action in due):
@@ -194,6 +230,7 @@ class Tuner:
         while self._sinks.is_waiting and not self.interrupted:
             if not self._sinks.wait(RETRY_S):
                 self._world.sleep(RETRY_S)
+            self._take_requests(STOP)
             self._sinks.flush(self.state)
         return self.state
 
@@ -204,7 +241,7 @@ class Tuner:
         taken = {self.state.trials[trial].slot for trial in self.state.running}
         taken |= self.state.quarantined.keys()
         free = [slot for slot in self._executor.slots() if slot not in taken]
-        can_start = self._has_space() and not self._to_submit
+        can_start = self._has_space() and not (self._to_submit or self.state.is_paused)
         return plan(
             self.state,
             self._clear(free) if can_start else [],
@@ -219,7 +256,7 @@ class Tuner:
             self.config.schedule == "async"
             and len(self.state.trials) < self.config.planned
             and self._candidates.is_worth_asking_ahead(self.state)
-            and not self._why_no_more()
+            and not (self.state.is_paused or self._why_no_more())
         )
 
     def _clear(self, free: Sequence[Slot]) -> list[Slot]:

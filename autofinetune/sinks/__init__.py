@@ -9,6 +9,7 @@ from .best_model import BestModel
 from .console import Console
 from .guard import SinkGuard
 from .keep_models import KeepModels
+from .notify import Notify
 from .tables import Tables
 from .waits import Waits
 
@@ -20,6 +21,7 @@ __all__ = [
     "BestModel",
     "Console",
     "KeepModels",
+    "Notify",
     "Sink",
     "SinkGuard",
     "Tables",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from autofinetune.config.config import Config
 from autofinetune.core.events import Event
 from autofinetune.core.state import State
 
@@ -23,6 +24,9 @@ class Sink(ABC):
 
     def obstacles(self, sentences: tuple[str, ...]) -> None:  # noqa: B027
         """Take what hinders the tuner from now on; it is not an event."""
+
+    def change(self, config: Config, slots: int) -> None:  # noqa: B027
+        """Take the options of the run and its number of slots, which the user has changed."""
 
     def flush(self, state: State) -> None:  # noqa: B027  doing nothing is a valid default
         """Bring the output up to date; called after each batch of events."""

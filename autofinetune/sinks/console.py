@@ -15,7 +15,10 @@ from autofinetune.config.scoring import NO_METRIC
 from autofinetune.core.events import (
     AttemptLost,
     Event,
+    OptionsChanged,
+    RunContinued,
     RunEnded,
+    RunPaused,
     RunResumed,
     SlotQuarantined,
     TrialEnded,
@@ -77,10 +80,21 @@ class Console(Sink):
             done = f"{state.ended} of {self._config.planned} trials finished"
             running = f"{len(state.running)} were running"
             self._say(f"resumed: {done}" + (f", {running}" if state.running else ""))
+        elif isinstance(event, OptionsChanged):
+            values = ", ".join(f"{k}={visible(as_text(v))}" for k, v in event.options.items())
+            self._say(f"changed: {values}")
+        elif isinstance(event, RunPaused):
+            running = f"; {len(state.running)} running" if state.running else ""
+            self._say(f"paused: no further trials start{running}")
+        elif isinstance(event, RunContinued):
+            self._say("continued: trials start again")
         elif isinstance(event, SlotQuarantined):
             self._say(f"WARNING: slot {event.slot} gets no more trials: {event.reason}")
         elif isinstance(event, RunEnded) and event.reason == EXHAUSTED:
             self._say("every configuration of the search space was tried; nothing is left to do")
+
+    def change(self, config: Config, slots: int) -> None:
+        self._config, self._slots = config, slots
 
     def say_ended(self, trial: Trial, progress: str) -> None:
         """Print how a trial ended, with how far the run has come."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
+from autofinetune.config.config import Config
 from autofinetune.core.events import Event
 from autofinetune.core.state import State
 from autofinetune.world import NO_SPACE
@@ -34,6 +35,11 @@ class SinkGuard:
         """Pass on what hinders the tuner from now on."""
         for sink in list(self._sinks):
             self._try(sink, sink.obstacles, sentences)
+
+    def change(self, config: Config, slots: int) -> None:
+        """Pass on that the user has changed options of the run."""
+        for sink in list(self._sinks):
+            self._try(sink, sink.change, config, slots)
 
     def flush(self, state: State) -> None:
         for sink in list(self._sinks):

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from autofinetune.config.config import Config
 from autofinetune.config.program import described_words, masked
-from autofinetune.core.events import AttemptLost, Event, RunCreated, RunEnded, TrialEnded
+from autofinetune.core.events import (
+    AttemptLost,
+    Event,
+    OptionsChanged,
+    RunCreated,
+    RunEnded,
+    TrialEnded,
+)
 from autofinetune.core.state import State, Trial
 from autofinetune.space import as_text, dump_yaml
 from autofinetune.store.directory import write_atomically
@@ -53,9 +60,9 @@ class Tables(Sink):
         self._state: State | None = None
 
     def handle(self, event: Event, state: State) -> None:
-        if isinstance(event, RunCreated):
+        if isinstance(event, (RunCreated, OptionsChanged)):
             header = "# This run exactly as configured; `autofinetune run` starts it again.\n"
-            shown = dict(event.config)
+            shown = dict(state.config)
             for key in ("script_args", "warm_args"):
                 shown[key] = shown[key] and masked(shown[key])
             shown["tasks"] = [dict(task) for task in shown.get("tasks", ())]

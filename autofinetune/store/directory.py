@@ -115,14 +115,14 @@ def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
     return data
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes], mode: int = 0o666) -> None:
     """Replace a file atomically: readers see the old or the new content, never a part.
 
     Links at `path` and at the temporary file are replaced, not followed.
     """
     partial = path.with_name(f".{path.name}.tmp")
     remove_tree(partial)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o666)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.writelines([data] if isinstance(data, bytes) else data)
         file.flush()

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from autofinetune.core.events import Event, RunCreated, decode_event, decode_report, encode_event
+from autofinetune.core.events import (
+    Event,
+    OptionsChanged,
+    RunCreated,
+    decode_event,
+    decode_report,
+    encode_event,
+)
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.store.journal_files import JournalFiles
 from autofinetune.world import NO_SPACE
@@ -24,6 +31,7 @@ _APPLICATION_ID = 0x41465431  # "AFT1"
 _TABLE = "events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
 _SCHEMA = [("table", "events", f"CREATE TABLE {_TABLE}")]
 _LONGEST_ROW = 256 << 20
+_CHANGED = OptionsChanged.__name__
 _DAMAGED = (
     "it is damaged or was changed by another program; restore a backup of it or of the whole "
     "directory"
@@ -181,6 +189,22 @@ class SqliteJournal:
         if event is not None and not isinstance(event, RunCreated):
             raise self._problem("cannot be read", ValueError("its first event is not RunCreated"))
         return event
+
+    def config(self) -> Mapping[str, Any]:
+        """Return the recorded configuration, with the options that were changed since.
+
+        The journal must have events. Raise EnvironmentProblem if it cannot be read.
+        """
+        begun = self.created()
+        assert begun is not None
+        with self.snapshot() as ask:
+            rows = ask("SELECT kind, body FROM events WHERE kind = ? ORDER BY seq", _CHANGED)
+            changes = [decode_event(*row) for row in rows]
+        config = dict(begun.config)
+        for change in changes:
+            assert isinstance(change, OptionsChanged)
+            config.update(change.options)
+        return config
 
     def _check_pages(self) -> None:
         """Check that no page is linked twice, so that reading all pages terminates."""

@@ -97,6 +97,19 @@ class RunPaths:
     best_model_manifest = _Name("best_model.json")
     trials = _Name("trials")
     waits = _Name("waits.json")
+    control = _Name("control")
+    tuner_log = _Name("tuner.log")
+
+    def request(self, name: str) -> Path:
+        """What a command asks of the tuner."""
+        return self.control / f"{name}.request.json"
+
+    def taken(self, name: str) -> Path:
+        """The same request once the tuner has begun to apply it."""
+        return self.control / f"{name}.taken.json"
+
+    def answer(self, name: str) -> Path:
+        return self.control / f"{name}.answer.json"
 
     def attempt_dir(self, trial: int, attempt: int) -> Path:
         return self.trials / str(trial) / f"attempt-{attempt}"

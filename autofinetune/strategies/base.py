@@ -92,6 +92,8 @@ class Strategy(ABC):
         self.schedule = schedule
         self.rounds = rounds
         self.enqueued: list[Mapping[str, Value]] = []
+        self.inserted: list[Mapping[str, Value]] = []
+        """Configurations that were enqueued after the first `ask` and come next."""
         self.options: dict[str, Any] = self.read_options(options or {})
         self._set_up()
 
@@ -110,21 +112,29 @@ class Strategy(ABC):
             raise ValueError(f"candidate {candidate.id} is not waiting for a result")
 
     def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
-        """Ask these first, right after the initial values. Call this before any `ask`."""
+        """Ask these next, before the first `ask` right after the initial values.
+
+        A resumed strategy must get them between the same candidates as before.
+        """
         for params in configurations:
             is_first = self.begins_with_init and params == self.space.init_params
             if not is_first and params not in self.enqueued:
                 self.enqueued.append(params)
 
     def remember(self, earlier: Sequence[Known]) -> None:
-        """Learn from an earlier run, before any `ask`; its best trials are asked again first."""
+        """Learn from an earlier run; its best trials are asked again next, as by `enqueue`."""
         good = [known for known in earlier if known.merit is not None]
         good.sort(key=lambda known: -(known.merit or 0.0))
         best: list[Mapping[str, Value]] = []
         for known in good:
-            if known.params not in best and len(best) < BEST_OF_EARLIER:
+            is_new = known.params not in best and not self._is_tried(known.params)
+            if is_new and len(best) < BEST_OF_EARLIER:
                 best.append(known.params)
         self.enqueue(best)
+
+    def _is_tried(self, params: Mapping[str, Value]) -> bool:
+        """Return whether this search is known to have asked a configuration."""
+        return False
 
     @abstractmethod
     def ask(self, n: int) -> list[Candidate]:
@@ -137,6 +147,10 @@ class Strategy(ABC):
         It is not chosen again: that would be slow, and could give another point on a machine that
         rounds differently. Raise ValueError if it does not fit the ones restored so far.
         """
+
+    def set_rounds(self, rounds: int) -> None:
+        """Change how many candidates each member gets."""
+        self.rounds = rounds
 
     def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies need it
         """Note that the trial of an asked candidate saved a model; called before its `tell`."""

@@ -47,7 +47,7 @@ class Batch(Turns):
         self._check_list()
         if self.enqueued:
             raise Exhausted
-        listed = islice(self.space.configurations(), self._number, None)
+        listed = islice(self.space.configurations(), self._number - self._late, None)
         for params in listed:
             return self.space.encode(params)
         raise Exhausted

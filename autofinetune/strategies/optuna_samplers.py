@@ -108,7 +108,7 @@ class OptunaSampler(Turns):
 
     def _note(self, candidate: Candidate) -> None:
         trial, self._drawn = self._drawn, None
-        if trial is None and candidate.id >= len(self._given):
+        if trial is None and not self._is_next_given:
             trial, _ = self._draw()
         if trial is not None and self._params(trial) != candidate.params:
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)

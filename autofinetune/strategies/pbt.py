@@ -76,7 +76,8 @@ class PBT(Turns):
 
     def _next(self, member: int) -> Candidate:
         source = self._step(self._number).source
-        continues = self.allow_repeats and source is not None and source.id in self._saved
+        is_own = self.allow_repeats and not self.inserted
+        continues = is_own and source is not None and source.id in self._saved
         parent = source.id if continues and source is not None else None
         return dataclasses.replace(super()._next(member), parent=parent)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
-from .base import Candidate, Exhausted, Strategy
+from autofinetune.space import Value
+
+from .base import Candidate, Exhausted, Known, Strategy
 
 
 class Repeated(Strategy):
@@ -26,6 +29,16 @@ class Repeated(Strategy):
         self._waiting: set[int] = set()
         self._asked: dict[int, Candidate] = {}  # of the other strategy
         self._scores: dict[int, list[float | None]] = {}
+
+    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
+        self.inner.enqueue(configurations)
+
+    def remember(self, earlier: Sequence[Known]) -> None:
+        self.inner.remember(earlier)
+
+    def set_rounds(self, rounds: int) -> None:
+        super().set_rounds(rounds)
+        self.inner.set_rounds(rounds)
 
     def ask(self, n: int) -> list[Candidate]:
         while len(self._left) < n:

@@ -154,7 +154,7 @@ class PopulationTraining(Members):
     def _next(self, member: int) -> Candidate:
         rng = np.random.default_rng([self.seed, self._number, 1])
         chain = self._chains.get(member)
-        if not (self._archive and self._counts[member]):
+        if self.fresh.inserted or not (self._archive and self._counts[member]):
             return self._from_scratch(member)
         if chain is None or member in self._busy:
             return self._changed(member, _draw(self._archive, rng), rng)

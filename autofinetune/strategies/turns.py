@@ -29,6 +29,7 @@ class Turns(Members):
     def _set_up(self) -> None:
         super()._set_up()
         self._seen: dict[tuple[Value, ...], None] = {}  # in the order of asking
+        self._late = 0  # candidates that were `inserted`
 
     @abstractmethod
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
@@ -48,16 +49,28 @@ class Turns(Members):
         for candidate, score in results:
             self._learn(candidate, np.nan if score is None else score)
 
+    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
+        if self._number:
+            self.inserted += configurations
+        else:
+            super().enqueue(configurations)
+
+    def _is_tried(self, params: Mapping[str, Value]) -> bool:
+        return self.space.key(params) in self._seen
+
     def _take(self, candidate: Candidate) -> None:
         self._note(candidate)
         super()._take(candidate)
+        if self.inserted:
+            del self.inserted[0]
+            self._late += 1
         self._seen[self.space.key(candidate.params)] = None
         if self.space.size is None and len(self._seen) > _LONG_AGO:
             del self._seen[next(iter(self._seen))]
 
     @property
     def _is_used_up(self) -> bool:
-        return self._all_seen and not self.allow_repeats
+        return self._all_seen and not self.allow_repeats and not self.inserted
 
     # --- the next candidate ---------------------------------------------------------------------
 
@@ -65,13 +78,18 @@ class Turns(Members):
     def _given(self) -> Sequence[Mapping[str, Value]]:
         return [self.space.init_params] * self.begins_with_init + self.enqueued
 
+    @property
+    def _is_next_given(self) -> bool:
+        """Whether the next candidate is a given configuration, which is not chosen here."""
+        return bool(self.inserted) or self._number - self._late < len(self._given)
+
     def _next(self, member: int) -> Candidate:
         if self._is_used_up:
             raise Exhausted
         number, round_ = self._number, self._counts[member]
-        given = self._given
-        if number < len(given):
-            return self._given_candidate(number, round_, member, given[number])
+        if self._is_next_given:
+            given = self.inserted or self._given[number - self._late :]
+            return self._given_candidate(number, round_, member, given[0])
         rng = np.random.default_rng([self.seed, number])
         where = tuple(float(u) for u in self._point(round_, member, rng))
         return Candidate(number, round_, member, where, self.space.decode(where))

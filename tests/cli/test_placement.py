@@ -296,7 +296,7 @@ def test_a_resumed_run_keeps_its_placement_or_is_given_another(place: Workplace)
     out, _ = again.communicate(timeout=DEADLINE_S)
     assert again.returncode == 0
     assert (
-        "slot cpu:0+cpu:1 waits: trial 0 from before `resume` is still running on cpu:0+cpu:1.1"
+        "slot cpu:0+cpu:1 waits: trial 0 from before the slots changed still runs on cpu:0+cpu:1.1"
         in out
     )
     names = ["cpu:0+cpu:1.1", "cpu:0+cpu:1.2", "cpu:2+cpu:3"]

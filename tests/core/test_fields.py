@@ -23,6 +23,7 @@ GOOD: list[tuple[fields.Reader, list[Any]]] = [
     (fields.mapping, [{}, {"a": []}]),
     (fields.params, [{"lr": 0.1, "units": 3, "name": "\n", "flag": True, "none": None}]),
     (fields.status, ["FAILED"]),
+    (fields.options, [{}, {"gpu": "0", "round": 3, "trial_timeout": None}]),
     (fields.optional(fields.count), [None, 1]),
 ]
 BAD: list[tuple[fields.Reader, list[Any]]] = [
@@ -37,6 +38,9 @@ BAD: list[tuple[fields.Reader, list[Any]]] = [
     (fields.numbers, [None, "12", [1, "2"], [0.0] * 100_001]),
     (fields.params, [{"l\x1br": 1}, {"lr": []}, {"lr": float("nan")}, []]),
     (fields.status, ["RUNNING", None, []]),
+    (fields.options, [{"seed": 1}, {"gpu": []}, [], None]),
+    (fields.configurations, [None, {}, [1], [{"a": []}], [{}] * 100_001]),
+    (fields.trials, [None, {}, [1], [{}], [{"params": {}, "merit": "1"}], [{}] * 100_001]),
     (fields.optional(fields.count), [-1]),
 ]
 
@@ -56,6 +60,12 @@ def test_anything_else_is_refused_with_a_reason(reader: fields.Reader, values: l
 def test_lists_of_numbers_become_tuples_and_text_can_be_shown() -> None:
     assert fields.numbers([0, 0.5]) == (0, 0.5)
     assert fields.text("a\x1bb") == "a\\x1bb"
+
+
+def test_lists_of_configurations_and_trials_become_tuples() -> None:
+    assert fields.configurations([{"a": 1}, {}]) == ({"a": 1}, {})
+    trials = [{"params": {"a": 1}, "merit": None}, {"params": {}, "merit": 0.5}]
+    assert fields.trials(trials) == tuple(trials)
 
 
 def test_every_field_of_every_event_has_a_reader() -> None:

@@ -11,10 +11,17 @@ from autofinetune.core.events import (
     KINDS,
     AttemptPlanned,
     AttemptStarted,
+    ConfigurationsEnqueued,
     Event,
+    NoteAdded,
+    OptionsChanged,
+    RunContinued,
     RunCreated,
+    RunEnded,
+    RunPaused,
     RunResumed,
     TrialCreated,
+    TrialsImported,
     decode_event,
     encode_event,
 )
@@ -158,8 +165,14 @@ def test_statuses_that_are_final() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [CREATED, PLANNED, SUBMITTED, REPORTED, ASKED, LOST, ended("FAILED", None)]
-)
+    "event",
+    [
+        CREATED, PLANNED, SUBMITTED, REPORTED, ASKED, LOST, ended("FAILED", None),
+        RunPaused(1.0, "a"), RunContinued(1.0, "a"), OptionsChanged(1.0, "a", {"round": 3}),
+        ConfigurationsEnqueued(1.0, "a", ({"x": 1}, {"x": None})), NoteAdded(1.0, "a", 0, "good"),
+        TrialsImported(1.0, "a", "t.csv", ({"params": {"x": 1}, "merit": None},)),
+    ],
+)  # fmt: skip
 def test_events_survive_the_journal(event: Event) -> None:
     assert decode_event(*encode_event(event)) == event
     assert type(event).__name__ in KINDS
@@ -212,3 +225,39 @@ def test_a_resumed_run_has_the_name_and_the_place_that_it_got() -> None:
     assert (state.run, state.where) == ("r", {"path": "/a"})
     state.apply(RunResumed(3.0, "0", "copy", {"path": "/b"}))
     assert (state.run, state.where) == ("copy", {"path": "/b"})
+
+
+def test_what_a_user_asked_for_is_no_work_and_a_pause_is_none() -> None:
+    state = folded(
+        RunCreated(100.0, "r", "0", {"round": 1, "seed": 2}),
+        dataclasses.replace(CREATED, at=110.0),
+        OptionsChanged(115.0, "a", {"round": 5}),
+        dataclasses.replace(PLANNED, at=120.0),
+        RunPaused(130.0, "b"),
+        dataclasses.replace(SUBMITTED, at=500.0),
+        RunContinued(1000.0, "c"),
+        dataclasses.replace(REPORTED, at=1005.0),
+        RunEnded(1010.0, "interrupted"),
+        NoteAdded(9000.0, "d", 0, "good"),
+    )
+    assert state.active_seconds == 40.0
+    assert state.config == {"round": 5, "seed": 2}
+    assert state.requests == {"a", "b", "c", "d"}
+    assert state.trials[0].notes == ("good",)
+    assert not state.is_paused
+    state.apply(RunPaused(9001.0, "e"))
+    assert state.is_paused
+    state.apply(RunResumed(9002.0, "0"))
+    assert not state.is_paused
+
+
+def test_a_note_on_an_unknown_trial_cannot_be() -> None:
+    with pytest.raises(ImpossibleEvent, match="a note on unknown trial 0"):
+        folded(NoteAdded(1.0, "a", 0, "x"))
+
+
+def test_the_best_trial_has_its_notes() -> None:
+    state = folded(CREATED, PLANNED, ended("COMPLETED", 0.5), NoteAdded(9.0, "a", 0, "x"))
+    assert state.best is not None
+    assert state.best == state.trials[0]
+    assert state.best.notes == ("x",)

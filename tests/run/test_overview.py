@@ -16,9 +16,12 @@ from autofinetune.core.events import (
     AttemptStarted,
     AttemptSubmitted,
     Event,
+    OptionsChanged,
     Reported,
+    RunContinued,
     RunCreated,
     RunEnded,
+    RunPaused,
     RunResumed,
     SlotQuarantined,
     StopRequested,
@@ -196,3 +199,25 @@ def test_looking_disturbs_no_tuner(tmp_path: Path) -> None:
     assert reader is not None
     reader.close()
     writer.close()
+
+
+def test_a_pause_and_changed_options_are_told(tmp_path: Path) -> None:
+    changed = OptionsChanged(5.0, "a", {"max_trials": 7, "round": 3})
+    paused = [*begun(), changed, RunPaused(6.0, "b")]
+    found = seen(tmp_path, paused)
+    assert (found.state, found.is_paused) == (RunState.RUNNING, True)
+    assert found.reason == "paused by the user; to continue: autofinetune resume"
+    assert (found.max_trials, found.changed) == (7, {"max_trials": 7, "round": 3})
+    again = OptionsChanged(6.0, "c", {"max_trials": 8})
+    found = seen(tmp_path, [*paused, again, RunContinued(7.0, "d")])
+    assert (found.reason, found.is_paused, found.max_trials) == ("", False, 8)
+    found = seen(tmp_path, [*paused, RunEnded(7.0, "interrupted")], alive=False)
+    assert (found.state, found.is_paused) == (RunState.STOPPED, False)
+    found = seen(tmp_path, [*paused, RunEnded(7.0, "interrupted"), RunResumed(8.0, "0")])
+    assert (found.reason, found.is_paused, found.max_trials) == ("", False, 7)
+    assert not seen(tmp_path, paused, alive=False).is_paused
+
+
+def test_a_run_whose_trials_are_handed_out_needs_no_tuner(tmp_path: Path) -> None:
+    found = seen(tmp_path, begun(executor="ask"), alive=False)
+    assert (found.state, found.reason) == (RunState.RUNNING, "")

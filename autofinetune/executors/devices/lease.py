@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from autofinetune.errors import EnvironmentProblem
@@ -69,15 +69,18 @@ class Leases:
         self._held[device] = descriptor
         return ""
 
+    def keep(self, devices: Collection[str]) -> None:
+        """Release all leases but those of `devices`; running trials still hold theirs."""
+        for device in self._held.keys() - set(devices):
+            os.close(self._held.pop(device))
+
     def descriptors(self, devices: Sequence[str]) -> tuple[int, ...]:
         """Return the descriptors that a trial on the devices must inherit."""
         return tuple(self._held[device] for device in devices if device in self._held)
 
     def close(self) -> None:
         """Release the leases; running trials still hold theirs."""
-        for descriptor in self._held.values():
-            os.close(descriptor)
-        self._held.clear()
+        self.keep(())
 
 
 def _open(path: Path) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from autofinetune.core import fields
 from autofinetune.executors.base import ExitRecord
 from autofinetune.executors.files.reports import read_regular
-from autofinetune.runner.files import EXIT
+from autofinetune.runner.files import EXIT, SPEC
 
 _MOST_SURVIVORS = 100_000
 _WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
@@ -36,6 +36,18 @@ def read_identity(path: Path) -> dict[str, Any] | None:
         return {**who, "boot_id": fields.exact_text(data["boot_id"])}
     except (KeyError, ValueError):
         return None
+
+
+def read_time_limit(directory: Path, expected: float | None) -> float | None:
+    """Return the time limit in seconds with which an attempt was started, None for none.
+
+    It may differ from what is `expected` by now, which is returned if the file cannot be read.
+    """
+    try:
+        found = (read_json(directory / SPEC) or {})["time_limit_s"]
+        return None if found is None else fields.number(found)
+    except (KeyError, ValueError):
+        return expected
 
 
 def read_exit(directory: Path) -> ExitRecord | None:

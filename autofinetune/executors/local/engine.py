@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autofinetune.config.config import Config
 from autofinetune.executors.base import Executor
-from autofinetune.executors.devices.cards import CardProbe
+from autofinetune.executors.devices.cards import Card, CardProbe
 from autofinetune.executors.devices.slots import Slots, find_slots
 from autofinetune.executors.engine import Engine
 from autofinetune.executors.files.hand_over import with_layer
@@ -23,11 +23,22 @@ class LocalEngine(Engine):
 
     def __init__(self, gpu: str = "") -> None:
         self._probe = CardProbe(gpu)  # the driver initialises while we continue
+        self._is_asked = False
 
     def slots(self, config: Config) -> Slots:
         cores = sorted(os.sched_getaffinity(0))
-        cards = self._probe.first_cards()
+        cards = self._cards_again(config.gpu) if self._is_asked else self._probe.first_cards()
+        self._is_asked = True
         return find_slots(config.gpu, os.environ, cards, config.placement, cores)
+
+    def _cards_again(self, gpu: str) -> list[Card] | None:
+        """Return all cards; the run may have begun without any."""
+        seen = list(self._probe.look().values())
+        if not seen:
+            self._probe.close()
+            self._probe = CardProbe(gpu)
+            return self._probe.first_cards()
+        return seen
 
     @contextlib.contextmanager
     def opened(
@@ -49,7 +60,7 @@ class LocalEngine(Engine):
                 slots.places,
                 environ,
                 trials_outlive_us=safety.on_tuner_death == "adopt",
-                look_at_cards=self._probe.look,
+                look_at_cards=lambda: self._probe.look(),
                 min_free_gpu_gb=safety.min_free_gpu_gb,
                 lease_dir=str(Path(config.working_dir, safety.lease_dir))
                 if safety.lease_dir

@@ -15,9 +15,9 @@ from autofinetune.executors.base import Attempt, Executor, Handle, JobState, Key
 from autofinetune.executors.devices.card_memory import CardMemory
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.lease import Leases
-from autofinetune.executors.devices.slots import LocalSlot
+from autofinetune.executors.devices.slots import LocalSlot, Slots
 from autofinetune.executors.files.hand_over import hand_over, layered
-from autofinetune.executors.files.records import read_exit
+from autofinetune.executors.files.records import read_exit, read_time_limit
 from autofinetune.executors.files.reports import NO_ROOM
 from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.local.job import EMPTY_SWEEPS, Job
@@ -44,6 +44,8 @@ class LocalExecutor(Executor):
         forks: starts runners faster where it can; the caller closes it.
     """
 
+    can_change_slots = True
+
     def __init__(
         self,
         slots: Sequence[LocalSlot],
@@ -56,12 +58,10 @@ class LocalExecutor(Executor):
         forks: ForkServer | None = None,
         notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._slots = {slot.name: slot for slot in slots}
+        self._slots: dict[Slot, LocalSlot] = {}
         self._identity = identity(os.getpid())
         self._environ = dict(environ)
         self._jobs: dict[Key, Job] = {}
-        cards = [card for slot in slots for card in slot.cards]
-        self._are_cards_shared = len(set(cards)) < len(cards)
         self._next_sample = 0.0
         self._memory = CardMemory(look_at_cards, self._jobs, min_free_gpu_gb * 2**30)
         self._leases = Leases(lease_dir)
@@ -69,10 +69,17 @@ class LocalExecutor(Executor):
         self._notice = notice
         # Every runner gets the reading end; the writing end closes however this process ends.
         self._lifeline = () if trials_outlive_us else os.pipe2(os.O_CLOEXEC)
+        self.change_slots(Slots(tuple(slots)))
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def slots(self) -> Sequence[Slot]:
         return list(self._slots)
+
+    def change_slots(self, slots: Slots) -> None:
+        self._slots = {slot.name: slot for slot in slots.places}
+        cards = [card for slot in slots.places for card in slot.cards]
+        self._are_cards_shared = len(set(cards)) < len(cards)
+        self._leases.keep({device for slot in slots.places for device in slot.devices})
 
     def obstacle(self, slot: Slot) -> str:
         """Return why not: a card is leased, lacks memory, or is still in use."""
@@ -84,10 +91,10 @@ class LocalExecutor(Executor):
         )
 
     def _earlier_trial(self, slot: Slot) -> str:
-        """Compare slots by name: a resumed run may divide the same devices differently."""
+        """Compare slots by name: the same devices may have been divided differently before."""
         for job in self._jobs.values():
             if job.slot not in self._slots and slot.touches(job.slot):
-                return f"trial {job.key[0]} from before `resume` is still running on {job.slot}"
+                return f"trial {job.key[0]} from before the slots changed still runs on {job.slot}"
         return ""
 
     def submit(self, attempt: Attempt) -> Handle:
@@ -102,10 +109,12 @@ class LocalExecutor(Executor):
             )
             with job.place.opened(create=True, mode=0o700) as here:
                 if (here / STARTED).exists():
+                    limit_s = read_time_limit(here, attempt.time_limit_s)
+                    job.patience = Patience(limit_s, attempt.grace_s)
                     job.attach(here)
                 elif slot is not None:
                     self._start(job, slot, attempt, here)
-                # else the slot was of the run before `resume`: this attempt counts as lost
+                # else the slot was removed meanwhile: this attempt counts as lost
             self._jobs[attempt.key] = job
         return {"pid": job.pid, "directory": attempt.directory}
 

@@ -19,15 +19,19 @@ from autofinetune.core.events import (
     AttemptStarted,
     AttemptSubmitted,
     Event,
+    OptionsChanged,
     Reported,
+    RunContinued,
     RunCreated,
     RunEnded,
+    RunPaused,
     RunResumed,
     SlotQuarantined,
     StopRequested,
     TrialCreated,
     TrialEnded,
 )
+from autofinetune.core.run_state import PAUSED
 from autofinetune.core.slot import Slot
 from autofinetune.core.status import Direction, Status
 from autofinetune.sinks.live.snapshot import Best, Params, Row, Snapshot
@@ -48,6 +52,8 @@ class Progress:
         self._direction = Direction.MAXIMIZE
         self._repeats = 1
         self._run = self._name = ""
+        self._config: dict[str, Any] = {}
+        self._is_paused = False
         self._total: int | None = None
         self._params: dict[int, Params] = {}
         self._parents: dict[int, int | None] = {}
@@ -85,7 +91,11 @@ class Progress:
             best_scores=self._best_scores,
             slots=max(1, len(self._slots - self._quarantined.keys())),
             busy_s=self._busy_s,
-            waits=(*self._obstacles, *map(_no_more, self._quarantined.items())),
+            waits=(
+                *[PAUSED] * self._is_paused,
+                *self._obstacles,
+                *map(_no_more, self._quarantined.items()),
+            ),
             end_reason=self._end_reason,
         )
 
@@ -121,10 +131,24 @@ class Progress:
         values = described_values(event.config)
         self._run, self._name = event.run, values["name"]
         self._direction, self._repeats = Direction(values["direction"]), values["repeats"]
-        total = planned(values)
+        self._config = dict(event.config)
+        self._plan(planned(values))
+
+    def _plan(self, total: int) -> None:
         self._total = None if total == MOST_TRIALS else total
 
+    def _options_changed(self, event: OptionsChanged) -> None:
+        self._config.update(event.options)
+        self._plan(planned(described_values(self._config)))
+
+    def _run_paused(self, event: RunPaused) -> None:
+        self._is_paused = True
+
+    def _run_continued(self, event: RunContinued) -> None:
+        self._is_paused = False
+
     def _run_resumed(self, event: RunResumed) -> None:
+        self._is_paused = False
         self._run = event.run or self._run
         self._end_reason = None
         self._quarantined.clear()
@@ -227,6 +251,9 @@ _HANDLERS: Mapping[type[Event], Callable[[Progress, Any], None]] = {
     RunCreated: Progress._run_created,
     RunResumed: Progress._run_resumed,
     RunEnded: Progress._run_ended,
+    RunPaused: Progress._run_paused,
+    RunContinued: Progress._run_continued,
+    OptionsChanged: Progress._options_changed,
     SlotQuarantined: Progress._slot_quarantined,
     TrialCreated: Progress._trial_created,
     AttemptPlanned: Progress._planned,

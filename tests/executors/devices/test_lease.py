@@ -25,6 +25,16 @@ def test_one_holds_a_device_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / "a/b").stat().st_mode & 0o7777 == 0o1777
 
 
+def test_leases_of_devices_that_are_not_kept_are_released(tmp_path: Path) -> None:
+    one, two = Leases(str(tmp_path)), Leases(str(tmp_path))
+    assert one.take(["GPU-0", "GPU-1"]) == ""
+    one.keep(["GPU-1", "GPU-7"])
+    assert two.take(["GPU-0"]) == ""
+    assert "is held" in two.take(["GPU-1"])
+    one.close()
+    two.close()
+
+
 def test_of_a_group_all_or_none_are_held(tmp_path: Path) -> None:
     one, two, three = (Leases(str(tmp_path)) for _ in range(3))
     assert one.take(["GPU-2"]) == two.take(["GPU-0"]) == ""

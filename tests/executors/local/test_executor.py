@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors import Attempt, JobState, LocalSlot, Observation
+from autofinetune.executors import Attempt, JobState, LocalSlot, Observation, Slots
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.files import records
@@ -816,6 +817,40 @@ def test_a_second_trial_waits_until_the_card_has_room_for_it(make: Make, tmp_pat
     executor.close()
 
 
+def test_slots_that_are_removed_keep_their_trial_and_get_no_other(
+    make: Make, tmp_path: Path
+) -> None:
+    executor = make([LocalSlot(Slot("a")), LocalSlot(Slot("b"))])
+    executor.submit(waiting(tmp_path, 3, "a"))
+    wait_until((tmp_path / "attempt-3" / STARTED).exists)
+    executor.change_slots(Slots((LocalSlot(Slot("b")), LocalSlot(Slot("c")))))
+    assert executor.slots() == ["b", "c"]
+    executor.submit(waiting(tmp_path, 4, "a"))  # planned before: it is not started
+    assert until_over(executor).state is JobState.LOST
+    (tmp_path / "go3").touch()
+    assert until_over(executor).state is JobState.EXITED
+    executor.close()
+
+
+def test_a_trial_keeps_the_time_limit_with_which_it_was_started(
+    make: Make, tmp_path: Path
+) -> None:
+    first = make([LocalSlot(Slot("a"))])
+    attempt = waiting(tmp_path, 3, "a")
+    first.submit(attempt)
+    wait_until((tmp_path / "attempt-3" / STARTED).exists)
+    first.close()
+    executor = make([LocalSlot(Slot("a"))])
+    executor.submit(dataclasses.replace(attempt, time_limit_s=0.01))
+    (job,) = executor._jobs.values()
+    assert job.patience._limit_s == math.inf
+    (tmp_path / "go3").touch()
+    record = until_over(executor).exit
+    assert record is not None
+    assert record.why == "exit"
+    executor.close()
+
+
 def test_one_run_leases_a_card_for_all_its_places(make: Make, tmp_path: Path) -> None:
     one, two = (make(PLACES, lease_dir=str(tmp_path / "leases")) for _ in range(2))
     assert one.obstacle(Slot("0", 2)) == one.obstacle(Slot("0", 1)) == ""
@@ -837,7 +872,7 @@ def test_devices_that_are_divided_otherwise_after_a_resume_wait_for_what_runs_th
     executor.submit(waiting(tmp_path, 3, before))
     assert (
         executor.obstacle(Slot.read(now))
-        == f"trial 3 from before `resume` is still running on {before}"
+        == f"trial 3 from before the slots changed still runs on {before}"
     )
     assert executor.obstacle(Slot("2", 1)) == ""
     (tmp_path / "go3").touch()
