@@ -31,7 +31,7 @@ LEVELS = {
     "executors": 9, "manifests": 9,
     "evaluators": 10, "sinks": 10,
     "run": 11,
-    "api": 12,
+    "api": 12, "report": 12,
     "cli": 13,
 }  # fmt: skip
 ONLY_IN = {
@@ -46,6 +46,8 @@ ONLY_IN = {
     "yaml": {"space.yaml_file"},
     "cma": {"strategies.hazero"},
     "optuna": {"strategies.optuna_samplers"},
+    "plotly": {"report.page"},
+    "matplotlib": {"report.figures"},
     "pynvml": {"executors.devices.nvml"},
     "sqlite3": {"store.journal"},
     "pickle": set(),
