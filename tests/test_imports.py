@@ -47,7 +47,7 @@ ONLY_IN = {
     "cma": {"strategies.hazero"},
     "optuna": {"strategies.optuna_samplers"},
     "plotly": {"report.page"},
-    "matplotlib": {"report.figures"},
+    "matplotlib": {"report.figures", "report.painted"},
     "pynvml": {"executors.devices.nvml"},
     "sqlite3": {"store.journal"},
     "pickle": set(),

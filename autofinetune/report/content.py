@@ -6,6 +6,7 @@ shows them as text.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ def _columns(history: History) -> dict[str, list[Any]]:
     trials = list(history.state.trials.values())
     ended = {ending.trial: (count, ending) for count, ending in enumerate(history.endings, 1)}
     endings = [ended.get(trial.id) for trial in trials]
-    logs = _existing_logs(history.paths, {trial.round for trial in trials})
+    logs = _logs(history.paths, trials)
     return {
         "id": [t.id for t in trials],
         "round": [t.round for t in trials],
@@ -114,7 +115,7 @@ def _columns(history: History) -> dict[str, list[Any]]:
         "slot": [visible(str(t.slot)) for t in trials],
         "attempts": [t.attempt for t in trials],
         "parent": [t.parent for t in trials],
-        "log": [history.paths.trial_log(t.round, t.member).name in logs[t.round] for t in trials],
+        "log": logs,
         "order": [None if one is None else one[0] for one in endings],
         "at": [None if one is None else round(one[1].seconds, 3) for one in endings],
         "steps": [None if one is None else one[1].steps for one in endings],
@@ -130,20 +131,23 @@ def _number(parameter: Parameter, params: Mapping[str, Value]) -> float | None:
         return None
 
 
-def _existing_logs(paths: RunPaths, rounds: set[int]) -> dict[int, set[str]]:
-    """Return the names in the directory of each round; no link is followed."""
-    found: dict[int, set[str]] = {}
-    for round_ in rounds:
-        try:
-            with paths.place_of(paths.round_dir(round_)).opened() as here:
-                found[round_] = {
-                    entry.name
-                    for entry in os.scandir(here)
-                    if entry.is_file(follow_symlinks=False)
-                }
-        except OSError:
-            found[round_] = set()
-    return found
+def _logs(paths: RunPaths, trials: Sequence[Trial]) -> list[str | None]:
+    """Return the log of each trial by its path in the run; None if there is no such file."""
+    there: dict[int, set[str]] = {}
+    for round_ in {trial.round for trial in trials}:
+        there[round_] = set()
+        with (
+            contextlib.suppress(OSError),
+            paths.place_of(paths.round_dir(round_)).opened() as here,
+            os.scandir(here) as entries,
+        ):
+            there[round_] = {one.name for one in entries if one.is_file(follow_symlinks=False)}
+    names = RunPaths(Path())
+    logs = [names.trial_log(trial.round, trial.member) for trial in trials]
+    return [
+        str(log) if log.name in there[trial.round] else None
+        for log, trial in zip(logs, trials, strict=True)
+    ]
 
 
 def _link_to(root: Path, page: Path) -> str:

@@ -10,8 +10,8 @@ from autofinetune.core.status import Status
 
 from .history import History
 
-_MOST_POINTS = 60_000  # of all curves together
-_LEAST = 6  # points of one curve
+_MOST_POINTS = 24_000  # of all curves together
+_LEAST = 3  # points of one curve
 
 
 def curves_of(history: History) -> dict[str, Any]:

@@ -182,7 +182,8 @@ def _contours(fitted: _Fitted, functions: Functions, found: Effects) -> list[Map
     for a, b in pairs:
         effect = pair_effect(fitted.space, functions, a, b, found.variance, _SEED)
         contours.append(_contour(fitted, effect, a, b))
-    return sorted(contours, key=lambda one: -one["share"])
+    seen = [one for one in contours if any(z is not None for row in one["z"] for z in row)]
+    return sorted(seen, key=lambda one: -one["share"])
 
 
 def _contour(fitted: _Fitted, effect: PairEffect, a: int, b: int) -> dict[str, Any]:

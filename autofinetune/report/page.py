@@ -40,7 +40,7 @@ def page_of(contents: Sequence[Mapping[str, Any]]) -> str:
             f"<style>{style}</style></head>\n",
             body,
             f'<script type="application/json" id="data">{as_json(data)}</script>\n',
-            f"<script>{plotly}</script>\n<script>{own}</script>\n</body></html>\n",
+            f"<script>{own}</script>\n<script>{plotly}</script>\n</body></html>\n",
         ]
     )
 

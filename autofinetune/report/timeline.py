@@ -8,8 +8,8 @@ from typing import Any
 
 from .history import Attempted, History
 
-_MOST_BARS = 4000  # of all slots together; shorter bars side by side are drawn as one
-_LEAST_OF_A_SLOT = 60
+_MOST_BARS = 1500  # of all slots together; shorter bars side by side are drawn as one
+_LEAST_OF_A_SLOT = 40
 
 
 def timeline_of(history: History) -> dict[str, Any]:

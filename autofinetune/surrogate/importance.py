@@ -31,8 +31,8 @@ Array = NDArray[np.float64]
 Functions: TypeAlias = Callable[[Array], Array]
 _LEVELS = 16  # of a parameter with more values
 _MOST_LEVELS = 32
-_WORK = 60_000  # evaluations for all parameters together
-_PAIR_WORK = 12_000  # evaluations for one pair
+_WORK = 40_000  # evaluations for all parameters together
+_PAIR_WORK = 6_000  # evaluations for one pair
 _PAIR_LEVELS = 12
 
 

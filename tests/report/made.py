@@ -77,9 +77,7 @@ class Made:
     def end(self, trial: int, place: int, at: float, attempt: int = 1, **fields: Any) -> None:
         given = {"status": "COMPLETED", "reason": "", "score": None, "has_model": True, **fields}
         seconds = given.pop("seconds", None) or 5.0 + 20.0 * self.rng.random()
-        self.events.append(
-            e.TrialEnded(at + seconds, trial, attempt, seconds=seconds, **given)
-        )
+        self.events.append(e.TrialEnded(at + seconds, trial, attempt, seconds=seconds, **given))
         self.free[place] = at + seconds + 0.5
 
     def report(self, trial: int, at: float, final: float, count: int, attempt: int = 1) -> None:
@@ -137,7 +135,7 @@ def make_run(
 
     With `is_over` false the last four trials are still running.
     """
-    with making(directory, space, max_trials=trials, **config) as made:
+    with making(directory, space, max_trials=trials or None, **config) as made:
         for number in range(trials):
             trial = made.create()
             params = next(

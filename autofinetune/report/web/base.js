@@ -93,16 +93,24 @@ let isPumping = false;
 
 function later(node, task) {
   queue.push({ node, task });
+  if (isPumping) return;
+  isPumping = true;
   root.dataset.drawn = '';
-  if (!isPumping) { isPumping = true; setTimeout(pump, 0); }
+  if (document.readyState === 'loading') addEventListener('DOMContentLoaded', pump, { once: true }); // Plotly comes last
+  else setTimeout(pump, 0);
 }
 
 function pump() {
   const inSight = (one) => { const box = one.node.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
-  const place = Math.max(queue.findIndex(inSight), 0);
-  const [one] = queue.splice(place, 1);
-  if (one && one.node.isConnected) one.task();
-  if (queue.length) { setTimeout(pump, 0); return; }
+  const place = queue.findIndex(inSight);
+  if (place < 0) root.dataset.drawn = 'screen';
+  const [one] = queue.splice(Math.max(place, 0), 1);
+  if (one && one.node.isConnected) {
+    const start = performance.now();
+    one.task();
+    performance.measure(one.node.getAttribute('aria-label'), { start });
+  }
+  if (queue.length) { setTimeout(pump, place < 0 ? 15 : 0); return; } // leaves time to scroll and type
   isPumping = false;
   root.dataset.drawn = 'all';
 }

@@ -24,7 +24,7 @@ function spentAxis(kind, most) {
 
 function addProgress(parent, run) {
   const { progress, trials } = run;
-  const shown = sample(run, 1500), range = scoreRange(run, trials.score);
+  const shown = sample(run, 1000), range = scoreRange(run, trials.score);
   let draw = () => {};
   const kind = spentButtons(parent, run.steps > 0, () => draw());
   const note = (run.repeats > 1 ? `The line is the best mean of ${run.repeats} trials of a configuration; points are single trials.` : 'The line is the best score so far; points are trials.')
@@ -62,12 +62,12 @@ function addCurves(parent, run) {
       for (let i = curves.starts[place]; i < end; i += 1) { x.push(curves.steps[i]); y.push(curves.scores[i]); customdata.push(id); }
       x.push(null); y.push(null); customdata.push(id);
     });
-    const isThin = many > 60;
+    const isThin = many > 60, isDense = many > 3000;
     const data = bins.map((bin, place) => {
       const special = { [BINS]: colour('queued'), [BINS + 1]: colour('failed') }[place];
       const isBest = place === BINS + 2, hasOnePoint = bin.x.length === 2 * many;
       return { type: 'scatter', mode: many > 200 && !isBest && !hasOnePoint ? 'lines' : 'lines+markers', ...bin, connectgaps: false, opacity: isBest ? 1 : isThin ? 0.55 : 0.8,
-        marker: { size: isBest ? 5 : 3 }, line: { width: isBest ? 3.5 : isThin ? 0.9 : 1.5, color: special ?? qualityColour(isBest ? 1 : (place + 0.5) / BINS) },
+        marker: { size: isBest ? 5 : 3 }, line: { width: isBest ? 3.5 : isDense ? 0.5 : isThin ? 0.9 : 1.5, color: special ?? qualityColour(isBest ? 1 : (place + 0.5) / BINS) },
         hovertemplate: 'trial %{customdata}<br>step %{x}<br>score %{y}<extra></extra>' };
     }).filter((trace) => trace.x.length);
     return { data, layout: { xaxis: titled('step or epoch, from 1'), yaxis: { ...titled('reported score'), range } } };
@@ -93,7 +93,7 @@ function addTimeline(parent, run) {
     const shapes = timeline.idle.map(([from, to]) => ({ type: 'rect', yref: 'paper', y0: 0, y1: 1, x0: from / length, x1: to / length, fillcolor: faded(colour('queued'), 0.25), line: { width: 0 }, layer: 'below' }));
     const step = Math.ceil(timeline.slots.length / 50), shown = timeline.slots.map((_, place) => place).filter((place) => place % step === 0);
     return { data, layout: { barmode: 'overlay', showlegend: true, shapes, xaxis: { ...titled(`time since the run began (${unit})`), range: [0, timeline.span / length] },
-      yaxis: { tickvals: shown, ticktext: shown.map((place) => plain(`${clip(timeline.slots[place], 16)}  ${percent(timeline.busy[place])}`)), range: [timeline.slots.length - 0.4, -0.6] } } };
+      yaxis: { automargin: true, tickvals: shown, ticktext: shown.map((place) => plain(`${clip(timeline.slots[place], 16)}  ${percent(timeline.busy[place])}`)), range: [timeline.slots.length - 0.4, -0.6] } } };
   } });
 }
 

@@ -1,16 +1,16 @@
 // What all plots have in common: their frame, their axes, and which trials they show.
 
 let drawings = [];
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'] };
+const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [['toImage', 'zoom2d', 'pan2d', 'resetScale2d']] };
 
 function layoutOf(extra) {
-  const axis = { gridcolor: colour('line'), zerolinecolor: colour('line'), linecolor: colour('line'), automargin: true };
+  const axis = { gridcolor: colour('line'), zerolinecolor: colour('line'), linecolor: colour('line') };
   const { xaxis, yaxis, ...others } = extra;
   return {
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', hovermode: 'closest', dragmode: 'zoom',
     font: { color: colour('text'), size: 12 }, margin: { l: 55, r: 12, t: 12, b: 45 },
     hoverlabel: { bgcolor: colour('card'), bordercolor: colour('line'), font: { color: colour('text') }, align: 'left' },
-    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0 }, showlegend: false,
+    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0 }, showlegend: false, modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('muted'), activecolor: colour('accent') },
     ...others, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis },
   };
 }
@@ -18,13 +18,13 @@ function layoutOf(extra) {
 const titled = (text) => ({ title: { text: plain(clip(text, 40)), standoff: 8 } });
 
 /** Add a plot to a part of the page; `build` returns its traces and layout and is called again when colours change. */
-function addPlot(parent, { title = '', note = '', height = 340, label, build }) {
+function addPlot(parent, { title = '', note = '', height = 340, label, isSmall = false, build }) {
   const node = make('div', { class: 'plot', role: 'img', 'aria-label': label || title });
   node.style.height = `${height}px`;
   parent.append(make('figure', {}, title ? make('h3', {}, title) : null, node, note ? make('p', { class: 'note' }, note) : null));
   const draw = () => {
     const { data, layout } = build();
-    Plotly.react(node, data, layoutOf({ height, ...layout }), CONFIG);
+    Plotly.react(node, data, layoutOf({ height, ...layout }), { ...CONFIG, displayModeBar: isSmall ? false : 'hover' });
   };
   drawings.push({ node, draw });
   later(node, draw);
@@ -37,7 +37,7 @@ function paramAxis(axis) {
   if (axis.labels) {
     const step = Math.ceil(axis.labels.length / 12);
     const shown = axis.labels.map((_, index) => index).filter((index) => index % step === 0);
-    return { ...found, tickvals: shown, ticktext: shown.map((index) => plain(clip(axis.labels[index], 14))), range: [-0.5, axis.labels.length - 0.5] };
+    return { ...found, automargin: true, tickvals: shown, ticktext: shown.map((index) => plain(clip(axis.labels[index], 14))), range: [-0.5, axis.labels.length - 0.5] };
   }
   return axis.scale === 'log' ? { ...found, type: 'log', exponentformat: 'power', dtick: undefined, nticks: 6 } : found;
 }

@@ -27,13 +27,13 @@ function addImportance(parent, run) {
     return { data: [
       { ...bar, name: 'alone', x: main, marker: { color: colour('done') }, error_x: { type: 'data', symmetric: false, array: high.map((v, i) => Math.max(v - main[i], 0)), arrayminus: low.map((v, i) => Math.max(main[i] - v, 0)), color: colour('text'), thickness: 1.2, width: 3 } },
       { ...bar, name: 'in interactions', x: total.map((v, i) => Math.max(v - main[i], 0)), marker: { color: faded(colour('done'), 0.35) } },
-    ], layout: { barmode: 'stack', showlegend: true, xaxis: { ...titled('share of the variance'), tickformat: '.0%', rangemode: 'tozero' }, yaxis: { tickvals: places, ticktext: names, range: [-0.6, places.length - 0.4] } } };
+    ], layout: { barmode: 'stack', showlegend: true, xaxis: { ...titled('share of the variance'), tickformat: '.0%', rangemode: 'tozero' }, yaxis: { automargin: true, tickvals: places, ticktext: names, range: [-0.6, places.length - 0.4] } } };
   } });
 }
 
 function sliceOf(run, place, range) {
   const axis = run.params[place], slice = run.surrogate.slices?.[place], values = run.trials.values[place];
-  const shown = sample(run, 500, (index) => isNumber(values[index]));
+  const shown = sample(run, 300, (index) => isNumber(values[index]));
   const jitter = (index) => (axis.labels ? (((index * 0.618034) % 1) - 0.5) * 0.5 : 0);
   const data = [{ type: 'scatter', mode: 'markers', x: shown.map((i) => values[i] + jitter(i)), y: shown.map((i) => run.trials.score[i]), hovertext: shown.map((i) => trialText(run, i)), hoverinfo: 'text',
     marker: { size: 5, opacity: 0.5, color: colour('queued') } }];
@@ -61,7 +61,7 @@ function addSlices(parent, run) {
   parent.append(grid);
   for (const place of byImportance(run)) {
     const axis = run.params[place];
-    addPlot(grid, { title: axis.only_if ? `${axis.name} (if ${axis.only_if})` : axis.name, height: 250, build: () => sliceOf(run, place, range) });
+    addPlot(grid, { title: axis.only_if ? `${axis.name} (if ${axis.only_if})` : axis.name, height: 250, isSmall: true, build: () => sliceOf(run, place, range) });
   }
 }
 
@@ -73,11 +73,11 @@ function addContours(parent, run) {
   for (const one of contours) {
     const [x, y] = [run.params[one.x], run.params[one.y]], [xs, ys] = [run.trials.values[one.x], run.trials.values[one.y]];
     const note = `Interaction: ${percent(one.share)} of the variance (${percent(one.share_low)} to ${percent(one.share_high)}).`;
-    addPlot(grid, { title: `${x.name} × ${y.name}`, height: 320, note, build: () => {
+    addPlot(grid, { title: `${x.name} × ${y.name}`, height: 320, note, isSmall: true, build: () => {
       const isCells = x.labels || y.labels;
       const colours = palette().map((hex, place, all) => [place / (all.length - 1), hex]);
       const scale = run.direction === 'minimize' ? colours.map(([at], place) => [at, colours[colours.length - 1 - place][1]]) : colours;
-      const shown = sample(run, 250, (index) => isNumber(xs[index]) && isNumber(ys[index]));
+      const shown = sample(run, 150, (index) => isNumber(xs[index]) && isNumber(ys[index]));
       return { data: [
         { type: isCells ? 'heatmap' : 'contour', x: one.x_at, y: one.y_at, z: one.z, colorscale: scale, colorbar: { thickness: 10, len: 0.95, tickfont: { size: 10 } }, line: { width: 0.5 }, ncontours: 14, hoverongaps: false, hovertemplate: '%{z:.5g}<extra></extra>' },
         { type: 'scatter', mode: 'markers', x: shown.map((i) => xs[i]), y: shown.map((i) => ys[i]), hovertext: shown.map((i) => trialText(run, i)), hoverinfo: 'text', marker: { size: 4.5, color: colour('page'), line: { width: 1, color: colour('text') } } },

@@ -102,7 +102,7 @@ class Table {
   row(row) {
     const cells = this.columns.map((column) => {
       const text = column.text(row);
-      return make('td', { class: column.name === 'state' ? `state ${STATES[text]}` : column.isWord ? null : 'number' }, text);
+      return make('td', { class: column.name === 'state' ? `state ${STATES[text]}` : column.isWord ? null : 'number', title: text.length > 30 ? text : null }, text);
     });
     return make('tr', {}, ...cells.slice(0, 3), make('td', {}, logLink(this.run, row, 'log') ?? '–'), ...cells.slice(3));
   }
@@ -111,7 +111,7 @@ class Table {
 /** A link to the log of a trial, null if it has none. */
 function logLink(run, row, text) {
   const t = run.trials;
-  return t.log[row] ? make('a', { href: `${run.logs}/round${t.round[row]}/log-${t.member[row]}.info`, target: '_blank', rel: 'noopener noreferrer' }, text) : null;
+  return t.log[row] ? make('a', { href: `${run.logs}/${t.log[row]}`, target: '_blank', rel: 'noopener noreferrer' }, text) : null;
 }
 
 function addFailures(parent, run) {
