@@ -42,8 +42,7 @@ def draw(contents: Sequence[Content], folder: Path) -> list[str]:
             figure.savefig(folder / f"{name}.{suffix}", dpi=150)
         names.append(name)
 
-    settings: Any = {"svg.hashsalt": "autofinetune", "text.parse_math": False, "axes.grid": True,
-                "grid.alpha": 0.3, "text.usetex": False}  # fmt: skip
+    settings: Any = {"svg.hashsalt": "autofinetune", "axes.grid": True, "grid.alpha": 0.3}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context(settings):

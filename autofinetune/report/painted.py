@@ -16,7 +16,8 @@ _QUALITY = "viridis_r"
 
 
 def _short(text: str, most: int = 26) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return text that is not too long, without a formula: `$` begins one in matplotlib."""
+    return (text if len(text) <= most else f"{text[: most - 1]}…").replace("$", r"\$")
 
 
 def _scored(content: Content) -> list[int]:
