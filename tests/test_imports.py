@@ -31,7 +31,7 @@ LEVELS = {
     "executors": 9, "manifests": 9,
     "evaluators": 10, "sinks": 10,
     "run": 11,
-    "api": 12, "draft": 12,
+    "api": 12, "draft": 12, "report": 12,
     "doctor": 13,
     "cli": 14,
 }  # fmt: skip
@@ -49,6 +49,8 @@ ONLY_IN = {
     "cma": {"strategies.hazero"},
     "optuna": {"strategies.optuna_samplers"},
     "pyarrow": {"run.tables"},
+    "plotly": {"report.page"},
+    "matplotlib": {"report.figures", "report.painted"},
     "pynvml": {"executors.devices.nvml"},
     "psutil": {"sinks.live.usage"},
     "rich": {"sinks.live.layout", "sinks.live.paint"},

@@ -95,6 +95,13 @@ COMMANDS: Mapping[str, Command] = {
         "show it in the browser",
         is_basic=True,
     ),
+    "report": Command(
+        "page:report_command",
+        LOOK,
+        "report result/ ...",
+        "write one HTML page of plots, tables and failures",
+        is_basic=True,
+    ),
     "show": Command(
         "show:show_command",
         LOOK,

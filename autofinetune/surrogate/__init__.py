@@ -3,7 +3,7 @@
 from .by_value import OrderedFeatures
 from .features import LENGTH, Features
 from .gp import GaussianProcess, fit
-from .screen import TAIL, Screen, standardized
+from .screen import TAIL, Screen, clipped, standardized
 from .utility import log_improvement, log_probability, uncertainty, upper_bound
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "GaussianProcess",
     "OrderedFeatures",
     "Screen",
+    "clipped",
     "fit",
     "log_improvement",
     "log_probability",

@@ -69,6 +69,10 @@ class GaussianProcess:
         deviation_slope = -gradient(solved) / deviation[:, None]
         return cross @ self.alpha, deviation, mean_slope, deviation_slope
 
+    def cross(self, x: Array) -> Array:
+        """Return the prior covariance of features `(m, width)` and the observations, `(m, n)`."""
+        return self._kernel(self._distances(x))
+
     def covariance(self, x: Array, other: Array) -> Array:
         """Return the posterior covariance of features `(m, width)` and `(k, width)`, `(m, k)`."""
         solved = _solve(self.lower, self._kernel(self._distances(other)).T)

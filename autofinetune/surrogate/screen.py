@@ -266,10 +266,18 @@ def _difference(points: Array, y: Array, known: Array, merits: Array) -> float:
 
 
 def standardized(merits: Array, tail: float = TAIL) -> Array:
-    """Return merits `(n,)` with mean 0 and standard deviation 1, after clipping bad ones.
+    """Return merits `(n,)` with mean 0 and standard deviation 1, after `clipped`."""
+    values = clipped(merits, tail)
+    spread = float(values.std())
+    return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros(len(values)))
+
+
+def clipped(merits: Array, tail: float = TAIL) -> Array:
+    """Return merits `(n,)` without bad outliers, which would distort the process.
 
     Merits below median - tail * (best - median) are raised to that value: their differences say
-    little, and would distort the process. NaN counts as the worst merit.
+    little. NaN counts as the worst merit; without any finite merit all are 0. Merits so large
+    that their squares overflow are scaled down.
     """
     values = merits.copy()
     if not np.isfinite(values).any():
@@ -280,5 +288,4 @@ def standardized(merits: Array, tail: float = TAIL) -> Array:
     best, median = float(values.max()), float(np.median(values))
     if best > median:
         values = np.maximum(values, median - tail * (best - median))
-    spread = float(values.std())
-    return np.asarray((values - values.mean()) / spread if spread > 0 else np.zeros(len(values)))
+    return np.asarray(values)
