@@ -54,6 +54,7 @@ ONLY_IN = {
     "pynvml": {"executors.devices.nvml"},
     "psutil": {"sinks.live.usage"},
     "rich": {"sinks.live.layout", "sinks.live.paint"},
+    "mcp": {"cli.mcp"},
     "sqlite3": {"store.journal"},
     "pickle": set(),
     "multiprocessing": set(),

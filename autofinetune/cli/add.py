@@ -28,7 +28,7 @@ def enqueue_command(argv: Sequence[str]) -> int:
                         help="hyperparameters, such as lr=0.1")  # fmt: skip
     parser.add_argument("--file", metavar="CSV",
                         help="configurations, with a column for each hyperparameter")  # fmt: skip
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     if bool(options.values) == bool(options.file):
         tip = f"for example: autofinetune enqueue {options.output_dir} lr=0.1 units=32"
         raise UsageError("give either NAME=VALUE words or --file", tip)

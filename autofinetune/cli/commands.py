@@ -229,6 +229,12 @@ COMMANDS: Mapping[str, Command] = {
         "report-intermediate 0.81 3",
         "report a score at a step",
     ),
+    "mcp": Command(
+        "mcp:mcp_command",
+        OTHER,
+        "mcp --root DIR",
+        "serve these commands as tools for an agent (Model Context Protocol)",
+    ),
     "completion": Command(
         "completion:completion_command",
         OTHER,

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.config import MOST_TRIALS
+from autofinetune.errors import UsageError
 from autofinetune.run.directories import existing_run
-from autofinetune.run.overview import Overview, RunningTrial, overview_of
+from autofinetune.run.overview import Overview, RunningTrial, overview_after_change
 from autofinetune.run.records import as_json, status_record
 from autofinetune.space import as_text
 from autofinetune.visible import visible
+
+_MOST_WAIT_S = 1e6
 
 
 def status_command(argv: Sequence[str]) -> int:
@@ -19,12 +22,30 @@ def status_command(argv: Sequence[str]) -> int:
     parser = Parser("status", description=__doc__)
     parser.add_argument("output_dir", help="the directory of the run")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    parser.add_argument(
+        "--wait", metavar="SECONDS",
+        help="wait until a trial or the run ends, at most this long",
+    )  # fmt: skip
     options = parser.parse_args(argv)
+    seconds = _seconds(options.wait)
     with existing_run(options.output_dir) as paths:
-        found = overview_of(paths)
+        found = overview_after_change(paths, seconds)
     text = as_json(status_record(found)) if options.json else _as_text(found, time.time())
     print(text, flush=True)
     return 0
+
+
+def _seconds(word: str | None) -> float:
+    try:
+        seconds = float(word or 0.0)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= _MOST_WAIT_S:
+        raise UsageError(
+            f"--wait={word!r:.60} is not a number of seconds from 0 to {_MOST_WAIT_S:g}",
+            "for example --wait=60",
+        )
+    return seconds
 
 
 def _as_text(found: Overview, now: float) -> str:

@@ -77,7 +77,7 @@ def set_command(argv: Sequence[str]) -> int:
     )
     parser.add_argument("values", nargs="+", metavar="KEY=VALUE",
                         help="such as max_trials=200; trial_timeout=none: no limit")  # fmt: skip
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     request = new_request(SET, options=dict(map(_value, options.values)))
     done = steer(Path(options.output_dir), request)
     if isinstance(done.event, OptionsChanged):

@@ -6,6 +6,7 @@ The events are not folded one by one: SQL queries answer for 100,000 trials in l
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from autofinetune.run.directories import host_out_of_sight, is_tuner_alive, of_t
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
 
+LOOK_S = 0.2  # between looks for a change
 Ask: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 Ended: TypeAlias = "tuple[Any, ...]"  # (trial, status, score)
 
@@ -82,6 +84,24 @@ def overview_of(paths: RunPaths) -> Overview:
     journal = SqliteJournal(paths.journal, read_only=True)
     with contextlib.closing(journal), of_the_journal(paths):
         return look(journal, is_tuner_alive=is_alive, host=host_out_of_sight(paths.lock))
+
+
+def overview_after_change(paths: RunPaths, seconds: float) -> Overview:
+    """Return an overview once a trial has ended or the run no longer works, or after `seconds`."""
+    end = time.monotonic() + seconds
+    first = found = overview_of(paths)
+    while _stage(found) == _stage(first) and found.state in (RunState.PENDING, RunState.RUNNING):
+        begun = time.monotonic()
+        if begun >= end:
+            break
+        found = overview_of(paths)
+        took = time.monotonic() - begun  # of a long run, so that waiting costs little
+        time.sleep(max(0.0, min(max(LOOK_S, 10 * took), end - time.monotonic())))
+    return found
+
+
+def _stage(found: Overview) -> tuple[RunState, int]:
+    return found.state, sum(n for status, n in found.counts.items() if Status(status).is_final)
 
 
 def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Overview:
