@@ -63,7 +63,7 @@ def _head(history: History) -> dict[str, Any]:
     return {
         "name": visible(config.name or history.paths.root.name),
         "run": visible(state.run),
-        "dir": visible(str(history.paths.root)),
+        "dir": visible(history.paths.shown),
         "state": history.run_state.value,
         "why": visible(history.why),
         "created": history.created_at,

@@ -20,8 +20,9 @@ DRAWN = "document.documentElement.dataset.drawn === 'all'"
 EVIL = "<img src=x onerror=alert(1)></script><b>x</b>$\\frac{1}{2}$%{x}"
 # Plots without any mark: neither a line, point, bar or area, nor a painted pixel of a canvas.
 EMPTY = """
-const isBlank = (canvas) => !new Uint32Array(canvas.getContext('2d')
-    .getImageData(0, 0, canvas.width, canvas.height).data.buffer).some((pixel) => pixel);
+const blank = (canvas) => Object.assign(document.createElement('canvas'),
+    { width: canvas.width, height: canvas.height });
+const isBlank = (canvas) => canvas.toDataURL() === blank(canvas).toDataURL();
 const hasMarks = (plot) => [...plot.querySelectorAll(
     '.plot .points path, .plot .point path, .js-line, .js-fill, .contourfill path, .hm image')]
     .some((mark) => mark.tagName === 'image' || (mark.getAttribute('d') || '').length > 4);

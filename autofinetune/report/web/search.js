@@ -81,7 +81,7 @@ function addContours(parent, run) {
       return { data: [
         { type: isCells ? 'heatmap' : 'contour', x: one.x_at, y: one.y_at, z: one.z, colorscale: scale, colorbar: { thickness: 10, len: 0.95, tickfont: { size: 10 } }, line: { width: 0.5 }, ncontours: 14, hoverongaps: false, hovertemplate: '%{z:.5g}<extra></extra>' },
         { type: 'scatter', mode: 'markers', x: shown.map((i) => xs[i]), y: shown.map((i) => ys[i]), hovertext: shown.map((i) => trialText(run, i)), hoverinfo: 'text', marker: { size: 4.5, color: colour('page'), line: { width: 1, color: colour('text') } } },
-      ], layout: { height: 320, margin: { l: 55, r: 6, t: 6, b: 45 }, xaxis: paramAxis(x), yaxis: paramAxis(y) } };
+      ], layout: { height: 320, margin: { l: 55, r: 6, t: 6, b: 45 }, xaxis: paramAxis(x), yaxis: { ...paramAxis(y), automargin: true } } };
     } });
   }
 }
