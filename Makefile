@@ -24,7 +24,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-torture test-strangers strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-torture test-strangers test-integrations strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -98,7 +98,13 @@ test-strangers: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
 
-# The same, and docs/strangers.md anew.
+# What `--log_to` writes, read back with the libraries of each tool, in the same environment.
+test-integrations: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune
+	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
+	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/sinks_with_libraries
+
+# As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_JSON=docs/strangers.json STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers

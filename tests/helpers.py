@@ -23,7 +23,7 @@ from autofinetune.run.parts import make_search
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
-from autofinetune.store.journal import MemoryJournal
+from autofinetune.store.journal import Journal, MemoryJournal
 from autofinetune.store.paths import RunPaths
 from autofinetune.strategies import STRATEGIES, Strategy, strategy_class
 from autofinetune.world import World
@@ -208,7 +208,7 @@ def tuner_in_memory(
     root: Path,
     config: Config,
     *,
-    journal: MemoryJournal | None = None,
+    journal: Journal | None = None,
     program: Callable[[Attempt], Played] = play,
     slots: Sequence[str] = ("a", "b"),
     sinks: Sequence[Sink] = (),

@@ -170,7 +170,9 @@ def rebuild_command(argv: Sequence[str]) -> int:
                 guard.replay(event, state)
         guard.finish(state)
         guard.close()
-    terminal.out(f"rebuilt from {state.ended} finished trials: tables, best_model, visualization")
+    logs = ["visualization" if log == "visualdl" else log for log in config.log_to]
+    what = ", ".join(["tables", "best_model", *logs])
+    terminal.out(f"rebuilt from {state.ended} finished trials: {what}")
     return 0
 
 

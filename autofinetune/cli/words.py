@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 
 from autofinetune.config.commands import MODEL_OPTIONS, is_shell_line
@@ -14,6 +15,7 @@ from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import Commands
 from autofinetune.run.parts import Parts, imports_of
 from autofinetune.run.result import problem_of
+from autofinetune.sinks import LOGS
 from autofinetune.space import as_text
 from autofinetune.store.paths import RunPaths
 from autofinetune.terminal import err, out, tell
@@ -106,6 +108,7 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             out(f"To train them again from scratch: autofinetune replay {directory}")
         if paths.visualization.is_dir():
             out(f"To see the whole run: autofinetune dashboard {directory}")
+    _show_next_steps(state, paths)
     if stopped:
         out(f"Stopped. To continue: autofinetune resume {directory}")
         return stopped
@@ -119,3 +122,12 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
     if error := problem_of(state, paths):
         raise error
     return 0
+
+
+def _show_next_steps(state: State, paths: RunPaths) -> None:
+    """Print how to look at the run in each tool that it was logged to."""
+    for log in described_values(state.config)["log_to"]:
+        if (paths.root / log).is_dir():
+            with contextlib.suppress(KeyError):  # a tool of a package that is gone
+                if line := LOGS.load(log).next_step(log, paths.shown):
+                    out(line)

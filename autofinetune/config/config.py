@@ -172,7 +172,8 @@ class Config:
     )  # fmt: skip
     log_to: tuple[str, ...] = option(
         "NAMES", START,
-        "where else the run is logged; visualdl, names that other packages add, or none",
+        "where else the run is logged: visualdl, tensorboard, mlflow, wandb, trackio, names that "
+        "other packages add, or none; several with commas (docs/log_to.md)",
         logs, ("visualdl",),
     )  # fmt: skip
     name: str = option(

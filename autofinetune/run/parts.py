@@ -13,6 +13,7 @@ from autofinetune.errors import AutofinetuneError, InternalError, Mistake, Usage
 from autofinetune.evaluators import EVALUATORS, start_of_command
 from autofinetune.executors import THREAD_VARIABLES, Engine, Imports, Slots
 from autofinetune.preload.steps import NONE, steps_of
+from autofinetune.sinks import check_libraries
 from autofinetune.strategies import (
     Known,
     Repeated,
@@ -40,6 +41,7 @@ def make_parts(config: Config, engine: Engine) -> Parts:
     Raise UsageError if an option of a part is invalid, or a device does not exist;
     EnvironmentProblem if a package that a part needs is not installed.
     """
+    check_libraries(config)
     strategy = make_strategy(config)
     with one_thread(), _about("assessor"):
         direction = config.direction.value

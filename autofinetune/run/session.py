@@ -30,7 +30,6 @@ from autofinetune.run.result import Result, broken_inside
 from autofinetune.run.tuner import Tuner
 from autofinetune.run.whereabouts import new_name, own_name
 from autofinetune.sinks import (
-    LOGS,
     BestModel,
     KeepModels,
     Notify,
@@ -38,6 +37,7 @@ from autofinetune.sinks import (
     SinkGuard,
     Tables,
     Waits,
+    log_sinks,
 )
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
@@ -160,7 +160,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
         BestModel(paths),
         KeepModels(config, paths, EVALUATORS[config.evaluator](config).possible_parents),
         Tables(config, paths),
-        *(LOGS.load(name)(config, paths) for name in config.log_to),
+        *log_sinks(config, paths),
     ]
 
 

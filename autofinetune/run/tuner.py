@@ -232,6 +232,8 @@ class Tuner:
                 self._world.sleep(RETRY_S)
             self._take_requests(STOP)
             self._sinks.flush(self.state)
+            if names := ", ".join(self._sinks.waits_for):
+                self._notices.begin("sinks", f"{names} still writing the last results ...")
         return self.state
 
     def _running(self) -> list[Key]:

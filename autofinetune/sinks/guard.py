@@ -10,7 +10,7 @@ from autofinetune.core.events import Event
 from autofinetune.core.state import State
 from autofinetune.world import NO_SPACE
 
-from .base import Sink
+from .base import Sink, SinkFailed
 
 
 class SinkGuard:
@@ -56,7 +56,12 @@ class SinkGuard:
     @property
     def is_waiting(self) -> bool:
         """Whether a sink still has something to write, later or once there is disk space."""
-        return any(sink.is_behind or sink in self._waiting for sink in self._sinks)
+        return bool(self.waits_for)
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The names of the sinks that still have something to write."""
+        return [sink.name for sink in self._sinks if sink.is_behind or sink in self._waiting]
 
     def wait(self, seconds: float) -> bool:
         """Wait for background work, at most `seconds`; return whether there was any."""
@@ -82,15 +87,13 @@ class SinkGuard:
         """Keep a sink that found no disk space; it writes its data at the next flush."""
         if sink not in self._waiting:
             self._waiting.add(sink)
-            self._warn(f"{type(sink).__name__} is waiting for disk space ({error})")
+            self._warn(f"{sink.name} is waiting for disk space ({error})")
 
     def _drop(self, sink: Sink, error: Exception) -> None:
         if sink not in self._sinks:
             return
         self._sinks.remove(sink)
-        self._warn(
-            f"{type(sink).__name__} stopped ({type(error).__name__}: {error}); "
-            "the run continues and loses nothing"
-        )
+        what = f"{error}" if isinstance(error, SinkFailed) else f"{type(error).__name__}: {error}"
+        self._warn(f"{sink.name} stopped ({what}); the run continues and loses nothing")
         with contextlib.suppress(Exception):  # its failure was already reported
             sink.close()

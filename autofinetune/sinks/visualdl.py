@@ -21,7 +21,6 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from autofinetune.config.config import Config
@@ -30,7 +29,7 @@ from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.space import Parameter, Value, as_text
 from autofinetune.space.base import is_number
-from autofinetune.store.directory import Place, appended
+from autofinetune.store.directory import Place, append_whole
 from autofinetune.store.paths import RunPaths
 
 from .base import Sink
@@ -96,7 +95,7 @@ class VisualDL(Sink):
         """Write the waiting records; after an OSError those not written keep waiting."""
         for log in list(self._waiting):
             with self._place(log).opened(create=True) as here:
-                _append(here / log.file, bytes(self._waiting[log]))
+                append_whole(here / log.file, bytes(self._waiting[log]))
             del self._waiting[log]
 
     def _later(self, log: _Log, at: float, *records: Any) -> None:
@@ -184,19 +183,6 @@ class VisualDL(Sink):
                     old.unlink()
             self._component = base_component
         return self._component
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Append all or nothing, which raises OSError."""
-    with appended(path) as file:
-        size = file.tell()
-        try:
-            while data:
-                data = data[file.write(data) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(size)
-            raise
 
 
 def _fit(number: float) -> float:

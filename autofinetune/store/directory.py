@@ -56,6 +56,15 @@ class Place:
         finally:
             os.close(descriptor)
 
+    def held(self) -> Path:
+        """Create the directory and keep it open until this process ends.
+
+        The path that is returned stays valid if it is moved, and can be used by other processes.
+        """
+        with self.opened(create=True) as here:
+            descriptor = os.open(here, _FOLDER)
+        return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+
     def is_there(self) -> bool:
         """Return whether it is a directory that can be opened without following links."""
         try:
@@ -137,3 +146,16 @@ def appended(path: Path, mode: int = 0o666) -> BinaryIO:
         if not stat.S_ISREG(path.lstat().st_mode):
             path.unlink()
     return os.fdopen(os.open(path, flags, mode), "ab", buffering=0)
+
+
+def append_whole(path: Path, data: bytes) -> None:
+    """Append all of `data` to a file or nothing, which raises OSError."""
+    with appended(path) as file:
+        size = file.tell()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(size)
+            raise

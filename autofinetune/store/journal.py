@@ -221,6 +221,10 @@ class SqliteJournal:
         """
         return self._read(decode_event, "" if reports else "WHERE kind <> 'Reported'")
 
+    def part(self, after: int, most: int) -> Iterator[Event]:
+        """Yield the events that follow the first `after`, at most `most`."""
+        return self._read(decode_event, "WHERE seq > ? AND seq <= ?", after, after + most)
+
     def reports(self, trial: int | None = None) -> Iterator[tuple[int, int, int, float]]:
         """Yield the intermediate reports of a trial, or of all, as (trial, attempt, step, score).
 

@@ -99,6 +99,10 @@ class RunPaths:
     waits = _Name("waits.json")
     control = _Name("control")
     tuner_log = _Name("tuner.log")
+    tensorboard = _Name("tensorboard")
+    mlflow = _Name("mlflow")
+    wandb = _Name("wandb")
+    trackio = _Name("trackio")
 
     def request(self, name: str) -> Path:
         """What a command asks of the tuner."""

@@ -381,7 +381,7 @@ def test_where_else_a_run_is_logged(folder: Path, given: object, logs: tuple[str
 
 
 def test_an_unknown_place_to_log_to_is_a_mistake(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="--log_to=paper is unknown; use one of: none, visualdl"):
+    with pytest.raises(ConfigError, match="--log_to=paper is unknown; use one of: mlflow, none, "):
         build(folder, log_to="visualdl,paper")
     with pytest.raises(ConfigError, match="--log_to=7 must be names separated by commas"):
         build(folder, log_to=7)

@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> RunPaths:
     paths = RunPaths(tmp_path / "result")
     paths.root.mkdir(mode=0o700)
     with contextlib.closing(SqliteJournal(paths.journal, create=True)) as journal:
-        tuner = tuner_in_memory(paths.root, config_of(), journal=journal)  # type: ignore[arg-type]
+        tuner = tuner_in_memory(paths.root, config_of(), journal=journal)
         tuner.start("run")
         tuner.run()
     return paths

@@ -826,10 +826,12 @@ def test_the_end_waits_for_sinks_that_are_behind(tmp_path: Path) -> None:
     tuner = tuner_in_memory(tmp_path, config_of())
     sink, slept = Behind(), list[float]()
     tuner._sinks = SinkGuard([sink], lambda sentence: None)
-    tuner._world = World(Clock(), sleep=slept.append)
+    notices: list[str] = []
+    tuner._world = World(Clock(), sleep=slept.append, notice=notices.append)
     tuner.start("run")
     tuner.run()
     assert sink.left == 0
+    assert notices == ["Behind still writing the last results ..."]
     assert slept == [RETRY_S, RETRY_S]
 
 

@@ -22,9 +22,10 @@ from autofinetune.core.state import State
 from autofinetune.core.status import Direction
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
-from autofinetune.sinks import SinkGuard, visualdl
+from autofinetune.sinks import SinkGuard
 from autofinetune.sinks.visualdl import VisualDL, import_visualdl
 from autofinetune.space import Space, load_space
+from autofinetune.store import directory
 from autofinetune.store.journal import MemoryJournal
 from autofinetune.store.paths import RunPaths
 from tests.helpers import Recorder, conditional_space, config_of, options_of, play, tuner_in_memory
@@ -346,7 +347,7 @@ def test_what_finds_no_space_is_written_once_there_is(
     for event in events[:-1]:
         state.apply(event)
         guard.handle(event, state)
-    monkeypatch.setattr(visualdl, "appended", on_a_full_disk)
+    monkeypatch.setattr(directory, "appended", on_a_full_disk)
     for _ in range(2):
         guard.flush(state)
         assert guard.is_waiting
@@ -370,7 +371,7 @@ def test_a_run_that_is_over_does_not_wait_for_space(
     for event in events:
         state.apply(event)
         guard.handle(event, state)
-    monkeypatch.setattr(visualdl, "appended", on_a_full_disk)
+    monkeypatch.setattr(directory, "appended", on_a_full_disk)
     guard.flush(state)
     assert not guard.is_waiting
     (warning,) = warnings

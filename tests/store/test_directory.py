@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from autofinetune.store.directory import (
     TRUST_VARIABLE,
     Place,
+    append_whole,
     appended,
     read_file,
     why_not_ours,
     write_atomically,
 )
+from tests.helpers import file_size_limit
 
 
 def test_a_directory_that_is_moved_meanwhile_is_the_same(tmp_path: Path) -> None:
@@ -115,3 +118,24 @@ def test_a_directory_that_others_can_change_is_told(monkeypatch: pytest.MonkeyPa
 @pytest.mark.skipif(os.geteuid() != 0, reason="the group of root bears its name")
 def test_a_group_that_bears_the_name_of_its_user_is_that_user() -> None:
     assert why_not_ours(stat_of(0, 0o770, 0)) == ""
+
+
+def test_a_directory_that_is_held_may_be_moved(tmp_path: Path) -> None:
+    held = Place(tmp_path, "a/b").held()
+    try:
+        (tmp_path / "a").rename(tmp_path / "c")
+        (held / "file").write_text("content")
+        # Other processes can use the path as well.
+        assert subprocess.check_output(["cat", held / "file"], text=True) == "content"
+        assert (tmp_path / "c/b/file").read_text() == "content"
+    finally:
+        os.close(int(held.name))
+
+
+def test_all_is_appended_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    append_whole(path, b"one")
+    append_whole(path, b"two")
+    with file_size_limit(8), pytest.raises(OSError, match="File too large"):
+        append_whole(path, b"three")
+    assert path.read_bytes() == b"onetwo"

@@ -46,6 +46,20 @@ def test_events_come_back_equal_and_in_order(journal: Journal, tmp_path: Path) -
     journal.close()
 
 
+def test_events_can_be_read_in_parts(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    written = [RunEnded(float(number), "done") for number in range(5)]
+    with contextlib.closing(SqliteJournal(path, create=True)) as journal:
+        journal.append(written)
+        with contextlib.closing(SqliteJournal(path, read_only=True)) as reader:
+            assert list(reader.part(3, 100)) == written[3:]
+            assert list(reader.part(1, 2)) == written[1:3]
+            assert list(reader.part(5, 100)) == []
+            more = RunEnded(5.0, "done")
+            journal.append([more])
+            assert list(reader.part(5, 100)) == [more]
+
+
 def test_a_batch_that_cannot_be_encoded_leaves_nothing(journal: Journal) -> None:
     bad = TrialCreated(1.0, 0, 0, 0, (float("nan"),), {}, None)
     with pytest.raises(ValueError, match="JSON"):
