@@ -10,10 +10,9 @@ from typing import Any
 
 from autofinetune.cli.options import Parser
 from autofinetune.run.records import as_json
+from autofinetune.sinks.live import figures
 from autofinetune.space import as_text
 from autofinetune.visible import visible
-
-_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 
 
 def reader(command: str, description: str) -> Parser:
@@ -64,13 +63,7 @@ def duration(seconds: float | None) -> str:
     """Return a duration such as `4.2 s`, `12 min`, `3 h 05 min` or `2 d 4 h`; `-` for none."""
     if seconds is None:
         return "-"
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+    return f"{seconds:.1f} s" if 0 <= seconds < 10 else figures.duration(seconds)
 
 
 def clock(at: float | None) -> str:
@@ -96,20 +89,10 @@ def cut(text: str, width: int) -> str:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Return a small curve of at most `width` characters, thinned out evenly."""
-    if len(values) > width:
-        values = [values[i * (len(values) - 1) // (width - 1)] for i in range(width)]
-    if not values:
-        return ""
-    bars = _BARS
+    """Return a small curve of at most `width` characters that standard output can show."""
+    bars = figures.BARS
     try:
         bars.encode(sys.stdout.encoding or "utf-8")
     except (UnicodeError, LookupError):
-        bars = _PLAIN_BARS
-    low, high = min(values), max(values)
-    # Halves, because the difference of the largest numbers is infinite.
-    span = high / 2 - low / 2
-    if not span:
-        return bars[3] * len(values)
-    places = (round((value / 2 - low / 2) / span * (len(bars) - 1)) for value in values)
-    return "".join(bars[place] for place in places)
+        bars = figures.PLAIN_BARS
+    return figures.sparkline(values, width, bars)

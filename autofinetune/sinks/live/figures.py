@@ -81,11 +81,11 @@ def sparkline(values: Sequence[float], width: int, bars: str = BARS) -> str:
         step = (len(values) - 1) / max(1, width - 1)
         values = [values[round(i * step)] for i in range(width)] if width > 1 else [values[-1]]
     low, high = min(values), max(values)
-    span = high - low
-    if not 0 < span < float("inf"):
+    span = high / 2 - low / 2  # halves, because the difference of large numbers is infinite
+    if not span:
         return bars[len(bars) // 2 - 1] * len(values)
     top = len(bars) - 1
-    return "".join(bars[round((value - low) / span * top)] for value in values)
+    return "".join(bars[round((value / 2 - low / 2) / span * top)] for value in values)
 
 
 def best_so_far(changes: Sequence[tuple[int, float]], ended: int, most: int) -> list[float]:

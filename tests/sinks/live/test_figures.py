@@ -41,7 +41,7 @@ def test_a_sparkline_spans_its_values() -> None:
     assert figures.sparkline([1.0], 0) == ""
     assert figures.sparkline([1, 2, 3], 9) == "▁▅█"
     assert figures.sparkline([2.0, 2.0], 9) == "▄▄"
-    assert figures.sparkline([-1e308, 1e308], 9) == "▄▄"
+    assert figures.sparkline([-1e308, 1e308], 9) == "▁█"
     assert figures.sparkline([0, 1], 9, figures.PLAIN_BARS) == "_#"
     assert figures.sparkline(range(1000), 8) == figures.BARS
     assert figures.sparkline(range(1000), 1) == "▄"
