@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from autofinetune.core.run_state import INTERRUPTED
 from tests.faults.harness import DEADLINE_S, HPARAM, FaultRun, wait_until
@@ -166,6 +168,15 @@ class Window:
                 said += data
         return said.decode()
 
+    def read_until(self, word: str) -> str:
+        said = b""
+        while word.encode() not in said:
+            with contextlib.suppress(OSError):
+                said += os.read(self._ours, 65536)
+                continue
+            raise AssertionError(said.decode(errors="replace"))
+        return said.decode(errors="replace")
+
 
 needs_setsid = pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid is missing")
 
@@ -176,15 +187,26 @@ needs_setsid = pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid
 )
 def test_F80_a_terminal_of_any_width(run: FaultRun, columns: int, term: str) -> None:
     use_words(run)
+    waiting = "while not os.path.exists('go'):\n    time.sleep(0.01)\n"
+    (run.root / "train.py").write_text(
+        SCRIPT.replace("save()\nfinish", f"{waiting}save()\nfinish")
+    )
     window = Window(run, run.new_words(), columns, term)
-    said = window.read_all()
+    before = ""
+    if term == "dumb":
+        wait_until(lambda: run.lines("child"))
+    else:
+        before = window.read_until(" running")
+    run.release()
+    said = before + window.read_all()
     window.close()
     assert window.life.wait(DEADLINE_S) == 0, said
     check(run)
     assert WORD in said
-    live = [part for part in said.split("\x1b[K")[1:] if "running" in part.partition("\r")[0]]
-    assert bool(live) == (term != "dumb")
-    assert all(len(part.partition("\r")[0]) < (columns or 80) for part in live)
+    drawn = [re.split("\r|\x1b\\[J", part)[0] for part in said.split("\x1b[2K")[1:]]
+    live = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in drawn]
+    assert any(" running" in line for line in live) == (term != "dumb")
+    assert all(cell_len(line) < (columns or 80) for line in live)
     assert "Traceback" not in said
 
 

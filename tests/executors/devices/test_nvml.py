@@ -17,7 +17,7 @@ from autofinetune.executors.devices.nvml import read_cards, serve
 def card(index: int, uuid: str, name: str, used: int, total: int) -> dict[str, Any]:
     return {
         "index": index, "uuid": uuid, "name": name, "used_bytes": used, "total_bytes": total,
-        "processes": [],
+        "used_percent": None, "processes": [],
     }  # fmt: skip
 
 
@@ -69,6 +69,14 @@ def test_processes_are_named_once_with_what_they_hold(monkeypatch: pytest.Monkey
     )
     install(monkeypatch, fake)
     assert (read_cards() or [{}])[0]["processes"] == [[7, 100], [9, 50]]
+
+
+def test_the_share_of_time_in_which_a_card_is_busy_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = SimpleNamespace(gpu=87, memory=3)
+    install(monkeypatch, FakeNvml(nvmlDeviceGetCount=1, nvmlDeviceGetUtilizationRates=busy))
+    assert (read_cards() or [{}])[0]["used_percent"] == 87
 
 
 def test_names_in_bytes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
