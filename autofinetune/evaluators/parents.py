@@ -20,6 +20,8 @@ class Evaluator:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.gone: Set[int] = frozenset()
+        """Trials whose models were removed since they were saved; none of them is a parent."""
 
     def parent(self, candidate: Candidate, state: State) -> int | None:
         """Return the id of the trial whose model a new candidate continues, or None."""
@@ -48,11 +50,13 @@ class PopulationBased(Evaluator):
 
     def parent(self, candidate: Candidate, state: State) -> int | None:
         if self.config.members_have_models:
-            return candidate.parent
+            return None if candidate.parent in self.gone else candidate.parent
         round_ = candidate.round
         if round_ == 0:
             return None
-        able = (t for t in state.ranked() if t.has_model and t.round < round_)
+        able = (
+            t for t in state.ranked() if t.has_model and t.round < round_ and t.id not in self.gone
+        )
         half = math.ceil(state.models_before(round_) / 2)
         pool = list(itertools.islice(able, min(half, self.config.popsize)))
         if not pool:

@@ -48,6 +48,12 @@ def _has_files(paths: RunPaths, trial: Trial) -> bool:
         return False
 
 
+def removed_models(paths: RunPaths, state: State) -> frozenset[int]:
+    """Return the trials that saved a model of which no file is left."""
+    found = (n for n, one in state.trials.items() if state_of_model(paths, one) == REMOVED)
+    return frozenset(found)
+
+
 def best_model_of(run: Recorded) -> Path | None:
     """Return the path of best_model, or None if it is not the model of the best trial."""
     best = run.state.best

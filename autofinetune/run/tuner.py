@@ -44,6 +44,7 @@ from autofinetune.run.candidates import Candidates
 from autofinetune.run.control import Control
 from autofinetune.run.endings import Endings
 from autofinetune.run.limits import Limits
+from autofinetune.run.models import removed_models
 from autofinetune.run.notices import Notices
 from autofinetune.run.reports import Reports
 from autofinetune.run.requests import STOP
@@ -179,6 +180,8 @@ class Tuner:
         if name == self.state.run:
             self._whereabouts.began_at(before)
         self._record([RunResumed(self._now(), __version__, name, self.paths.where)])
+        if self._evaluator.continues_models:
+            self._evaluator.gone = removed_models(self.paths, self.state)
         self._show()  # before anything new starts, so that sinks can tell old from new
         self._to_submit = sorted(self.state.running)
         self._begin()

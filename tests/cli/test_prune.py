@@ -148,3 +148,18 @@ def test_a_pruned_run_is_resumed_rebuilt_and_shown(workplace: Workplace) -> None
         assert not filecmp.dircmp(best, workplace.root / "whole/best_model").diff_files
     assert "model    removed" in workplace.run("show", "result", "0").out
     assert workplace.run("replay", "result", "--output_dir=again").code == 0
+
+
+def test_a_pruned_run_that_goes_on_continues_only_what_is_left(workplace: Workplace) -> None:
+    start = ("train.py", "--param_file=hparam.yaml", "--gpu=cpu", "--popsize=3", "--round=2",
+             "--exploit=better_half", "--output_dir=result", "--seed=1")  # fmt: skip
+    assert workplace.run(*start).code == 0
+    kept = read_state(str(workplace.root / "result")).best
+    assert kept is not None
+    assert pruned(workplace)["kept"] == 1
+    assert workplace.run("set", "result", "round=3").code == 0
+    done = workplace.run("resume", "result")
+    assert done.code == 0, done.err
+    state = read_state(str(workplace.root / "result"))
+    assert {trial.parent for trial in state.in_round(2)} == {kept.id}
+    assert [trial.status.value for trial in state.in_round(2)] == ["COMPLETED"] * 3
