@@ -1,10 +1,11 @@
 """How well does the report tell the importance of hyperparameters, compared with optuna's fANOVA?
 
-    python -m benchmarks.importance [--repeats 5]        # needs optuna and scikit-learn
+    python -m benchmarks.importance [--repeats 5] [--functions additive]
 
-Both get the same random trials of functions whose first-order importance is known exactly. Quoted
-is the mean absolute error of the shares over parameters and repeats, and how often the 90 %
-interval of the report holds the exact share, give or take a hundredth.
+It needs optuna and scikit-learn. Both get the same random trials of functions whose first-order
+importance is known exactly. Quoted is the mean absolute error of the shares over parameters and
+repeats, and how often the 90 % interval of the report holds the exact share, give or take a
+hundredth.
 """
 
 from __future__ import annotations
@@ -114,10 +115,13 @@ def compared(task: Task, trials: int, noise: float, seed: int) -> tuple[Array, A
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--functions", nargs="+", choices=[*tasks()], default=[*tasks()])
+    options = parser.parse_args()
+    repeats = options.repeats
     print("| function | trials | noise | error here | error of optuna | intervals that hold |")
     print("|---|---|---|---|---|---|")
-    for name, task in tasks().items():
+    for name in options.functions:
+        task = tasks()[name]
         for trials, noise in ((30, 0.0), (30, 0.2), (120, 0.0), (120, 0.2)):
             ours, theirs, holds = zip(
                 *(compared(task, trials, noise, seed) for seed in range(repeats)), strict=True

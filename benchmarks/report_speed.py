@@ -2,16 +2,17 @@
 
     python -m benchmarks.report_speed [--trials 1000 10000] [--runs 3]
 
-It needs chromium, chromedriver and selenium. It makes up runs of ten hyperparameters
-with 20 reports a trial, writes their reports, and opens each in a headless Chromium with a window
-of 1280 x 900. `opened` is until the page answers and every
-plot in sight is drawn, `all drawn` until the last plot below is. Quoted is the best of some runs,
-each in a new browser, and for comparison the processor time of the page's process.
+It needs chromium, chromedriver and selenium. It makes up runs of ten hyperparameters with 20
+reports a trial, writes their reports, and opens each in a headless Chromium with a window of
+1280 x 900. `opened` is until the page answers and every plot in sight is drawn, `all drawn` until
+the last plot below is. Quoted is the best of some runs, each in a new browser, and for comparison
+the processor time of the page's process.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -40,8 +41,9 @@ def processor_seconds(browser: Browser) -> float:
     """Return the processor time of all processes of the browser that show pages."""
     found = 0.0
     for process in psutil.Process(browser.driver.service.process.pid).children(recursive=True):
-        if "--type=renderer" in process.cmdline():
-            found += sum(process.cpu_times()[:2])
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "--type=renderer" in process.cmdline():
+                found += sum(process.cpu_times()[:2])
     return found
 
 
