@@ -132,11 +132,16 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes], mode: int = 0o66
     partial = path.with_name(f".{path.name}.tmp")
     remove_tree(partial)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines([data] if isinstance(data, bytes) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines([data] if isinstance(data, bytes) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()  # on a full disk, it also takes space
+        raise
 
 
 def appended(path: Path, mode: int = 0o666) -> BinaryIO:

@@ -16,7 +16,7 @@ from mcp.client.stdio import stdio_client
 
 from autofinetune.cli import main
 from autofinetune.cli.mcp import Tools
-from tests.cli.conftest import HPARAM, TRAIN
+from tests.cli.conftest import HPARAM, TRAIN, Workplace
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -156,12 +156,12 @@ def test_without_the_sdk_one_sentence_says_what_to_install(
     assert "pip install 'autofinetune[mcp]'" in capsys.readouterr().err
 
 
-def test_status_waits_for_a_change(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(root / "train.py"), f"--param_file={root}/hparam.yaml", "--gpu=cpu",
-             "--max_trials=1", f"--output_dir={root}/result"]  # fmt: skip
-    assert main(words) == 0
-    capsys.readouterr()
-    assert main(["status", f"{root}/result", "--json", "--wait=60"]) == 0  # at once: it has ended
-    assert json.loads(capsys.readouterr().out)["state"] == "DONE"
-    assert main(["status", f"{root}/result", "--wait=soon"]) == 2
-    assert "--wait='soon' is not a number of seconds" in capsys.readouterr().err
+def test_status_waits_for_a_change(workplace: Workplace) -> None:
+    done = workplace.run("train.py", "--param_file=hparam.yaml", "--gpu=cpu", "--max_trials=1",
+                         "--output_dir=result")  # fmt: skip
+    assert done.code == 0
+    found = workplace.run("status", "result", "--json", "--wait=60")  # at once: it has ended
+    assert json.loads(found.out)["state"] == "DONE"
+    wrong = workplace.run("status", "result", "--wait=soon")
+    assert wrong.code == 2
+    assert "--wait='soon' is not a number of seconds" in wrong.err
