@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-from autofinetune.visible import visible, visible_lines
+from autofinetune.visible import counted, visible, visible_lines
 
 
 def test_text_without_control_characters_stays() -> None:
@@ -22,3 +22,7 @@ def test_every_control_character_is_known() -> None:
     controls = [c for c in map(chr, range(sys.maxunicode)) if unicodedata.category(c) == "Cc"]
     assert all(visible(c) != c for c in controls)
     assert [c for c in controls if visible_lines(c) == c] == ["\t", "\n"]
+
+
+def test_nouns_are_in_the_plural_unless_there_is_one() -> None:
+    assert [counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]

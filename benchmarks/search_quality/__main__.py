@@ -5,6 +5,7 @@
     python -m benchmarks.search_quality report --yahpo=DIR [--methods=...] [--tasks=...]
     python -m benchmarks.search_quality doc --yahpo=DIR      docs/search_quality.md, with plots
     python -m benchmarks.search_quality record --cache=FILE --label=2026-12-31
+    python -m benchmarks.search_quality confirm --before=DIR    after a change of the code
     python -m benchmarks.search_quality namesakes --yahpo=DIR    only its table of the tuners
     python -m benchmarks.search_quality bbob                 pure CMA-ES: hazero against cma
     python -m benchmarks.search_quality speed                seconds per suggestion
@@ -34,6 +35,7 @@ from pathlib import Path
 from . import (
     build_tables,
     cells,
+    confirm,
     doc,
     methods,
     pure_cma,
@@ -64,6 +66,7 @@ def main() -> int:
             "run",
             "report",
             "record",
+            "confirm",
             "doc",
             "namesakes",
             "bbob",
@@ -82,6 +85,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--label", default="")
+    parser.add_argument("--before", type=Path, help="a checkout of the code that was recorded")
     options = parser.parse_args()
     data = Path(options.yahpo) if options.yahpo else None
     if options.command == "bbob":
@@ -109,6 +113,10 @@ def main() -> int:
         seeds = range(options.first_seed, options.first_seed + options.seeds)
         doc.keep(options.cache, "No rounds", schedules.run(data, lcbench, seeds))
         return 0
+    if options.command == "confirm":
+        if options.before is None:
+            parser.error("confirm needs --before=DIR: a checkout of the code before the change")
+        return 0 if confirm.run(options.before, data, chosen, options.seeds) else 1
     if options.command == "run":
         failed = runner.run(
             options.cache,

@@ -270,8 +270,9 @@ def test_what_starts_processes_all_the_time_is_not_chased_for_ever(tmp_path: Pat
         "from autofinetune.runner import main as runner\n"
         "real = runner.descendants\n"
         "def look(pid):\n"
+        "    found = real(pid)\n"
         "    open('looks', 'a').write('x')\n"
-        "    return real(pid)\n"
+        "    return found\n"
         "runner._MOVES, runner.descendants = 1, look"
     )
     write_spec(tmp_path, "sh", "-c", "until [ -s looks ]; do sleep 0.01; done; echo over")

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.core.events import Event, Reported, RunCreated, RunEnded, TrialCreated
+from autofinetune.core.events import (
+    Event,
+    OptionsChanged,
+    Reported,
+    RunCreated,
+    RunEnded,
+    TrialCreated,
+)
 from autofinetune.errors import DiskFull, EnvironmentProblem
 from autofinetune.store.journal import Journal, MemoryJournal, SqliteJournal
 from tests.helpers import (
@@ -218,6 +225,15 @@ def test_the_first_event_tells_of_the_run(path: Path, tmp_path: Path) -> None:
             journal.created()
         journal._connection.execute("DROP TABLE events")
         assert journal.created() is None
+
+
+def test_the_configuration_has_what_was_changed_since(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteJournal(tmp_path / "run.db", create=True)) as journal:
+        journal.append([RunCreated(0.0, "run", "1", {"gpu": "0", "round": 3})])
+        assert journal.config() == {"gpu": "0", "round": 3}
+        journal.append([OptionsChanged(1.0, "a", {"round": 4}), RunEnded(2.0, "one")])
+        journal.append([OptionsChanged(3.0, "b", {"round": 5, "gpu": "1"})])
+        assert journal.config() == {"gpu": "1", "round": 5}
 
 
 def test_a_page_in_two_places_is_found(path: Path) -> None:
