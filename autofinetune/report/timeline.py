@@ -56,7 +56,7 @@ def _bar(one: Attempted, begin: float, now: float) -> dict[str, Any]:
 
 
 def _merged(bars: Sequence[dict[str, Any]], resolution: float) -> list[dict[str, Any]]:
-    """Join successive bars of one outcome that are too short to be told apart."""
+    """Join successive bars of the same outcome that are too short to be seen separately."""
     found: list[dict[str, Any]] = []
     for bar in bars:
         last = found[-1] if found else None

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from autofinetune.core import fields
 from autofinetune.core.events import KINDS, TrialCreated, TrialEnded, decode_event
-from autofinetune.core.run_state import GONE, RunState, run_state
+from autofinetune.core.run_state import RunState, run_state_now
 from autofinetune.core.slot import Slot
 from autofinetune.core.status import Status
 from autofinetune.core.trials import Trial
@@ -84,11 +84,9 @@ class Watch:
             self._progress.obstacles(tuple(read_waits(self._paths)) if is_alive else ())
             snapshot = self._progress.snapshot()
         self._has_begun = self._has_begun or bool(snapshot.rows or snapshot.ended)
-        state, reason = run_state(snapshot.end_reason, has_begun=self._has_begun)
-        if snapshot.end_reason is None and not is_alive and host:
-            reason = f"as of its last event; it is unknown whether its tuner on {host} is running"
-        elif snapshot.end_reason is None and not is_alive:
-            state, reason = RunState.ERROR, GONE
+        state, reason = run_state_now(
+            snapshot.end_reason, has_begun=self._has_begun, is_tuner_alive=is_alive, host=host
+        )
         return Watched(snapshot, state, reason, tuple(ended))
 
     def _catch_up(self, ask: Ask) -> None:

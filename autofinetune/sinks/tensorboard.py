@@ -34,7 +34,7 @@ _MOST = 3.4e38  # the range of float32
 
 
 class TensorBoard(TrialLog):
-    """A view of the run for TensorBoard; written anew when the run is resumed."""
+    """A view of the run for TensorBoard; rewritten when the run is resumed."""
 
     library = Library("tensorboard", "2.18", "autofinetune[tensorboard]")
 

@@ -1,4 +1,4 @@
-"""What the page is told of a run."""
+"""The data about a run that the page contains."""
 
 from __future__ import annotations
 

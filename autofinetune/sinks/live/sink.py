@@ -63,7 +63,7 @@ def on_console(
 
 
 def is_suitable(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether a live view and colours can be shown, and nobody asked for plain lines."""
+    """Return whether to show a live view and colours: on terminals, unless the environment forbids it."""
     return (
         stream.isatty()
         and environ.get("TERM", "dumb") not in ("", "dumb", "unknown")

@@ -1,4 +1,4 @@
-"""The live view on a terminal: what somebody sees, and that nobody waits for it."""
+"""The live view on a terminal: what it shows, and that no trial waits for it."""
 
 from __future__ import annotations
 
