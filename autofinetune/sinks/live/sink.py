@@ -63,7 +63,7 @@ def on_console(
 
 
 def is_suitable(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether to show a live view and colours: on terminals, unless the environment forbids it."""
+    """Return whether to show a live view: on terminals, unless the environment forbids it."""
     return (
         stream.isatty()
         and environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
