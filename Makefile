@@ -98,11 +98,13 @@ test-strangers: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
 
-# What `--log_to` writes, read back with the libraries of each tool, in the same environment.
+# What `--log_to` writes, read back with the libraries of each tool, in the same environment, and
+# what users of those libraries import.
 test-integrations: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
-	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/sinks_with_libraries
+	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/sinks_with_libraries && \
+	WITH_LIBRARIES=1 AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/integration
 
 # As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev

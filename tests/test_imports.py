@@ -32,7 +32,7 @@ LEVELS = {
     "evaluators": 10, "sinks": 10,
     "run": 11,
     "api": 12, "draft": 12, "report": 12,
-    "doctor": 13,
+    "doctor": 13, "integration": 13,
     "cli": 14,
 }  # fmt: skip
 ONLY_IN = {

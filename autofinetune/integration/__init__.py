@@ -1,0 +1,1 @@
+"""What other libraries' users import: one module per library, which loads it only when used."""
