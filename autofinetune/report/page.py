@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,13 @@ from autofinetune.errors import EnvironmentProblem
 from autofinetune.version import __version__
 
 BEGINNING = "<!doctype html>\n<!-- autofinetune report -->\n"
+# Newer versions of Plotly are one function that is passed to another, for the sake of loaders.
+# Browsers parse such a function once more before they run it, which takes as long as to run it.
+_WRAPPED = re.compile(
+    r"(/\*\*.*?\*/\n)\(\n function\(root, factory\) \{.*?\} \([^\n]*\(\) => \{\n"
+    r"(.*\nwindow\.Plotly = Plotly;\n)return Plotly;\n\}\)\);\n?",
+    re.DOTALL,
+)
 _SCRIPTS = ("base.js", "plots.js", "search.js", "course.js", "parallel.js", "table.js", "main.js")
 
 
@@ -84,4 +92,6 @@ def _plotly() -> str:
             "pip install 'autofinetune[report]'",
         ) from None
     # The file is read with the line ends that a browser sees, so that the hash fits.
-    return str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
+    text = str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
+    wrapped = _WRAPPED.fullmatch(text)
+    return wrapped[1] + wrapped[2] if wrapped else text
