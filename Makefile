@@ -24,7 +24,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-torture test-strangers test-integrations strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -112,13 +112,14 @@ strangers-page: $(VENV)/.dev
 	STRANGERS_JSON=docs/strangers.json STRANGERS_PYTHON=$$python $(BIN)/pytest tests/strangers
 	$(BIN)/python tools/strangers_page.py docs/strangers.json docs/strangers.md
 
-# Kills, power cuts, broken files and others, as many of each as a change must pass.
-test-torture: $(VENV)/.dev
+# Faults of whole runs: kills, power cuts, broken files and others, as many of each as a change must
+# pass; pages in a browser; figures over many seeds.
+test-slow: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune benchmarks tests
-	$(BIN)/pytest -m torture tests/faults/test_torture.py
+	$(BIN)/pytest -m slow
 
 faults: $(VENV)/.dev
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest -m slow tests/faults
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.torture --jobs=2 \

@@ -26,6 +26,10 @@ from tests.nursery import Nursery  # noqa: E402
 
 MOST_WORKERS = 8
 
+# Each test decides for itself whether it shows colours and a live view.
+for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 # A shell ignores these for what it starts in the background, and so would all that tests start.
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:

@@ -26,7 +26,7 @@ def once_more(bench: Bench, unit: tuple[int, int]) -> Outcome:
     number, jobs = unit
     report, outcome = bench.directory() / "report.xml", Outcome()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *_SUITE, f"--numprocesses={jobs}",
+        [sys.executable, "-m", "pytest", "-m", "slow", *_SUITE, f"--numprocesses={jobs}",
          f"--junitxml={report}"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip

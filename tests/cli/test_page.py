@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.report.made import make_run
 
 from .conftest import Workplace
@@ -24,6 +26,7 @@ def test_the_page_of_a_real_run(workplace: Workplace) -> None:
     assert workplace.run("report", "other").code == 0  # replaces its own page
 
 
+@pytest.mark.slow
 def test_several_runs_and_figures(workplace: Workplace) -> None:
     first = make_run(workplace.root / "first", 12, failing=5)
     second = make_run(workplace.root / "second", 5, name="cost $1_000 $x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -17,7 +18,8 @@ from autofinetune.space import load_space
 
 pytestmark = pytest.mark.xdist_group("digits")  # for its fixtures
 
-pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
+if importlib.util.find_spec("sklearn") is None:
+    pytest.skip("the digits come with scikit-learn", allow_module_level=True)
 
 DEMO = Path(__file__).parents[2] / "demo" / "digits"
 GOOD = (

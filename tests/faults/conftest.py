@@ -11,6 +11,16 @@ import pytest
 from tests.faults.harness import FaultRun
 from tests.nursery import Nursery
 
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs that are hurt take seconds each."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery) -> Iterator[FaultRun]:

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -171,10 +172,12 @@ class Window:
     def read_until(self, word: str) -> str:
         said = b""
         while word.encode() not in said:
+            ready, _, _ = select.select([self._ours], [], [], DEADLINE_S)
+            data = b""
             with contextlib.suppress(OSError):
-                said += os.read(self._ours, 65536)
-                continue
-            raise AssertionError(said.decode(errors="replace"))
+                data = os.read(self._ours, 65536) if ready else b""
+            assert data, said.decode(errors="replace")
+            said += data
         return said.decode(errors="replace")
 
 

@@ -1,6 +1,4 @@
-"""Many faults in a row: the beginning of each part of `benchmarks.torture`.
-
-With the mark `torture`, these are the counts that a change must pass.
+"""Many faults in a row: each part of `benchmarks.torture`, as often as a change must pass.
 
 F25 kills at random instants       F43 power cuts            F58 broken hparam.yaml
 F26 kills at every durable step    F12 trees of processes    F44 broken reports
@@ -29,25 +27,21 @@ from tests.nursery import Nursery
 ORDER = Order(seed=0, jobs=1, is_quick=True)
 MOMENTARY = 4  # threads and files of VisualDL's writers, which come and go
 TIMES = ("too slow",)  # kinds of violations that depend on what else the machine does
-FEW = {"soak": 200}  # of parts whose first piece is long
 NOT_HERE = ("gaps", "bare-trees", "repeats")
 
 
 def units() -> Iterator[Any]:
-    """Yield the first piece of each part, then all of those with the mark `torture`."""
+    """Yield all pieces of each part."""
     parts = [part for part in PARTS if part.name not in NOT_HERE]
-    for part in parts:
-        first = part.units(FEW.get(part.name, part.quick), ORDER)[0]
-        yield pytest.param(part, first, id=f"{part.name}-begin")
     for part in sorted(parts, key=lambda part: part.name != "soak"):  # it takes longest
         for number, unit in enumerate(part.units(part.quick, ORDER)):
-            yield pytest.param(part, unit, id=f"{part.name}{number}", marks=pytest.mark.torture)
+            yield pytest.param(part, unit, id=f"{part.name}{number}")
 
 
 def bare_units() -> Iterator[Any]:
     quick = next(part.quick for part in PARTS if part.name == "bare-trees")
-    for number, unit in enumerate(trees.units(quick, ORDER.seed)):
-        yield pytest.param(*unit, marks=[pytest.mark.torture] if number else [])
+    for unit in trees.units(quick, ORDER.seed):
+        yield pytest.param(*unit)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tests with the real libraries; `make test-integrations` runs them in an environment with those."""
+"""Tests with the real libraries, which `make test-integrations` runs where those are installed."""
 
 from __future__ import annotations
 

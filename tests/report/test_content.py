@@ -109,6 +109,7 @@ def test_the_timeline_has_gaps_losses_and_times_without_a_tuner(tmp_path: Path) 
     assert found["busy"] == pytest.approx([5 / 18, 10 / 18])
 
 
+@pytest.mark.slow
 def test_short_attempts_share_a_bar(tmp_path: Path) -> None:
     found = content(make_run(tmp_path / "run", 3000, logs=False, reports=1))
     assert len(found["timeline"]["bars"]) < 2200  # at most two bars in each of 1,500 places

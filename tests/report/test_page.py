@@ -15,7 +15,7 @@ from tests.browser import Browser, needs_browser, opened_browser
 from tests.helpers import conditional_space
 from tests.report.made import Made, bowl, floats, make_run, making
 
-pytestmark = [needs_browser, pytest.mark.xdist_group("browser")]
+pytestmark = [needs_browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 DRAWN = "document.documentElement.dataset.drawn === 'all'"
 EVIL = "<img src=x onerror=alert(1)></script><b>x</b>$\\frac{1}{2}$%{x}"
 # Plots without any mark: neither a line, point, bar or area, nor a painted pixel of a canvas.

@@ -471,6 +471,7 @@ def steered(root: Path, config: Config) -> Bench:
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluator", ["fulltrail", "populationbased"])
 @pytest.mark.parametrize("strategy", [*TYPICAL, "tpe", "gp", "pbt", "grid", "evolution"])
 def test_after_a_kill_the_run_goes_on_as_it_was_steered(

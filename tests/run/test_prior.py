@@ -182,6 +182,7 @@ def quality(params: Mapping[str, Value]) -> float:
     return -abs(lr - 0.02) * 30 - abs(units - 25) / 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", from_init())
 def test_an_earlier_run_of_the_same_kind_helps(name: str, space: Space) -> None:
     """Compare, over seeds, the best of 12 trials with and without 40 earlier ones."""

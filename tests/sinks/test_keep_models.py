@@ -103,9 +103,11 @@ def test_members_find_the_models_that_they_go_on_with(
     assert len(kept(tmp_path, state)) <= (6 if schedule == "async" else 12)
 
 
-@pytest.mark.parametrize("slots", [("a",), ("a", "b"), ("a", "b", "c", "d", "e")])
-@pytest.mark.parametrize("schedule", ["async", "round"])
-@pytest.mark.parametrize(("exploit", "repeats"), [("better_half", 1), ("truncation", 3)])
+@pytest.mark.parametrize("slots", [("a",), ("a", "b", "c", "d", "e")])
+@pytest.mark.parametrize(
+    ("schedule", "exploit", "repeats"),
+    [("async", "better_half", 1), ("round", "better_half", 1), ("async", "truncation", 3)],
+)
 def test_the_better_half_is_there_for_who_is_asked_late(
     tmp_path: Path, schedule: str, slots: tuple[str, ...], exploit: str, repeats: int
 ) -> None:

@@ -27,6 +27,7 @@ def answer(asked: subprocess.Popen[str]) -> Path:
     return Path(out.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_one_environment_for_each_content(tmp_path: Path) -> None:
     lock_file = tmp_path / "a.txt"
