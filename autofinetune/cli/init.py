@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autofinetune.cli.options import Parser
+from autofinetune.config.commands import SAVED_DIR_MACRO
+from autofinetune.config.config import SAVED_PARAMS_DIR
 from autofinetune.config.passing import CALLS, HYDRA
 from autofinetune.draft.entries import Draft, drafted
+from autofinetune.draft.match import place_of_output
 from autofinetune.draft.option import ScriptOption
 from autofinetune.draft.read import Reading, read_script
 from autofinetune.draft.text import hparam_yaml, range_of
@@ -136,6 +139,7 @@ def command(script: str, output: Path, reading: Reading, draft: Draft, score: Sc
     if not reading.is_checkable:
         words.append("--skip_preflight")
     given = [word for option in _needed(reading, draft) for word in (option.name, "VALUE")]
+    given += _saving(reading)
     if reading.command:
         pairs = zip(given[::2], given[1::2], strict=True)
         words += ["--", reading.command, *(f"--{name}={value}" for name, value in pairs)]
@@ -144,13 +148,34 @@ def command(script: str, output: Path, reading: Reading, draft: Draft, score: Sc
     return shlex.join(words)
 
 
+def _saving(reading: Reading) -> list[str]:
+    """Return the option with which each trial saves its model apart from the others, if any."""
+    if any(option.name == SAVED_PARAMS_DIR for option in reading.options):
+        return []
+    found = [
+        (place, option)
+        for option in reading.options
+        if (place := place_of_output(option.name)) is not None and not option.obstacle
+        if isinstance(option.default, str) or option.is_required
+    ]
+    if not found:
+        return []
+    _, option = min(found, key=lambda one: one[0])
+    default = str(option.default or "")
+    file = f"/{Path(default).name}" if Path(default).suffix else ""
+    return [option.name, SAVED_DIR_MACRO + file]
+
+
 def _needed(reading: Reading, draft: Draft) -> list[ScriptOption]:
     """Return the options that the script requires and trials do not set."""
     searched = {entry.option.name for entry in draft.active}
     return [
         option
         for option in reading.options
-        if option.is_required and option.name not in searched and option.default is None
+        if option.is_required
+        and option.name not in searched
+        and option.default is None
+        and place_of_output(option.name) is None
     ]
 
 

@@ -9,6 +9,7 @@ from autofinetune.draft.rules import (
     ALWAYS_LEFT_OUT,
     LATER,
     LEFT_OUT,
+    OUTPUT,
     QUALIFIERS,
     RULES,
     Rule,
@@ -37,6 +38,13 @@ def rule_for(names: Sequence[str]) -> Rule | None:
     """Return the rule for an option with these names, the most important one of them."""
     found = [rule for name in names if isinstance(rule := _best(parts_of_name(name)), Rule)]
     return min(found, key=importance) if found else None
+
+
+def place_of_output(name: str) -> int | None:
+    """Return how far down `OUTPUT` an option stands that says where to save; None for others."""
+    words = OUTPUT.split()
+    plain = "_".join(parts_of_name(name))
+    return words.index(plain) if plain in words else None
 
 
 def importance(rule: Rule) -> int:

@@ -91,7 +91,7 @@ def _found(modules: Iterable[Module]) -> Score:
                 printed += _printed(node)
     # A metric is the last word of its label: `loss decreased` is none.
     shown = [one for one in printed if _worth(one[0].strip(" :=([").rpartition(" ")[2]) > 0]
-    label, before = max(shown, key=lambda one: _worth(f"{one[1]} {one[0]}"), default=("", ""))
+    label, before = max(shown, key=lambda one: _worth(_told_of(*one)), default=("", ""))
     pattern = _pattern(label, before) if label else ""
     suits = [name for name, is_optional in names.items()
              if _worth(name) > 0 and not (is_optional and pattern)]  # fmt: skip
@@ -121,8 +121,17 @@ def _pattern(label: str, before: str) -> str:
     label that it is about held-out data, the pattern says so, too.
     """
     held_out = [word for word in re.findall("[A-Za-z]+", before) if word.lower() in _HELD_OUT]
-    start = f"{held_out[0]}.*" if held_out and not set(_words(label)) & set(_HELD_OUT) else ""
+    start = f"{held_out[0]}.*" if held_out and not _names_data(label) else ""
     return f"{start}{_escaped(label)}{_NUMBER}"
+
+
+def _names_data(label: str) -> bool:
+    return bool(set(_words(label)) & set(_HELD_OUT))
+
+
+def _told_of(label: str, before: str) -> str:
+    """Return the words that say what a printed value is: its label's, or those of its line too."""
+    return label if _names_data(label) else f"{before} {label}"
 
 
 def _escaped(text: str) -> str:
@@ -235,18 +244,11 @@ def _printed(node: ast.Call) -> Iterator[tuple[str, str]]:
 
 
 def _line(node: ast.Call) -> str:
-    """Return what a call prints, with `{}` for each value."""
-    first = node.args[0]
-    text = ""
-    if isinstance(first, ast.Call) and getattr(first.func, "attr", "") == "format":
-        text = "".join(_texts([first.func.value]))  # type: ignore[attr-defined]
-    elif isinstance(first, ast.BinOp) and isinstance(first.op, ast.Mod):
-        text = "".join(_texts([first.left]))
-    else:
-        text = " ".join(_shown(one) for one in node.args)
-        if "%" in _shown(first) and len(node.args) > 1:  # as logging.info has it
-            text = _shown(first)
-    return text
+    """Return what a call prints, with a placeholder for each value."""
+    first = _shown(node.args[0])
+    if "%" in first and isinstance(node.args[0], ast.Constant):  # as logging.info has it
+        return first
+    return " ".join(_shown(one) for one in node.args)
 
 
 def _shown(node: ast.expr) -> str:
@@ -255,6 +257,10 @@ def _shown(node: ast.expr) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(str(one.value) if isinstance(one, ast.Constant) else "{}"
                        for one in node.values)  # fmt: skip
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "format":
+        return _shown(node.func.value)  # type: ignore[attr-defined]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _shown(node.left)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _shown(node.left) + _shown(node.right)
     return "{}"

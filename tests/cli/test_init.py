@@ -152,3 +152,27 @@ def test_a_place_that_cannot_be_written(place: Path, capsys: pytest.CaptureFixtu
     assert main(["init", "train.py", f"--output={place}/no/such/hparam.yaml"]) == 4
     assert "No such file or directory" in capsys.readouterr().err
     assert [path.name for path in place.iterdir()] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ('"--work-dir", default="out"', "work-dir '${saved_params_dir}'"),
+        ('"--save_path", default="runs/model.pt"', "save_path '${saved_params_dir}/model.pt'"),
+        ('"--output_dir", required=True', "output_dir '${saved_params_dir}'"),
+        ('"--saved_params_dir", default="out"', ""),
+        ('"--checkpoint", action="store_true"', ""),
+        ('"--save"', ""),
+    ],
+)
+def test_trials_save_their_models_apart(
+    place: Path, capsys: pytest.CaptureFixture[str], option: str, given: str
+) -> None:
+    added = f'parser.add_argument("--seed", type=int, default=1)\nparser.add_argument({option})'
+    text = TRAIN.replace('parser.add_argument("--seed", type=int, default=1)', added)
+    (place / "train.py").write_text(text)
+    assert main(["init", "train.py"]) == 0
+    words = next(
+        line for line in capsys.readouterr().out.splitlines() if "autofinetune tr" in line
+    )
+    assert words.partition("data VALUE")[2].strip() == given

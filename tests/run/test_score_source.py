@@ -75,6 +75,8 @@ def test_metrics_that_libraries_log(tmp_path: Path, text: str, metric: str) -> N
          "Test: loss: 0.1, Accuracy: 98/100 (98%)", "98"),
         ("print0('best ' + 'score: ' + str(a))", "best score: -3.5.", "-3.5"),
         ("print('Acc@1: {}. see (x)'.format(a))", "Acc@1: 77.1. see (x)", "77.1"),
+        ("print('E: {:04d}'.format(e), 'acc_train: {:.4f}'.format(a), 'acc_val: {:.4f}'.format(b))"
+         "\nprint('Test', 'accuracy= %.4f' % c)", "E: 0001 acc_train: 0.9 acc_val: 0.8", "0.8"),
     ],
 )  # fmt: skip
 def test_scores_that_are_printed(tmp_path: Path, text: str, line: str, value: str) -> None:
