@@ -202,8 +202,8 @@ LEFT_OUT = (
 # Options for where a script saves its model: the whole names, the most certain first.
 OUTPUT = (
     "output_dir out_dir outdir outputdir save_dir savedir model_dir checkpoint_dir ckpt_dir "
-    "checkpoints_dir work_dir workdir working_dir result_dir results_dir run_dir exp_dir save_path "
-    "checkpoint_path ckpt_path model_path_out save_model_path output_path save_to output out save "
+    "checkpoints_dir work_dir workdir working_dir result_dir results_dir run_dir exp_dir "
+    "save_path checkpoint_path ckpt_path save_model_path output_path save_to output out save "
     "checkpoint"
 )
 # Wherever they occur in a name, the option has no influence on the training.
