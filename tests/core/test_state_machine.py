@@ -469,5 +469,5 @@ def check_counts(state: State) -> None:
 
 TestRun = Run.TestCase
 TestRun.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, database=None
+    max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None
 )

@@ -58,6 +58,8 @@ SMALL: dict[str, dict[str, object]] = {
     "tpe": {"n_startup_jobs": 8},
 }
 LISTED = ("batch", "grid")  # they follow a list in order and end with it
+MODELLED = ("gp", "hazero", "metis", "pshe2")
+"""They fit a model of the scores before each candidate, which takes a while."""
 BLIND = ("random", *LISTED)  # they learn nothing
 LEARNING = sorted({*NAMES} - {*BLIND, "evolution", "pbt", "ppo"})
 """Strategies that find an optimum quickly."""
@@ -111,12 +113,29 @@ def play(strategy: Strategy, rounds: int) -> list[Candidate]:
     return asked
 
 
+def cases(*cases: tuple[Any, ...], brief: int = 1) -> list[Any]:
+    """Return the parameters (name, *case); of modelled strategies all after `brief` are slow."""
+    return [
+        pytest.param(
+            name, *case, marks=pytest.mark.slow if place >= brief and name in MODELLED else ()
+        )
+        for name in NAMES
+        for place, case in enumerate(cases)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("kind", "popsize"),
-    [(kind, 5) for kind in SPACES if kind != "mixed"] + [("mixed", n) for n in POPSIZES],
+    ("name", "kind", "popsize"),
+    cases(
+        ("mixed", 3),
+        ("conditional", 5),
+        ("small", 5),
+        *[("mixed", n) for n in POPSIZES if n != 3],
+        *[(kind, 5) for kind in SPACES if kind not in ("mixed", "conditional", "small")],
+        brief=3,
+    ),
 )
-@pytest.mark.parametrize("name", NAMES)
-def test_candidates_are_in_range_and_numbered(name: str, popsize: int, kind: str) -> None:
+def test_candidates_are_in_range_and_numbered(name: str, kind: str, popsize: int) -> None:
     space = SPACES[kind]
     rounds = max(4, 24 // popsize)
     asked = play(make(name, space, popsize), rounds)
@@ -138,8 +157,7 @@ def test_the_first_candidate_is_the_initial_values(name: str) -> None:
     assert first.params == SPACES["mixed"].init_params
 
 
-@pytest.mark.parametrize("popsize", [1, 5])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "popsize"), cases((5,), (1,)))
 def test_the_same_seed_gives_the_same_candidates(name: str, popsize: int) -> None:
     one, other, third = (play(make(name, SPACES["mixed"], popsize, seed), 6) for seed in (3, 3, 4))
     assert one == other
@@ -163,8 +181,15 @@ def test_the_size_of_an_ask_and_the_order_of_tells_change_nothing(name: str) -> 
     assert asked[: len(wanted)] == wanted
 
 
-@pytest.mark.parametrize(("kind", "popsize"), [("mixed", 2), ("conditional", 5)])
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize(
+    ("kind", "popsize", "schedule"),
+    [
+        ("conditional", 5, "async"),
+        pytest.param("mixed", 2, "async", marks=pytest.mark.slow),
+        pytest.param("conditional", 5, "round", marks=pytest.mark.slow),
+        ("mixed", 2, "round"),
+    ],
+)
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_it_is_restored_from_any_place(
     name: str, popsize: int, schedule: str, options: dict[str, str], kind: str
@@ -199,8 +224,7 @@ def test_it_is_restored_from_any_place(
         assert strategy.ask(1) == [wanted]
 
 
-@pytest.mark.parametrize("popsize", POPSIZES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "popsize"), cases((3,), (1,), (8,)))
 def test_without_rounds_a_member_goes_on_as_soon_as_it_is_told(name: str, popsize: int) -> None:
     strategy = make(name, SPACES["mixed"], popsize, schedule="async")
     running = strategy.ask(popsize)
@@ -281,8 +305,9 @@ def test_a_failed_trial_ranks_below_every_score(name: str) -> None:
     assert np.isfinite(points).all()
 
 
-@pytest.mark.parametrize(("popsize", "schedule"), [(1, "round"), (8, "round"), (3, "async")])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "popsize", "schedule"), cases((3, "async"), (1, "round"), (8, "round"))
+)
 def test_failures_and_equal_scores_go_on(name: str, popsize: int, schedule: str) -> None:
     for score in (None, 0.5):
         strategy = make(name, SPACES["mixed"], popsize, schedule=schedule)

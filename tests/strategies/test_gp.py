@@ -34,6 +34,7 @@ def distance(asked: list[Candidate]) -> float:
     return float(np.abs(points - 0.3).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("utility", ["ei", "UCB", "poi"])
 @pytest.mark.parametrize("nu", [0.5, 1.5, 2.5])
 def test_every_utility_and_kernel_finds_the_optimum(utility: str, nu: float) -> None:
@@ -42,6 +43,7 @@ def test_every_utility_and_kernel_finds_the_optimum(utility: str, nu: float) -> 
     assert min(losses) < 0.003
 
 
+@pytest.mark.slow
 def test_a_large_kappa_or_xi_looks_further_away() -> None:
     assert distance(played("gp", 9, utility="ucb", kappa=50)) > 2 * distance(
         played("gp", 9, utility="ucb", kappa=0.1)

@@ -103,6 +103,7 @@ def score_of(params: Any) -> float:
     return float(sum(value == "pool" for value in params.values()))
 
 
+@pytest.mark.slow
 def test_it_learns_which_layers_are_good() -> None:
     late = []
     for seed in range(3):
