@@ -37,7 +37,7 @@ function showRun(parent, run) {
   summary(parent, run);
   const scored = ranked(run).length, hasSpace = run.params.length > 0;
   if (!run.trials.id.length) parent.append(notice('No trial has been started yet.'));
-  else if (!scored) parent.append(notice('No trial has a score yet, so there is nothing to plot by score.'));
+  else if (!scored) parent.append(notice('No trial has a score, so there is nothing to plot by score.'));
   if (run.progress.best.length) section(parent, 'progress', 'Best so far', (part) => addProgress(part, run));
   if (run.curves.trials.length) section(parent, 'curves', 'Learning curves', (part) => addCurves(part, run));
   if (scored && hasSpace) {
@@ -50,7 +50,7 @@ function showRun(parent, run) {
   if (run.lineage && scored) section(parent, 'lineage', 'Lineage', (part) => addLineage(part, run));
   if (run.failures.length) section(parent, 'failed', 'Failures', (part) => addFailures(part, run));
   if (run.trials.id.length) section(parent, 'table', 'Trials', (part) => new Table(part, run));
-  section(parent, 'again', 'Reproduce', (part) => run.commands.forEach(([purpose, command]) => part.append(make('p', { class: 'note' }, `To ${purpose}:`), make('pre', {}, command))));
+  if (run.commands.length) section(parent, 'again', 'Reproduce', (part) => run.commands.forEach(([purpose, command]) => part.append(make('p', { class: 'note' }, `To ${purpose}:`), make('pre', {}, command))));
 }
 
 // --- several runs -------------------------------------------------------------------------------
