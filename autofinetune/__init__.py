@@ -12,18 +12,37 @@ from .version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from autofinetune.api import Result, open_run, tune
+    from autofinetune.api import (
+        Result,
+        choice,
+        integers,
+        loguniform,
+        open_run,
+        put,
+        tune,
+        tune_async,
+        uniform,
+    )
 
 __all__ = [
     "Result",
     "__version__",
+    "choice",
+    "integers",
+    "loguniform",
     "open_run",
+    "put",
     "report_final_result",
     "report_intermediate_result",
     "should_stop",
     "tune",
+    "tune_async",
+    "uniform",
 ]
-_API = ("Result", "open_run", "tune")
+_API = (
+    "Result", "choice", "integers", "loguniform", "open_run", "put", "tune", "tune_async",
+    "uniform",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

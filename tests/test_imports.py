@@ -51,6 +51,9 @@ ONLY_IN = {
     "cma": {"strategies.hazero"},
     "optuna": {"strategies.optuna_samplers"},
     "pyarrow": {"run.tables"},
+    "pandas": {"run.result"},
+    "cloudpickle": {"run.function", "trial.function"},
+    "ray": set(),
     "plotly": {"report.page"},
     "matplotlib": {"report.figures", "report.painted"},
     "tensorboard": {"sinks.tensorboard"},
@@ -207,10 +210,16 @@ def test_the_public_names_are_these() -> None:
     assert sorted(autofinetune.__all__) == [
         "Result",
         "__version__",
+        "choice",
+        "integers",
+        "loguniform",
         "open_run",
+        "put",
         "report_final_result",
         "report_intermediate_result",
         "should_stop",
         "tune",
+        "tune_async",
+        "uniform",
     ]
     assert all(hasattr(autofinetune, name) for name in autofinetune.__all__)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autofinetune.cli.run import locked_run
 from autofinetune.cli.shown import add_run, reader, show
 from autofinetune.config.option import kept_models
 from autofinetune.errors import EnvironmentProblem, UsageError
-from autofinetune.run.directories import known_config, read_run
+from autofinetune.run.directories import known_config, locked_run, read_run
 from autofinetune.run.models import Removal, prune
 
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from autofinetune.core.state import State
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS
-from autofinetune.run.directories import holds_run, known_config, locked
+from autofinetune.run.directories import known_config, locked_run
+from autofinetune.run.function import at_home
 from autofinetune.run.parts import Parts, make_parts
 from autofinetune.run.preflight import check_is_there
 from autofinetune.run.requests import CONTINUE, new_request
@@ -43,7 +44,7 @@ from autofinetune.run.steering import is_paused, steer
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
-from autofinetune.store.paths import RunPaths, opened_run
+from autofinetune.store.paths import RunPaths
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -132,7 +133,7 @@ def resume_command(argv: Sequence[str]) -> int:
         return background
     sinks = _shown_on_console(is_plain=is_plain, background=background)
     with locked_run(directory) as paths:
-        config = changed(known_config(paths), given)
+        config = at_home(changed(known_config(paths), given), paths)
         check_is_there(config)
         with (
             engine_for(vars(config)) as engine,
@@ -174,21 +175,6 @@ def rebuild_command(argv: Sequence[str]) -> int:
     what = ", ".join(["tables", "best_model", *logs])
     terminal.out(f"rebuilt from {state.ended} finished trials: {what}")
     return 0
-
-
-@contextlib.contextmanager
-def locked_run(output_dir: str) -> Iterator[RunPaths]:
-    """Lock the directory of a run; one that holds no run is left as it is."""
-    directory = Path(output_dir).absolute()
-    with opened_run(directory) as paths:
-        if not holds_run(paths):
-            raise UsageError(
-                f"{output_dir} holds no run (there is no {paths.journal.name} with events)",
-                "give the output directory of a run, or start one: autofinetune train.py "
-                "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
-            )
-    with locked(directory) as paths:
-        yield paths
 
 
 def _shown_on_console(*, is_plain: bool, background: Background | None) -> MakeSinks:

@@ -37,6 +37,7 @@ def build_config(
     Args:
         options: `script`, `param_file` (or `param_list` inline) and command-line options by their
             long names with underscores; values may be text. Absent options get their defaults.
+            With `function` the script need not exist yet.
         known: the names of the implementations that options choose from, by option.
         known_strategy: returns the usual spelling of a strategy's name, or raises UsageError.
         random_seed: the seed of a run without `seed`.
@@ -146,6 +147,8 @@ class _Checker:
             self._find_programs(program)
         elif not script:
             self._sentence("", "the training script is missing; run: autofinetune train.py ...")
+        elif self.options.get("function"):
+            return  # the script is written once the directory is locked
         elif not Path(self.working_dir, script).is_file():
             self._sentence("script", f"there is no script {script!r} in {self.working_dir}")
 

@@ -162,6 +162,21 @@ def locked(directory: Path) -> Iterator[RunPaths]:
         yield paths
 
 
+@contextlib.contextmanager
+def locked_run(output_dir: str | os.PathLike[str]) -> Iterator[RunPaths]:
+    """Lock the directory of a run; one that holds no run is left as it is."""
+    directory = Path(output_dir).absolute()
+    with opened_run(directory) as paths:
+        if not holds_run(paths):
+            raise UsageError(
+                f"{output_dir} holds no run (there is no {paths.journal.name} with events)",
+                "give the output directory of a run, or start one: autofinetune train.py "
+                "--param_file=hparam.yaml --gpu=0,1 --output_dir=result",
+            )
+    with locked(directory) as paths:
+        yield paths
+
+
 def _take_lock(paths: RunPaths) -> tuple[int | None, str]:
     """Return the lock of the directory, or None and a description of its holder."""
     with paths.place.opened() as here:

@@ -23,6 +23,7 @@ from autofinetune.config.script_args import names_of
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS, option_names, start_of_command
 from autofinetune.executors import HelpText, ask_for_options, with_layer
+from autofinetune.run.function import check_function, is_function
 from autofinetune.run.script_source import source_of
 from autofinetune.space.fields import one_line
 
@@ -37,10 +38,12 @@ _UNKNOWN_KEY = ("Could not override", "is not in struct", "Could not append")
 
 
 def check_is_there(config: Config) -> None:
-    """Raise UsageError if the script of a recorded run no longer exists."""
+    """Raise UsageError if the script or the function of a recorded run no longer exists."""
     if config.executor == ASKED:
         return
-    if not config.program.command and not config.script_path.is_file():
+    if is_function(config):
+        check_function(config)
+    elif not config.program.command and not config.script_path.is_file():
         raise UsageError(f"the script of this run is gone: {config.script_path}")
 
 

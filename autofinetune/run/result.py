@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from autofinetune.config.config import ASKED
 from autofinetune.config.scoring import NO_METRIC
@@ -24,12 +25,22 @@ from autofinetune.store.paths import RunPaths
 
 
 class Result:
-    """A run as it stands in its output directory; `history` is its state, folded from events."""
+    """A run as it stands in its output directory; `history` is its state, folded from events.
+
+    The trials of a run that `tune` made of a function have their hyperparameters as the function
+    got them: choices of objects are these objects.
+    """
 
     def __init__(self, paths: RunPaths, history: State, *, is_alive: bool = False) -> None:
         self.output_dir: Path = paths.root
         self.history = history
         self._is_alive = is_alive
+        self._shown: Callable[[Trial], Trial] = lambda trial: trial
+
+    def shown_by(self, shown: Callable[[Trial], Trial]) -> Result:
+        """Return the result with trials as the function returns them."""
+        self._shown = shown
+        return self
 
     @property
     def state(self) -> RunState:
@@ -53,18 +64,37 @@ class Result:
     @property
     def best(self) -> Trial | None:
         """The trial with the best score, or None if none has completed."""
-        return self.history.best
+        best = self.history.best
+        return None if best is None else self._shown(best)
 
     @property
     def trials(self) -> Sequence[Trial]:
         """All trials in order of creation."""
-        return list(self.history.trials.values())
+        return [self._shown(trial) for trial in self.history.trials.values()]
 
     @property
     def best_model(self) -> Path | None:
         """The directory of the best model, or None if the best trial saved none."""
         path = self.output_dir / "best_model"
         return path if path.is_dir() else None
+
+    def dataframe(self) -> Any:
+        """Return a pandas.DataFrame with a row for each trial, as `autofinetune export` writes it.
+
+        Choices of objects are the labels that the tables of the run have. Raise EnvironmentProblem
+        without pandas.
+        """
+        from autofinetune.run.recorded import recorded_run
+        from autofinetune.run.tables import table_of
+
+        try:
+            import pandas
+        except ImportError as error:
+            why = f"result.dataframe() needs the package pandas: {error}"
+            raise EnvironmentProblem(why, "pip install pandas") from None
+        with recorded_run(self.output_dir) as run:
+            names, rows = table_of(run)
+        return pandas.DataFrame(rows, columns=names).set_index("trial")
 
     def __repr__(self) -> str:
         score = None if self.best is None else self.best.score

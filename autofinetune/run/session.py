@@ -217,10 +217,12 @@ def begin(
     sinks: MakeSinks,
     tell: Tell,
     preflight: bool,
+    prepare: Callable[[RunPaths], None] = lambda paths: None,
 ) -> Iterator[Session]:
     """Prepare a new run; the session that is yielded has not started it yet.
 
-    With `preflight` the options of the script are checked with `--help` first.
+    With `preflight` the options of the script are checked with `--help` first. `prepare` writes
+    what the run needs into its directory, which is locked then.
 
     Raises:
         UsageError: the directory holds a run, or the script lacks options.
@@ -238,6 +240,7 @@ def begin(
         ready = dataclasses.replace(parts, config=config)
         with locked(paths.at) as found:
             refuse_used_directory(found)  # again: another run may have started meanwhile
+            prepare(found)
             session = Session(ready, found, executor, sinks, tell, is_new=True)
             with contextlib.closing(session):
                 yield session

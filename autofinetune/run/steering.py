@@ -67,7 +67,7 @@ def steer(directory: Path, request: Request) -> Done:
             try:
                 if not is_elsewhere:
                     with locked(directory.absolute()) as own:
-                        return Done(_apply_here(own, request), by_tuner=False)
+                        return Done(apply_here(own, request), by_tuner=False)
             except DirectoryBusy:
                 pass
             found = _ask_tuner(paths, request, is_elsewhere=is_elsewhere)
@@ -96,7 +96,8 @@ def wait_for_end(directory: Path) -> None:
 # --- without a tuner ----------------------------------------------------------------------------
 
 
-def _apply_here(paths: RunPaths, request: Request) -> Event | None:
+def apply_here(paths: RunPaths, request: Request) -> Event | None:
+    """Apply a request to a run whose directory is locked for us; return the event, if any."""
     state = read_run(paths)
     if request.name in state.requests:  # by a tuner that was killed before it could answer
         return None

@@ -5,7 +5,7 @@ All mistakes in a file are reported at once, each with file, line and column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,14 @@ def read_space(document: Document) -> Space:
     findings = Findings(document)
     if entries_of is not hparam_entries:
         document = as_yaml_1_1(document, findings.note)
+    return read_entries(entries_of(document.value, findings), findings)
+
+
+def read_entries(entries: Iterable[Entry], findings: Findings) -> Space:
+    """Return the space of these entries; raise ConfigError with all mistakes in `findings`."""
     found: dict[str, Parameter | Constant | None] = {}  # by name; None for one with mistakes
     places: dict[str, Path_] = {}
-    for entry in entries_of(document.value, findings):
+    for entry in entries:
         parameter = read_entry(entry, found, findings)
         name = entry.keys and entry.keys.get("name")
         if isinstance(name, str):
@@ -58,7 +63,7 @@ def read_space(document: Document) -> Space:
     constants = [c for c in found.values() if isinstance(c, Constant)]
     _check_paths([*parameters, *constants], places, findings)
     if findings.mistakes:
-        raise ConfigError(document.source, findings.mistakes)
+        raise ConfigError(findings.document.source, findings.mistakes)
     if not parameters:  # a space needs at least one parameter
         parameters.append(constants.pop(0).as_choice())
     return Space(tuple(parameters), tuple(constants), tuple(findings.notes))
@@ -89,6 +94,11 @@ def _check_paths(
         leaves.setdefault(path, []).append(part.name)
         for place in above:
             inner.setdefault(place, []).append(part.name)
+
+
+def is_of_a_file(value: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has the form of one of the formats of files."""
+    return "param_list" in value or _entries_of(value) is not hparam_entries
 
 
 def _entries_of(value: Any) -> Callable[[Any, Findings], Iterator[Entry]]:

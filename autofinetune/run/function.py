@@ -1,0 +1,268 @@
+"""The function that a run tunes: pickled into its directory, beside the script that trials run.
+
+It is pickled by cloudpickle, so it may be of a notebook, of `__main__`, a lambda or a closure.
+Only trials unpickle it (`trial/function.py`). Whether it is complete is checked before the first
+trial, by the head of its file and its SHA-256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofinetune.config.config import MODEL_PATH, Config
+from autofinetune.config.passing import CALLS
+from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.run.arrays import Arrays, link
+from autofinetune.sinks.library import Library
+from autofinetune.space.defined import Defined, label_of
+from autofinetune.space.fields import short
+from autofinetune.store.directory import Place, read_file, write_atomically
+from autofinetune.store.paths import RunPaths
+from autofinetune.trial.function import PAYLOAD, parameters_of, unfit
+
+FOLDER, SCRIPT = "function", "train.py"
+_LIBRARY = Library("cloudpickle", "2.2", "autofinetune[python]")
+_LARGE_MB = 64
+_LONGEST_HEAD = 1 << 20
+_SCRIPT = '''\
+"""Calls the tuned function, which lies in {payload}, with AUTOFINETUNE_PARAMS.
+
+Written by autofinetune.
+"""
+
+from autofinetune.trial.function import main
+
+if __name__ == "__main__":
+    main(__file__, "{sha256}")
+'''
+_SHA256 = re.compile(rb'main\(__file__, "([0-9a-f]{64})"\)')
+_AGAIN = "give it again: aft.tune(train, space, output_dir=..., resume=True)"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A function as its file has it, and the arrays to which it refers."""
+
+    name: str
+    data: bytes
+    arrays: Mapping[str, Path]
+    takes_model: bool
+    """Whether it has the parameter `model_path`, so that it can continue a model."""
+
+
+def packed(function: Callable[..., Any], defined: Defined, tell: Callable[[str], None]) -> Packed:
+    """Pickle a function with the values of its space that are objects.
+
+    Raise UsageError if it cannot be pickled, or does not fit the hyperparameters;
+    EnvironmentProblem without cloudpickle.
+    """
+    name = label_of(function)
+    why = unfit(function, defined.arguments, defined.in_every_trial)
+    if why:
+        raise UsageError(
+            f"{name} {why}",
+            "it gets each hyperparameter by name, or all of them as a dict if it has one "
+            f"parameter; they are: {', '.join(sorted(defined.arguments))}",
+        )
+    _LIBRARY.check("tuning a function")
+    payload = {
+        "function": function,
+        "compute": defined.compute,
+        "objects": dict(defined.objects),
+        "names": sorted(defined.arguments),
+    }
+    arrays = Arrays()
+    try:
+        pickled = _pickled(payload, arrays)
+    except Exception as error:
+        raise _unpicklable(name, payload, error) from None
+    megabytes = len(pickled) / 2**20
+    if megabytes > _LARGE_MB:
+        tell(f"note: {name} with all that it refers to has {megabytes:.0f} MB, which every trial "
+             "reads; X = aft.put(X) keeps a large array in a file that trials share")  # fmt: skip
+    path = [str(Path(entry).absolute()) for entry in sys.path if isinstance(entry, str)]
+    head = {"path": list(dict.fromkeys(path)), "arrays": arrays.sizes}
+    data = json.dumps(head).encode() + b"\n" + pickled
+    takes_model = MODEL_PATH in (parameters_of(function) or ())
+    return Packed(name, data, arrays.files, takes_model)
+
+
+def _pickled(value: object, arrays: Arrays) -> bytes:
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, one: Any) -> Any:
+            return arrays.reduced(one) or super().reducer_override(one)
+
+    file = io.BytesIO()
+    Pickler(file).dump(value)
+    return file.getvalue()
+
+
+def _unpicklable(name: str, payload: Mapping[str, Any], error: Exception) -> UsageError:
+    """Return an error that names the value that cannot be pickled."""
+    inside = [(what, value) for what, value in _referred(payload) if _fails(value)]
+    why = f"{type(error).__name__}: {error}"
+    if not inside:
+        return UsageError(f"{name} cannot be sent to the trials: {why}", _CREATE)
+    what, value = inside[-1]  # the innermost
+    return UsageError(
+        f"{name} cannot be sent to the trials, because {what} ({type(value).__name__}) cannot be "
+        f"pickled: {why}",
+        _CREATE,
+    )
+
+
+_CREATE = "create it inside the function, or pass what it is made from"
+
+
+def _fails(value: Any) -> bool:
+    try:
+        _pickled(value, Arrays())
+    except Exception:
+        return True
+    return False
+
+
+def _referred(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what the functions in a payload refer to, by what to call it, from outside in."""
+    for path, values in payload["objects"].items():
+        yield from ((f"the value {label} of {'.'.join(path)}", v) for label, v in values.items())
+    waiting, seen = [payload["function"], payload["compute"]], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for name, value in _parts(one):
+            yield name, value
+            if isinstance(value, (types.FunctionType, types.MethodType, type)):
+                waiting.append(value)
+
+
+def _parts(one: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values to which a function, a method, a partial or a class refers."""
+    if isinstance(one, type):
+        yield from vars(one).items()
+    elif isinstance(one, types.MethodType):
+        yield "its object", one.__self__
+        yield from _parts(one.__func__)
+    elif isinstance(one, types.FunctionType):
+        code, cells = one.__code__, one.__closure__ or ()
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            with contextlib.suppress(ValueError):  # not assigned yet
+                yield name, cell.cell_contents
+        for name in _names_in(code):
+            if name in one.__globals__:
+                yield name, one.__globals__[name]
+        defaults = (*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values())
+        yield from ((f"the default {short(value)}", value) for value in defaults)
+    elif hasattr(one, "func") and hasattr(one, "keywords"):  # a partial
+        yield label_of(one.func), one.func
+        yield from ((f"the argument {short(value)}", value) for value in one.args)
+        yield from one.keywords.items()
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _names_in(inner)
+
+
+# --- in the directory of a run ------------------------------------------------------------------
+
+
+def script_in(root: Path) -> Path:
+    """Return the script of a run of a function, by the directory of the run."""
+    return root / FOLDER / SCRIPT
+
+
+def write_function(function: Packed, paths: RunPaths) -> None:
+    """Write the function into a directory that is locked for us, in place of an earlier one."""
+    folder = paths.place_of(script_in(paths.root).parent)
+    sha256 = hashlib.sha256(function.data).hexdigest()
+    text = _SCRIPT.format(payload=PAYLOAD, sha256=sha256)
+    try:
+        with folder.opened(create=True, mode=0o700) as here:
+            for name, file in function.arrays.items():
+                link(file, here / name)
+            write_atomically(here / PAYLOAD, function.data, 0o600)
+            write_atomically(here / SCRIPT, text.encode(), 0o600)
+            for old in here.glob("*.npy"):
+                if old.name not in function.arrays:
+                    old.unlink()
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the function cannot be written to {script_in(paths.root).parent}: "
+            f"{error.strerror or error}",
+            "free some space, or choose another output_dir",
+        ) from None
+
+
+def is_function(config: Config) -> bool:
+    """Return whether a run tunes a function, by the place of its script."""
+    script = Path(config.script)
+    return (
+        config.passing == CALLS
+        and script.is_absolute()
+        and script == script_in(script.parent.parent)
+    )
+
+
+def at_home(config: Config, paths: RunPaths) -> Config:
+    """Return the config of a run with its function in the directory where it lies now."""
+    if not is_function(config):
+        return config
+    return dataclasses.replace(config, script=str(script_in(paths.root)))
+
+
+def check_function(config: Config) -> None:
+    """Raise UsageError if a part of the function is missing, or another one is in its place."""
+    folder = config.script_path.parent
+    try:
+        with Place(folder.parent, FOLDER).opened() as here:
+            problem = _problem(here)
+    except OSError as error:
+        problem = f"{error.strerror or error}"
+    if problem:
+        raise UsageError(f"the function of this run cannot be used: {folder}: {problem}", _AGAIN)
+
+
+def _problem(here: Path) -> str:
+    if not (here / SCRIPT).exists():
+        return f"there is no {SCRIPT}"
+    known = _SHA256.search(read_file(here / SCRIPT))
+    if known is None:
+        return ""  # a script of the user's own
+    if not (here / PAYLOAD).exists():
+        return f"there is no {PAYLOAD}"
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(here / PAYLOAD, flags), "rb") as file:
+        found = hashlib.sha256()
+        head = file.readline(_LONGEST_HEAD)
+        found.update(head)
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    if found.hexdigest().encode() != known[1]:
+        return f"{PAYLOAD} has changed"
+    for name, size in json.loads(head)["arrays"].items():
+        try:
+            found_size = (here / name).lstat().st_size
+        except OSError:
+            return f"there is no {name}"
+        if found_size != size:
+            return f"{name} has changed"
+    return ""
