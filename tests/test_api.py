@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import autofinetune as aft
 from autofinetune.core.run_state import RunState
 from autofinetune.core.state import Trial
 from autofinetune.core.status import Status
-from autofinetune.errors import AllTrialsFailed, ConfigError, UsageError
+from autofinetune.errors import AllTrialsFailed, ConfigError, EnvironmentProblem, UsageError
 from autofinetune.space import parse_yaml, read_space
 from tests.cli.conftest import HPARAM, TRAIN
 
@@ -137,3 +138,37 @@ def test_a_run_without_a_score_is_an_error(folder: Path) -> None:
 def test_there_must_be_a_run(folder: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
         aft.open_run(folder)
+
+
+def test_a_script_is_tuned_in_an_event_loop(folder: Path) -> None:
+    space = {"lr": (0.001, 0.05), "units": (4, 64)}
+    options: dict[str, Any] = {"gpu": "cpu:2", "trials": 2, "log_to": "none", "progress": False}
+    result = asyncio.run(aft.tune_async("train.py", space, output_dir="out", **options))
+    assert result.history.config["passing"] == "options"  # so it was asked by --help, in a thread
+    assert len(result.trials) == 2
+    with pytest.raises(UsageError, match="already holds a run"):
+        aft.tune("train.py", space, output_dir="out", **options)
+    options["trials"] = 3
+    assert len(aft.tune("train.py", space, output_dir="out", resume=True, **options).trials) == 3
+    (folder / "other.py").write_text("")
+    with pytest.raises(UsageError, match=r"tunes .*train\.py, not .*other\.py"):
+        aft.tune("other.py", space, output_dir="out", resume=True, **options)
+
+
+def test_a_script_gets_plain_values(folder: Path) -> None:
+    with pytest.raises(UsageError, match="a script gets plain values, not objects of Python: act"):
+        aft.tune("train.py", {"act": [abs, "relu"]}, gpu="cpu:1")
+    with pytest.raises(UsageError, match="not those computed from them"):
+        aft.tune("train.py", lambda trial: {"lr": 2 * trial.suggest_float("x", 0, 1)}, gpu="cpu:1")
+    with pytest.raises(TypeError, match="trials and max_trials"):
+        tune(trials=2, max_trials=3)
+    with pytest.raises(ConfigError, match=r"the search space lr: \(1, 2, 3\) is no range"):
+        aft.tune("train.py", {"lr": (1, 2, 3)}, gpu="cpu:1")
+
+
+def test_a_function_needs_cloudpickle(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)  # as if it could not be found
+    with pytest.raises(EnvironmentProblem) as caught:
+        aft.tune(lambda lr: lr, {"lr": (0.0, 1.0)}, gpu="cpu:1")
+    assert caught.value.tip == "pip install 'autofinetune[python]'"
+    assert not list(folder.glob("output_*"))

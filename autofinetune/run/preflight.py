@@ -7,6 +7,7 @@ import dataclasses
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from autofinetune.config.commands import (
@@ -189,7 +190,14 @@ def ask(
 
 @contextlib.contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """Exit with the usual codes on SIGTERM and SIGHUP, so that child processes are cleaned up."""
+    """Exit with the usual codes on SIGTERM and SIGHUP, so that child processes are cleaned up.
+
+    Only the main thread can receive signals; in others, which run in a process of the user's, the
+    signals keep their meaning.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def leave(number: int, frame: object) -> None:
         sys.exit(128 + number)

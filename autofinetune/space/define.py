@@ -219,7 +219,7 @@ class _Reader:
         if len(with_it) == len(runs):
             return None
         order = list(with_it[0].entries)
-        for parent in reversed(order[: order.index(name)]):
+        for parent in order[: order.index(name)]:
             if all(parent in run.chosen for run in with_it):
                 indices = {run.chosen[parent] for run in with_it}
                 # None for a run without the choice is no index.
