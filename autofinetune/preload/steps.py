@@ -136,7 +136,7 @@ class _Reader:
             is_local = _is_local(top, self.script)
             if not is_local and (top in _EACH_TRIAL_ITSELF or _find(top) is None):
                 continue
-            if is_local or not _is_installed(top):
+            if is_local or not is_installed(top):
                 if not (self.stopped_at or self._only_defines(name)):
                     self._stop_at(node)
             elif not is_taken:
@@ -240,7 +240,7 @@ def _loads(node: ast.stmt) -> bool:
     """Whether it may import an installed package, on which later imports may depend."""
     imports = (n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom)))
     tops = {step.partition(":")[0].partition(".")[0] for n in imports for step in _steps(n)}
-    return any(top not in sys.stdlib_module_names and _is_installed(top) for top in tops)
+    return any(top not in sys.stdlib_module_names and is_installed(top) for top in tops)
 
 
 def _calls(node: ast.expr) -> bool:
@@ -280,7 +280,7 @@ def _find(name: str) -> ModuleSpec | None:
     return spec
 
 
-def _is_installed(top: str) -> bool:
+def is_installed(top: str) -> bool:
     """Whether it is installed or part of Python; others may change during the run."""
     spec = _find(top)
     if spec is None:

@@ -16,6 +16,7 @@ from autofinetune.config.passing import CALLS
 from autofinetune.core.fields import CHANGEABLE
 from autofinetune.errors import Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS
+from autofinetune.preload.steps import AUTO, NONE
 from autofinetune.run.directories import holds_run, known_config, locked_run
 from autofinetune.run.function import (
     Packed,
@@ -140,7 +141,10 @@ def new_session(wanted: Wanted, *, sinks: MakeSinks, tell: Tell) -> Iterator[Ses
 
 
 def _of_function(config: Config, function: Packed, options: Mapping[str, Any]) -> Config:
-    """Return the config of a new run of a function; trials continue models only if it can."""
+    """Return the config of a new run of a function; trials continue models only if it can.
+
+    What `preload=auto` imports is what unpickling the function would.
+    """
     if not function.takes_model and EVALUATORS[config.evaluator].continues_models:
         if options.get("evaluator") is not None:
             why = f"continues models, but {function.name} has no parameter {MODEL_PATH}"
@@ -149,6 +153,8 @@ def _of_function(config: Config, function: Packed, options: Mapping[str, Any]) -
                 "add it: it is None, or the directory of the model from which to continue",
             )
         config = dataclasses.replace(config, evaluator="fulltrail")
+    if config.preload == AUTO:
+        config = dataclasses.replace(config, preload=",".join(function.modules) or NONE)
     return dataclasses.replace(config, script_options=())
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from autofinetune.config.config import MODEL_PATH, Config
 from autofinetune.config.passing import CALLS
 from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.preload.steps import is_installed
 from autofinetune.run.arrays import Arrays, link
 from autofinetune.sinks.library import Library
 from autofinetune.space.defined import Defined, label_of
@@ -48,6 +49,7 @@ if __name__ == "__main__":
     main(__file__, "{sha256}")
 '''
 _SHA256 = re.compile(rb'main\(__file__, "([0-9a-f]{64})"\)')
+_IN_MODULES = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 _AGAIN = "give it again: aft.tune(train, space, output_dir=..., resume=True)"
 
 
@@ -58,6 +60,8 @@ class Packed:
     name: str
     data: bytes
     arrays: Mapping[str, Path]
+    modules: tuple[str, ...]
+    """The installed packages that it uses, but for those that it imports itself."""
     takes_model: bool
     """Whether it has the parameter `model_path`, so that it can continue a model."""
 
@@ -83,9 +87,9 @@ def packed(function: Callable[..., Any], defined: Defined, tell: Callable[[str],
         "objects": dict(defined.objects),
         "names": sorted(defined.arguments),
     }
-    arrays = Arrays()
+    arrays, modules = Arrays(), set[str]()
     try:
-        pickled = _pickled(payload, arrays)
+        pickled = _pickled(payload, arrays, modules)
     except Exception as error:
         raise _unpicklable(name, payload, error) from None
     megabytes = len(pickled) / 2**20
@@ -96,15 +100,22 @@ def packed(function: Callable[..., Any], defined: Defined, tell: Callable[[str],
     head = {"path": list(dict.fromkeys(path)), "arrays": arrays.sizes}
     data = json.dumps(head).encode() + b"\n" + pickled
     takes_model = MODEL_PATH in (parameters_of(function) or ())
-    return Packed(name, data, arrays.files, takes_model)
+    packages = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    used = tuple(sorted(filter(is_installed, packages - {"autofinetune", "__main__"})))
+    return Packed(name, data, arrays.files, used, takes_model)
 
 
-def _pickled(value: object, arrays: Arrays) -> bytes:
+def _pickled(value: object, arrays: Arrays, modules: set[str]) -> bytes:
+    """Return a pickle; add the arrays, and the modules that unpickling imports."""
     import cloudpickle
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, one: Any) -> Any:
-            return arrays.reduced(one) or super().reducer_override(one)
+            found = arrays.reduced(one) or super().reducer_override(one)
+            if found is NotImplemented and isinstance(one, _IN_MODULES):
+                is_module = isinstance(one, types.ModuleType)
+                modules.add(str(one.__name__ if is_module else one.__module__))
+            return found
 
     file = io.BytesIO()
     Pickler(file).dump(value)
@@ -130,7 +141,7 @@ _CREATE = "create it inside the function, or pass what it is made from"
 
 def _fails(value: Any) -> bool:
     try:
-        _pickled(value, Arrays())
+        _pickled(value, Arrays(), set())
     except Exception:
         return True
     return False
