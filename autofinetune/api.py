@@ -173,6 +173,8 @@ def _tune(
     progress: bool = True,
     **options: Any,
 ) -> Result:
+    if space is not None and param_file is not None:
+        raise TypeError("tune() has space and param_file, which mean the same")
     given = _given(options, trials)
     tell = terminal.tell if progress else _LOG.info
 
@@ -188,9 +190,7 @@ def _tune(
 
     with contextlib.ExitStack() as stack:
         with _in_python():
-            wanted = _wanted(
-                train, space if param_file is None else param_file, given, script_args
-            )
+            wanted = _wanted(train, param_file if space is None else space, given, script_args)
             make = new_session
             if resume and is_begun(given.get("output_dir")):
                 make = continued_session

@@ -61,7 +61,7 @@ def refuse_used_directory(paths: RunPaths) -> None:
             "or choose another --output_dir",
         )
     ours = [paths.log_file, paths.best_model, paths.visualization, paths.round_dir(0),
-            paths.trials_csv, paths.config, paths.trials]  # fmt: skip
+            paths.trials_csv, paths.config, paths.trials, paths.function]  # fmt: skip
     there = [path.name for path in ours if os.path.lexists(path) and not _is_empty(path)]
     if there:
         raise UsageError(

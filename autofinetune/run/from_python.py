@@ -23,7 +23,6 @@ from autofinetune.run.function import (
     at_home,
     is_function,
     packed,
-    script_in,
     write_function,
 )
 from autofinetune.run.parts import make_parts
@@ -48,8 +47,10 @@ from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.trial.function import with_objects
 from autofinetune.trial.suggest import Replayed
 
-# What `autofinetune resume` takes as well: it holds for this part of the run and is not recorded.
-_OF_A_SESSION = ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds")
+# What holds for this part of the run only and is not recorded, as for `autofinetune resume`.
+_OF_A_SESSION = (
+    "gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds", "preload",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,14 @@ class Wanted:
             options["param_list"] = defined.space.describe()["param_list"]
         if function is not None:
             paths = new_paths(options.get("output_dir"))
-            options |= {"script": str(script_in(paths.at)), "function": True, "passing": CALLS}
+            options |= {"script": str(paths.function_script), "function": True, "passing": CALLS}
             options["output_dir"] = str(paths.at)
         elif defined is not None and (defined.objects or defined.compute):
-            what = ", ".join(sorted(".".join(path) for path in defined.objects))
-            raise UsageError(
-                f"a script gets plain values, not objects of Python: {what}"
-                if what
-                else "a script gets the values that are suggested, not those computed from them",
-                "name the choices by words, or tune a function",
-            )
+            why = "the values that are suggested, not those computed from them"
+            if defined.objects:
+                names = ", ".join(sorted(".".join(path) for path in defined.objects))
+                why = f"plain values, not objects of Python: {names}"
+            raise UsageError(f"a script gets {why}", "use words and numbers, or tune a function")
         return cls(options, function, defined)
 
     def arguments(self, config: Config, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def new_session(wanted: Wanted, *, sinks: MakeSinks, tell: Tell) -> Iterator[Ses
     source = source_of_run(wanted.options, tell)
     options = source.options
     with engine_for(options) as engine:
-        prepare: Callable[[RunPaths], None] = lambda paths: None  # noqa: E731
+        prepare = None
         with source.mistakes():
             config = configured(options)
             paths = new_paths(options.get("output_dir"))
@@ -145,17 +144,21 @@ def _of_function(config: Config, function: Packed, options: Mapping[str, Any]) -
 
     What `preload=auto` imports is what unpickling the function would.
     """
-    if not function.takes_model and EVALUATORS[config.evaluator].continues_models:
-        if options.get("evaluator") is not None:
-            why = f"continues models, but {function.name} has no parameter {MODEL_PATH}"
-            raise UsageError(
-                Mistake("evaluator", why, config.evaluator),
-                "add it: it is None, or the directory of the model from which to continue",
-            )
+    if options.get("evaluator") is None and not function.takes_model:
         config = dataclasses.replace(config, evaluator="fulltrail")
+    _check_models(config, function)
     if config.preload == AUTO:
         config = dataclasses.replace(config, preload=",".join(function.modules) or NONE)
     return dataclasses.replace(config, script_options=())
+
+
+def _check_models(config: Config, function: Packed) -> None:
+    if EVALUATORS[config.evaluator].continues_models and not function.takes_model:
+        why = f"continues models, but {function.name} has no parameter {MODEL_PATH}"
+        raise UsageError(
+            Mistake("evaluator", why, config.evaluator),
+            "add it: it is None, or the directory of the model from which to continue",
+        )
 
 
 @contextlib.contextmanager
@@ -171,11 +174,14 @@ def continued_session(wanted: Wanted, *, sinks: MakeSinks, tell: Tell) -> Iterat
         options = source_of_run({"gpu": recorded.gpu, **wanted.options}, tell).options
         config = configured(options)
         _check_same(recorded, config, wanted, paths)
-        function = None if wanted.function is None else wanted.packed(config, tell)
-        config = at_home(_with_changes(recorded, config, options, paths), paths)
-        if function is None:
+        if wanted.function is None:
+            config = _with_changes(recorded, config, options, paths)
             check_is_there(config)
         else:
+            function = wanted.packed(config, tell)
+            _check_models(recorded, function)
+            config = _of_function(config, function, options)
+            config = at_home(_with_changes(recorded, config, options, paths), paths)
             write_function(function, paths)
         with (
             engine_for(vars(config)) as engine,
@@ -186,8 +192,8 @@ def continued_session(wanted: Wanted, *, sinks: MakeSinks, tell: Tell) -> Iterat
 
 def _check_same(recorded: Config, new: Config, wanted: Wanted, paths: RunPaths) -> None:
     """Raise UsageError if a recorded run tunes something else, or in another space."""
-    what = _what(recorded, is_function=is_function(recorded))
-    other = _what(new, is_function=wanted.function is not None)
+    what = "a function" if is_function(recorded) else _script(recorded)
+    other = _script(new) if wanted.function is None else "a function"
     tip = f"to begin a new run, choose another output_dir; {paths.shown} stays as it is"
     if what != other:
         raise UsageError(f"the run in {paths.shown} tunes {what}, not {other}", tip)
@@ -203,9 +209,7 @@ def _check_same(recorded: Config, new: Config, wanted: Wanted, paths: RunPaths) 
         )
 
 
-def _what(config: Config, *, is_function: bool) -> str:
-    if is_function:
-        return "a function"
+def _script(config: Config) -> str:
     return str(config.script_path.resolve()) if config.script else config.called
 
 
@@ -227,5 +231,5 @@ def _with_changes(
     lasting = {name: value for name, value in found.items() if name not in _OF_A_SESSION}
     if lasting:
         apply_here(paths, new_request(SET, options=lasting))
-    own = {name: value for name, value in found.items() if name in _OF_A_SESSION}
+    own = {name: new.option(name) for name in found if name in _OF_A_SESSION}
     return changed(known_config(paths), own)

@@ -33,7 +33,6 @@ from autofinetune.store.directory import Place, read_file, write_atomically
 from autofinetune.store.paths import RunPaths
 from autofinetune.trial.function import PAYLOAD, parameters_of, unfit
 
-FOLDER, SCRIPT = "function", "train.py"
 _LIBRARY = Library("cloudpickle", "2.2", "autofinetune[python]")
 _LARGE_MB = 64
 _LONGEST_HEAD = 1 << 20
@@ -196,14 +195,9 @@ def _names_in(code: types.CodeType) -> Iterator[str]:
 # --- in the directory of a run ------------------------------------------------------------------
 
 
-def script_in(root: Path) -> Path:
-    """Return the script of a run of a function, by the directory of the run."""
-    return root / FOLDER / SCRIPT
-
-
 def write_function(function: Packed, paths: RunPaths) -> None:
     """Write the function into a directory that is locked for us, in place of an earlier one."""
-    folder = paths.place_of(script_in(paths.root).parent)
+    folder, script = paths.place_of(paths.function), paths.function_script.name
     sha256 = hashlib.sha256(function.data).hexdigest()
     text = _SCRIPT.format(payload=PAYLOAD, sha256=sha256)
     try:
@@ -211,14 +205,13 @@ def write_function(function: Packed, paths: RunPaths) -> None:
             for name, file in function.arrays.items():
                 link(file, here / name)
             write_atomically(here / PAYLOAD, function.data, 0o600)
-            write_atomically(here / SCRIPT, text.encode(), 0o600)
+            write_atomically(here / script, text.encode(), 0o600)
             for old in here.glob("*.npy"):
                 if old.name not in function.arrays:
                     old.unlink()
     except OSError as error:
         raise EnvironmentProblem(
-            f"the function cannot be written to {script_in(paths.root).parent}: "
-            f"{error.strerror or error}",
+            f"the function cannot be written to {paths.function}: {error.strerror or error}",
             "free some space, or choose another output_dir",
         ) from None
 
@@ -226,36 +219,34 @@ def write_function(function: Packed, paths: RunPaths) -> None:
 def is_function(config: Config) -> bool:
     """Return whether a run tunes a function, by the place of its script."""
     script = Path(config.script)
-    return (
-        config.passing == CALLS
-        and script.is_absolute()
-        and script == script_in(script.parent.parent)
-    )
+    is_ours = script == RunPaths(script.parent.parent).function_script
+    return is_ours and script.is_absolute() and config.passing == CALLS
 
 
 def at_home(config: Config, paths: RunPaths) -> Config:
     """Return the config of a run with its function in the directory where it lies now."""
     if not is_function(config):
         return config
-    return dataclasses.replace(config, script=str(script_in(paths.root)))
+    return dataclasses.replace(config, script=str(paths.function_script))
 
 
 def check_function(config: Config) -> None:
     """Raise UsageError if a part of the function is missing, or another one is in its place."""
-    folder = config.script_path.parent
+    script = config.script_path
+    folder = script.parent
     try:
-        with Place(folder.parent, FOLDER).opened() as here:
-            problem = _problem(here)
+        with Place(folder.parent, folder.name).opened() as here:
+            problem = _problem(here, script.name)
     except OSError as error:
         problem = f"{error.strerror or error}"
     if problem:
         raise UsageError(f"the function of this run cannot be used: {folder}: {problem}", _AGAIN)
 
 
-def _problem(here: Path) -> str:
-    if not (here / SCRIPT).exists():
-        return f"there is no {SCRIPT}"
-    known = _SHA256.search(read_file(here / SCRIPT))
+def _problem(here: Path, script: str) -> str:
+    if not (here / script).exists():
+        return f"there is no {script}"
+    known = _SHA256.search(read_file(here / script))
     if known is None:
         return ""  # a script of the user's own
     if not (here / PAYLOAD).exists():

@@ -217,7 +217,7 @@ def begin(
     sinks: MakeSinks,
     tell: Tell,
     preflight: bool,
-    prepare: Callable[[RunPaths], None] = lambda paths: None,
+    prepare: Callable[[RunPaths], None] | None = None,
 ) -> Iterator[Session]:
     """Prepare a new run; the session that is yielded has not started it yet.
 
@@ -240,7 +240,8 @@ def begin(
         ready = dataclasses.replace(parts, config=config)
         with locked(paths.at) as found:
             refuse_used_directory(found)  # again: another run may have started meanwhile
-            prepare(found)
+            if prepare is not None:
+                prepare(found)
             session = Session(ready, found, executor, sinks, tell, is_new=True)
             with contextlib.closing(session):
                 yield session

@@ -103,6 +103,12 @@ class RunPaths:
     mlflow = _Name("mlflow")
     wandb = _Name("wandb")
     trackio = _Name("trackio")
+    function = _Name("function")
+
+    @property
+    def function_script(self) -> Path:
+        """The script of a run that tunes a function."""
+        return self.function / "train.py"
 
     def request(self, name: str) -> Path:
         """What a command asks of the tuner."""

@@ -163,6 +163,7 @@ def test_functions_of_all_kinds(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         assert result.best.params == {"lr": 0.5}
     result = tune(lambda lr: float(numpy.add(lr, 1)), preload="auto")
     assert result.history.config["preload"] == "cloudpickle,numpy"
+    tune(lambda lr: lr, preload="auto", resume=True)  # which is of another function now
 
 
 def test_what_cannot_be_sent_is_named_and_nothing_starts() -> None:
@@ -227,6 +228,8 @@ def test_models_are_continued() -> None:
     assert [trial.score for trial in result.trials] == [1.0, 2.0, 3.0]
     assert result.best_model is not None
     assert (result.best_model / "w").read_text() == "3.0"
+    with pytest.raises(UsageError, match="<lambda> has no parameter model_path"):
+        tune(lambda lr: lr, gpu="cpu:1", popsize=1, trials=4, resume=True)
 
 
 def test_the_result_has_the_objects(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,8 +55,8 @@ net = torch.load(result.best_model / "net.pt", weights_only=False)
 print(type(net) is Net, len(result.trials), result.best.params["width"] in range(2, 65))
 """,
     """\
-result = await aft.tune_async(train, {"lr": aft.loguniform(1e-3, 1.0), "width": (2, 64)}, trials=3,
-                              output_dir="result", resume=True)
+result = await aft.tune_async(lambda lr: lr, {"lr": (0.0, 1.0)}, trials=1, gpu="cpu:1",
+                              output_dir="second", log_to="none")
 print(len(result.trials))
 """,
 )
@@ -73,4 +73,4 @@ def test_a_notebook(tmp_path: Path) -> None:
     assert "<b>best" in table and "by trial" in table
     assert "COMPLETED" not in "".join(out.get("text", "") for out in second)
     assert third[0].text == "True 2 True\n"
-    assert fourth[-1].text.splitlines()[-1] == "3"
+    assert fourth[-1].text.splitlines()[-1] == "1"
