@@ -1,7 +1,8 @@
-"""`autofinetune export`: write the trials of a run as CSV, JSON or Parquet."""
+"""`autofinetune export`: write the trials of a run as CSV, JSON or Parquet, or for Optuna."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from autofinetune import terminal
 from autofinetune.cli.options import Parser
 from autofinetune.cli.shown import add_run
 from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.integration.optuna.export import export_study
 from autofinetune.run.recorded import recorded_run
 from autofinetune.run.records import as_json, trial_records
 from autofinetune.run.tables import as_csv, as_parquet
@@ -28,12 +30,19 @@ def export_command(argv: Sequence[str]) -> int:
         "and states; JSON also has the learning curves.",
     )
     add_run(parser)
-    parser.add_argument("--format", choices=FORMATS, default="csv",
-                        help="csv, json or parquet (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--format", choices=FORMATS,
+                        help="csv, json or parquet (default: csv)")  # fmt: skip
     parser.add_argument(
         "--output", "-o", metavar="FILE", help="a file, by default standard output"
     )
+    parser.add_argument(
+        "--optuna", metavar="URL#NAME",
+        help="write a new study of Optuna instead, such as sqlite:///study.db#name; without #NAME "
+        "it gets the name of the run",
+    )  # fmt: skip
     options = parser.parse_args(argv)
+    if options.optuna is not None:
+        return _to_optuna(options)
     if options.format == "parquet" and not options.output:
         raise UsageError("Parquet is not text", "name a file: --output=trials.parquet")
     with recorded_run(options.run) as run:
@@ -53,6 +62,16 @@ def export_command(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    return 0
+
+
+def _to_optuna(options: argparse.Namespace) -> int:
+    if options.format or options.output:
+        raise UsageError("--optuna writes a study", "leave out --format and --output")
+    with recorded_run(options.run) as run:
+        name, count = export_study(run, options.optuna)
+    trials = f"{count} ended trial{'s' if count != 1 else ''}"
+    terminal.tell(f"{trials} written to the study {name}")
     return 0
 
 

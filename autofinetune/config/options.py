@@ -36,8 +36,9 @@ _AT_START = (
     ),
     RunOption(
         "DIR,...", SEARCH,
-        "output directories of earlier runs, or CSV files of trials with a column `score`: their "
-        "best configurations are tried first, and the search learns from all their trials",
+        "output directories of earlier runs, CSV files of trials with a column `score`, or Optuna "
+        "studies, `optuna:sqlite:///study.db#name`: their best configurations are tried first, "
+        "and the search learns from all their trials",
         text, unset="none", name="warm_start",
     ),
     RunOption(

@@ -18,7 +18,8 @@ from autofinetune.config.described import described_values
 from autofinetune.core.state import State
 from autofinetune.core.status import Direction
 from autofinetune.errors import AutofinetuneError, Mistake, UsageError
-from autofinetune.space import Space, Value
+from autofinetune.run import optuna_study
+from autofinetune.space import Space, Value, as_text
 from autofinetune.space.yaml_file import read_named
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import opened_run
@@ -160,6 +161,36 @@ def read_earlier(
     return found
 
 
+def read_study(
+    source: str, space: Space, direction: Direction, option: str = "warm_start"
+) -> list[Known]:
+    """Return the finished trials of the Optuna study `optuna:URL#NAME` that fit `space`.
+
+    Hyperparameters are matched by name, and values are read as those of a CSV file. What a trial
+    does not have gets its initial value; trials with values outside the space are left out. Raise
+    UsageError if there is no such study, its direction differs, or none of its trials fits;
+    EnvironmentProblem if Optuna is missing or cannot read it.
+    """
+    shown = optuna_study.shown(source)
+    try:
+        ended = list(optuna_study.finished_trials(source, direction))
+    except UsageError as error:
+        raise _mistake(option, shown, f": {error.message}", error.tip) from None
+    found = []
+    for theirs, merit in ended:
+        with contextlib.suppress(ValueError):
+            read = {p.name: p.parse(as_text(theirs[p.name])) for p in space if p.name in theirs}
+            params = _fitted(read, space)
+            if params is not None:
+                found.append(Known(params, merit))
+    if not found:
+        names = ", ".join(sorted({name for theirs, _ in ended for name in theirs})) or "none"
+        why = f": none of its {len(ended)} finished trials fits this space"
+        tip = f"names must be the same and values in range; its parameters: {names}"
+        raise _mistake(option, shown, why, tip)
+    return found
+
+
 def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | None:
     if not any(parameter.name in params for parameter in space):
         return None
@@ -174,7 +205,7 @@ def _fitted(params: Mapping[str, Value], space: Space) -> Mapping[str, Value] | 
     return fitted
 
 
-def _mistake(option: str, value: Path, problem: str, tip: str | None = None) -> UsageError:
+def _mistake(option: str, value: Path | str, problem: str, tip: str | None = None) -> UsageError:
     if option:
         return UsageError(Mistake(option, problem, value), tip)
     joint = "" if problem.startswith((":", ",")) else " "
@@ -188,9 +219,18 @@ def with_prior(config: Config, options: Mapping[str, Any], tell: Callable[[str],
         config = dataclasses.replace(config, enqueued=tuple(read_enqueued(file, config.space)))
     runs = []
     for name in filter(None, str(options.get("warm_start") or "").split(",")):
-        path = Path(config.working_dir, name)
-        read = read_trials if path.suffix.lower() == ".csv" and path.is_file() else read_earlier
-        earlier = read(path, config.space, config.direction, "warm_start")
-        tell(f"warm start: {len(earlier)} trials of {name} fit this space")
+        earlier = _read_any(name, config)
+        shown = optuna_study.shown(name)
+        tell(f"warm start: {len(earlier)} trials of {shown} fit this space")
         runs.append(tuple({"params": k.params, "merit": k.merit} for k in earlier))
     return dataclasses.replace(config, earlier=tuple(runs)) if runs else config
+
+
+def _read_any(name: str, config: Config) -> list[Known]:
+    """Read the trials of one entry of `warm_start`."""
+    if name.startswith(optuna_study.PREFIX):
+        source = optuna_study.absolute(name, Path(config.working_dir))
+        return read_study(source, config.space, config.direction)
+    path = Path(config.working_dir, name)
+    read = read_trials if path.suffix.lower() == ".csv" and path.is_file() else read_earlier
+    return read(path, config.space, config.direction, "warm_start")

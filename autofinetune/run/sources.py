@@ -23,6 +23,7 @@ from autofinetune.manifests import (
     read_manifest,
     read_search,
 )
+from autofinetune.run import optuna_study
 from autofinetune.run.parts import one_thread
 from autofinetune.space import Document, as_text, read_space, read_yaml
 from autofinetune.space.fields import Findings, one_line
@@ -175,8 +176,14 @@ def _working_elsewhere(given: Mapping[str, Any]) -> dict[str, Any]:
     }
     if given.get("warm_start"):
         earlier = str(given["warm_start"]).split(",")
-        files["warm_start"] = ",".join(str(Path(name).absolute()) for name in earlier if name)
+        files["warm_start"] = ",".join(_absolute(name) for name in earlier if name)
     return {**given, **files, "working_dir": str(folder)}
+
+
+def _absolute(earlier: str) -> str:
+    if earlier.startswith(optuna_study.PREFIX):
+        return optuna_study.absolute(earlier, Path.cwd())
+    return str(Path(earlier).absolute())
 
 
 def _refuse_volumes(given: Mapping[str, Any]) -> None:
