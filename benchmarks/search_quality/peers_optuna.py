@@ -60,7 +60,7 @@ class Optuna(Method):
         asked = []
         for _ in range(n):
             trial = self._study.ask()
-            params = {e["name"]: _suggest(trial, e) for e in self._entries}
+            params = {e["name"]: suggest(trial, e) for e in self._entries}
             asked.append(Asked(params, trial))
         return asked
 
@@ -74,12 +74,12 @@ class Optuna(Method):
 
         trial = create_study().ask()
         for entry in self._entries:
-            _suggest(trial, entry)
+            suggest(trial, entry)
         found: dict[str, Any] = trial.distributions
         return found
 
 
-def _suggest(trial: Any, entry: dict[str, Any]) -> Value:
+def suggest(trial: Any, entry: dict[str, Any]) -> Value:
     name, value = entry["name"], None
     if entry["type"] == "choice":
         value = trial.suggest_categorical(name, entry["choices"])

@@ -120,7 +120,7 @@ def _distribution(parameter: Parameter, records: Sequence[Mapping[str, Any]]) ->
 
 
 def _value(parameter: Parameter, value: Any) -> Any:
-    """Return a value as Optuna has it: choices that are equal in Python, as 1 and True, as text."""
+    """Return a value as Optuna has it; choices that Python takes for equal become text."""
     if isinstance(parameter, ChoiceParameter) and len(set(parameter.choices)) < parameter.size:
         return as_text(value)
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from autofinetune.core.status import Direction
 from autofinetune.run.optuna_study import Outcomes
-from autofinetune.strategies import Candidate, Exhausted, create_strategy, strategy_class
+from autofinetune.strategies import Candidate, create_strategy, strategy_class
 
 from .space import StudySpace
 
@@ -38,7 +38,8 @@ class Follower:
         )
         self._outcomes = Outcomes(direction)
         self._rounds = [0] * popsize  # candidates of each member
-        self._open: dict[int, Candidate] = {}  # by trial, those whose result is not told
+        # By trial, those whose result is not told, with the trial of which they were made, if any.
+        self._open: dict[int, tuple[Candidate, Any]] = {}
         self.followed: set[int] = set()
         """The numbers of the trials that the strategy knows."""
 
@@ -57,7 +58,7 @@ class Follower:
             if point is not None:
                 if not self._tell(numbered, trial.datetime_start):
                     return False
-                self._restore(trial.number, point)
+                self._restore(trial, point)
         return self._tell(numbered)
 
     def ask(self, number: int) -> Candidate | None:
@@ -66,23 +67,23 @@ class Follower:
         Raise Exhausted if there is none.
         """
         for candidate in self._strategy.ask(1):
-            self._take(number, candidate)
+            self._take(number, candidate, None)
             return candidate
         return None
 
-    def _restore(self, number: int, point: tuple[float, ...]) -> None:
-        busy = {candidate.member for candidate in self._open.values()}
+    def _restore(self, trial: Any, point: tuple[float, ...]) -> None:
+        busy = {candidate.member for candidate, _ in self._open.values()}
         everyone = range(len(self._rounds))
         free = [member for member in everyone if member not in busy] or everyone
         member = min(free, key=lambda member: self._rounds[member])
         params = self.space.space.decode(point)
         candidate = Candidate(sum(self._rounds), self._rounds[member], member, point, params)
         self._strategy.restore(candidate)
-        self._take(number, candidate)
+        self._take(trial.number, candidate, trial)
 
-    def _take(self, number: int, candidate: Candidate) -> None:
+    def _take(self, number: int, candidate: Candidate, trial: Any) -> None:
         self._rounds[candidate.member] += 1
-        self._open[number] = candidate
+        self._open[number] = candidate, trial
         self.followed.add(number)
 
     def _tell(self, trials: Mapping[int, Any], until: Any = None) -> bool:
@@ -91,11 +92,8 @@ class Follower:
         if until is not None:
             ended = [trial for trial in ended if trial.datetime_complete <= until]
         for trial in sorted(ended, key=lambda trial: (trial.datetime_complete, trial.number)):
-            candidate = self._open.pop(trial.number)
-            if self.space.point(trial) != candidate.point:
+            candidate, known = self._open.pop(trial.number)
+            if trial is not known and self.space.point(trial) != candidate.point:
                 return False
             self._strategy.tell(candidate, self._outcomes.end(trial))
         return True
-
-
-__all__ = ["Exhausted", "Follower"]

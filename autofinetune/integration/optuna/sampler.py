@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -22,6 +23,8 @@ from autofinetune.strategies import Candidate, Exhausted, known_name, strategy_c
 from .follower import Follower
 from .space import CHOSEN, StudySpace, joined_distributions, parameter_of, study_space
 
+_NOT_KEPT = ("_lock", "_last", "_asks", "_read")
+_FRESH_S = 0.5  # how long what was read a moment ago will do
 _TRIES = 8  # to choose what no other worker chose at the same moment
 
 
@@ -64,6 +67,9 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
     def _set_up(self) -> None:
         self._lock = threading.Lock()
         self._last: tuple[Any, Follower] | None = None  # the storage and study, the last strategy
+        self._asks = 0
+        # What was read for the space of a trial: which one, after how many asks, when, all trials.
+        self._read: tuple[Any, int, float, list[Any]] | None = None
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self._name})"
@@ -71,14 +77,16 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made again from the study."""
         own = self.__dict__.items()
-        return {name: value for name, value in own if name not in ("_lock", "_last")}
+        return {name: value for name, value in own if name not in _NOT_KEPT}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
         self._set_up()
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
-        return joined_distributions(_with_results(study.get_trials(deepcopy=False)))
+        asks, trials = self._asks, study.get_trials(deepcopy=False)
+        self._read = (_where(study, trial), asks, time.monotonic(), trials)
+        return joined_distributions(_with_results(trials))
 
     def sample_relative(
         self, study: Any, trial: Any, search_space: Mapping[str, Any]
@@ -87,8 +95,9 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
         if not search_space:
             return {}
         with self._lock:
-            trials = _others(study, trial)
+            trials = self._others(study, trial)
             space = study_space(search_space, _with_results(trials))
+            self._asks += 1
             try:
                 candidate = self._choose(study, trial, trials, space)
             except Exhausted:
@@ -122,7 +131,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
                 break
             point = dict(zip((p.name for p in space.space), candidate.point, strict=True))
             study._storage.set_trial_system_attr(trial._trial_id, CHOSEN, point)
-            trials = _others(study, trial)
+            trials = self._others(study, trial)
             if not _is_taken(candidate, follower, trials):
                 break
             self._last = None
@@ -130,11 +139,20 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
             self._last = None
         return candidate
 
+    def _others(self, study: Any, trial: Any) -> list[Any]:
+        """Return all other trials; reading them is the slowest part of an ask, with a database."""
+        read, self._read = self._read, None
+        trials = None
+        if read and read[:2] == (_where(study, trial), self._asks):
+            trials = read[3] if time.monotonic() - read[2] < _FRESH_S else None
+        trials = trials or study.get_trials(deepcopy=False)
+        return [one for one in trials if one.number != trial.number]
+
     def _follower(
         self, study: Any, trials: Sequence[Any], space: StudySpace, seed: int
     ) -> Follower:
         """Return a strategy that knows the trials: the last one, unless it fits no more."""
-        where = (study._storage, study._study_id)
+        where = _where(study)
         if self._last and self._last[0] == where and self._last[1].space == space:
             follower = self._last[1]
             if follower.follow(trials):
@@ -152,8 +170,8 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
         return follower
 
 
-def _others(study: Any, trial: Any) -> list[Any]:
-    return [one for one in study.get_trials(deepcopy=False) if one.number != trial.number]
+def _where(study: Any, trial: Any = None) -> tuple[Any, ...]:
+    return study._storage, study._study_id, trial and trial.number
 
 
 def _with_results(trials: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Our strategies as samplers of Optuna, beside Optuna's own, in Optuna's own loop."""
