@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -91,6 +92,16 @@ def test_parquet_without_its_package_names_the_command(workplace: Workplace, run
     assert (done.code, done.out) == (4, "")
     assert "pip install 'autofinetune[parquet]'" in done.err
     assert not (workplace.root / "trials.parquet").exists()
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("optuna")), reason="Optuna is installed")
+def test_a_study_without_optuna_names_the_command(workplace: Workplace, run: Written) -> None:
+    done = workplace.run("export", "result", "--optuna=sqlite:///study.db")
+    assert (done.code, done.out) == (4, "")
+    assert "pip install 'autofinetune[optuna]'" in done.err
+    for words in (["--format=csv"], ["--output=trials.csv"]):
+        both = workplace.run("export", "result", "--optuna=sqlite:///study.db", *words)
+        assert (both.code, "leave out --format and --output" in both.err) == (2, True)
 
 
 def test_inactive_hyperparameters_and_an_empty_run(workplace: Workplace) -> None:
