@@ -100,7 +100,7 @@ def test_a_run_becomes_a_study(run: Written, capsys: pytest.CaptureFixture[str])
     assert [one["trial"] for one in attributes] == [0, 1, 2]
     assert [one.get("reason") for one in attributes] == [None, "not among the best", "exit_code 1"]
     began, ended = study.trials[0].datetime_start, study.trials[0].datetime_complete
-    assert (ended - began).total_seconds() == 3.0  # an event is a second
+    assert (ended - began).total_seconds() == 4.0  # an event is a second
     assert began.timestamp() > run.at - 60
 
 
