@@ -107,7 +107,7 @@ def storage_problem(error: Exception) -> AutofinetuneError:
         return error
     said = str(error.__cause__ or error).partition("\n")[0]
     tip = "check the URL, and that the driver of this database is installed"
-    return EnvironmentProblem(f"Optuna cannot open the storage: {shown(said)}", tip)
+    return EnvironmentProblem(f"Optuna cannot use the storage: {shown(said)}", tip)
 
 
 def _opened(url: str) -> Any:

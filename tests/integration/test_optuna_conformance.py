@@ -20,6 +20,8 @@ from optuna.testing.pytest_samplers import (  # noqa: E402
 from autofinetune.integration.optuna import StrategySampler  # noqa: E402
 
 CASES: list[Any] = [BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase]
+# Fewer points to judge than by default, which takes a minute in all.
+OPTIONS = {"gp": {"selection_num_warm_up": 1000, "selection_num_starting_points": 10}}
 Cases: Any = type("Cases", tuple(CASES), {})
 
 
@@ -27,4 +29,4 @@ Cases: Any = type("Cases", tuple(CASES), {})
 class TestStrategies(Cases):  # type: ignore[misc]  # Optuna has no types here
     @pytest.fixture
     def sampler(self, name: str) -> Callable[[], Any]:
-        return lambda: StrategySampler(name, seed=0)
+        return lambda: StrategySampler(name, seed=0, **OPTIONS.get(name, {}))

@@ -211,7 +211,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
             read_study(f"optuna:{words}", SPACE, Direction.MINIMIZE)
         assert str(caught.value).startswith(f"--warm_start=optuna:{words}: "), caught.value
     for name in ("text.db", "other.db"):
-        with pytest.raises(EnvironmentProblem, match="Optuna cannot open the storage"):
+        with pytest.raises(EnvironmentProblem, match="Optuna cannot use the storage"):
             read_study(f"optuna:sqlite:///{name}#s", SPACE, Direction.MINIMIZE)
     assert not Path("other.db").read_bytes()  # nothing was created in it
     assert not Path("missing.db").exists()

@@ -64,8 +64,8 @@ def export_study(run: Recorded, url: str) -> tuple[str, int]:
         study.set_user_attr("strategy", run.config.tuning_strategy)
     except BaseException as error:
         optuna.delete_study(study_name=name, storage=storage)  # nothing, rather than a part
-        if isinstance(error, Exception):
-            raise storage_problem(error) from error
+        if isinstance(error, optuna.exceptions.OptunaError):
+            raise storage_problem(error) from None
         raise
     return name, len(records)
 

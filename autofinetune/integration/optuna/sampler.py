@@ -171,7 +171,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
 
 
 def _where(study: Any, trial: Any = None) -> tuple[Any, ...]:
-    return study._storage, study._study_id, trial and trial.number
+    return study._storage, study._study_id, None if trial is None else trial.number
 
 
 def _with_results(trials: Sequence[Any]) -> list[Any]:
