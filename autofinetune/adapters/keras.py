@@ -6,10 +6,9 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
+from autofinetune.trial.reporter import Reporter
 
-SOURCE = "keras"
 _BACKENDS = ("TorchTrainer", "TensorFlowTrainer", "JAXTrainer")
 
 
@@ -31,11 +30,19 @@ def _listen(owner: Any, callbacks_module: str) -> None:
 
 def _callback(callbacks_module: str) -> Any:
     base: Any = importlib.import_module(callbacks_module).Callback
+    return type("Autofinetune", (Reports, base), {"reporter": Reporter("keras")})()
 
-    class Autofinetune(base):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            logged.values(SOURCE, dict(logs or {}).items())
-            if logged.is_to_stop(SOURCE):
-                self.model.stop_training = True
 
-    return Autofinetune()
+class Reports:
+    """Reports after each epoch; to be combined with the library's class of callbacks."""
+
+    reporter: Reporter
+    model: Any
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.reporter.values(dict(logs or {}).items())
+        if self.reporter.is_to_stop():
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.reporter.end()

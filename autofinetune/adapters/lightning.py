@@ -9,8 +9,7 @@ from typing import Any
 
 from autofinetune.trial import logged
 from autofinetune.trial.hooks import complain, wrap
-
-SOURCE = "lightning"
+from autofinetune.trial.reporter import Reporter
 
 
 def on_trainer(module: ModuleType) -> None:
@@ -28,37 +27,43 @@ def _add(trainer: Any, package: str) -> None:
             "devices and strategy, such as Trainer(devices=2, strategy='ddp')"
         )
     base = importlib.import_module(f"{package}.callbacks").Callback
-    trainer.callbacks.append(_callback(base))
+    kind: Any = type("Autofinetune", (Reports, base), {"reporter": Reporter("lightning")})
+    trainer.callbacks.append(kind())
 
 
-def _callback(base: Any) -> Any:
-    class Autofinetune(base):  # type: ignore[misc]
-        """Reports the metric where it first appears: after validation, or after the epoch."""
+class Reports:
+    """Reports the metric where it first appears: after validation, or after the epoch.
 
-        place = ""
+    To be combined with the class of callbacks. Rank 0 reports, and all ranks stop together.
+    """
 
-        def _look(self, place: str, trainer: Any) -> None:
-            if trainer.is_global_zero and self.place in ("", place):
-                metrics = dict(trainer.callback_metrics)
-                if logged.values(SOURCE, metrics.items()):
-                    self.place = place
-            if place != "test" and trainer.strategy.reduce_boolean_decision(
-                logged.is_to_stop(SOURCE), all=False
-            ):
-                trainer.should_stop = True
+    reporter: Reporter
+    place = ""
 
-        def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-            if not trainer.sanity_checking:
-                self._look("validation", trainer)
+    def _look(self, place: str, trainer: Any) -> None:
+        if trainer.is_global_zero and self.place in ("", place):
+            metrics = dict(trainer.callback_metrics)
+            if self.reporter.values(metrics.items()):
+                self.place = place
+        if place != "test" and trainer.strategy.reduce_boolean_decision(
+            self.reporter.is_to_stop(), all=False
+        ):
+            trainer.should_stop = True
 
-        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-            self._look("train", trainer)
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if not trainer.sanity_checking:
+            self._look("validation", trainer)
 
-        def on_test_end(self, trainer: Any, pl_module: Any) -> None:
-            self._look("test", trainer)
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self._look("train", trainer)
 
-        def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
-            if trainer.world_size == 1 and logged.is_to_stop(SOURCE):
-                trainer.should_stop = True
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        self._look("test", trainer)
 
-    return Autofinetune()
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        if trainer.world_size == 1 and self.reporter.is_to_stop():
+            trainer.should_stop = True
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if trainer.is_global_zero:
+            self.reporter.end()

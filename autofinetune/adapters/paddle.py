@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-SOURCE = "paddle"
+from autofinetune.trial.reporter import Reporter
 
 
 def on_model(module: ModuleType) -> None:
@@ -24,20 +22,28 @@ def on_model(module: ModuleType) -> None:
 
 def _callback() -> Any:
     base: Any = importlib.import_module("paddle.callbacks").Callback
+    return type("Autofinetune", (Reports, base), {"reporter": Reporter("paddle")})()
 
-    class Autofinetune(base):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self._look(logs, "")
 
-        def on_eval_end(self, logs: Any = None) -> None:
-            self._look(logs, "eval_")
+class Reports:
+    """Reports after each epoch and evaluation; to be combined with `paddle.callbacks.Callback`."""
 
-        def _look(self, logs: Any, prefix: str) -> None:
-            logged.values(SOURCE, [(f"{prefix}{n}", v) for n, v in _numbers(logs)])
-            if logged.is_to_stop(SOURCE):
-                self.model.stop_training = True
+    reporter: Reporter
+    model: Any
 
-    return Autofinetune()
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._look(logs, "")
+
+    def on_eval_end(self, logs: Any = None) -> None:
+        self._look(logs, "eval_")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.reporter.end()
+
+    def _look(self, logs: Any, prefix: str) -> None:
+        self.reporter.values([(f"{prefix}{n}", v) for n, v in _numbers(logs)])
+        if self.reporter.is_to_stop():
+            self.model.stop_training = True
 
 
 def _numbers(logs: Any) -> Iterator[tuple[str, Any]]:

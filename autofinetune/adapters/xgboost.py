@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from autofinetune.trial import logged
 from autofinetune.trial.hooks import with_callback
-
-SOURCE = "xgboost"
+from autofinetune.trial.reporter import Reporter
 
 
 def on_training(module: ModuleType) -> None:
@@ -25,16 +23,25 @@ def on_training(module: ModuleType) -> None:
 
 def _callback() -> Any:
     base: Any = importlib.import_module("xgboost.callback").TrainingCallback
+    return type("Autofinetune", (Reports, base), {"reporter": Reporter("xgboost")})()
 
-    class Autofinetune(base):  # type: ignore[misc]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            logged.values(SOURCE, _last(evals_log), *_short(evals_log))
-            is_to_stop = logged.is_to_stop(SOURCE)
-            if is_to_stop and hasattr(model, "cvfolds") and model.attr("best_iteration") is None:
-                model.set_attr(best_iteration=str(epoch))  # `cv` cuts its table there
-            return is_to_stop
 
-    return Autofinetune()
+class Reports:
+    """Reports after each iteration; to be combined with `xgboost.callback.TrainingCallback`."""
+
+    reporter: Reporter
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        short = [f"{data}-{self.reporter.metric}" for data in evals_log]
+        self.reporter.values(_last(evals_log), *(short if len(short) == 1 else ()))
+        is_to_stop = self.reporter.is_to_stop()
+        if is_to_stop and hasattr(model, "cvfolds") and model.attr("best_iteration") is None:
+            model.set_attr(best_iteration=str(epoch))  # `cv` cuts its table there
+        return is_to_stop
+
+    def after_training(self, model: Any) -> Any:
+        self.reporter.end()
+        return model
 
 
 def _last(evals_log: Any) -> Iterator[tuple[str, Any]]:
@@ -42,7 +49,3 @@ def _last(evals_log: Any) -> Iterator[tuple[str, Any]]:
         for metric, values in metrics.items():
             value = values[-1]
             yield f"{data}-{metric}", value[0] if isinstance(value, tuple) else value
-
-
-def _short(evals_log: Any) -> list[str]:
-    return [f"{data}-{logged.wanted()}" for data in evals_log] if len(evals_log) == 1 else []

@@ -32,6 +32,7 @@ from autofinetune.executors.base import Process
 from autofinetune.store.paths import PARAMS, RunPaths
 from autofinetune.trial.logged import METRIC_VARIABLE
 from autofinetune.trial.report import PARAMS_FILE_VARIABLE, PARAMS_VARIABLE
+from autofinetune.trial.reporter import DIRECTION_VARIABLE
 
 WHOLE_SETS = "combine_params"  # the name of the parameter
 MOST_JSON_BYTES = 64 << 10  # in one variable; Linux allows 128 KiB
@@ -83,6 +84,7 @@ class Commands:
             PARAMS_FILE_VARIABLE: self._params_file(trial) if is_in_file else "",
             "AUTOFINETUNE_SAVED_PARAMS_DIR": self._model(trial),
             "AUTOFINETUNE_MODEL_PATH": self._model(parent) if parent else "",
+            DIRECTION_VARIABLE: self.config.direction.value,
             **({METRIC_VARIABLE: metric} if (metric := self.config.scoring.metric) else {}),
         }
 

@@ -31,19 +31,26 @@ def wanted() -> str:
     return os.environ.get(METRIC_VARIABLE, "") if os.environ.get(REPORT_FILE_VARIABLE) else ""
 
 
-def value(source: str, number: Any) -> None:
-    """Report a value of the metric, unless another source already does."""
-    global _owner, _steps
+def claim(source: str) -> None:
+    """Make `source` the one that reports the metric, whatever others log."""
+    global _owner
+    _owner = source
+
+
+def value(source: str, number: Any) -> float | None:
+    """Report a value of the metric and return it, or None if another source already reports."""
+    global _steps
     if _owner not in ("", source):
-        return
+        return None
     try:
         score = as_score("metric", number)
     except TypeError as error:
-        complain(f"cannot report {wanted()}: {error}")
-        return
-    _owner = source
+        complain(f"cannot report {wanted() or source}: {error}")
+        return None
+    claim(source)
     report_logged(score, _steps)
     _steps += 1
+    return score
 
 
 def values(source: str, logged: Iterable[tuple[str, Any]], *also: str) -> bool:

@@ -1,0 +1,17 @@
+"""Keras 2 and 3: `model.fit(..., callbacks=[AutofinetuneCallback("val_accuracy")])`.
+
+Names are those of the history, such as `val_loss`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autofinetune.integration.callbacks import lazy
+
+if TYPE_CHECKING:
+    from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
+
+__all__ = ["AutofinetuneCallback"]
+LEAST = "2.12"
+__getattr__ = lazy(__name__, "callbacks.Callback", LEAST, "keras", "tf_keras", extra="keras")
