@@ -48,6 +48,7 @@ def test_the_environment_says_it_too_as_the_format_of_the_space_has_it() -> None
         "AUTOFINETUNE_PARAMS_FILE": "",
         "AUTOFINETUNE_MODEL_PATH": "",
         "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
+        "AUTOFINETUNE_DIRECTION": "maximize",
     }
     continued = commands.environment(trial, Trial(3, 1, 0, {}, None))
     assert continued == env | {"AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0"}
@@ -187,6 +188,7 @@ def test_the_environment_tells_what_the_command_line_may_not() -> None:
         "AUTOFINETUNE_PARAMS_FILE": file,
         "AUTOFINETUNE_SAVED_PARAMS_DIR": "/out/round2/model-1",
         "AUTOFINETUNE_MODEL_PATH": "/out/round1/model-0",
+        "AUTOFINETUNE_DIRECTION": "maximize",
     }
     assert commands.files(trial, None) == {"params.json": '{"x0": 0.1}'}
     assert commands.command(trial, None) == ("run", file)

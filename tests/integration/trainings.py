@@ -1,4 +1,4 @@
-"""Tiny trainings with each library, run as a process of their own, as libraries disturb each other.
+"""Tiny trainings with each library, in processes of their own: libraries disturb each other.
 
     python tests/integration/trainings.py keras DIRECTORY
 
@@ -142,7 +142,7 @@ def transformers(callbacks: Sequence[Any], epochs: int) -> list[float]:
     import torch
     from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-    class Texts(torch.utils.data.Dataset[Any]):
+    class Texts(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
         def __len__(self) -> int:
             return 16
 
@@ -253,7 +253,7 @@ def rank() -> str:
     return os.environ.get("LOCAL_RANK", "0")
 
 
-CASES = {
+CASES: Mapping[str, Callable[[str, Path], dict[str, list[float]]]] = {
     "cases": cases,
     "ranks": ranks,
     "ended": lambda name, place: ended_by_another(place),
@@ -266,7 +266,7 @@ def main(name: str, directory: str, case: str = "cases") -> None:
     os.chdir(place)
     layer.install()
     found = CASES[case](name, place)
-    heavy = {"yaml", "cma", "visualdl", "autofinetune.config", "autofinetune.api"}
+    heavy = {"cma", "visualdl", "autofinetune.config", "autofinetune.api"}  # of the tuner
     loaded = sorted(heavy.intersection(sys.modules))
     (place / f"found-{rank()}.json").write_text(json.dumps({"loaded": loaded, **found}))
 

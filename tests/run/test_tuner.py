@@ -774,6 +774,7 @@ def test_an_attempt_is_told_who_it_is_and_what_to_train(tmp_path: Path, nni_wire
         "AUTOFINETUNE_ROUND": "0",
         "AUTOFINETUNE_MEMBER": "0",
         "AUTOFINETUNE_SAVED_PARAMS_DIR": str(tmp_path / "round0/model-0"),
+        "AUTOFINETUNE_DIRECTION": "maximize",
     }
 
 
