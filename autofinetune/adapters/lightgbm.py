@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from autofinetune.trial.hooks import with_callback, wrap
+from autofinetune.trial.hooks import around, quietly, with_callback
 from autofinetune.trial.reporter import Reporter
 
 _ORDER = 25  # after `record_evaluation` (20), before `early_stopping` (30), which may end training
@@ -21,13 +21,16 @@ def on_engine(module: ModuleType) -> None:
     """Wrap the functions before the rest of the package imports them by name."""
     for name in ("train", "cv"):
         with_callback(module, name, _Hook)
-        wrap(module, name, _ended)
+        around(module, name, _train)
 
 
-def _ended(*args: Any, **kwargs: Any) -> None:
-    """End the callbacks; LightGBM does not call them again when another one stops training."""
-    while _in_training:
-        _in_training.pop().reporter.end()
+def _train(original: Any, *args: Any, **kwargs: Any) -> Any:
+    """Train, then end the callbacks: LightGBM does not call them when another one stops it."""
+    _in_training.clear()  # left by a training that failed
+    result = original(*args, **kwargs)
+    for one in _in_training:
+        quietly(one.reporter.end)
+    return result
 
 
 class Reports:

@@ -91,14 +91,10 @@ class NamedReporter(Reporter):
             complain(
                 f"AutofinetuneCallback({self.metric!r}) has not found it; logged so far: {names}"
             )
-        if self._value is not None and not self._is_reported and is_trial():
+        is_trial = bool(os.environ.get(REPORT_FILE_VARIABLE))
+        if is_trial and self._value is not None and not self._is_reported:
             report_final_result(self._value)
         self._is_reported = True
-
-
-def is_trial() -> bool:
-    """Whether this process belongs to a trial of a run."""
-    return bool(os.environ.get(REPORT_FILE_VARIABLE))
 
 
 def _is_better(value: float, other: float) -> bool:
