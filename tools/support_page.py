@@ -30,8 +30,8 @@ ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs/support.json"
 PAGE = ROOT / "docs/support.md"
 _CALLBACK = "tests/integration/test_callbacks.py::test_callback[{}]"
-# Binaries of older releases need it.
-_OLD_NUMPY = "numpy<2"
+# Older releases were built for the one, and import a part of the other that is gone.
+_OLD = ("numpy<2", "setuptools<81", "pandas<3")
 _HEAD = """\
 # Supported versions
 
@@ -48,24 +48,29 @@ class Library:
     """A library by its name in the package index, what uses it, and the tests of that.
 
     `tests` is an argument of pytest. A release that `is_alone` is installed without what it needs,
-    which the environment has: some would bring gigabytes for GPUs.
+    which the environment has: it would bring gigabytes for GPUs. `beside` is installed with it.
     """
 
     name: str
     use: str
     tests: str
-    is_alone: bool = True
+    is_alone: bool = False
+    beside: Sequence[str] = ()
 
 
 _OF_CALLBACKS = {
     "keras": "keras", "lightgbm": "lightgbm", "lightning": "lightning", "paddlepaddle": "paddle",
     "transformers": "transformers", "xgboost": "xgboost",
 }  # fmt: skip
-_WITH_OTHERS = ("transformers",)  # old releases need old ones of other libraries
+_ALONE = ("lightning", "xgboost")
 LIBRARIES = (
     *(
         Library(
-            name, f"`integration.{module}`", _CALLBACK.format(module), name not in _WITH_OTHERS
+            name,
+            f"`integration.{module}`",
+            _CALLBACK.format(module),
+            name in _ALONE,
+            ("datasets<4", "pyarrow<20") if name == "transformers" else (),
         )
         for name, module in _OF_CALLBACKS.items()
     ),
@@ -92,7 +97,7 @@ def passes_with(library: Library, version: str) -> bool:
     """Whether the tests pass with another version of a library in front of the installed one."""
     with tempfile.TemporaryDirectory() as directory:
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
-        wanted = [f"{library.name}=={version}", _OLD_NUMPY, f"--target={directory}"]
+        wanted = [f"{library.name}=={version}", *_OLD, *library.beside, f"--target={directory}"]
         alone = ["--no-deps"] if library.is_alone else []
         is_installed = not subprocess.run([*install, *alone, *wanted]).returncode
         is_good = is_installed and passes(library, directory)

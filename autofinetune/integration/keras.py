@@ -1,4 +1,4 @@
-"""Keras 2 and 3: `model.fit(..., callbacks=[AutofinetuneCallback("val_accuracy")])`.
+"""Keras 3: `model.fit(..., callbacks=[AutofinetuneCallback("val_accuracy")])`.
 
 Names are those of the history, such as `val_loss`.
 """
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
     from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
 
 __all__ = ["AutofinetuneCallback"]
-LEAST = "0.1"
+LEAST = "3.0"
 __getattr__ = lazy(__name__, "callbacks.Callback", LEAST, "keras", "tf_keras", extra="keras")

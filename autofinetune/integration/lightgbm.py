@@ -14,5 +14,5 @@ if TYPE_CHECKING:
     from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
 
 __all__ = ["AutofinetuneCallback"]
-LEAST = "0.1"
+LEAST = "2.1"
 __getattr__ = lazy(__name__, "", LEAST, "lightgbm", extra="lightgbm")

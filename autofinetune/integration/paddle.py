@@ -13,5 +13,5 @@ if TYPE_CHECKING:
     from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
 
 __all__ = ["AutofinetuneCallback"]
-LEAST = "0.1"
+LEAST = "2.6"
 __getattr__ = lazy(__name__, "callbacks.Callback", LEAST, "paddle", extra="paddle")

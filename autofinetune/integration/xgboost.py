@@ -14,5 +14,5 @@ if TYPE_CHECKING:
     from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
 
 __all__ = ["AutofinetuneCallback"]
-LEAST = "0.1"
+LEAST = "1.3"
 __getattr__ = lazy(__name__, "callback.TrainingCallback", LEAST, "xgboost", extra="xgboost")
