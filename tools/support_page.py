@@ -36,9 +36,9 @@ _HEAD = """\
 # Supported versions
 
 `tools/support_page.py` writes this page from test runs. The newest versions are those of
-[requirements/strangers.txt](../requirements/strangers.txt). The lowest one is the first release of
-the oldest minor version that installs and passes the same tests, beside numpy 1 and otherwise that
-environment; callbacks refuse older ones. Each library is optional, and loaded only when used.
+[requirements/strangers.txt](../requirements/strangers.txt). The lowest one is the oldest release
+that was found to pass the same tests in that environment with numpy 1; callbacks refuse what is
+older. Each library is optional, and loaded only when used.
 
 """
 

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
     from autofinetune.integration.callbacks import Callback as AutofinetuneCallback
 
 __all__ = ["AutofinetuneCallback"]
-LEAST = "4.48"
+LEAST = "4.41"
 __getattr__ = lazy(__name__, "TrainerCallback", LEAST, "transformers", extra="transformers")
