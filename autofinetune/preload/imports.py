@@ -15,6 +15,9 @@ from autofinetune.adapters import layer
 # Modules that packages import only on first use, which would cost every trial more than a second:
 # torch (2.1 and later) does so when an optimizer is created.
 LATE = ("torch._dynamo",)
+# So that a package starts no thread when it is imported: the allocator of pyarrow, which
+# transformers and datasets import, would start one, and a process with threads is not forked.
+QUIET = ("JE_ARROW_MALLOC_CONF?=background_thread:false",)
 _PROBE_S = 120
 
 
@@ -41,7 +44,7 @@ def import_all(steps: list[str]) -> str:
     before: dict[str, str | None] = {}
     try:
         layer.chain(sys.modules["sitecustomize"])
-        for step in steps:
+        for step in (*QUIET, *steps):
             name, equals, value = step.partition("=")
             if step.startswith("!"):
                 eval(step[1:], {"warnings": warnings})
@@ -51,7 +54,7 @@ def import_all(steps: list[str]) -> str:
                 _import(name)
     except BaseException as error:
         return f"{step} cannot be imported ({type(error).__name__}: {error})"
-    for name, old in before.items():  # the script sets them again itself
+    for name, old in before.items():  # the script sets its own again itself
         if old is None:
             del os.environ[name]
         else:

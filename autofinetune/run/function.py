@@ -158,13 +158,16 @@ def _referred(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         seen.add(id(one))
         for name, value in _parts(one):
             yield name, value
-            if isinstance(value, (types.FunctionType, types.MethodType, type)):
+            kinds = (types.FunctionType, types.MethodType, type, Mapping)
+            if isinstance(value, kinds) or dataclasses.is_dataclass(value):
                 waiting.append(value)
 
 
 def _parts(one: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values to which a function, a method, a partial or a class refers."""
-    if isinstance(one, type):
+    """Yield the names and values to which a function, a method, a class or a mapping refers."""
+    if isinstance(one, Mapping):
+        yield from ((str(name), value) for name, value in one.items())
+    elif isinstance(one, type) or dataclasses.is_dataclass(one):
         yield from vars(one).items()
     elif isinstance(one, types.MethodType):
         yield "its object", one.__self__

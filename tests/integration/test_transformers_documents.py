@@ -1,0 +1,310 @@
+"""Two documents about searches with Trainer, run as written, with what each line shows.
+
+The first tunes a BERT on hotel reviews by Trainer and Optuna; the second is the page of
+transformers about `hyperparameter_search`, with its three styles of spaces. What they download
+is made by `hotel.py`. docs/transformers.md says which lines had to differ.
+"""
+
+# ruff: noqa: E501  the lines of the documents
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration import library
+
+library("transformers")
+
+from transformers import AutoModelForSequenceClassification  # noqa: E402
+from transformers.trainer_utils import BestRun  # noqa: E402
+
+from autofinetune.integration.transformers import (  # noqa: E402
+    apply_best,
+    hyperparameter_search,
+    register,
+)
+from tests.integration import hotel  # noqa: E402
+
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # of the libraries
+    pytest.mark.xdist_group("transformers"),
+]
+OPTUNA_IS_HERE = importlib.util.find_spec("autofinetune.integration.optuna") is not None
+
+HOTEL = """
+from transformers import AutoTokenizer, AutoModelForSequenceClassification, Trainer, TrainingArguments
+from datasets import load_dataset
+import torch
+
+dataset = load_dataset("csv", data_files="ChnSentiCorp_htl_all.csv", split="train")
+dataset = dataset.filter(lambda x: x["review"] is not None)
+datasets = dataset.train_test_split(test_size=0.1)
+
+tokenizer = AutoTokenizer.from_pretrained("hfl/rbt3")
+
+def process_function(examples):
+   tokenized_examples = tokenizer(examples["review"], max_length=128, truncation=True)
+   tokenized_examples["labels"] = examples["label"]
+   return tokenized_examples
+
+tokenized_datasets = datasets.map(process_function, batched=True, remove_columns=datasets["train"].column_names)
+
+def model_init():
+   model = AutoModelForSequenceClassification.from_pretrained("hfl/rbt3")
+   return model
+
+def eval_metric(eval_predict):
+    predictions, labels = eval_predict
+    predictions = predictions.argmax(axis=-1)
+    acc = {"accuracy": float((predictions == labels).mean())}
+    hits = ((predictions == 1) & (labels == 1)).sum()
+    f1 = {"f1": float(2 * hits / max(1, (predictions == 1).sum() + (labels == 1).sum()))}
+    acc.update(f1)
+    return acc
+
+train_args = TrainingArguments(output_dir="./checkpoints",      # 输出文件夹
+                               per_device_train_batch_size=64,  # 训练时的batch_size
+                               per_device_eval_batch_size=128,  # 验证时的batch_size
+                               logging_steps=500,               # log 打印的频率
+                               eval_strategy="epoch",           # 评估策略
+                               save_strategy="epoch",           # 保存策略
+                               save_total_limit=3,              # 最大保存数
+                               learning_rate=2e-5,              # 学习率
+                               weight_decay=0.01,               # weight_decay
+                               metric_for_best_model="f1",      # 设定评估指标
+                               load_best_model_at_end=True)     # 训练完成后加载最优模型
+
+from transformers import DataCollatorWithPadding
+trainer = Trainer(model_init=model_init,
+                  args=train_args,
+                  train_dataset=tokenized_datasets["train"],
+                  eval_dataset=tokenized_datasets["test"],
+                  data_collator=DataCollatorWithPadding(tokenizer=tokenizer),
+                  compute_metrics=eval_metric)
+
+trainer.train()
+
+def default_hp_space_optuna(trial):
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-6, 1e-4, log=True),
+        "num_train_epochs": trial.suggest_int("num_train_epochs", 1, 5),
+        "seed": trial.suggest_int("seed", 1, 40),
+        "per_device_train_batch_size": trial.suggest_categorical("per_device_train_batch_size", [4, 8, 16, 32, 64]),
+        "optim": trial.suggest_categorical("optim", ["sgd", "adamw_torch"]),
+    }
+"""
+NAMES = ["learning_rate", "num_train_epochs", "seed", "per_device_train_batch_size", "optim"]
+LINE = re.compile(
+    r"\[I (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[^\]]*\] Trial (\d+) finished with value: (\S+) and "
+    r"parameters: (\{.*?\})\.\s+Best is trial (\d+) with value: (\S+)\."
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = tmp_path_factory.mktemp("hotel")
+    hotel.write(at)
+    return at
+
+
+@pytest.fixture(scope="module")
+def reviews(place: Path) -> dict[str, Any]:
+    """The names of the first document's script, up to its call of the search."""
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(place)
+        here.setenv("HF_DATASETS_CACHE", str(place / "cache"))
+        (place / "hotel.py").write_text(HOTEL)
+        names = runpy.run_path("hotel.py", run_name="__main__")
+    assert list((place / "checkpoints").glob("checkpoint-*"))  # of the document's trainer.train()
+    return names
+
+
+def check_lines(text: str, trials: int) -> None:
+    """The lines have the form that the document shows."""
+    found = LINE.findall(text)
+    assert [int(one[1]) for one in found] == list(range(trials))
+    values = [float(one[2]) for one in found]
+    for number, one in enumerate(found):
+        assert list(ast.literal_eval(one[3])) == NAMES
+        assert float(one[5]) == max(values[: number + 1]) == values[int(one[4])]
+
+
+def check_values(found: dict[str, Any]) -> None:
+    assert list(found) == NAMES
+    assert 1e-6 <= found["learning_rate"] <= 1e-4
+    assert found["num_train_epochs"] in range(1, 6)
+    assert found["seed"] in range(1, 41)
+    assert found["per_device_train_batch_size"] in (4, 8, 16, 32, 64)
+    assert found["optim"] in ("sgd", "adamw_torch")
+
+
+def test_hotel_reviews(
+    place: Path, reviews: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(place)
+    trainer, hp_space = reviews["trainer"], reviews["default_hp_space_optuna"]
+    before, model = trainer.args.to_dict(), trainer.model
+    best = hyperparameter_search(
+        trainer, hp_space=hp_space, compute_objective=lambda x: x["eval_f1"],
+        direction="maximize", n_trials=3, seed=1, log_to="none",
+    )  # fmt: skip
+    check_lines(capsys.readouterr().err, 3)
+    assert isinstance(best, BestRun)
+    check_values(best.hyperparameters)
+    assert str(best).startswith(f"BestRun(run_id='{best.run_id}', objective={best.objective}, ")
+    # The trainer is as it was; the checkpoints of each trial are where the document has them.
+    assert trainer.args.to_dict() == before
+    assert trainer.model is model
+    for trial in best.run_summary.trials:
+        (*_, last) = sorted((place / f"checkpoints/run-{trial.id}").glob("checkpoint-*"))
+        assert (last / "model.safetensors").exists()
+    saved = AutoModelForSequenceClassification.from_pretrained(best.run_summary.best_model)
+    assert saved.config.num_hidden_layers == 1
+    # The Trainer trains on with the best values, which is the same training again.
+    apply_best(trainer, best)
+    assert trainer.args.optim == best.hyperparameters["optim"]
+    assert trainer.args.output_dir == "./checkpoints"
+    trainer.train()
+    scores = [log["eval_f1"] for log in trainer.state.log_history if "eval_f1" in log]
+    assert scores[-1] == pytest.approx(best.objective)
+
+
+@pytest.mark.skipif(not OPTUNA_IS_HERE, reason="autofinetune.integration.optuna is not there yet")
+def test_hotel_reviews_by_optuna_with_our_search(
+    place: Path, reviews: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The document's own call, with a sampler and a pruner of ours: nothing is patched."""
+    optuna = library("optuna")
+    ours: Any = importlib.import_module("autofinetune.integration.optuna")
+    monkeypatch.chdir(place)
+    optuna.logging.enable_propagation()
+    trainer, hp_space = reviews["trainer"], reviews["default_hp_space_optuna"]
+    best = trainer.hyperparameter_search(
+        hp_space=hp_space, compute_objective=lambda x: x["eval_f1"], direction="maximize",
+        n_trials=4, backend="optuna", sampler=ours.StrategySampler("pshe2", seed=1),
+        pruner=ours.AssessorPruner("medianstop", start_step=1, min_completed=1),
+    )  # fmt: skip
+    check_values(best.hyperparameters)
+    assert best.run_summary is None
+    assert "Trial 0 finished with value: " in capsys.readouterr().err
+
+
+PAGE = """
+from types import SimpleNamespace
+import torch
+from ray import tune
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
+from transformers import BertConfig, default_data_collator
+from tests.integration.trainers import Rows, metrics
+
+def optuna_hp_space(trial):
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-6, 1e-4, log=True),
+        "per_device_train_batch_size": trial.suggest_categorical("per_device_train_batch_size", [16, 32, 64, 128]),
+    }
+
+def ray_hp_space(trial):
+    return {
+        "learning_rate": tune.loguniform(1e-6, 1e-4),
+        "per_device_train_batch_size": tune.choice([16, 32, 64, 128]),
+    }
+
+def wandb_hp_space(trial):
+    return {
+        "method": "random",
+        "metric": {"name": "objective", "goal": "minimize"},
+        "parameters": {
+            "learning_rate": {"distribution": "uniform", "min": 1e-6, "max": 1e-4},
+            "per_device_train_batch_size": {"values": [16, 32, 64, 128]},
+        },
+    }
+
+model_args = SimpleNamespace(model_name_or_path="hfl/rbt3", cache_dir=None, model_revision="main",
+                             use_auth_token=False)
+config = BertConfig.from_pretrained("hfl/rbt3")
+tokenizer = AutoTokenizer.from_pretrained("hfl/rbt3")
+training_args = TrainingArguments("page", eval_strategy="epoch", num_train_epochs=1, disable_tqdm=True)
+small_train_dataset = small_eval_dataset = Rows()
+compute_metrics, data_collator = metrics, default_data_collator
+
+def model_init(trial):
+    return AutoModelForSequenceClassification.from_pretrained(
+        model_args.model_name_or_path,
+        config=config,
+        cache_dir=model_args.cache_dir,
+        revision=model_args.model_revision,
+        token=True if model_args.use_auth_token else None,
+    )
+
+trainer = Trainer(
+    model=None,
+    args=training_args,
+    train_dataset=small_train_dataset,
+    eval_dataset=small_eval_dataset,
+    compute_metrics=compute_metrics,
+    processing_class=tokenizer,
+    model_init=model_init,
+    data_collator=data_collator,
+)
+
+def compute_objective(metrics):
+    return metrics["eval_accuracy"]
+"""
+SIZES = [16, 32, 64, 128]
+
+
+@pytest.fixture(scope="module")
+def page(place: Path) -> dict[str, Any]:
+    """The names of the second document's script, up to its call of the search."""
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(place)
+        (place / "page.py").write_text(PAGE)
+        return runpy.run_path("page.py", run_name="__main__")
+
+
+@pytest.mark.parametrize("style", ["optuna", "ray", "wandb"])
+def test_the_page_of_transformers(
+    style: str, place: Path, page: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    trainer: Any = page["trainer"]
+    hp_space, compute_objective = page[f"{style}_hp_space"], page["compute_objective"]
+    ours: dict[str, Any] = {"output_dir": f"page/{style}", "log_to": "none", "preload": "none"}
+    if style == "optuna":  # and the call of the page, with our search as a backend
+        register()
+        register()
+        best_trial = trainer.hyperparameter_search(
+            direction="maximize", backend="autofinetune", hp_space=hp_space, n_trials=1,
+            compute_objective=compute_objective, hp_name=name_by_size, gpu="cpu", **ours,
+        )  # fmt: skip
+        assert trainer.hp_search_backend is None
+    else:
+        best_trial = hyperparameter_search(
+            trainer, direction="maximize", backend=style, hp_space=hp_space, n_trials=1,
+            compute_objective=compute_objective, hp_name=name_by_size, **ours,
+        )  # fmt: skip
+    learning_rate, size = best_trial.hyperparameters.values()
+    assert 1e-6 <= learning_rate <= 1e-4
+    assert size in SIZES
+    assert best_trial.objective == pytest.approx(0.5, abs=0.5)
+    assert {path.name for path in (place / "page" / style).iterdir()} == {"search", f"size-{size}"}
+    config = best_trial.run_summary.history.config
+    space = {entry["name"]: entry for entry in config["param_list"]}
+    rate = space["learning_rate"]
+    assert (rate["greater_than"], rate["lower_than"]) == (1e-6, 1e-4)
+    assert rate.get("log", False) == (style != "wandb")
+    assert space["per_device_train_batch_size"]["choices"] == SIZES
+    assert config["tuning_strategy"] == ("random" if style == "wandb" else "pshe2")
+
+
+def name_by_size(trial: Any) -> str:
+    return f"size-{trial.params['per_device_train_batch_size']}"
