@@ -74,6 +74,74 @@ def test_trainer(place: Place) -> None:
     assert (place.root / "result/best_model/config.json").is_file()
 
 
+CONTINUES = """
+import os
+from dataclasses import dataclass, field
+import torch
+from transformers import (
+    BertConfig, BertForSequenceClassification, HfArgumentParser, Trainer, TrainingArguments,
+)
+
+@dataclass
+class ModelArguments:
+    hidden_size: int = field(default=16)
+
+parser = HfArgumentParser((ModelArguments, TrainingArguments))
+model_args, training_args = parser.parse_args_into_dataclasses()
+
+class Texts(torch.utils.data.Dataset):
+    def __len__(self):
+        return 32
+
+    def __getitem__(self, index):
+        return {"input_ids": torch.full((4,), index % 2 + 1), "labels": index % 2}
+
+torch.manual_seed(1)
+model = BertForSequenceClassification(BertConfig(
+    vocab_size=8, hidden_size=model_args.hidden_size, num_hidden_layers=1, num_attention_heads=2,
+    intermediate_size=16, max_position_embeddings=8))
+trainer = Trainer(model, training_args, train_dataset=Texts(), eval_dataset=Texts())
+trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
+first, *_ = trainer.state.log_history
+print(first["loss"], first["learning_rate"], training_args.learning_rate, trainer.state.global_step,
+      bool(training_args.resume_from_checkpoint), file=open(os.environ["LEDGER"], "a"))
+trainer.save_model()
+"""
+RATES = """\
+param_list:
+ - name : learning_rate
+   init_value : 0.01
+   type : float
+   greater_than : 0.005
+   lower_than : 0.02
+"""
+
+
+@pytest.mark.stranger(
+    "transformers", "`train(resume_from_checkpoint=...)` with `--preload=transformers:Trainer` and "
+    "`--evaluator=populationbased`, `resume_from_checkpoint=${model_path}`", "transformers",
+)  # fmt: skip
+def test_trainer_continues_models(place: Place) -> None:
+    place.write(hparam_yaml=RATES, train_py=CONTINUES)
+    done = place.run(
+        "train.py", "--param_file=hparam.yaml", "--output_dir=result", "--popsize=1", "--round=2",
+        "--gpu=cpu:1", "--evaluator=populationbased", "--metric=eval_loss", "--direction=minimize",
+        "--preload=transformers:Trainer", "--seed=1", "--", "--eval_strategy=epoch",
+        "--save_strategy=epoch", "--logging_steps=1", "--report_to=none", "--use_cpu=true",
+        "--num_train_epochs=2", "--disable_tqdm=true", "--output_dir=${saved_params_dir}",
+        "--resume_from_checkpoint=${model_path}",
+    )  # fmt: skip
+    assert done.code == 0, place.explain(done)
+    assert "preload: transformers:Trainer imported in" in done.out + done.err
+    first, second = (line.split() for line in place.ledger())
+    assert (first[4], second[4]) == ("False", "True")
+    # The weights continue, for as many epochs again, with the rate of the new trial.
+    assert float(second[0]) < float(first[0])
+    assert first[3] == second[3] == "8"
+    assert float(second[1]) == pytest.approx(float(second[2]))
+    assert first[2] != second[2]
+
+
 ACCELERATE = """
 import torch
 from accelerate import Accelerator
