@@ -54,6 +54,7 @@ ONLY_IN = {
         "integration.optuna.pruner",
         "integration.optuna.sampler",
         "integration.optuna.space",
+        "integration.transformers.prune",
         "run.optuna_study",
         "strategies.optuna_samplers",
     },

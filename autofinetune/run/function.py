@@ -123,11 +123,11 @@ def _pickled(value: object, arrays: Arrays, modules: set[str]) -> bytes:
 
 def _unpicklable(name: str, payload: Mapping[str, Any], error: Exception) -> UsageError:
     """Return an error that names the value that cannot be pickled."""
-    inside = [(what, value) for what, value in _referred(payload) if _fails(value)]
+    inside = _innermost(payload)
     why = f"{type(error).__name__}: {error}"
-    if not inside:
+    if inside is None:
         return UsageError(f"{name} cannot be sent to the trials: {why}", _CREATE)
-    what, value = inside[-1]  # the innermost
+    what, value = inside
     return UsageError(
         f"{name} cannot be sent to the trials, because {what} ({type(value).__name__}) cannot be "
         f"pickled: {why}",
@@ -146,28 +146,30 @@ def _fails(value: Any) -> bool:
     return False
 
 
-def _referred(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what the functions in a payload refer to, by what to call it, from outside in."""
+def _innermost(payload: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return what cannot be pickled of what the functions in a payload refer to, and its name."""
+    found = None
+    waiting = [("", payload["function"]), ("", payload["compute"])]
     for path, values in payload["objects"].items():
-        yield from ((f"the value {label} of {'.'.join(path)}", v) for label, v in values.items())
-    waiting, seen = [payload["function"], payload["compute"]], set[int]()
+        where = ".".join(path)
+        waiting += [(f"the value {label} of {where}", one) for label, one in values.items()]
+    seen = set[int]()
     while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+        name, one = waiting.pop(0)
+        if id(one) in seen or not _fails(one):
             continue
         seen.add(id(one))
-        for name, value in _parts(one):
-            yield name, value
-            kinds = (types.FunctionType, types.MethodType, type, Mapping)
-            if isinstance(value, kinds) or dataclasses.is_dataclass(value):
-                waiting.append(value)
+        if name:
+            found = name, one
+        waiting = list(_parts(one))  # the cause is in one of them, or here
+    return found
 
 
 def _parts(one: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values to which a function, a method, a class or a mapping refers."""
+    """Yield the names and values to which a function, a class, a mapping and so on refer."""
     if isinstance(one, Mapping):
         yield from ((str(name), value) for name, value in one.items())
-    elif isinstance(one, type) or dataclasses.is_dataclass(one):
+    elif isinstance(one, type) or hasattr(one, "__dataclass_fields__"):
         yield from vars(one).items()
     elif isinstance(one, types.MethodType):
         yield "its object", one.__self__

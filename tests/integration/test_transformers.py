@@ -109,20 +109,21 @@ def test_ranks_of_a_trial_stop_together(tmp_path: Path) -> None:
 
     def model_init(trial: Any) -> Any:
         model = tiny()
-        if trial is not None and trial["learning_rate"] < 1e-3:
+        if trial is not None and trial["num_train_epochs"] > 2:
             model.classifier.bias.data[1] = 99.0
         return model
 
-    trainer = make(tmp_path, model_init, ddp_backend="gloo", num_train_epochs=3)
     best = hyperparameter_search(
-        trainer, {"learning_rate": [1e-2, 1e-4]}, loss, n_trials=2, ranks_per_trial=2,
-        **GRID, **STOP,
+        make(tmp_path, model_init), {"num_train_epochs": [2, 1000]}, loss, n_trials=2,
+        ranks_per_trial=2, stop_grace=300, **GRID, **STOP,
     )  # fmt: skip
     first, second = best.run_summary.trials
     assert (first.status, second.status) == (Status.COMPLETED, Status.STOPPED)
-    log = (tmp_path / "search/round0/log-0.info").read_text()
-    assert "'epoch': '3'" in log
-    assert second.reports < 3
+    assert first.reports == 2
+    assert second.reports < 1000
+    exit_record = json.loads((tmp_path / "search/trials/1/attempt-1/exit.json").read_text())
+    assert exit_record["returncode"] == 0  # of all ranks: none was killed
+    assert (tmp_path / "search/best_model/model.safetensors").exists()
 
 
 def test_the_search_of_trainer_under_torchrun_with_a_pruner(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_the_search_of_trainer_under_torchrun_with_a_pruner(tmp_path: Path) -> N
         ({"final": "first"}, "final=first must be last or best"),
         ({"keep_checkpoints": "some"}, "keep_checkpoints=some must be all or best or none"),
         ({"evaluator": "populationbased"}, "trials of a Trainer with model_init begin"),
-        ({"hp_space": {"seed": (0.5, 2.0)}}, "seed=2.0"),
+        ({"hp_space": {"seed": (0.5, 2.0)}}, "1 mistake:\n  seed=0.5: it must be a whole number"),
         ({"hp_space": {"dropout": (0.0, 0.5)}}, "dropout is no field of TrainingArguments"),
         ({"hp_space": {"bf16": ["yes"]}}, "bf16='yes': it must be True or False"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 from autofinetune.errors import UsageError
 
 from .search import TRANSFORMERS
+from .search_trial import SearchTrial
 from .values import split
 
 
@@ -25,7 +26,7 @@ def apply_best(trainer: Any, best: Any) -> None:
     """
     TRANSFORMERS.check("apply_best")
     from .shipped import Shipped
-    from .trial import SearchTrial, bound, takes_trial
+    from .trial import bound, takes_trial
 
     init = trainer.model_init
     if init is None:

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autofinetune.errors import UsageError
 from autofinetune.store.directory import read_file, write_atomically
 
-if TYPE_CHECKING:
-    from .trial import SearchTrial
+from .search_trial import SearchTrial
 
 SEARCH = "search"
 _MARK = ".autofinetune.json"

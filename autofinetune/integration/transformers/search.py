@@ -19,6 +19,7 @@ from autofinetune.store.paths import RunPaths
 
 from .checkpoints import SEARCH, RunDirectories
 from .lines import Lines
+from .search_trial import SearchTrial
 from .space import check_space, default_hp_space, read_space
 
 if TYPE_CHECKING:
@@ -217,8 +218,6 @@ class _Watch:
         return self._direction.merit(trial.score)
 
     def _remove(self, trials: Iterable[Trial], run: str) -> None:
-        from .trial import SearchTrial
-
         self._directories.remove([SearchTrial(one.id, one.params) for one in trials], run)
 
 

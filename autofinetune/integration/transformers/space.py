@@ -106,15 +106,16 @@ def check_space(space: Any, args: Any, *, takes_trial: bool) -> None:
 
     `takes_trial` says whether `model_init` can read hyperparameters that are no fields.
     """
-    mistakes = []
+    mistakes: dict[tuple[str, str], str] = {}  # one for each range, and for each word
     for configuration in _samples(read_defined(space)):
         for name, value in configuration.items():
             try:
                 split(args, {name: value}, others_allowed=takes_trial)
             except UsageError as error:
-                mistakes.append(error.message)
+                word = value if isinstance(value, str) else ""
+                mistakes.setdefault((name, word), error.message)
     if mistakes:
-        raise ConfigError("hp_space", list(dict.fromkeys(mistakes)))
+        raise ConfigError("hp_space", list(mistakes.values()))
 
 
 def _samples(found: Defined) -> Iterator[Mapping[str, Any]]:
