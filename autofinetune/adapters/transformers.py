@@ -101,7 +101,7 @@ class Reports:
         self._end(state)
 
     def _stop_together(self, args: Any, control: Any) -> None:
-        if self.reporter.metric and _agreed(args, is_to_stop=self.reporter.is_to_stop()):
+        if self.reporter.metric and agreed(args, is_to_stop=self.reporter.is_to_stop()):
             control.should_training_stop = True
 
     def _end(self, state: Any) -> None:
@@ -109,7 +109,7 @@ class Reports:
             self.reporter.end()
 
 
-def _agreed(args: Any, *, is_to_stop: bool) -> bool:
+def agreed(args: Any, *, is_to_stop: bool) -> bool:
     """Return rank 0's decision, on all ranks."""
     if args.world_size == 1:
         return is_to_stop

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .agree import agreed
+from autofinetune.adapters.transformers import agreed
+
 from .search import TRANSFORMERS
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from autofinetune.adapters.transformers import agreed
 from autofinetune.trial.report import report_intermediate_result, should_stop
 
-from .agree import agreed
 from .checkpoints import RunDirectories
 from .search_trial import SearchTrial
 from .shipped import Shipped
