@@ -72,6 +72,8 @@ ONLY_IN = {
     "psutil": {"sinks.live.usage"},
     "rich": {"sinks.live.layout", "sinks.live.paint"},
     "mcp": {"cli.mcp"},
+    "sklearn": {"integration.sklearn.search"},
+    "joblib": {"integration.sklearn.search"},
     "sqlite3": {"store.journal"},
     "pickle": set(),
     "multiprocessing": set(),
