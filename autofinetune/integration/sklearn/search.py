@@ -138,13 +138,16 @@ class AutofinetuneSearchCV(BaseSearchCV):  # type: ignore[misc]
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
+        expected = cv.get_n_splits(X, y, **routed.splitter.split)
+        if not splits or len(splits) != expected:
+            raise ValueError(f"cv gives {len(splits)} splits, but get_n_splits is {expected}")
         base = clone(self.estimator)
         searched = read_space(self.space, base.get_params())
         trials = Trials(
             self._new_strategy(searched.space),
             self.n_iter,
             len(splits),
-            partial(mean_score, metric=metric),
+            partial(mean_score, metric=self.refit),
         )
         if self.verbose > 0:
             print(f"Fitting {len(splits)} folds for each of up to {self.n_iter} candidates")
@@ -220,7 +223,7 @@ class AutofinetuneSearchCV(BaseSearchCV):  # type: ignore[misc]
         """Fit the best estimator to all samples."""
         best = clone(base).set_params(**clone(self.best_params_, safe=False))
         started = time.time()
-        self.best_estimator_ = best.fit(X, **({} if y is None else {"y": y}), **fit_params)
+        self.best_estimator_ = best.fit(*((X,) if y is None else (X, y)), **fit_params)
         self.refit_time_ = time.time() - started
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_

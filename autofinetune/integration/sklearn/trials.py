@@ -94,8 +94,11 @@ class OneAtATime(Iterator[Any]):
         return next(self._tasks)
 
 
-def mean_score(outcomes: list[Outcome], metric: str | None) -> float | None:
-    """Return the mean of a metric, or of the first one, over all folds; None if one failed."""
+def mean_score(outcomes: list[Outcome], metric: object) -> float | None:
+    """Return the mean score over all folds, None if one failed.
+
+    Of several metrics it is `metric`, or the first if there is none of this name.
+    """
     if any(outcome["fit_error"] is not None for outcome in outcomes):
         return None
     total = 0.0
