@@ -1,7 +1,7 @@
 """AutofinetuneSearchCV beside the searches of scikit-learn, at equal time, and how busy slots are.
 
     python -m benchmarks.sklearn_search quality [--seeds=8] [--budget=5] [--json=FILE]
-    python -m benchmarks.sklearn_search slots [--seeds=8] [--jobs=4] [--candidates=40]
+    python -m benchmarks.sklearn_search slots [--seeds=8] [--jobs=4] [--candidates=20]
 
 `quality`: three of scikit-learn's data sets, at most 600 samples of each. A seed splits off a
 third of them and seeds the search; all methods of a task and a seed are run one after the other,
@@ -345,7 +345,7 @@ class Rounds(BaseSearchCV):  # type: ignore[misc]
 
 
 def slots(seeds: int, jobs: int, candidates: int) -> None:
-    space = {"seconds": loguniform(0.05, 0.5)} | {name: uniform(0, 1) for name in "abc"}
+    space = {"seconds": loguniform(0.2, 2.0)} | {name: uniform(0, 1) for name in "abc"}
     samples = np.zeros((SAMPLES, 1))
     whole = [(np.arange(SAMPLES), np.arange(1))]
     ways = {
@@ -381,7 +381,7 @@ def main() -> None:
     part = parts.add_parser("slots")
     part.add_argument("--seeds", type=int, default=8)
     part.add_argument("--jobs", type=int, default=4)
-    part.add_argument("--candidates", type=int, default=40)
+    part.add_argument("--candidates", type=int, default=20)
     given = parser.parse_args()
     if given.part == "quality":
         with threadpool_limits(1):
