@@ -1,6 +1,6 @@
 """AutofinetuneSearchCV beside the searches of scikit-learn, at equal time, and how busy slots are.
 
-    python -m benchmarks.sklearn_search quality [--seeds=8] [--budget=5] [--json=FILE]
+    python -m benchmarks.sklearn_search quality [--seeds=8] [--budget=5] [--jobs=1] [--json=FILE]
     python -m benchmarks.sklearn_search slots [--seeds=8] [--jobs=4] [--candidates=20]
 
 `quality`: three of scikit-learn's data sets, at most 600 samples of each. A seed splits off a
@@ -26,6 +26,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.decomposition import PCA
-from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the next possible)
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     HalvingRandomSearchCV,
@@ -47,10 +48,9 @@ from sklearn.model_selection import (
     train_test_split,
 )
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
 from autofinetune.integration.sklearn import AutofinetuneSearchCV
@@ -65,8 +65,8 @@ RESAMPLES = 2000
 OURS, RANDOM = "AutofinetuneSearchCV", "RandomizedSearchCV"
 HALVING = "HalvingRandomSearchCV"
 METHODS = (OURS, RANDOM, HALVING)
-MOST_SAMPLES = 600  # so that a search tries some dozens of candidates
-MOST = 500  # candidates, more than any search can try in its time
+MOST_SAMPLES = 600  # so that a search tries dozens of candidates
+MOST = 600  # candidates, more than any search can try in its time
 
 
 @dataclass(frozen=True)
@@ -92,33 +92,33 @@ TASKS = {
         },
         "accuracy",
     ),
-    "breast cancer, MLP, log loss": Task(
+    "breast cancer, SGD, log loss": Task(
         load_breast_cancer,
         Pipeline(
             [
                 ("scale", StandardScaler()),
-                ("mlp", MLPClassifier(max_iter=12, batch_size=64, random_state=0)),
+                ("sgd", SGDClassifier("log_loss", penalty="elasticnet", random_state=0)),
             ]
         ),
         {
-            "mlp__hidden_layer_sizes": [(8,), (16,), (32,), (16, 8), (32, 16)],
-            "mlp__activation": ["relu", "tanh", "logistic"],
-            "mlp__alpha": loguniform(1e-6, 1e1),
-            "mlp__learning_rate_init": loguniform(1e-4, 1e-1),
-            "mlp__beta_1": uniform(0.5, 0.49),
+            "sgd__alpha": loguniform(1e-6, 1e1),
+            "sgd__l1_ratio": uniform(0, 1),
+            "sgd__learning_rate": ["optimal", "constant", "invscaling", "adaptive"],
+            "sgd__eta0": loguniform(1e-4, 1e1),
+            "sgd__power_t": uniform(0.1, 0.8),
+            "sgd__average": [False, True],
         },
         "neg_log_loss",
     ),
-    "diabetes, gradient boosting, R2": Task(
+    "diabetes, SVR, R2": Task(
         load_diabetes,
-        GradientBoostingRegressor(random_state=0),
+        Pipeline([("scale", StandardScaler()), ("svr", SVR(max_iter=50_000))]),
         {
-            "learning_rate": loguniform(1e-3, 1.0),
-            "n_estimators": randint(10, 51),
-            "max_depth": randint(1, 6),
-            "subsample": uniform(0.3, 0.7),
-            "min_samples_leaf": randint(1, 60),
-            "max_features": uniform(0.1, 0.9),
+            "svr__kernel": ["rbf", "linear", "sigmoid"],
+            "svr__C": loguniform(1e-2, 1e3),
+            "svr__gamma": loguniform(1e-5, 1.0),
+            "svr__coef0": uniform(0, 1),
+            "svr__epsilon": loguniform(1e-2, 1e2),
         },
         "r2",
     ),
@@ -212,6 +212,8 @@ class Case:
 
 def compare(name: str, seed: int, budget: float, n_halved: int) -> dict[str, Any]:
     """Run all methods on a task with a seed, in an order that rotates with the seed."""
+    threadpool_limits(1)
+    warnings.simplefilter("ignore")  # models that did not converge, in all methods
     case = Case(TASKS[name], seed)
     found: dict[str, Any] = {}
     random: list[float] = []
@@ -244,6 +246,8 @@ def compare(name: str, seed: int, budget: float, n_halved: int) -> dict[str, Any
 
 def pilot(name: str, budget: float) -> int:
     """Return how many candidates successive halving can take in the budget."""
+    threadpool_limits(1)
+    warnings.simplefilter("ignore")
     case = Case(TASKS[name], 10_000)
     tried = PILOT
     for _ in range(2):  # the second time with about the number that is right
@@ -290,19 +294,21 @@ def table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def quality(seeds: int, budget: float, file: Path | None) -> None:
-    """Print the tables; what `file` has already is not measured again."""
-    warnings.simplefilter("ignore")  # networks that did not converge, in all methods
-    is_old = file is not None and file.exists()
-    results = json.loads(file.read_text()) if file and is_old else {name: [] for name in TASKS}
-    sizes: dict[str, int] = {}
-    for seed in range(seeds):
-        for name in TASKS:
-            if len(results[name]) > seed:
-                continue
-            if name not in sizes:
-                sizes[name] = pilot(name, budget)
-            results[name].append(compare(name, seed, budget, sizes[name]))
+def quality(seeds: int, budget: float, jobs: int, file: Path | None) -> None:
+    """Print the tables, also of what `file` has already, which is not measured again."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in TASKS}
+    if file and file.exists():
+        results |= json.loads(file.read_text())
+    cases = [(seed, name) for seed in range(seeds) for name in TASKS]
+    cases = [(seed, name) for seed, name in cases if len(results[name]) <= seed]
+    names = [name for name in TASKS if any(name == one[1] for one in cases)]
+    with ProcessPoolExecutor(jobs) as pool:
+        sizes = dict(zip(names, pool.map(pilot, names, [budget] * len(names)), strict=True))
+        calls = [(name, seed, budget, sizes[name]) for seed, name in cases]
+        for (_, name), found in zip(
+            cases, pool.map(compare, *zip(*calls, strict=True)), strict=True
+        ):
+            results[name].append(found)
             if file:
                 file.write_text(json.dumps(results, indent=1))
     print(table({name: runs[:seeds] for name, runs in results.items()}))
@@ -377,6 +383,7 @@ def main() -> None:
     part = parts.add_parser("quality")
     part.add_argument("--seeds", type=int, default=8)
     part.add_argument("--budget", type=float, default=5.0, help="seconds of processor time")
+    part.add_argument("--jobs", type=int, default=1, help="tasks measured at the same time")
     part.add_argument("--json", type=Path, help="where to write the results of every search")
     part = parts.add_parser("slots")
     part.add_argument("--seeds", type=int, default=8)
@@ -384,8 +391,7 @@ def main() -> None:
     part.add_argument("--candidates", type=int, default=20)
     given = parser.parse_args()
     if given.part == "quality":
-        with threadpool_limits(1):
-            quality(given.seeds, given.budget, given.json)
+        quality(given.seeds, given.budget, given.jobs, given.json)
     else:
         slots(given.seeds, given.jobs, given.candidates)
 

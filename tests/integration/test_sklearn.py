@@ -25,6 +25,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.parallel import delayed
 
+import autofinetune as aft
 from autofinetune.errors import ConfigError, UsageError
 from autofinetune.integration.sklearn import AutofinetuneSearchCV
 from autofinetune.integration.sklearn.search import run_tasks
@@ -35,7 +36,7 @@ from autofinetune.strategies import create_strategy
 
 X, Y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
-TREES = {"max_depth": stats.randint(1, 8), "min_samples_leaf": (1, 40, "log")}
+TREES = {"max_depth": stats.randint(1, 8), "min_samples_leaf": aft.integers(1, 40, log=True)}
 
 
 class Bowl(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -154,7 +155,7 @@ def test_weights_of_samples(is_routed: bool) -> None:
 
 
 def test_it_is_an_estimator_like_others() -> None:
-    search = AutofinetuneSearchCV(Ridge(), {"alpha": (0.01, 10.0, "log")}, n_iter=3, cv=2)
+    search = AutofinetuneSearchCV(Ridge(), {"alpha": stats.loguniform(0.01, 10.0)}, n_iter=3, cv=2)
     search.set_params(n_iter=4, estimator__fit_intercept=False, strategy="tpe")
     again = clone(search)
     assert again.get_params()["n_iter"] == 4
@@ -231,17 +232,19 @@ def test_distributions_are_searched_by_their_quantiles() -> None:
         "f": stats.gamma(2.0, loc=1),
         "g": [8, 2, 4],
         "h": ("x", "y"),
-        "i": (1, 100, "log"),
+        "i": aft.integers(1, 100, log=True, init=7),
+        "j": aft.choice([[1], None], probabilities=[0.2, 0.8]),
     }
-    searched = read_space(space, {"b": 0.1, "c": 9, "g": 8, "h": "y"})
+    searched = read_space(space, {"b": 0.1, "c": 9, "g": 8, "h": "y", "i": 3, "j": [1]})
     params = searched.params(searched.space.init_params)
-    assert (params["b"], params["c"], params["g"], params["h"]) == (0.1, 4, 8, "y")
+    assert [params[name] for name in "bcghij"] == [0.1, 4, 8, "y", 7, [1]]
     for u in (0.0, 0.25, 0.5, 1.0):
         at = searched.params(searched.space.decode([u] * len(space)))
         for name in "abdf":
             least, most = (1e-6 if name == "d" else 0.0), (1 - 1e-6 if name in "df" else 1.0)
             inside = min(max(u, least), most)  # unbounded ends are cut off
             assert at[name] == pytest.approx(space[name].ppf(inside))
+        assert at["j"] == ([1] if u < 0.2 else None)
         assert at["c"] in (3, 4, 5) and at["g"] == [2, 2, 4, 8][int(u * 3 + 0.5)]
         assert type(at["e"]) is int and (u in (0.0, 1.0) or at["e"] == stats.poisson(4).ppf(u))
         again = searched.space.encode(searched.space.decode([u] * len(space)))
@@ -259,10 +262,11 @@ def test_hparam_files(tmp_path: Path) -> None:
 
 
 def test_mistakes_in_the_space_are_reported_together() -> None:
-    space = {"a": 3, "b": [], "c": (2, 1), "d": (0, 1, "log"), "e": [1]}
-    with pytest.raises(ConfigError, match="4 mistakes") as caught:
+    space: dict[str, Any] = {"a": 3, "b": [], "c": (2, 1), "d": aft.loguniform(0, 1), "e": [1]}
+    space["f"] = aft.choice({"x": {}})
+    with pytest.raises(ConfigError, match="5 mistakes") as caught:
         AutofinetuneSearchCV(TREE, space).fit(X, Y)
-    assert [line.split(":")[0] for line in caught.value.mistakes] == ["a", "b", "c", "d"]
+    assert [line.split(":")[0] for line in caught.value.mistakes] == [*"abcdf"]
     with pytest.raises(ConfigError, match="empty"):
         AutofinetuneSearchCV(TREE, {}).fit(X, Y)
     with pytest.raises(UsageError, match="unknown"):

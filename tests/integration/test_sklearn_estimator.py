@@ -28,7 +28,7 @@ from autofinetune.integration.sklearn import AutofinetuneSearchCV  # noqa: E402
     ("estimator", "space"),
     [
         (LogisticRegression(), {"C": stats.loguniform(1e-2, 1e2)}),
-        (Ridge(), {"alpha": (0.01, 10.0, "log")}),
+        (Ridge(), {"alpha": stats.loguniform(0.01, 10.0)}),
     ],
 )
 def test_no_check_of_scikit_learn_fails(estimator: BaseEstimator, space: Any) -> None:

@@ -47,9 +47,9 @@ class AutofinetuneSearchCV(BaseSearchCV):  # type: ignore[misc]
     Args:
         estimator: any estimator of scikit-learn, or a pipeline.
         space: a dict of parameter names, each with a list of values, a distribution of
-            scipy.stats, or a range `(low, high)` or `(low, high, "log")`, both ends included; a
-            list of such dicts, of which each candidate takes one; or the path or content of an
-            hparam.yaml.
+            scipy.stats, a range `(low, high)`, both ends included, or `aft.loguniform(...)` and
+            the like; a list of such dicts, of which each candidate takes one; or the path or
+            content of an hparam.yaml.
         n_iter: the number of candidates, at least 1; fewer if the space has fewer.
         strategy: the search algorithm, a name that `autofinetune strategies` lists.
         popsize: members of the strategy's population, at least 1.

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 
 from autofinetune.errors import ConfigError
 from autofinetune.space import Space, Value, load_space
-from autofinetune.space.base import is_number
 from autofinetune.space.distributions import TAIL, Distribution
 from autofinetune.space.parameters import (
     ChoiceParameter,
@@ -28,13 +27,12 @@ from autofinetune.space.parameters import (
     Parameter,
     QuantizedParameter,
 )
+from autofinetune.space.short import read_short
 
 SpaceLike: TypeAlias = "Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | Path"
 WHICH = "which of the spaces"
-_FORMS = (
-    "use a list of values, a distribution of scipy.stats, or a range (low, high) or "
-    '(low, high, "log")'
-)
+SHORT = "x"  # the name under which a single form is read
+_FORMS = "use a list of values, a distribution of scipy.stats, or a range (low, high)"
 
 
 @dataclass(frozen=True)
@@ -136,8 +134,8 @@ def read_parameter(name: str, form: Any, default: Any) -> tuple[Any, Sequence[An
     """
     if hasattr(form, "rvs"):
         return _drawn(name, form, default), None
-    if _is_range(form):
-        return _range(name, form, default), None
+    if isinstance(form, Mapping) or _is_range(form):
+        return _short(name, form, default)
     if isinstance(form, str) or not hasattr(form, "__len__") or not hasattr(form, "__getitem__"):
         raise ValueError(f"{form!r:.80} is not a set of values; {_FORMS}")
     values = list(form)
@@ -147,27 +145,35 @@ def read_parameter(name: str, form: Any, default: Any) -> tuple[Any, Sequence[An
 
 
 def _is_range(form: Any) -> bool:
-    if not isinstance(form, tuple) or len(form) not in (2, 3):
-        return False
-    return all(map(is_number, form[:2])) and form[2:] in ((), ("log",))
+    return isinstance(form, tuple) and len(form) == 2 and all(map(_is_number, form))
 
 
-def _range(name: str, form: tuple[Any, ...], default: Any) -> Parameter:
-    low, high, log = form[0], form[1], len(form) == 3
-    if low >= high:
-        raise ValueError(f"{form}: the lower bound must be below the upper one")
-    if log and low <= 0:
-        raise ValueError(f"{form}: the lower bound of a logarithmic range must be above 0")
-    if isinstance(low, int) and isinstance(high, int):
-        return _begun(IntParameter(name, low, high, low, log), default)
-    return _begun(FloatParameter(name, float(low), float(high), float(low), log), default)
+def _is_number(value: Any) -> bool:
+    """Return whether it is a number, also one of numpy; booleans are not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _short(name: str, form: Any, default: Any) -> tuple[Parameter, Sequence[Any] | None]:
+    """Return the parameter for what `aft.uniform` and the like return, or for `(low, high)`."""
+    values = form.get("choices") if isinstance(form, Mapping) else None
+    if isinstance(values, list):
+        form = {**form, "choices": list(range(len(values)))}
+        first = form.pop("init_value", default)
+        form["init_value"] = _place(values, first, 0)
+    elif isinstance(form, Mapping) and form.get("type") not in ("float", "int"):
+        raise ValueError(f"{form!r:.80} is not a set of values; {_FORMS}")
+    try:
+        parameter = read_short({SHORT: form}).space.parameters[0]
+    except ConfigError as error:
+        raise ValueError("; ".join(error.mistakes).replace(f"{SHORT}: ", "")) from None
+    parameter = dataclasses.replace(parameter, name=name)
+    is_begun = isinstance(form, Mapping) and "init_value" in form
+    return (parameter if is_begun else _begun(parameter, default)), values
 
 
 def _listed(name: str, values: list[Any], default: Any) -> tuple[Parameter, list[Any]]:
     """Return a parameter whose values are places in a list, which is sorted if it has an order."""
-    if len(values) > 2 and all(
-        isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values
-    ):
+    if len(values) > 2 and all(map(_is_number, values)):
         values = sorted(values)
         first = _place(values, default, len(values) // 2)
         return IntParameter(name, 0, len(values) - 1, first), values
