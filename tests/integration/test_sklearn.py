@@ -232,10 +232,13 @@ def test_distributions_are_searched_by_their_quantiles() -> None:
         "f": stats.gamma(2.0, loc=1),
         "g": [8, 2, 4],
         "h": ("x", "y"),
+        "k": [np.zeros(2), np.ones(2)],
         "i": aft.integers(1, 100, log=True, init=7),
         "j": aft.choice([[1], None], probabilities=[0.2, 0.8]),
     }
-    searched = read_space(space, {"b": 0.1, "c": 9, "g": 8, "h": "y", "i": 3, "j": [1]})
+    searched = read_space(
+        space, {"b": 0.1, "c": 9, "g": 8, "h": "y", "i": 3, "j": [1], "k": np.ones(2)}
+    )
     params = searched.params(searched.space.init_params)
     assert [params[name] for name in "bcghij"] == [0.1, 4, 8, "y", 7, [1]]
     for u in (0.0, 0.25, 0.5, 1.0):

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from autofinetune.errors import ConfigError
 from autofinetune.space import Space, Value, load_space
+from autofinetune.space.defined import are_same
 from autofinetune.space.distributions import TAIL, Distribution
 from autofinetune.space.parameters import (
     ChoiceParameter,
@@ -157,13 +158,15 @@ def _short(name: str, form: Any, default: Any) -> tuple[Parameter, Sequence[Any]
     """Return the parameter for what `aft.uniform` and the like return, or for `(low, high)`."""
     values = form.get("choices") if isinstance(form, Mapping) else None
     if isinstance(values, list):
-        form = {**form, "choices": list(range(len(values)))}
-        first = form.pop("init_value", default)
-        form["init_value"] = _place(values, first, 0)
+        first = form.get("init_value", default)
+        if "probabilities" not in form:
+            return _listed(name, values, first)
+        places = list(range(len(values)))
+        form = {**form, "choices": places, "init_value": _place(values, first, 0)}
     elif isinstance(form, Mapping) and form.get("type") not in ("float", "int"):
         raise ValueError(f"{form!r:.80} is not a set of values; {_FORMS}")
     try:
-        parameter = read_short({SHORT: form}).space.parameters[0]
+        parameter: Any = read_short({SHORT: form}).space.parameters[0]
     except ConfigError as error:
         raise ValueError("; ".join(error.mistakes).replace(f"{SHORT}: ", "")) from None
     parameter = dataclasses.replace(parameter, name=name)
@@ -183,7 +186,7 @@ def _listed(name: str, values: list[Any], default: Any) -> tuple[Parameter, list
 
 def _place(values: list[Any], wanted: Any, otherwise: int) -> int:
     for place, value in enumerate(values):
-        if value is wanted or (type(value) is type(wanted) and value == wanted):
+        if are_same(value, wanted):
             return place
     return otherwise
 
