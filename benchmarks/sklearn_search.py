@@ -1,17 +1,17 @@
 """AutofinetuneSearchCV beside the searches of scikit-learn, at equal time, and how busy slots are.
 
-    python -m benchmarks.sklearn_search quality [--seeds=8] [--budget=5] [--jobs=1] [--json=FILE]
+    python -m benchmarks.sklearn_search quality [--seeds=8] [--jobs=1] [--json=FILE]
     python -m benchmarks.sklearn_search slots [--seeds=8] [--jobs=4] [--candidates=20]
 
 `quality`: three of scikit-learn's data sets, at most 600 samples of each. A seed splits off a
 third of them and seeds the search; all methods of a task and a seed are run one after the other,
-in one process on one thread, with the same five folds. A search has `--budget` seconds of
-processor time, its own work included. RandomizedSearchCV and AutofinetuneSearchCV are stopped
-there. HalvingRandomSearchCV gets as many candidates as take that long in a pilot search, with
-`min_resources="exhaust"`, so that its last round uses all samples. Regret is that of the
-cross-validated score with all samples: 0 for the best score of any method with the same seed, 1
-for the median of RandomizedSearchCV's candidates. Held out is the score of the best candidate,
-trained again, on the third that was split off.
+in one process on one thread, with the same five folds. A search has five seconds of processor
+time, ten with gradient boosting, its own work included. RandomizedSearchCV and
+AutofinetuneSearchCV are stopped there. HalvingRandomSearchCV gets as many candidates as take that
+long in a pilot search, with `min_resources="exhaust"`, so that its last round uses all samples.
+Regret is that of the cross-validated score with all samples: 0 for the best score of any method
+with the same seed, 1 for the median of RandomizedSearchCV's candidates. Held out is the score of
+the best candidate, trained again, on the third that was split off.
 
 `slots`: models that only sleep, for times that differ by a factor of ten. Idle is the share of the
 slots' time in which none sleeps. Rounds are of as many candidates as there are slots.
@@ -36,6 +36,7 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.decomposition import PCA
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the next possible)
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import get_scorer
@@ -71,12 +72,13 @@ MOST = 600  # candidates, more than any search can try in its time
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, a model, its space, and the name of the score."""
+    """A data set, a model, its space, the name of the score, and the seconds of a search."""
 
     load: Any
     estimator: Any
     space: Mapping[str, Any]
     scoring: str
+    budget: float = 5.0
 
 
 TASKS = {
@@ -109,6 +111,20 @@ TASKS = {
             "sgd__average": [False, True],
         },
         "neg_log_loss",
+    ),
+    "diabetes, gradient boosting, R2": Task(
+        load_diabetes,
+        GradientBoostingRegressor(random_state=0),
+        {
+            "learning_rate": loguniform(1e-3, 1.0),
+            "n_estimators": randint(10, 51),
+            "max_depth": randint(1, 6),
+            "subsample": uniform(0.3, 0.7),
+            "min_samples_leaf": randint(1, 60),
+            "max_features": uniform(0.1, 0.9),
+        },
+        "r2",
+        budget=10.0,
     ),
     "diabetes, SVR, R2": Task(
         load_diabetes,
@@ -168,9 +184,9 @@ class Case:
         folds = StratifiedKFold if is_class else KFold
         self.cv = folds(FOLDS, shuffle=True, random_state=seed)
 
-    def search(self, method: str, budget: float) -> list[tuple[float, dict[str, Any], float]]:
+    def search(self, method: str) -> list[tuple[float, dict[str, Any], float]]:
         """Return the candidates of a search that is stopped."""
-        clock = Clock(self.task.scoring, [*self.task.space], budget)
+        clock = Clock(self.task.scoring, [*self.task.space], self.task.budget)
         kind = AutofinetuneSearchCV if method == OURS else RandomizedSearchCV
         search = kind(
             self.task.estimator,
@@ -210,11 +226,12 @@ class Case:
         return float(get_scorer(self.task.scoring)(model, self.held_X, self.held_y))
 
 
-def compare(name: str, seed: int, budget: float, n_halved: int) -> dict[str, Any]:
+def compare(name: str, seed: int, n_halved: int) -> dict[str, Any]:
     """Run all methods on a task with a seed, in an order that rotates with the seed."""
     threadpool_limits(1)
     warnings.simplefilter("ignore")  # models that did not converge, in all methods
     case = Case(TASKS[name], seed)
+    budget = case.task.budget
     found: dict[str, Any] = {}
     random: list[float] = []
     turn = seed % len(METHODS)
@@ -223,7 +240,7 @@ def compare(name: str, seed: int, budget: float, n_halved: int) -> dict[str, Any
             seconds, params = case.halve(n_halved)
             score, half, tried = case.cross_validated(params), None, n_halved
         else:
-            candidates = case.search(method, budget)
+            candidates = case.search(method)
             seconds, params, score = max(candidates, key=lambda one: one[2])
             seconds, tried = budget, len(candidates)
             half = max(one[2] for one in candidates if one[0] <= budget / 2)
@@ -244,7 +261,7 @@ def compare(name: str, seed: int, budget: float, n_halved: int) -> dict[str, Any
     return found
 
 
-def pilot(name: str, budget: float) -> int:
+def pilot(name: str) -> int:
     """Return how many candidates successive halving can take in the budget."""
     threadpool_limits(1)
     warnings.simplefilter("ignore")
@@ -252,7 +269,7 @@ def pilot(name: str, budget: float) -> int:
     tried = PILOT
     for _ in range(2):  # the second time with about the number that is right
         seconds, _ = case.halve(tried)
-        tried = max(FOLDS, round(tried * budget / seconds))
+        tried = max(FOLDS, round(tried * case.task.budget / seconds))
     return tried
 
 
@@ -294,7 +311,7 @@ def table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def quality(seeds: int, budget: float, jobs: int, file: Path | None) -> None:
+def quality(seeds: int, jobs: int, file: Path | None) -> None:
     """Print the tables, also of what `file` has already, which is not measured again."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in TASKS}
     if file and file.exists():
@@ -303,8 +320,8 @@ def quality(seeds: int, budget: float, jobs: int, file: Path | None) -> None:
     cases = [(seed, name) for seed, name in cases if len(results[name]) <= seed]
     names = [name for name in TASKS if any(name == one[1] for one in cases)]
     with ProcessPoolExecutor(jobs) as pool:
-        sizes = dict(zip(names, pool.map(pilot, names, [budget] * len(names)), strict=True))
-        calls = [(name, seed, budget, sizes[name]) for seed, name in cases]
+        sizes = dict(zip(names, pool.map(pilot, names), strict=True))
+        calls = [(name, seed, sizes[name]) for seed, name in cases]
         for (_, name), found in zip(
             cases, pool.map(compare, *zip(*calls, strict=True)), strict=True
         ):
@@ -382,7 +399,6 @@ def main() -> None:
     parts = parser.add_subparsers(dest="part", required=True)
     part = parts.add_parser("quality")
     part.add_argument("--seeds", type=int, default=8)
-    part.add_argument("--budget", type=float, default=5.0, help="seconds of processor time")
     part.add_argument("--jobs", type=int, default=1, help="tasks measured at the same time")
     part.add_argument("--json", type=Path, help="where to write the results of every search")
     part = parts.add_parser("slots")
@@ -391,7 +407,7 @@ def main() -> None:
     part.add_argument("--candidates", type=int, default=20)
     given = parser.parse_args()
     if given.part == "quality":
-        quality(given.seeds, given.budget, given.jobs, given.json)
+        quality(given.seeds, given.jobs, given.json)
     else:
         slots(given.seeds, given.jobs, given.candidates)
 
