@@ -136,11 +136,7 @@ class AutofinetuneSearchCV(BaseSearchCV):  # type: ignore[misc]
         X, y = indexable(X, y)  # noqa: N806
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
-        expected = cv.get_n_splits(X, y, **routed.splitter.split)
-        if not splits or len(splits) != expected:
-            raise ValueError(f"cv gives {len(splits)} splits, but get_n_splits is {expected}")
+        splits = self._splits(X, y, routed.splitter.split)
         base = clone(self.estimator)
         searched = read_space(self.space, base.get_params())
         trials = Trials(
@@ -189,6 +185,15 @@ class AutofinetuneSearchCV(BaseSearchCV):  # type: ignore[misc]
         arguments = inspect.signature(self._get_scorers).parameters
         scorers, metric = self._get_scorers(**dict.fromkeys(arguments, False))  # one in 1.4 only
         return scorers, metric
+
+    def _splits(self, X: Any, y: Any, params: Mapping[str, Any]) -> list[Any]:  # noqa: N803
+        """Return the samples to train with and to score with, for each fold."""
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = list(cv.split(X, y, **params))
+        expected = cv.get_n_splits(X, y, **params)
+        if not splits or len(splits) != expected:
+            raise ValueError(f"cv gives {len(splits)} splits, but get_n_splits is {expected}")
+        return splits
 
     def _new_strategy(self, space: Space) -> Strategy:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -1,44 +1,19 @@
-"""AutofinetuneSearchCV beside the searches of scikit-learn, at equal time, and how busy slots are.
-
-    python -m benchmarks.sklearn_search quality [--seeds=8] [--jobs=1] [--json=FILE]
-    python -m benchmarks.sklearn_search slots [--seeds=8] [--jobs=4] [--candidates=20]
-
-`quality`: three of scikit-learn's data sets, at most 600 samples of each. A seed splits off a
-third of them and seeds the search; all methods of a task and a seed are run one after the other,
-in one process on one thread, with the same five folds. A search has five seconds of processor
-time, ten with gradient boosting, its own work included. RandomizedSearchCV and
-AutofinetuneSearchCV are stopped there. HalvingRandomSearchCV gets as many candidates as take that
-long in a pilot search, with `min_resources="exhaust"`, so that its last round uses all samples.
-Regret is that of the cross-validated score with all samples: 0 for the best score of any method
-with the same seed, 1 for the median of RandomizedSearchCV's candidates. Held out is the score of
-the best candidate, trained again, on the third that was split off.
-
-`slots`: models that only sleep, for times that differ by a factor of ten. Idle is the share of the
-slots' time in which none sleeps. Rounds are of as many candidates as there are slots.
-"""
+"""What each method finds in the same processor time."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import loguniform, randint, uniform
-from sklearn.base import BaseEstimator, clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
-from sklearn.decomposition import PCA
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the next possible)
-from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     HalvingRandomSearchCV,
@@ -48,97 +23,20 @@ from sklearn.model_selection import (
     cross_val_score,
     train_test_split,
 )
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
 from autofinetune.integration.sklearn import AutofinetuneSearchCV
-from autofinetune.integration.sklearn.space import read_space
-from autofinetune.strategies import create_strategy
+
+from .figures import interval
+from .tasks import TASKS, Task
 
 FOLDS = 5
 PILOT = 30  # candidates
-FOLDS_OF_SLEEPERS = 5
-SAMPLES = 100
-RESAMPLES = 2000
+MOST_SAMPLES = 600  # so that a search tries dozens of candidates
+MOST = 600  # candidates, more than any search can try in its time
 OURS, RANDOM = "AutofinetuneSearchCV", "RandomizedSearchCV"
 HALVING = "HalvingRandomSearchCV"
 METHODS = (OURS, RANDOM, HALVING)
-MOST_SAMPLES = 600  # so that a search tries dozens of candidates
-MOST = 600  # candidates, more than any search can try in its time
-
-
-@dataclass(frozen=True)
-class Task:
-    """A data set, a model, its space, the name of the score, and the seconds of a search."""
-
-    load: Any
-    estimator: Any
-    space: Mapping[str, Any]
-    scoring: str
-    budget: float = 5.0
-
-
-TASKS = {
-    "digits, PCA and SVC, accuracy": Task(
-        load_digits,
-        Pipeline([("pca", PCA(random_state=0)), ("svc", SVC())]),
-        {
-            "pca__n_components": randint(5, 64),
-            "pca__whiten": [True, False],
-            "svc__C": loguniform(1e-2, 1e3),
-            "svc__gamma": loguniform(1e-6, 1e-1),
-            "svc__kernel": ["rbf", "poly", "sigmoid"],
-        },
-        "accuracy",
-    ),
-    "breast cancer, SGD, log loss": Task(
-        load_breast_cancer,
-        Pipeline(
-            [
-                ("scale", StandardScaler()),
-                ("sgd", SGDClassifier("log_loss", penalty="elasticnet", random_state=0)),
-            ]
-        ),
-        {
-            "sgd__alpha": loguniform(1e-6, 1e1),
-            "sgd__l1_ratio": uniform(0, 1),
-            "sgd__learning_rate": ["optimal", "constant", "invscaling", "adaptive"],
-            "sgd__eta0": loguniform(1e-4, 1e1),
-            "sgd__power_t": uniform(0.1, 0.8),
-            "sgd__average": [False, True],
-        },
-        "neg_log_loss",
-    ),
-    "diabetes, gradient boosting, R2": Task(
-        load_diabetes,
-        GradientBoostingRegressor(random_state=0),
-        {
-            "learning_rate": loguniform(1e-3, 1.0),
-            "n_estimators": randint(10, 51),
-            "max_depth": randint(1, 6),
-            "subsample": uniform(0.3, 0.7),
-            "min_samples_leaf": randint(1, 60),
-            "max_features": uniform(0.1, 0.9),
-        },
-        "r2",
-        budget=10.0,
-    ),
-    "diabetes, SVR, R2": Task(
-        load_diabetes,
-        Pipeline([("scale", StandardScaler()), ("svr", SVR(max_iter=50_000))]),
-        {
-            "svr__kernel": ["rbf", "linear", "sigmoid"],
-            "svr__C": loguniform(1e-2, 1e3),
-            "svr__gamma": loguniform(1e-5, 1.0),
-            "svr__coef0": uniform(0, 1),
-            "svr__epsilon": loguniform(1e-2, 1e2),
-        },
-        "r2",
-    ),
-}
 
 
 class OutOfTime(BaseException):
@@ -273,14 +171,6 @@ def pilot(name: str) -> int:
     return tried
 
 
-def interval(values: Sequence[float], digits: int) -> str:
-    """Return the mean and its 95 % interval, of bootstrap samples."""
-    array = np.array(values)
-    picks = np.random.default_rng(0).integers(len(array), size=(RESAMPLES, len(array)))
-    low, high = np.quantile(array[picks].mean(axis=1), [0.025, 0.975])
-    return f"{array.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
 def table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Return the results by task, and of all tasks, as tables in Markdown."""
     lines = []
@@ -329,88 +219,3 @@ def quality(seeds: int, jobs: int, file: Path | None) -> None:
             if file:
                 file.write_text(json.dumps(results, indent=1))
     print(table({name: runs[:seeds] for name, runs in results.items()}))
-
-
-class Sleeper(BaseEstimator):  # type: ignore[misc]
-    """A model that sleeps instead of learning; its score is minus the distance from a point."""
-
-    def __init__(
-        self, seconds: float = 0.1, a: float = 0.0, b: float = 0.0, c: float = 0.0
-    ) -> None:
-        self.seconds, self.a, self.b, self.c = seconds, a, b, c
-
-    def fit(self, X: Any, y: Any = None) -> Sleeper:  # noqa: N803
-        time.sleep(self.seconds * len(X) / SAMPLES)
-        return self
-
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        return -math.dist((self.a, self.b, self.c), (0.3, 0.6, 0.8))
-
-
-class Rounds(BaseSearchCV):  # type: ignore[misc]
-    """A search of scikit-learn that asks for a round of candidates and waits for all of them."""
-
-    def __init__(self, estimator: Any, space: Any, n_iter: int, size: int, **named: Any) -> None:
-        super().__init__(estimator, n_jobs=size, refit=False, cv=named["cv"])
-        self.space, self.n_iter, self.size = space, n_iter, size
-        self.random_state = named["random_state"]
-
-    def _run_search(self, evaluate_candidates: Any, callback_ctx: Any = None) -> None:
-        searched = read_space(self.space, {})
-        strategy = create_strategy("pshe2", searched.space, popsize=5, seed=self.random_state)
-        done = 0
-        while done < self.n_iter:
-            asked = strategy.ask(min(self.size, self.n_iter - done))
-            results = evaluate_candidates([searched.params(one.params) for one in asked])
-            for one, score in zip(asked, results["mean_test_score"][done:], strict=True):
-                strategy.tell(one, float(score))
-            done += len(asked)
-
-
-def slots(seeds: int, jobs: int, candidates: int) -> None:
-    space = {"seconds": loguniform(0.2, 2.0)} | {name: uniform(0, 1) for name in "abc"}
-    samples = np.zeros((SAMPLES, 1))
-    whole = [(np.arange(SAMPLES), np.arange(1))]
-    ways = {
-        "a task is a fold": (AutofinetuneSearchCV, FOLDS_OF_SLEEPERS),
-        "a task is a candidate": (AutofinetuneSearchCV, whole),
-        "rounds": (Rounds, FOLDS_OF_SLEEPERS),
-    }
-    AutofinetuneSearchCV(Sleeper(), space, n_iter=jobs, n_jobs=jobs).fit(samples)  # starts them
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for seed in range(seeds):
-        for way, (kind, cv) in ways.items():
-            named = {"size": jobs} if kind is Rounds else {"n_jobs": jobs, "refit": False}
-            search = kind(Sleeper(), space, n_iter=candidates, cv=cv, random_state=seed, **named)
-            started = time.perf_counter()
-            results = search.fit(samples).cv_results_
-            wall = time.perf_counter() - started
-            slept = results["mean_fit_time"].sum() * search.n_splits_
-            found[way].append((1.0 - slept / (wall * jobs), -results["mean_test_score"].max()))
-    print(f"{jobs} slots, {candidates} candidates, {seeds} seeds\n")
-    print("| | idle | distance of the best from the optimum |\n|---|---|---|")
-    for way, pairs in found.items():
-        idle, distance = zip(*pairs, strict=True)
-        print(f"| {way} | {interval(idle, 3)} | {interval(distance, 3)} |")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parts = parser.add_subparsers(dest="part", required=True)
-    part = parts.add_parser("quality")
-    part.add_argument("--seeds", type=int, default=8)
-    part.add_argument("--jobs", type=int, default=1, help="tasks measured at the same time")
-    part.add_argument("--json", type=Path, help="where to write the results of every search")
-    part = parts.add_parser("slots")
-    part.add_argument("--seeds", type=int, default=8)
-    part.add_argument("--jobs", type=int, default=4)
-    part.add_argument("--candidates", type=int, default=20)
-    given = parser.parse_args()
-    if given.part == "quality":
-        quality(given.seeds, given.jobs, given.json)
-    else:
-        slots(given.seeds, given.jobs, given.candidates)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""AutofinetuneSearchCV beside the searches of scikit-learn; see `__main__.py`."""
