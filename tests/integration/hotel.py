@@ -13,6 +13,7 @@ import csv
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 SCRIPT = """
 from transformers import AutoTokenizer, AutoModelForSequenceClassification, Trainer, TrainingArguments
@@ -102,15 +103,17 @@ OTHER = [
     "电视",
 ]
 ROWS = 160
+MORE_ROWS, STEPS = 512, 40  # with which the model was trained before it is found
 
 
-def reviews(rows: int = ROWS) -> list[tuple[int, str | None]]:
+def reviews(rows: int = ROWS, seed: int = 1) -> list[tuple[int, str | None]]:
     """Return labels and reviews; a few reviews are missing, as in the original."""
-    source = random.Random(1)
+    source = random.Random(seed)
     found: list[tuple[int, str | None]] = []
     for number in range(rows):
         label = int(source.random() < 0.6)
-        words = source.choices(OTHER, k=4) + source.choices(GOOD if label else BAD, k=3)
+        meant, other = (GOOD, BAD) if label else (BAD, GOOD)
+        words = source.choices(OTHER, k=4) + source.choices(meant, k=2) + source.choices(other)
         source.shuffle(words)
         found.append((label, None if number % 40 == 7 else "，".join(words) + "。"))
     return found
@@ -120,7 +123,7 @@ def write(at: Path) -> None:
     """Write the reviews, the tokenizer and the model."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
     with (at / "ChnSentiCorp_htl_all.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("label", "review"), *reviews()])
@@ -133,13 +136,32 @@ def write(at: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, ends)
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     given = dict(zip(names, special, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **given).save_pretrained(at / "hfl/rbt3")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **given)
+    fast.save_pretrained(at / "hfl/rbt3")
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(words), hidden_size=64, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=160,
     )  # fmt: skip
-    BertForMaskedLM(config).save_pretrained(at / "hfl/rbt3")
+    model = BertForSequenceClassification(config)
+    train(model, fast)
+    model.bert.save_pretrained(at / "hfl/rbt3")
+
+
+def train(model: Any, tokenizer: Any) -> None:
+    """Train a model on other reviews, so that it knows something before a search begins."""
+    import torch
+
+    rows = [(label, text) for label, text in reviews(MORE_ROWS, seed=2) if text is not None]
+    labels = torch.tensor([label for label, _ in rows])
+    inputs = tokenizer([text for _, text in rows], padding=True, return_tensors="pt")
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    for _ in range(STEPS):
+        chosen = torch.randint(len(rows), (32,))
+        batch = {name: values[chosen] for name, values in inputs.items()}
+        optimizer.zero_grad()
+        model(**batch, labels=labels[chosen]).loss.backward()
+        optimizer.step()
 
 
 if __name__ == "__main__":

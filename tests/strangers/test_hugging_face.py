@@ -127,6 +127,7 @@ def test_trainer_continues_models(place: Place) -> None:
     done = place.run(
         "train.py", "--param_file=hparam.yaml", "--output_dir=result", "--popsize=1", "--round=2",
         "--gpu=cpu:1", "--evaluator=populationbased", "--tuning_strategy=random",
+        "--exploit=better_half",
         "--metric=eval_loss", "--direction=minimize",
         "--preload=transformers:Trainer", "--seed=1", "--", "--eval_strategy=epoch",
         "--save_strategy=epoch", "--logging_steps=1", "--report_to=none", "--use_cpu=true",
