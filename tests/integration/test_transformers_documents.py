@@ -10,7 +10,6 @@ is made by `hotel.py`. docs/transformers.md says which lines had to differ.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import runpy
 from pathlib import Path
@@ -36,7 +35,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # of the libraries
     pytest.mark.xdist_group("transformers"),
 ]
-OPTUNA_IS_HERE = importlib.util.find_spec("autofinetune.integration.optuna") is not None
 
 NAMES = ["learning_rate", "num_train_epochs", "seed", "per_device_train_batch_size", "optim"]
 LINE = re.compile(
@@ -115,25 +113,25 @@ def test_hotel_reviews(
     assert scores[-1] == pytest.approx(best.objective)
 
 
-@pytest.mark.skipif(not OPTUNA_IS_HERE, reason="autofinetune.integration.optuna is not there yet")
 def test_hotel_reviews_by_optuna_with_our_search(
     place: Path, reviews: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """The document's own call, with a sampler and a pruner of ours: nothing is patched."""
     optuna = library("optuna")
-    ours: Any = importlib.import_module("autofinetune.integration.optuna")
+    from autofinetune.integration.optuna import AssessorPruner, StrategySampler
+
     monkeypatch.chdir(place)
     optuna.logging.enable_propagation()
     trainer, hp_space = reviews["trainer"], reviews["default_hp_space_optuna"]
     best = trainer.hyperparameter_search(
         hp_space=hp_space, compute_objective=lambda x: x["eval_f1"], direction="maximize",
-        n_trials=4, backend="optuna", sampler=ours.StrategySampler("pshe2", seed=1),
-        pruner=ours.AssessorPruner("medianstop", start_step=1, min_completed=1),
+        n_trials=4, backend="optuna", sampler=StrategySampler("pshe2", seed=1),
+        pruner=AssessorPruner("medianstop", start_step=1, min_completed=1),
     )  # fmt: skip
     check_values(best.hyperparameters)
     assert best.run_summary is None
-    assert "Trial 0 finished with value: " in capsys.readouterr().err
+    assert "Trial 0 finished with value: " in caplog.text
 
 
 PAGE = """

@@ -68,8 +68,8 @@ def rates(trial: Any) -> dict[str, Any]:
 def resumable(place: Path) -> Any:
     """Search, or continue the search of another process that was killed."""
     return hyperparameter_search(
-        make(place / "out", save_strategy="epoch"), rates, loss, n_trials=3, gpu="cpu",
-        tuning_strategy="grid", resume=True, log_to="none",
+        make(place / "out", save_strategy="epoch"), rates, loss, n_trials=2, gpu="cpu",
+        tuning_strategy="grid", resume=True, log_to="none", preload="none",
     )  # fmt: skip
 
 
