@@ -128,16 +128,18 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
         for _ in range(_TRIES):
             candidate = follower.ask(trial.number)
             if candidate is None:
-                break
+                return None
             point = dict(zip((p.name for p in space.space), candidate.point, strict=True))
             study._storage.set_trial_system_attr(trial._trial_id, CHOSEN, point)
             trials = self._others(study, trial)
             if not _is_taken(candidate, follower, trials):
-                break
+                return candidate
             self._last = None
             follower = self._follower(study, trials, space, self._seed + 1 + trial.number)
             self._last = None
-        return candidate
+        # All seeds agree, as at the best corner of a space: something else is tried, at random.
+        study._storage.set_trial_system_attr(trial._trial_id, CHOSEN, {})
+        return None
 
     def _others(self, study: Any, trial: Any) -> list[Any]:
         """Return all other trials; reading them is the slowest part of an ask, with a database."""
@@ -180,8 +182,13 @@ def _with_results(trials: Sequence[Any]) -> list[Any]:
 
 
 def _is_taken(candidate: Candidate, follower: Follower, trials: Sequence[Any]) -> bool:
-    """Return whether a trial that the strategy did not know has the same configuration."""
+    """Return whether another trial has the same configuration.
+
+    In a finite space the strategy itself decides whether to repeat a trial that it knows.
+    """
     space = follower.space.space
-    points = (follower.space.point(one) for one in trials if one.number not in follower.followed)
+    is_finite = space.size is not None
+    unknown = [one for one in trials if not (is_finite and one.number in follower.followed)]
+    points = (follower.space.point(one) for one in unknown)
     keys = {space.key(space.decode(point)) for point in points if point is not None}
     return space.key(candidate.params) in keys
