@@ -182,13 +182,20 @@ def _with_results(trials: Sequence[Any]) -> list[Any]:
 
 
 def _is_taken(candidate: Candidate, follower: Follower, trials: Sequence[Any]) -> bool:
-    """Return whether another trial has the same configuration.
+    """Return whether another trial has the same configuration, as far as it is known.
 
-    In a finite space the strategy itself decides whether to repeat a trial that it knows.
+    What a function suggests depends on the values so far only. So a candidate with all the values
+    that an ended trial had repeats it, whatever else the candidate has. In a finite space the
+    strategy itself decides whether to repeat a trial that it knows.
     """
-    space = follower.space.space
+    study, space = follower.space, follower.space.space
     is_finite = space.size is not None
     unknown = [one for one in trials if not (is_finite and one.number in follower.followed)]
-    points = (follower.space.point(one) for one in unknown)
-    keys = {space.key(space.decode(point)) for point in points if point is not None}
-    return space.key(candidate.params) in keys
+    values, key = study.values(candidate.params), space.key(candidate.params)
+    for one in unknown:
+        if one.state.is_finished():
+            if one.params and one.params.items() <= values.items():
+                return True
+        elif (point := study.point(one)) is not None and space.key(space.decode(point)) == key:
+            return True
+    return False
