@@ -43,7 +43,7 @@ test: lint
 	$(BIN)/pytest
 
 coverage: $(VENV)/.dev
-	$(BIN)/pytest --cov --cov-branch --cov-report= $(COVERED_TESTS)
+	$(BIN)/pytest -m "slow or not slow" --cov --cov-branch --cov-report= $(COVERED_TESTS)
 	$(BIN)/coverage report --show-missing --fail-under=100 \
 	    --include="$$(echo $(COVERED_FILES) | tr ' ' ,)"
 
