@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import sys
 from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import lack_of
 
 
 class MissingLibrary(EnvironmentProblem, ImportError):
@@ -29,6 +29,7 @@ def load(what: str, extra: str, least: str, *modules: str) -> Any:
     Raises:
         MissingLibrary: none is installed, or its version is older than `least`.
     """
+    install = f"autofinetune[{extra}]"
     loaded = [name for name in modules if name in sys.modules]
     for name in loaded or modules:
         package = name.partition(".")[0]
@@ -39,14 +40,9 @@ def load(what: str, extra: str, least: str, *modules: str) -> Any:
                 raise  # something that the library itself needs
             continue
         found = str(sys.modules[package].__version__)
-        if _numbers(found) >= _numbers(least):
-            return module
-        problem = f"{what} needs {package} {least} or later, and {found} is installed"
-        raise MissingLibrary(problem, f"pip install --upgrade 'autofinetune[{extra}]'")
-    problem = f"{what} needs the package {extra}, which is not installed"
-    raise MissingLibrary(problem, f"pip install 'autofinetune[{extra}]'")
-
-
-def _numbers(version: str) -> list[int]:
-    """Return the leading numbers of a version: `2.14.0rc1` as [2, 14]."""
-    return list(map(int, itertools.takewhile(str.isdecimal, version.split("."))))
+        if lack := lack_of(what, package, least, found, install):
+            raise MissingLibrary(*lack)
+        return module
+    lack = lack_of(what, extra, least, "", install)
+    assert lack is not None
+    raise MissingLibrary(*lack)

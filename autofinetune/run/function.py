@@ -24,9 +24,9 @@ from typing import Any
 from autofinetune.config.config import MODEL_PATH, Config
 from autofinetune.config.passing import CALLS
 from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.library import Library
 from autofinetune.preload.steps import is_installed
 from autofinetune.run.arrays import Arrays, link
-from autofinetune.sinks.library import Library
 from autofinetune.space.defined import Defined, label_of
 from autofinetune.space.fields import short
 from autofinetune.store.directory import Place, read_file, write_atomically

@@ -11,7 +11,7 @@ from typing import Any
 from autofinetune.core.curves import Curve, Curves
 from autofinetune.core.status import Direction
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem, UsageError
-from autofinetune.sinks.library import Library
+from autofinetune.library import Library
 
 OPTUNA = Library("optuna", "4.0", "autofinetune[optuna]")
 PREFIX = "optuna:"

@@ -10,9 +10,8 @@ from typing import ClassVar
 from autofinetune.config.config import Config
 from autofinetune.core.events import Event
 from autofinetune.core.state import State
+from autofinetune.library import Library
 from autofinetune.store.paths import RunPaths
-
-from .library import Library
 
 
 class SinkFailed(Exception):

@@ -16,11 +16,11 @@ from typing import Any
 from autofinetune.config.config import Config
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
+from autofinetune.library import Library
 from autofinetune.space import as_text
 from autofinetune.store.paths import RunPaths
 
 from .base import Viewer
-from .library import Library
 from .trial_log import CURVE, SCORE, Point, TrialLog, facts, run_name
 
 DATABASE = "mlflow.db"

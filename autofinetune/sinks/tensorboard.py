@@ -19,13 +19,13 @@ from autofinetune.config.config import Config
 from autofinetune.core.events import Event, RunCreated
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
+from autofinetune.library import Library
 from autofinetune.space import Parameter, Value, as_text
 from autofinetune.space.base import is_number
 from autofinetune.store.directory import append_whole
 from autofinetune.store.paths import RunPaths
 
 from .base import Viewer
-from .library import Library
 from .trial_log import CURVE, SCORE, Point, TrialLog, facts, run_name
 
 _FILE = "events.out.tfevents.0.autofinetune"

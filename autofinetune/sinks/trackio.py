@@ -11,11 +11,11 @@ from pathlib import Path
 
 from autofinetune.config.config import Config
 from autofinetune.core.state import Trial
+from autofinetune.library import Library
 from autofinetune.store.directory import write_atomically
 from autofinetune.store.paths import RunPaths
 
 from .base import Viewer
-from .library import Library
 from .trial_log import CURVE, SCORE, Point, TrialLog, facts, plain, run_name
 
 PROJECT = "autofinetune"

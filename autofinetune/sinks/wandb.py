@@ -15,10 +15,10 @@ from typing import Any
 from autofinetune.config.config import Config
 from autofinetune.core.state import Trial
 from autofinetune.core.status import Status
+from autofinetune.library import Library
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.paths import RunPaths
 
-from .library import Library
 from .trial_log import CURVE, SCORE, Point, TrialLog, facts, plain, run_name
 
 _PARTIAL = ".partial"

@@ -75,7 +75,7 @@ def test_a_tool_becomes_the_process(
     """Of a package that is not installed here, so the last step is only recorded."""
     tmp_path.chmod(0o700)
     (tmp_path / "trackio").mkdir()
-    monkeypatch.setattr("autofinetune.sinks.library.Library.check", lambda library, what: None)
+    monkeypatch.setattr("autofinetune.library.Library.check", lambda library, what: None)
     started: list[tuple[list[str], str]] = []
 
     def become(program: str, words: list[str], env: dict[str, str]) -> None:

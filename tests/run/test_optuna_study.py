@@ -12,9 +12,9 @@ import pytest
 import autofinetune.integration.optuna as integration
 from autofinetune.core.status import Direction
 from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.library import Library
 from autofinetune.run.optuna_study import absolute, shown, split
 from autofinetune.run.prior import read_study
-from autofinetune.sinks.library import Library
 from autofinetune.space import load_space
 from tests.helpers import MIXED
 

@@ -17,9 +17,9 @@ import pytest
 from autofinetune.config.described import describe
 from autofinetune.core.events import Event, RunCreated
 from autofinetune.core.state import State
+from autofinetune.library import Library
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.sinks.apart import MESSAGES, Apart
-from autofinetune.sinks.library import Library
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
 from tests.helpers import config_of, tuner_in_memory
@@ -28,7 +28,7 @@ LIMIT_S = 60
 # A sink of another package: `paper` writes a line for each trial, and does what files ask it to.
 PAPER = """
 import errno, os, pathlib, signal, time
-from autofinetune.sinks.library import Library
+from autofinetune.library import Library
 from autofinetune.sinks.trial_log import TrialLog, facts
 
 class Paper(TrialLog):

@@ -13,8 +13,8 @@ from autofinetune.api import open_run, tune
 from autofinetune.core.state import Trial
 from autofinetune.core.status import Direction, Status
 from autofinetune.errors import AllTrialsFailed, Mistake, UsageError
+from autofinetune.library import Library
 from autofinetune.run.result import Result
-from autofinetune.sinks.library import Library
 from autofinetune.store.paths import RunPaths
 
 from .checkpoints import SEARCH, RunDirectories

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import Library
 from autofinetune.sinks import LOGS
-from autofinetune.sinks.library import Library
 
 OWN = ["mlflow", "tensorboard", "trackio", "wandb"]
 
@@ -49,7 +49,7 @@ def test_an_old_package() -> None:
 @pytest.mark.parametrize("log", OWN)
 def test_the_extras_are_what_the_sinks_need(log: str) -> None:
     setup = configparser.ConfigParser()
-    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    setup.read(Path(__file__).parent.parent / "setup.cfg")
     library = LOGS.load(log).library
     extra = setup["options.extras_require"][log].split()
     assert f"{library.name}>={library.least}" in extra
