@@ -1,4 +1,4 @@
-"""The demos for libraries run by themselves, and save a model."""
+"""Each demo for a library runs on its own and saves a model."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc]  # Optuna has no types
     def _choose(
         self, study: Any, trial: Any, trials: Sequence[Any], space: StudySpace
     ) -> Candidate | None:
-        """Choose a candidate and note it in the trial, so that nobody else chooses it.
+        """Choose a candidate and note it in the trial, so that no other worker chooses it.
 
         Another worker may choose at the same moment. Each notes its choice and then looks, so
         that of two equal choices at least one is seen, and made again from another seed.

@@ -1,7 +1,7 @@
 """The search itself; `trials.py` decides what is fitted next, `space.py` reads the space.
 
 scikit-learn's own searches evaluate lists of candidates, one list after the other. Here `fit` is
-written anew, with the same parts of scikit-learn (1.4 to 1.9), so that no worker waits for others.
+written again with the same parts of scikit-learn (1.4 to 1.9), so that no worker waits for others.
 """
 
 from __future__ import annotations
