@@ -123,6 +123,7 @@ def test_hotel_reviews_by_optuna_with_our_search(
 
     monkeypatch.chdir(place)
     optuna.logging.enable_propagation()
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # other tests of this process silence it
     trainer, hp_space = reviews["trainer"], reviews["default_hp_space_optuna"]
     best = trainer.hyperparameter_search(
         hp_space=hp_space, compute_objective=lambda x: x["eval_f1"], direction="maximize",
