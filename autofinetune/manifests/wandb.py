@@ -75,7 +75,10 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
     if method:
         options |= {"tuning_strategy": method, "strategy_options": _OPTIONS.get(method, {})}
     _read_metric(_metric_of(top), options, needs_metric=needs_method)
-    options["max_trials"] = top.whole("run_cap")
+    # Data-Juicer's tool reads two fields of its own beside those of W&B.
+    options["name"] = top.text("sweep_name")
+    options["max_trials"] = top.whole("run_cap") or top.whole("sweep_max_count")
+    top.skip("run_cap", "sweep_max_count")
     _read_early_end(top.section("early_terminate"), options)
     return options | _read_parameters(top, method, options["max_trials"])
 

@@ -48,9 +48,14 @@ class Processed:
 
 
 class Objective(abc.ABC):
-    """Scores processed data. `better` is 1 if higher scores are better, else -1."""
+    """Scores processed data.
+
+    `better` is 1 if higher scores are better, else -1. `imports` are the modules that it imports
+    in a trial, so that they can be preloaded.
+    """
 
     better: ClassVar[int] = 1
+    imports: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

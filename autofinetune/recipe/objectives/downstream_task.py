@@ -18,6 +18,8 @@ from .texts import read_fields
 class DownstreamTask(Objective):
     """The share of held-out texts whose label is predicted, 0 to 1; 0 of no samples."""
 
+    imports = ("scipy.optimize", "scipy.sparse")
+
     @classmethod
     def check(cls, settings: Settings) -> None:
         _held_out(settings)

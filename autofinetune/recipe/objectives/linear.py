@@ -2,8 +2,8 @@
 
 The weights minimize the mean cross-entropy plus an L2 penalty, by L-BFGS. The features are those
 of fastText's classifiers (Joulin et al., "Bag of Tricks for Efficient Text Classification", EACL
-2017) without their embedding: n-grams share `2 ** _BITS` buckets, and a text is scaled to length
-1, so that long and short ones count alike.
+2017) without their embedding: n-grams share `2 ** bits` buckets, and a text is scaled to length 1,
+so that long and short ones count alike.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Shape = Callable[[str], Sequence[float]]
-_BITS = 15
-_SIZES = (1, 2, 3, 4, 5)
-_MOST_CHARACTERS = 5_000  # of a text
+_SIZES = (1, 2, 3, 4)
+_MOST_CHARACTERS = 3_000  # of a text
 _PENALTY = 1e-4
-_STEPS = 200
+_STEPS = 60
 
 
 class LinearClassifier:
@@ -29,13 +28,19 @@ class LinearClassifier:
     Args:
         texts, labels: `(n,)` each, of at least two labels.
         shape: returns further features of a text, all of about the size 1.
+        bits: the logarithm of the number of buckets; with fewer it learns faster.
     """
 
     def __init__(
-        self, texts: Sequence[str], labels: Sequence[str], shape: Shape | None = None
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        shape: Shape | None = None,
+        bits: int = 15,
     ) -> None:
         from scipy.optimize import minimize
 
+        self._bits = bits
         self.labels = sorted(set(labels))
         self._shape = shape
         x = self._features(texts)
@@ -66,32 +71,33 @@ class LinearClassifier:
         """Return a sparse matrix `(n, buckets + shape + 1)`; the last column is 1."""
         from scipy import sparse
 
-        counts = [_hashed(text) for text in texts]
+        counts = [_hashed(text, self._bits) for text in texts]
         ends = np.cumsum([0, *(len(places) for places, _ in counts)])
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(one for one, _ in counts)])
         values = np.concatenate([np.zeros(0), *(one for _, one in counts)])
-        hashed = sparse.csr_matrix((values, places, ends), shape=(len(texts), 1 << _BITS))
+        hashed = sparse.csr_matrix((values, places, ends), shape=(len(texts), 1 << self._bits))
         dense = [[*(self._shape(text) if self._shape else ()), 1.0] for text in texts]
         rest = np.array(dense, dtype=float).reshape(len(texts), -1)
         return sparse.hstack([hashed, sparse.csr_matrix(rest)], format="csr")
 
 
-def _hashed(text: str) -> tuple[NDArray[np.int64], Array]:
+def codes_of(text: str, size: int) -> NDArray[np.uint64]:
+    """Return the hash of each run of `size` bytes of a text, in order."""
+    data = np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8).astype(np.uint64)
+    code = np.full(max(len(data) - size + 1, 0), size, dtype=np.uint64)
+    for place in range(size):
+        code = code * np.uint64(1_000_003) + data[place : place + len(code)] + np.uint64(1)
+    code ^= code >> np.uint64(29)
+    return code * np.uint64(0xBF58476D1CE4E5B9)
+
+
+def _hashed(text: str, bits: int) -> tuple[NDArray[np.int64], Array]:
     """Return the buckets of a text's n-grams, and the logarithms of their counts, scaled."""
-    data = np.frombuffer(text[:_MOST_CHARACTERS].encode("utf-8", "replace"), dtype=np.uint8)
-    data = data.astype(np.uint64)
-    found = []
-    for size in _SIZES:
-        code = np.full(max(len(data) - size + 1, 0), size, dtype=np.uint64)
-        for place in range(size):
-            code = code * np.uint64(1_000_003) + data[place : place + len(code)] + np.uint64(1)
-        code ^= code >> np.uint64(29)
-        code *= np.uint64(0xBF58476D1CE4E5B9)
-        found.append((code >> np.uint64(64 - _BITS)).astype(np.int64))
-    places, counts = np.unique(np.concatenate(found), return_counts=True)
+    codes = np.concatenate([codes_of(text[:_MOST_CHARACTERS], size) for size in _SIZES])
+    places, counts = np.unique((codes >> np.uint64(64 - bits)), return_counts=True)
     values = np.log1p(counts)
     length = float(np.linalg.norm(values))
-    return places, values / length if length else values
+    return places.astype(np.int64), values / length if length else values
 
 
 def _softmax(scores: Array) -> Array:

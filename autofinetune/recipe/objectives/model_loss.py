@@ -28,6 +28,7 @@ class ModelLoss(Objective):
     """The mean loss in nats per byte; log(256) = 5.5 of a model that has learned nothing."""
 
     better = -1
+    imports = ("torch",)
 
     @classmethod
     def check(cls, settings: Settings) -> None:

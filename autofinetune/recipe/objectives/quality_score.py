@@ -11,23 +11,28 @@ import functools
 import math
 import random
 import re
-from collections import Counter
 from pathlib import Path
+
+import numpy as np
 
 from autofinetune.errors import UsageError
 
 from .. import made_text
 from .base import Objective, Processed, Settings
-from .linear import LinearClassifier
+from .linear import LinearClassifier, codes_of
 from .texts import read_texts
 
 GOOD, BAD = "good", "bad"
-_JUNK_OF_EACH_KIND = 120
-_GRAM = 10
+_JUNK_OF_EACH_KIND = 80
+_BITS = 13
+_GRAM = 10  # bytes
+_MOST_CHARACTERS = 10_000
 
 
 class QualityScore(Objective):
     """The mean quality of the texts, 0 to 1; 0 of no texts."""
+
+    imports = ("scipy.optimize", "scipy.sparse")
 
     @classmethod
     def check(cls, settings: Settings) -> None:
@@ -62,20 +67,19 @@ def trained(good: Path | None, bad: Path | None, key: str) -> LinearClassifier:
             for _ in range(_JUNK_OF_EACH_KIND)
         ]
     labels = [GOOD] * len(texts) + [BAD] * len(junk)
-    return LinearClassifier([*texts, *junk], labels, shape_of)
+    return LinearClassifier([*texts, *junk], labels, shape_of, _BITS)
 
 
 def shape_of(text: str) -> list[float]:
     """Return features of a text that its n-grams do not show.
 
     They are its length, the share of letters, of capital letters and of spaces, the mean length
-    of words, the share of distinct words, and the share of repeated runs of 10 characters.
+    of words, the share of distinct words, and the share of runs of 10 bytes that occur again.
     """
-    text = text[:20_000]
+    text = text[:_MOST_CHARACTERS]
     words = re.findall(r"\w+", text.lower())
     size, count = max(len(text), 1), max(len(words), 1)
-    grams = Counter(text[at : at + _GRAM] for at in range(max(len(text) - _GRAM + 1, 0)))
-    repeated = sum(number for number in grams.values() if number > 1)
+    grams = codes_of(text, _GRAM)
     return [
         math.log1p(len(text)) / 10.0,
         max(0.0, math.log(60.0 / (len(text) + 1.0))),  # below 60 characters
@@ -85,5 +89,5 @@ def shape_of(text: str) -> list[float]:
         text.count(" ") / size,
         min(sum(map(len, words)) / count / 10.0, 2.0),
         len(set(words)) / count,
-        repeated / max(sum(grams.values()), 1),
+        1.0 - len(np.unique(grams)) / max(len(grams), 1),
     ]

@@ -65,6 +65,12 @@ class Synergy:
                 return bool(weight * OBJECTIVES.load(name).better > 0)
         return True
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The modules that its parts import in a trial."""
+        found = (OBJECTIVES.load(name).imports for name in self.weights if name != KEPT)
+        return tuple(dict.fromkeys(name for names in found for name in names))
+
     def check(self, settings: Settings) -> None:
         """Raise UsageError or EnvironmentProblem if a part of it cannot work."""
         for name in self.weights:
