@@ -47,7 +47,7 @@ def compact(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
 def main() -> None:
