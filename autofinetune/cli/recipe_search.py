@@ -68,13 +68,21 @@ def _parser() -> Parser:
     add("--held_out", "--held-out", metavar="FILE", type=Path,
         help="good texts for model_loss, or labelled ones for downstream_task: JSON lines, or "
         "text with blank lines between")  # fmt: skip
-    add("--good", metavar="FILE", type=Path,
-        help="good texts from which quality_score learns, with --bad (default: Python's manual)")
+    add(
+        "--good",
+        metavar="FILE",
+        type=Path,
+        help="good texts from which quality_score learns, with --bad (default: Python's manual)",
+    )
     add("--bad", metavar="FILE", type=Path, help="bad texts (default: junk made of the manual)")
     add("--label", metavar="KEY", help="the field with the label, for downstream_task "
         "(default: label)")  # fmt: skip
-    add("--tokens", metavar="N", type=_count,
-        help="train the model of model_loss on so many bytes (default: 200000)")
+    add(
+        "--tokens",
+        metavar="N",
+        type=_count,
+        help="train the model of model_loss on so many bytes (default: 200000)",
+    )
     return parser
 
 

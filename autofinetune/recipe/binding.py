@@ -1,4 +1,4 @@
-"""Which argument of a recipe a hyperparameter sets: `op.arg`, or `op#2.arg` for the second `op`."""
+"""Which argument of a recipe a hyperparameter sets: `op.arg`, or `op#2.arg` of the second."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def target_of(name: str, recipe: Recipe) -> Target:
     if argument not in about.arguments:
         guess = did_you_mean(argument, about.arguments)
         shown = ", ".join((about.thresholds or about.arguments).keys())
-        raise ValueError(f"{operator.name} has no argument {argument!r:.60}; it has: {shown}{guess}")
+        raise ValueError(
+            f"{operator.name} has no argument {argument!r:.60}; it has: {shown}{guess}"
+        )
     return _target(operator, argument, about.arguments[argument])
 
 
@@ -72,7 +74,9 @@ def _top_level(name: str, recipe: Recipe) -> Target:
             key for key, one in recipe.document.value.items()
             if key not in _FIXED and isinstance(one, (bool, int, float, str))
         ]  # fmt: skip
-        why = f"{name!r:.60} is neither operator.argument nor a value of the recipe that can change"
+        why = (
+            f"{name!r:.60} is neither operator.argument nor a value of the recipe that can change"
+        )
         raise ValueError(f"{why}: {', '.join(keys)}{did_you_mean(name, keys)}")
     return Target((name,), Argument(type(value).__name__), value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ def read_shares(text: str) -> tuple[float, ...]:
         found = tuple(float(part) for part in text.split(","))
     except ValueError:
         found = ()
-    is_rising = all(a < b for a, b in zip(found, found[1:], strict=False))
+    is_rising = all(a < b for a, b in itertools.pairwise(found))
     if not found or not is_rising or found[0] <= 0.0 or found[-1] != 1.0:
         raise UsageError(
             Mistake("shares", "must be shares of the data that rise to 1", text),
@@ -57,7 +58,9 @@ def ladder(shares: str | None, assessor: str, options: Mapping[str, str]) -> Lad
         return Ladder(read_shares(shares), full)
     rungs: list[int] = []
     if "eta" in values:
-        rungs = _rungs(assessor, full, {k: float(v) for k, v in values.items() if k != "optimize_mode"})
+        rungs = _rungs(
+            assessor, full, {k: float(v) for k, v in values.items() if k != "optimize_mode"}
+        )
     found = tuple(rung / full for rung in rungs if rung / full <= _LARGEST)
     return Ladder((*found, 1.0) if rungs else USUAL, full)
 

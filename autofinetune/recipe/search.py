@@ -1,7 +1,7 @@
 """A search over a recipe of Data-Juicer, as the options of an ordinary run.
 
-The script of the run is `trial.py`; its hyperparameters are `op.arg`, and a trial's directory holds
-its recipe and its data.
+The script of the run is `trial.py`; its hyperparameters are `op.arg`, and a trial's directory
+holds its recipe and its data.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def source_of_search(
     options = dict(source.options)
     if "param_list" not in options:  # a list of hyperparameters without a sweep around it
         options |= read_space(document).describe()
-    options["param_list"] = _with_types(options["param_list"], recipe, document)
+    options["param_list"] = typed_space(options["param_list"], recipe, document)
     synergy, objective = _objective(wanted, document)
     if "direction" not in given:
         options["direction"] = _direction(wanted, synergy, document)
@@ -156,7 +156,7 @@ def _metric(document: Document) -> Mapping[str, Any]:
 # --- the space ----------------------------------------------------------------------------------
 
 
-def _with_types(
+def typed_space(
     entries: list[dict[str, Any]], recipe: Recipe, document: Document
 ) -> list[dict[str, Any]]:
     """Return the hyperparameters with the types of the operators' arguments.

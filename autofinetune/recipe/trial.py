@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -124,10 +123,12 @@ def _tell(folder: Path, share: float, total: float, scores: dict[str, float]) ->
     print(json.dumps(told), file=sys.__stdout__, flush=True)
     temporary = folder / "scores.json.part"
     temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / "scores.json")
+    temporary.replace(folder / "scores.json")
 
 
 if __name__ == "__main__":
     # Nothing beside this file is a module for Data-Juicer.
-    sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).parent]
+    sys.path[:] = [
+        path for path in sys.path if Path(path or ".").resolve() != Path(__file__).parent
+    ]
     sys.exit(main())

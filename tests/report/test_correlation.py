@@ -31,7 +31,7 @@ def params(*rare: float) -> list[dict[str, object]]:
     found = [{"low": a, "length": b, "word": "b"} for a, b in zip(LOW, LENGTH, strict=True)]
     for one, value in zip(found, rare, strict=False):
         one["rare"] = value
-    return found  # type: ignore[return-value]
+    return found
 
 
 def test_it_is_spearmans_and_only_where_there_is_an_order() -> None:

@@ -60,8 +60,8 @@ class Objective(abc.ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    @classmethod
-    def check(cls, settings: Settings) -> None:  # noqa: B027  most need nothing
+    @classmethod  # noqa: B027  most need nothing
+    def check(cls, settings: Settings) -> None:
         """Raise UsageError or EnvironmentProblem if it cannot work, before any trial starts."""
 
     @abc.abstractmethod

@@ -1,7 +1,7 @@
-"""`downstream_task`: the accuracy on labelled held-out texts of a classifier trained on the data.
+"""`downstream_task`: the accuracy on held-out texts of a classifier trained on the data.
 
-The processed samples need a field with the label (`--label`), the held-out ones (`--held_out`, JSON
-lines) the same two fields.
+The processed samples need a field with the label (`--label`), the held-out ones (`--held_out`,
+JSON lines) the same two fields.
 """
 
 from __future__ import annotations

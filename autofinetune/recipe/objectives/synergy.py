@@ -41,7 +41,9 @@ class Synergy:
             if name != KEPT and name not in OBJECTIVES:
                 names = (*OBJECTIVES, KEPT)
                 why = f"there is no objective {name!r:.60}"
-                raise UsageError(f"{why}; use: {', '.join(names)}{did_you_mean(name, names)}", _TIP)
+                raise UsageError(
+                    f"{why}; use: {', '.join(names)}{did_you_mean(name, names)}", _TIP
+                )
             if name in weights:
                 raise UsageError(f"the objective {text!r:.80} has {name} twice", _TIP)
             weights[name] = float(before or after or 1.0) * (-1.0 if sign == "-" else 1.0)

@@ -18,7 +18,7 @@ def read_texts(path: Path, key: str) -> list[str]:
     Raise UsageError if it cannot be read or has no text.
     """
     if path.suffix == ".jsonl":
-        found = [text for text, in read_fields(path, key)]
+        found = [text for (text,) in read_fields(path, key)]
     else:
         found = [part.strip() for part in _read(path).split("\n\n")]
     found = [text for text in found if text]
