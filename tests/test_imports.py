@@ -45,6 +45,7 @@ ONLY_IN = {
         "executors.local.hook",
         "executors.local.job",
         "executors.local.start",
+        "recipe.installed",
         "sinks.apart",
     },
     "visualdl": {"sinks.visualdl", "sinks.board"},

@@ -54,8 +54,8 @@ def refine_command(argv: Sequence[str]) -> int:
         statistics = installed.analyzed(path, wanted)
     refined = refine(recipe, table, statistics, how)
     if how.exact:
-        note("--exact gives floats also to arguments that take an int; versions of Data-Juicer that "
-             "check types refuse such a recipe")  # fmt: skip
+        note("--exact gives floats even where an operator takes an int; a Data-Juicer that checks "
+             "types refuses such a recipe")  # fmt: skip
     text = recipe.edited(changes_of(refined))
     shares = shares_of(refined, table, statistics)
     record = record_of(recipe, table, how, refined, shares, statistics.samples)
@@ -99,9 +99,9 @@ def _options(argv: Sequence[str]) -> Namespace:
     )  # fmt: skip
     add(
         "--rule", choices=("sigma", "mad", "iqr", "quantile"), default="sigma",
-        help="sigma (the default): mean -+ k standard deviations; mad: median -+ k * 1.4826 median "
-        "absolute deviations; iqr: quartiles -+ k interquartile ranges; quantile: the quantiles k "
-        "and 1 - k",
+        help="sigma (the default): mean -+ k standard deviations; mad: median -+ k * 1.4826 "
+        "median absolute deviations; iqr: quartiles -+ k interquartile ranges; quantile: the "
+        "quantiles k and 1 - k",
     )  # fmt: skip
     add("-k", type=float, help="default: 3 for sigma and mad, 1.5 for iqr, 0.005 for quantile")
     add(

@@ -18,7 +18,8 @@ from autofinetune.version import __version__
 from autofinetune.visible import visible
 
 from .record import shown
-from .statistics import Floats, Statistics
+from .spread import Floats
+from .statistics import Statistics
 
 BEGINNING = "<!doctype html>\n<!-- autofinetune recipe -->\n"
 _STYLE = """
@@ -33,7 +34,7 @@ figure { margin: 0; } svg { width: 100%; } rect { fill: var(--bar); } text { fon
 line { stroke-width: 2; } .old { stroke: var(--old); stroke-dasharray: 4 3; } .new { stroke: var(--new); }
 """  # noqa: E501
 _WIDTH, _HEIGHT, _BINS = 300.0, 110.0, 40
-_SHOWN = (0.002, 0.998)  # the quantiles between which a histogram is drawn; bounds widen it
+_SHOWN = (0.002, 0.998)  # the quantiles between which a histogram is drawn; new bounds widen it
 
 
 def page_of(record: Mapping[str, Any], statistics: Statistics) -> str:
@@ -135,10 +136,9 @@ def _histogram(values: Floats, bounds: list[Mapping[str, Any]]) -> Iterator[str]
         if name == "old" or one["is_changed"]
         if isinstance(one[key], (int, float)) and abs(one[key]) < math.inf
     ]
-    low, high = (float(np.quantile(values, share)) for share in _SHOWN)
-    smallest, largest = float(values.min()), float(values.max())
-    inside = [bound for bound, _ in lines if smallest <= bound <= largest]
-    low, high = min([low, *inside]), max([high, *inside])
+    new = [bound for bound, name in lines if name == "new"]
+    low = min([float(np.quantile(values, _SHOWN[0])), *new])
+    high = max([float(np.quantile(values, _SHOWN[1])), *new])
     if high <= low:
         low, high = low - 0.5, high + 0.5
     counts, _ = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))

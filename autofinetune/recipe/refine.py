@@ -17,7 +17,8 @@ from typing import Any
 from .document import Operator, Recipe
 from .operators import LOWER, UPPER, Argument, Known, Threshold, domain
 from .rules import Rule, Unusable
-from .statistics import ALL, ANY, Spread, Statistics
+from .spread import ALL, ANY, Spread
+from .statistics import Statistics
 
 LEAST_SAMPLES = 30
 MOST_MISSING = 0.1

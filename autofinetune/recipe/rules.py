@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autofinetune.errors import UsageError
 
-from .statistics import Spread
+from .spread import Spread
 
 # 1.4826 MAD estimates the standard deviation of a normal distribution.
 _MAD_TO_STD = 1.4826

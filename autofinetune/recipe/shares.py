@@ -14,7 +14,8 @@ import numpy as np
 from .document import Operator
 from .operators import LOWER, Known
 from .refine import Refined, any_or_all
-from .statistics import Column, Flags, Statistics
+from .spread import Column, Flags
+from .statistics import Statistics
 
 
 @dataclass(frozen=True)
