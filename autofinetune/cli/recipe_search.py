@@ -10,6 +10,7 @@ from autofinetune.cli.detach import fork
 from autofinetune.cli.options import Parser, divide, given_options, run_parser
 from autofinetune.cli.run import run_source
 from autofinetune.cli.words import note
+from autofinetune.recipe.installed import check_installed
 from autofinetune.recipe.objectives import OBJECTIVES, Settings
 from autofinetune.recipe.search import Wanted, refuse_script, source_of_search
 
@@ -30,6 +31,7 @@ def search_command(argv: Sequence[str]) -> int:
     parser = run_parser(_USAGE)
     given = given_options(parser, divide(parser, rest))
     refuse_script(given)
+    check_installed("recipe search", "`recipe refine --stats` works without it")
     background = fork() if given.pop("detach", False) else None
     if isinstance(background, int):
         return background

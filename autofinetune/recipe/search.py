@@ -22,7 +22,6 @@ from autofinetune.space.yaml_values import Path_
 from .binding import Target, target_of
 from .document import Recipe, read_recipe
 from .fidelity import ladder
-from .installed import check_installed
 from .objectives import Settings
 from .objectives.synergy import Synergy
 
@@ -30,7 +29,6 @@ USUAL = "quality_score"
 COMMAND = "command"
 SCRIPT = Path(__file__).with_name("trial.py")
 _MODULES = ("data_juicer.config", "data_juicer.core")
-_WHAT, _OTHERWISE = "recipe search", "`recipe refine --stats` works without it"
 _BOUNDS = {"greater_than": math.ceil, "lower_than": math.floor}
 
 
@@ -53,9 +51,8 @@ def source_of_search(
     Raises:
         UsageError: a file cannot be read, or an option is wrong.
         ConfigError: all mistakes in a file, each with its line.
-        EnvironmentProblem: Data-Juicer, or a library of the objective, is not installed.
+        EnvironmentProblem: a library of the objective is not installed.
     """
-    check_installed(_WHAT, _OTHERWISE)
     recipe = read_recipe(wanted.config)
     _check_executor(recipe)
     document = read_yaml(wanted.hpo_config)

@@ -38,8 +38,8 @@ class Command(Objective):
     def score(self, processed: Processed) -> float:
         words = of_line(self.settings.command)
         path = str(processed.path)
-        if is_shell_line(words):  # so that "$1" is the path, as in a script
-            line = f'{words[-1]} "$1"'
+        if is_shell_line(words):  # "$1" is the path, as in a script, and by default the last word
+            line = words[-1] if "$1" in words[-1] else f'{words[-1]} "$1"'
             words = (*words[:-1], line, "objective")
         with tempfile.TemporaryDirectory() as folder:
             reports = Path(folder, "reports.jsonl")
