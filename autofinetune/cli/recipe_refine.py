@@ -43,7 +43,7 @@ def refine_command(argv: Sequence[str]) -> int:
     if not options.stats:
         otherwise = "or give statistics that it wrote elsewhere: --stats=FILE"
         installed.check_installed("recipe refine without --stats", otherwise)
-    table = installed.known_of(recipe)
+    table = installed.known_of(recipe, with_own=not options.stats)
     for sentence in notes_of(recipe, table):
         note(sentence)
     wanted = {stat for one in table.values() for t in one.thresholds.values() for stat in t.stats}

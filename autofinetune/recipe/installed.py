@@ -90,11 +90,11 @@ def process(path: Path) -> None:
     _run("data_juicer.tools.process_data", words, f"Data-Juicer failed on {path}")
 
 
-def known_of(recipe: Recipe) -> dict[str, Known]:
+def known_of(recipe: Recipe, *, with_own: bool = False) -> dict[str, Known]:
     """Return what is known of the operators of a recipe, by name.
 
-    Those that are not in our table are asked of Data-Juicer, if it is installed: the user's own,
-    and new ones.
+    Data-Juicer, if it is installed, is asked for those that are not in our table: new ones, and
+    `with_own` those in files that the recipe names, whose code is run for that.
 
     Raises:
         EnvironmentProblem: it cannot tell.
@@ -105,7 +105,7 @@ def known_of(recipe: Recipe) -> dict[str, Known]:
             table[name] = found
     unknown = [one.name for one in recipe.operators if one.name not in table]
     if unknown and is_installed():
-        paths = recipe.document.value.get("custom_operator_paths") or []
+        paths = (recipe.document.value.get("custom_operator_paths") or []) if with_own else []
         question = {"names": unknown, "paths": paths if isinstance(paths, list) else [paths]}
         failed = "Data-Juicer cannot tell what its operators take"
         answer = _run(

@@ -41,7 +41,13 @@ def test_which_number_of_a_list_decides(tmp_path: Path) -> None:
 
 
 def test_values_that_are_no_numbers(tmp_path: Path) -> None:
-    columns: Columns = {"text": ["a"], "flag": [True], "map": [{}], "deep": [[[1]]], "huge": [10**400]}
+    columns: Columns = {
+        "text": ["a"],
+        "flag": [True],
+        "map": [{}],
+        "deep": [[[1]]],
+        "huge": [10**400],
+    }
     found = read_statistics(write_stats(tmp_path / "x", columns), list(columns)).columns
     assert {name: one.other for name, one in found.items()} == {
         "text": "text", "flag": "true or false", "map": "a mapping", "deep": "a list of lists",

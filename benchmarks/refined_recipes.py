@@ -1,0 +1,160 @@
+"""Refine the recipes of repositories, and load the refined ones in Data-Juicer's own parser.
+
+    AUTOFINETUNE_SOURCE=. PYTHON -m benchmarks.refined_recipes data-juicer data-juicer-hub \\
+        [--page=docs/recipes.md]
+
+PYTHON is that of the environment of requirements/recipes.txt; the arguments are folders with
+checkouts of github.com/datajuicer/data-juicer and data-juicer-hub. Every YAML or JSON file with a
+list `process` is a recipe. Their data is not at hand, so each statistic gets 500 made-up values in
+its domain. A refined recipe must load where the original does, and each of its operators must pass
+the types of its arguments, as they are in the operator's signature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from autofinetune.errors import AutofinetuneError
+from autofinetune.recipe.document import Recipe, read_recipe
+from autofinetune.recipe.installed import known_of
+from autofinetune.recipe.operators import domain
+from autofinetune.recipe.refine import How, Refined, changes_of, refine
+from autofinetune.recipe.rules import RULES
+from autofinetune.recipe.spread import Column
+from autofinetune.recipe.statistics import Statistics
+
+_IS_RECIPE = re.compile(r"^\s*[\"']?process[\"']?\s*:\s*($|#|\[)", re.MULTILINE)
+_SAMPLES = 500
+_BLOCK = re.compile(r"(<!-- refined recipes -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def made_up(recipe: Recipe, seed: int = 0) -> Statistics:
+    """Return statistics for all thresholds of a recipe."""
+    draw = np.random.default_rng(seed)
+    table = known_of(recipe)
+    names = {s for one in table.values() for t in one.thresholds.values() for s in t.stats}
+    columns = {}
+    for name in sorted(names):
+        low, high = domain(name)
+        is_unit = math.isfinite(high)
+        values = draw.beta(2, 5, _SAMPLES) if is_unit else draw.lognormal(5, 1, _SAMPLES)
+        columns[name] = Column(values if low >= 0 or not is_unit else 2 * values - 1, None)
+    return Statistics(_SAMPLES, columns)
+
+
+def loaded(text: str, name: str) -> str:
+    """Return why Data-Juicer does not load a recipe; empty if it does."""
+    from data_juicer.config import init_configs
+    from data_juicer.ops import OPERATORS
+    from jsonargparse import ArgumentParser
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path(name).write_text(text, encoding="utf-8")
+        output = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
+                found = init_configs(["--config", name], load_configs_only=True)
+                for one in found.process:
+                    ((operator, arguments),) = one.items()
+                    if operator in OPERATORS.modules:
+                        parser = ArgumentParser(exit_on_error=False)
+                        parser.add_class_arguments(
+                            OPERATORS.modules[operator], operator,
+                            fail_untyped=False, instantiate=False,
+                        )  # fmt: skip
+                        known = {action.dest for action in parser._actions}
+                        typed = {
+                            argument: value
+                            for argument, value in dict(arguments or {}).items()
+                            if f"{operator}.{argument}" in known
+                        }
+                        parser.parse_object({operator: typed})
+        except (Exception, SystemExit) as error:
+            lines = str(error).splitlines() or output.getvalue().splitlines()[-1:] or [""]
+            return f"{type(error).__name__}: {lines[0][:160]}"
+    return ""
+
+
+def recipes_in(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".yaml", ".yml", ".json") and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if _IS_RECIPE.search(text):
+                yield path
+
+
+def outcome(path: Path) -> tuple[str, list[Refined]]:
+    """Return what became of a recipe, and its thresholds."""
+    try:
+        recipe = read_recipe(path)
+        rule = RULES["sigma"]
+        found = refine(recipe, known_of(recipe), made_up(recipe), How(rule, rule.k))
+        text = recipe.edited(changes_of(found))
+    except AutofinetuneError as error:
+        return f"refused: {error.message.splitlines()[-1].strip()}", []
+    before = loaded(path.read_text(encoding="utf-8"), path.name)
+    if before:
+        return f"the original does not load either: {before}", found
+    if after := loaded(text, path.name):
+        return f"DOES NOT LOAD: {after}", found
+    is_refined = any(one.is_changed for one in found)
+    return "refined and loads" if is_refined else "has no threshold to refine", found
+
+
+def report(folders: Sequence[Path]) -> Iterator[str]:
+    """Yield the counts, and each recipe that is not refined."""
+    thresholds: Counter[str] = Counter()
+    for folder in folders:
+        results = {path: outcome(path) for path in recipes_in(folder)}
+        kinds = Counter(told.partition(":")[0] for told, _ in results.values())
+        yield f"{folder.name}: {len(results)} recipes"
+        for kind, often in kinds.most_common():
+            yield f"  {often:3} {kind}"
+        for path, (told, found) in results.items():
+            thresholds.update(_kind(one) for one in found)
+            if not told.startswith(("refined", "has no")):
+                yield f"      {path.relative_to(folder)}: {_short(told, path)}"
+    yield f"thresholds: {sum(thresholds.values())}"
+    for kind, often in thresholds.most_common():
+        yield f"  {often:3} {kind}"
+
+
+def _kind(one: Refined) -> str:
+    if one.is_changed:
+        return "changed" if one.is_written else "added"
+    return "unchanged: " + re.sub(r"-?\d[\d.e+-]*|such as .*,", "...", one.reason)
+
+
+def _short(told: str, path: Path) -> str:
+    return told.replace(f"{path}:", "line ").partition(": ")[2][:150]
+
+
+def main() -> None:
+    """Print the report, or put it into a page, too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--page", type=Path)
+    options = parser.parse_args()
+    os.environ.setdefault("LOGURU_LEVEL", "ERROR")
+    text = "\n".join(report([folder.absolute() for folder in options.folders]))
+    print(text)
+    if options.page:
+        names = " ".join(folder.name for folder in options.folders)
+        block = f"```\n$ python -m benchmarks.refined_recipes {names}\n{text}\n```\n"
+        before = options.page.read_text()
+        options.page.write_text(_BLOCK.sub(lambda found: found[1] + block + found[2], before))
+
+
+if __name__ == "__main__":
+    main()
