@@ -77,10 +77,18 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
     _read_metric(_metric_of(top), options, needs_metric=needs_method)
     # Data-Juicer's tool reads two fields of its own beside those of W&B.
     options["name"] = top.text("sweep_name")
-    options["max_trials"] = top.whole("run_cap") or top.whole("sweep_max_count")
-    top.skip("run_cap", "sweep_max_count")
+    most = _most_trials(top)
+    options["max_trials"] = top.whole("run_cap") or most
     _read_early_end(top.section("early_terminate"), options)
     return options | _read_parameters(top, method, options["max_trials"])
+
+
+def _most_trials(top: Section) -> int | None:
+    """Return `sweep_max_count`, for which Data-Juicer's example also has `None`."""
+    if top.value.get("sweep_max_count") == "None":
+        top.skip("sweep_max_count")
+        return None
+    return top.whole("sweep_max_count")
 
 
 def _read_method(top: Section, is_needed: bool) -> str | None:

@@ -59,10 +59,10 @@ def _hyperparameters(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(options: argparse.Namespace, params: dict[str, Any]) -> None:
-    import autofinetune
     from autofinetune.recipe.apart import apart
     from autofinetune.recipe.objectives.synergy import Synergy
     from autofinetune.recipe.process import Juicer, drop
+    from autofinetune.trial import report
 
     synergy, folder = Synergy.of(options.objective), options.saved_params_dir
     recipe, export = _write_recipe(options.config, params, folder)
@@ -79,10 +79,10 @@ def _run(options: argparse.Namespace, params: dict[str, Any]) -> None:
             if not is_last:
                 drop(place)
             if len(options.shares) > 1:
-                autofinetune.report_intermediate_result(total, step_of(share, options.full))
-            if autofinetune.should_stop():
+                report.report_intermediate_result(total, step_of(share, options.full))
+            if report.should_stop():
                 return
-    autofinetune.report_final_result(total)
+    report.report_final_result(total)
 
 
 def settings_of(options: argparse.Namespace, text_key: str) -> Any:
