@@ -18,6 +18,7 @@ import functools
 import io
 import math
 import re
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,11 +111,10 @@ def outcome(path: Path) -> tuple[str, list[Refined]]:
         text = recipe.edited(changes_of(found))
     except AutofinetuneError as error:
         return f"refused: {error.message.splitlines()[-1].strip()}", []
-    before = loaded(path.read_text(encoding="utf-8"), path.name)
-    if before:
-        return f"the original does not load either: {before}", found
     if after := loaded(text, path.name):
-        return f"DOES NOT LOAD: {after}", found
+        if before := loaded(path.read_text(encoding="utf-8"), path.name):
+            return f"the original does not load either: {before}", found
+        return f"does not load, though the original does: {after}", found
     is_refined = any(one.is_changed for one in found)
     return "refined and loads" if is_refined else "has no threshold to refine", found
 
@@ -123,7 +123,10 @@ def report(folders: Sequence[Path]) -> Iterator[str]:
     """Yield the counts, and each recipe that is not refined."""
     thresholds: Counter[str] = Counter()
     for folder in folders:
-        results = {path: outcome(path) for path in recipes_in(folder)}
+        results = {}
+        for path in recipes_in(folder):
+            results[path] = outcome(path)
+            print(path, *results[path][:1], file=sys.__stderr__, flush=True)
         kinds = Counter(told.partition(":")[0] for told, _ in results.values())
         yield f"{folder.name}: {len(results)} recipes"
         for kind, often in kinds.most_common():
@@ -155,7 +158,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = []
     for line in report([folder.absolute() for folder in options.folders]):
-        print(line, flush=True)
+        print(line, file=sys.__stdout__, flush=True)  # Data-Juicer replaces sys.stdout
         lines.append(line)
     text = "\n".join(lines)
     if options.page:

@@ -149,7 +149,7 @@ def test_notes_about_what_data_juicer_ignores(
         (["recipe", "refine", "process.yaml", STATS, "-k", "0"], 2, "-k=0 must be a number"),
         (["recipe", "refine", "process.yaml", STATS, "--rule=iqr", "--exact"], 2, "--exact is"),
         (["recipe", "refine", "process.yaml", STATS, "--page=no/x"], 2, "is in no directory no"),
-        (["recipe", "refine", "process.yaml", STATS, "--page=data_stats.jsonl"], 2, "is not a page"),
+        (["recipe", "refine", "process.yaml", STATS, "--page=data_stats.jsonl"], 2, "not a page"),
         (["recipe", "refine", "process.yaml", STATS, "--path_3sigma_recipe=x.txt"], 2, "must end"),
         (["recipe", "refine", "process.yaml", STATS, "--path_3sigma_recipe=./process.yaml"], 2,
          "process.yaml is the recipe itself"),
