@@ -171,3 +171,13 @@ def test_mistakes(
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipe", "--help"]) == 0
     assert "autofinetune recipe refine" in capsys.readouterr().out
+
+
+def test_the_fields_of_json_are_documented(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recipe", "refine", "process.yaml", STATS, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    page = (Path(__file__).parents[2] / "docs/recipes.md").read_text()
+    fields = {*record, *record["thresholds"][0], *record["others"][0], *record["together"]}
+    assert {field for field in fields if f"`{field}`" not in page} == set()

@@ -131,7 +131,7 @@ def test_the_originals_own_recipe_runs_as_it_is(
     words = ["--path_3sigma_recipe", "process_3sigma.yaml"]
     assert main(["recipe", "refine", "--config", "process.yaml", *words]) == 0
     # It has ten samples, too few for a rule.
-    assert "10 samples have a value; 30 are needed" in capfd.readouterr().out
+    assert "10 samples with a value are too few; 30 are needed" in capfd.readouterr().out
     assert Path("process_3sigma.yaml").read_bytes() == Path("process.yaml").read_bytes()
     assert Path("outputs/demo-hpo-process/demo-hpo-processed.jsonl").is_file()
 
