@@ -26,6 +26,9 @@ _WRAPPED = re.compile(
     r"(.*\nwindow\.Plotly = Plotly;\n)return Plotly;\n\}\)\);\n?",
     re.DOTALL,
 )
+# Plotly makes all its kinds of plots ready at its start, which takes most of that time.
+_REGISTERED = re.compile(r"([\w$]+)\.register\(\[((?:[\w$]+\(\),)+[\w$]+\(\))\]\)")
+_KINDS = ("bar", "contour", "heatmap")  # besides scatter, which is always there
 _SCRIPTS = ("base.js", "plots.js", "search.js", "course.js", "parallel.js", "table.js", "main.js")
 
 
@@ -84,6 +87,10 @@ def _finite(data: object) -> object:
 
 
 def _plotly() -> str:
+    """Return Plotly's script, which stops to make kinds of plots ready once it has `_KINDS`.
+
+    Where a version of Plotly looks different, the script is returned as it is, and starts slower.
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
@@ -94,4 +101,13 @@ def _plotly() -> str:
     # The file is read with the line ends that a browser sees, so that the hash fits.
     text = str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
     wrapped = _WRAPPED.fullmatch(text)
-    return wrapped[1] + wrapped[2] if wrapped else text
+    return _REGISTERED.sub(_until_found, wrapped[1] + wrapped[2] if wrapped else text, count=1)
+
+
+def _until_found(registered: re.Match[str]) -> str:
+    plotly, kinds = registered[1], registered[2].replace("()", "")
+    return (
+        f"(()=>{{const wanted=new Set({json.dumps(_KINDS)});for(const load of[{kinds}]){{"
+        f"const kind=load();{plotly}.register(kind);wanted.delete(kind.name);"
+        "if(!wanted.size)break}})()"
+    )
