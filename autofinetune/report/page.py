@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import Library
 from autofinetune.version import __version__
 
+PLOTLY = Library("plotly", "5.22", "autofinetune[report]")
 BEGINNING = "<!doctype html>\n<!-- autofinetune report -->\n"
 # Newer versions of Plotly are one function that is passed to another, for the sake of loaders.
 # Browsers parse such a function once more before they run it, which takes as long as to run it.
@@ -91,13 +92,9 @@ def _plotly() -> str:
 
     Where a version of Plotly looks different, the script is returned as it is, and starts slower.
     """
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise EnvironmentProblem(
-            "the report needs the package plotly, which is not installed",
-            "pip install 'autofinetune[report]'",
-        ) from None
+    PLOTLY.check("the report")
+    from plotly.offline import get_plotlyjs
+
     # The file is read with the line ends that a browser sees, so that the hash fits.
     text = str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
     wrapped = _WRAPPED.fullmatch(text)
