@@ -14,21 +14,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import math
-import os
 import re
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from autofinetune.errors import AutofinetuneError
-from autofinetune.recipe.document import Recipe, read_recipe
-from autofinetune.recipe.installed import known_of
-from autofinetune.recipe.operators import domain
+from autofinetune.recipe.document import read_recipe
+from autofinetune.recipe.operators import Known, domain, known
 from autofinetune.recipe.refine import How, Refined, changes_of, refine
 from autofinetune.recipe.rules import RULES
 from autofinetune.recipe.spread import Column
@@ -39,10 +40,9 @@ _SAMPLES = 500
 _BLOCK = re.compile(r"(<!-- refined recipes -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def made_up(recipe: Recipe, seed: int = 0) -> Statistics:
-    """Return statistics for all thresholds of a recipe."""
-    draw = np.random.default_rng(seed)
-    table = known_of(recipe)
+def made_up(table: Mapping[str, Known]) -> Statistics:
+    """Return statistics for all thresholds of operators."""
+    draw = np.random.default_rng(0)
     names = {s for one in table.values() for t in one.thresholds.values() for s in t.stats}
     columns = {}
     for name in sorted(names):
@@ -56,8 +56,6 @@ def made_up(recipe: Recipe, seed: int = 0) -> Statistics:
 def loaded(text: str, name: str) -> str:
     """Return why Data-Juicer does not load a recipe; empty if it does."""
     from data_juicer.config import init_configs
-    from data_juicer.ops import OPERATORS
-    from jsonargparse import ArgumentParser
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path(name).write_text(text, encoding="utf-8")
@@ -67,23 +65,32 @@ def loaded(text: str, name: str) -> str:
                 found = init_configs(["--config", name], load_configs_only=True)
                 for one in found.process:
                     ((operator, arguments),) = one.items()
-                    if operator in OPERATORS.modules:
-                        parser = ArgumentParser(exit_on_error=False)
-                        parser.add_class_arguments(
-                            OPERATORS.modules[operator], operator,
-                            fail_untyped=False, instantiate=False,
-                        )  # fmt: skip
-                        known = {action.dest for action in parser._actions}
-                        typed = {
-                            argument: value
-                            for argument, value in dict(arguments or {}).items()
-                            if f"{operator}.{argument}" in known
-                        }
-                        parser.parse_object({operator: typed})
+                    parser = _parser(operator)
+                    names = {action.dest for action in parser._actions}
+                    given = {
+                        argument: value
+                        for argument, value in dict(arguments or {}).items()
+                        if f"{operator}.{argument}" in names
+                    }
+                    parser.parse_object({operator: given})
         except (Exception, SystemExit) as error:
-            lines = str(error).splitlines() or output.getvalue().splitlines()[-1:] or [""]
-            return f"{type(error).__name__}: {lines[0][:160]}"
+            is_exit = isinstance(error, SystemExit)
+            lines = (output.getvalue() if is_exit else str(error)).strip().splitlines()
+            return (lines[-1] if is_exit else lines[0]) if lines else type(error).__name__
     return ""
+
+
+@functools.cache
+def _parser(operator: str) -> Any:
+    """Return a parser for the arguments of an operator, which are none if it is unknown."""
+    from data_juicer.ops import OPERATORS
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    if operator in OPERATORS.modules:
+        found = OPERATORS.modules[operator]
+        parser.add_class_arguments(found, operator, fail_untyped=False, instantiate=False)
+    return parser
 
 
 def recipes_in(folder: Path) -> Iterator[Path]:
@@ -98,16 +105,16 @@ def outcome(path: Path) -> tuple[str, list[Refined]]:
     """Return what became of a recipe, and its thresholds."""
     try:
         recipe = read_recipe(path)
-        rule = RULES["sigma"]
-        found = refine(recipe, known_of(recipe), made_up(recipe), How(rule, rule.k))
+        names = {operator.name for operator in recipe.operators}
+        table = {name: one for name in names if (one := known(name))}
+        found = refine(recipe, table, made_up(table), How(RULES["sigma"], RULES["sigma"].k))
         text = recipe.edited(changes_of(found))
     except AutofinetuneError as error:
         return f"refused: {error.message.splitlines()[-1].strip()}", []
-    before = loaded(path.read_text(encoding="utf-8"), path.name)
-    if before:
-        return f"the original does not load either: {before}", found
     if after := loaded(text, path.name):
-        return f"DOES NOT LOAD: {after}", found
+        if before := loaded(path.read_text(encoding="utf-8"), path.name):
+            return f"the original does not load either: {before}", found
+        return f"does not load, though the original does: {after}", found
     is_refined = any(one.is_changed for one in found)
     return "refined and loads" if is_refined else "has no threshold to refine", found
 
@@ -116,7 +123,10 @@ def report(folders: Sequence[Path]) -> Iterator[str]:
     """Yield the counts, and each recipe that is not refined."""
     thresholds: Counter[str] = Counter()
     for folder in folders:
-        results = {path: outcome(path) for path in recipes_in(folder)}
+        results = {}
+        for path in recipes_in(folder):
+            results[path] = outcome(path)
+            print(path, *results[path][:1], file=sys.__stderr__, flush=True)
         kinds = Counter(told.partition(":")[0] for told, _ in results.values())
         yield f"{folder.name}: {len(results)} recipes"
         for kind, often in kinds.most_common():
@@ -146,9 +156,11 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
-    os.environ.setdefault("LOGURU_LEVEL", "ERROR")
-    text = "\n".join(report([folder.absolute() for folder in options.folders]))
-    print(text)
+    lines = []
+    for line in report([folder.absolute() for folder in options.folders]):
+        print(line, file=sys.__stdout__, flush=True)  # Data-Juicer replaces sys.stdout
+        lines.append(line)
+    text = "\n".join(lines)
     if options.page:
         names = " ".join(folder.name for folder in options.folders)
         block = f"```\n$ python -m benchmarks.refined_recipes {names}\n{text}\n```\n"

@@ -7,7 +7,8 @@ Usage, with the Python of an environment that has all of them (requirements/stra
 
 Both kinds of runs record what they found in docs/support.json and write the page. The search looks
 at the first release of each minor version in the package index, and halves their list: it assumes
-that a release passes if an older one does. Each release that it tries is installed in a folder of
+that a release passes if an older one does. Where setup.cfg asks for a release, the search goes up
+from there. Each release that it tries is installed in a folder of
 its own, which comes before the packages of the environment that runs the script.
 """
 
@@ -49,6 +50,7 @@ class Library:
 
     `tests` is an argument of pytest. A release that `is_alone` is installed without what it needs,
     which the environment has: it would bring gigabytes for GPUs. `beside` is installed with it.
+    `least` is the oldest release that setup.cfg allows for this use.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Library:
     tests: str
     is_alone: bool = False
     beside: Sequence[str] = ()
+    least: str = ""
 
 
 _OF_CALLBACKS = {
@@ -63,6 +66,7 @@ _OF_CALLBACKS = {
     "transformers": "transformers", "xgboost": "xgboost",
 }  # fmt: skip
 _ALONE = ("lightning", "xgboost")
+_BESIDE_TRANSFORMERS = ("datasets<4", "pyarrow<20")
 LIBRARIES = (
     *(
         Library(
@@ -70,7 +74,7 @@ LIBRARIES = (
             f"`integration.{module}`",
             _CALLBACK.format(module),
             name in _ALONE,
-            ("datasets<4", "pyarrow<20") if name == "transformers" else (),
+            _BESIDE_TRANSFORMERS if name == "transformers" else (),
         )
         for name, module in _OF_CALLBACKS.items()
     ),
@@ -78,6 +82,22 @@ LIBRARIES = (
         "optuna", "`--tuning_strategy=optuna:...`", "tests/strategies/test_optuna_samplers.py"
     ),
     Library("scikit-learn", "the digits of the demos", "tests/demo/test_digits.py"),
+    Library(
+        "optuna",
+        "`integration.optuna`",
+        "tests/integration/test_optuna_sampler.py",
+        least="4.0",
+    ),
+    Library(
+        "scikit-learn", "`integration.sklearn`", "tests/integration/test_sklearn.py", least="1.4"
+    ),
+    Library(
+        "transformers",
+        "`integration.transformers`: searches",
+        "tests/integration/test_transformers.py",
+        beside=_BESIDE_TRANSFORMERS,
+        least="4.46",
+    ),
 )
 
 
@@ -129,6 +149,16 @@ def lowest(versions: Sequence[str], is_good: Callable[[str], bool]) -> str | Non
     return versions[low] if low < len(versions) else None
 
 
+def lowest_of(library: Library) -> str | None:
+    """Return the oldest release of a library that passes, or None."""
+    versions = first_releases(library.name)
+    if not library.least:
+        return lowest(versions, lambda version: passes_with(library, version))
+    least = f"{library.least}."
+    place = next(place for place, one in enumerate(versions) if f"{one}.".startswith(least))
+    return next((one for one in versions[place:] if passes_with(library, one)), None)
+
+
 def page(record: Mapping[str, Any]) -> str:
     """Return the page in Markdown."""
     rows = [
@@ -136,7 +166,7 @@ def page(record: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for library in LIBRARIES:
-        found = record["libraries"].get(library.name, {})
+        found = record["uses"].get(library.use, {})
         low, high = (found.get(key) or "not tried" for key in ("lowest", "newest"))
         rows.append(f"| {library.name} | {library.use} | {low} | {high} |")
     return f"{_HEAD}Tested with Python {record['python']}.\n\n" + "\n".join(rows) + "\n"
@@ -144,17 +174,16 @@ def page(record: Mapping[str, Any]) -> str:
 
 def main(kind: str, *names: str) -> None:
     """Run what the command line asks for."""
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"libraries": {}}
-    chosen = [one for one in LIBRARIES if not names or one.name in names]
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"uses": {}}
+    chosen = [one for one in LIBRARIES if not names or {one.name, one.use} & set(names)]
     for library in chosen if kind in ("newest", "lowest") else ():
         found: str | None
         if kind == "newest":
             version = importlib.metadata.version(library.name)
             found = version if passes(library) else None
         else:
-            versions = first_releases(library.name)
-            found = lowest(versions, lambda version, one=library: passes_with(one, version))  # type: ignore[misc]
-        record["libraries"].setdefault(library.name, {})[kind] = found
+            found = lowest_of(library)
+        record["uses"].setdefault(library.use, {})[kind] = found
         record["python"] = platform.python_version()
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(record))

@@ -40,4 +40,6 @@ HOOKS: Mapping[str, tuple[str, str]] = {
     "mlflow.tracking._tracking_service.client": ("mlflow", "on_client"),
     "mlflow.store.tracking.sqlalchemy_store": ("mlflow", "on_store"),
     "hydra.core.utils": ("hydra", "on_utils"),
+    "ray.train": ("ray", "on_report"),
+    "ray.tune": ("ray", "on_report"),
 }

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from autofinetune.cli.options import Parser
 from autofinetune.config.options import OPTIONS
-from autofinetune.errors import EnvironmentProblem, UsageError
+from autofinetune.errors import UsageError
+from autofinetune.library import Library
 
+MCP = Library("mcp", "1.9", "autofinetune[mcp]")
 INSTRUCTIONS = """\
 Tunes the hyperparameters of a training script. First draft_space, then start_run, then
 wait_for_change until the run has ended; best returns the hyperparameters and the command that
@@ -51,15 +53,11 @@ def mcp_command(argv: Sequence[str]) -> int:
 
 def _server(tools: Tools) -> Any:
     """Return the server; its class has another name in version 1 of the SDK."""
+    MCP.check("autofinetune mcp")
     try:
         from mcp.server.mcpserver import MCPServer as Server
     except ImportError:
-        try:
-            from mcp.server.fastmcp import FastMCP as Server  # type: ignore[attr-defined,no-redef]
-        except ImportError:
-            raise EnvironmentProblem(
-                "the package mcp is not installed", "install it: pip install 'autofinetune[mcp]'"
-            ) from None
+        from mcp.server.fastmcp import FastMCP as Server  # type: ignore[attr-defined,no-redef]
     server = Server("autofinetune", instructions=INSTRUCTIONS)
     for tool in tools.all():
         server.tool()(tool)

@@ -147,6 +147,13 @@ def _paths(options: Namespace) -> tuple[Path, Path | None, Path | None]:
             raise UsageError(f"{target} {problem}", "name a file in a directory that exists")
         if target.exists() and path.exists() and target.samefile(path):
             raise UsageError(f"{target} is the recipe itself", "name another file")
+    if page is not None and page.is_file():
+        from autofinetune.recipe.page import BEGINNING
+
+        with page.open("rb") as file:
+            if file.read(len(BEGINNING)) != BEGINNING.encode():
+                problem = f"{page} exists and is not a page of this command"
+                raise UsageError(problem, "name another file, or remove it")
     return (path, None, None) if options.dry_run else (path, out, page)
 
 

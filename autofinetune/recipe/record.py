@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def _threshold(recipe: Recipe, one: Refined) -> dict[str, Any]:
         "argument": argument,
         "side": one.threshold.side,
         "statistic": one.stat or None,
-        "before": one.before,
+        "before": str(one.before) if one.before in (math.inf, -math.inf) else one.before,
         "is_written": one.is_written,
         "after": one.after,
         "is_changed": one.is_changed,

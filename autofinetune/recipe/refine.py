@@ -152,7 +152,9 @@ def _check(spread: Spread, how: How) -> None:
     if how.exact:
         return
     if spread.count < LEAST_SAMPLES:
-        raise Unusable(f"{spread.count} samples have a value; {LEAST_SAMPLES} are needed")
+        raise Unusable(
+            f"{spread.count} samples with a value are too few; {LEAST_SAMPLES} are needed"
+        )
     if spread.missing > MOST_MISSING:
         raise Unusable(f"{spread.missing:.0%} of the samples have no value")
     if spread.std == 0:

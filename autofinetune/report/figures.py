@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import Library
 
 from . import painted
 
+MATPLOTLIB = Library("matplotlib", "3.5", "matplotlib")
 Content = Mapping[str, Any]
 
 
@@ -21,13 +23,8 @@ def draw(contents: Sequence[Content], folder: Path) -> list[str]:
     With several runs, names begin with the number of the run. Raise EnvironmentProblem if a file
     cannot be written or matplotlib is missing.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise EnvironmentProblem(
-            "--figures needs the package matplotlib, which is not installed",
-            "pip install matplotlib",
-        ) from None
+    MATPLOTLIB.check("--figures")
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

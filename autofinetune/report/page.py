@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import Library
 from autofinetune.version import __version__
 
+PLOTLY = Library("plotly", "5.22", "autofinetune[report]")
 BEGINNING = "<!doctype html>\n<!-- autofinetune report -->\n"
 # Newer versions of Plotly are one function that is passed to another, for the sake of loaders.
 # Browsers parse such a function once more before they run it, which takes as long as to run it.
@@ -26,6 +27,9 @@ _WRAPPED = re.compile(
     r"(.*\nwindow\.Plotly = Plotly;\n)return Plotly;\n\}\)\);\n?",
     re.DOTALL,
 )
+# Plotly makes all its kinds of plots ready at its start, which takes most of that time.
+_REGISTERED = re.compile(r"([\w$]+)\.register\(\[((?:[\w$]+\(\),)+[\w$]+\(\))\]\)")
+_KINDS = ("bar", "contour", "heatmap")  # besides scatter, which is always there
 _SCRIPTS = ("base.js", "plots.js", "search.js", "course.js", "parallel.js", "table.js", "main.js")
 
 
@@ -84,14 +88,23 @@ def _finite(data: object) -> object:
 
 
 def _plotly() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise EnvironmentProblem(
-            "the report needs the package plotly, which is not installed",
-            "pip install 'autofinetune[report]'",
-        ) from None
+    """Return Plotly's script, which stops to make kinds of plots ready once it has `_KINDS`.
+
+    Where a version of Plotly looks different, the script is returned as it is, and starts slower.
+    """
+    PLOTLY.check("the report")
+    from plotly.offline import get_plotlyjs
+
     # The file is read with the line ends that a browser sees, so that the hash fits.
     text = str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
     wrapped = _WRAPPED.fullmatch(text)
-    return wrapped[1] + wrapped[2] if wrapped else text
+    return _REGISTERED.sub(_until_found, wrapped[1] + wrapped[2] if wrapped else text, count=1)
+
+
+def _until_found(registered: re.Match[str]) -> str:
+    plotly, kinds = registered[1], registered[2].replace("()", "")
+    return (
+        f"(()=>{{const wanted=new Set({json.dumps(_KINDS)});for(const load of[{kinds}]){{"
+        f"const kind=load();{plotly}.register(kind);wanted.delete(kind.name);"
+        "if(!wanted.size)break}})()"
+    )

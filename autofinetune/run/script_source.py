@@ -25,7 +25,7 @@ _ASKING = (b"get_next_parameter", b"get_current_parameter", b"AUTOFINETUNE_PARAM
 # Libraries that can report a score.
 _REPORTING = frozenset({
     "accelerate", "autofinetune", "hydra", "keras", "lightgbm", "lightning", "mlflow", "nni",
-    "paddle", "paddlehub", "pytorch_lightning", "t9k", "tensorboard", "tensorboardX",
+    "paddle", "paddlehub", "pytorch_lightning", "ray", "t9k", "tensorboard", "tensorboardX",
     "tensorflow", "tf_keras", "transformers", "visualdl", "wandb", "xgboost",
 })  # fmt: skip
 _REPORTING_WORDS = (b"AUTOFINETUNE_REPORT_FILE", b"autofinetune report-", b"AutoFinetuneEval",

@@ -7,11 +7,12 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from autofinetune.errors import EnvironmentProblem
+from autofinetune.library import Library
 from autofinetune.run.recorded import Recorded
 from autofinetune.run.records import trial_records
 from autofinetune.space import as_text
 
+PYARROW = Library("pyarrow", "15.0", "autofinetune[parquet]")
 # The columns before the hyperparameters, which have the names of the fields of a trial's record.
 COLUMNS: Mapping[str, type] = {
     "trial": int, "round": int, "member": int, "parent": int, "status": str, "reason": str,
@@ -54,14 +55,10 @@ def as_parquet(run: Recorded) -> bytes:
     A hyperparameter with values of several types becomes text. Raise EnvironmentProblem if
     pyarrow is not installed.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"writing Parquet needs the package pyarrow: {error}",
-            "install it: pip install 'autofinetune[parquet]', or use --format=csv",
-        ) from None
+    PYARROW.check("writing Parquet")
+    import pyarrow
+    import pyarrow.parquet
+
     names, rows = table_of(run)
     kinds = {int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_(),
              str: pyarrow.string()}  # fmt: skip

@@ -8,7 +8,6 @@ failed trial counts as the worst score so far, as most samplers ignore failed tr
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autofinetune.errors import EnvironmentProblem, Mistake, UsageError, did_you_mean
+from autofinetune.errors import Mistake, UsageError, did_you_mean
+from autofinetune.library import Library
 from autofinetune.space import Parameter, Value
 from autofinetune.space.parameters import ChoiceParameter
 
@@ -24,6 +24,7 @@ from .base import Candidate, Strategy
 from .options import OPTIMIZE_MODE, Option
 from .turns import Turns
 
+OPTUNA = Library("optuna", "3.5", "autofinetune[optuna]")
 _DRAWS = 8  # at most, until a sampler chooses a new configuration
 _RANGE = {"name", "type", "init_value", "lower_than", "greater_than", "log"}
 _WORDS: Mapping[str, object] = {"true": True, "false": False, "none": None, "null": None}
@@ -31,11 +32,7 @@ _WORDS: Mapping[str, object] = {"true": True, "false": False, "none": None, "nul
 
 def of_sampler(name: str) -> type[Strategy]:
     """Return the strategy for the sampler of this name, in upper or lower case."""
-    if importlib.util.find_spec("optuna") is None:
-        raise EnvironmentProblem(
-            f"--tuning_strategy=optuna:{name} needs the package optuna, which is not installed",
-            "pip install 'autofinetune[optuna]'",
-        )
+    OPTUNA.check(f"--tuning_strategy=optuna:{name}")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

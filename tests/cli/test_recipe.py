@@ -149,6 +149,7 @@ def test_notes_about_what_data_juicer_ignores(
         (["recipe", "refine", "process.yaml", STATS, "-k", "0"], 2, "-k=0 must be a number"),
         (["recipe", "refine", "process.yaml", STATS, "--rule=iqr", "--exact"], 2, "--exact is"),
         (["recipe", "refine", "process.yaml", STATS, "--page=no/x"], 2, "is in no directory no"),
+        (["recipe", "refine", "process.yaml", STATS, "--page=data_stats.jsonl"], 2, "not a page"),
         (["recipe", "refine", "process.yaml", STATS, "--path_3sigma_recipe=x.txt"], 2, "must end"),
         (["recipe", "refine", "process.yaml", STATS, "--path_3sigma_recipe=./process.yaml"], 2,
          "process.yaml is the recipe itself"),
@@ -170,3 +171,13 @@ def test_mistakes(
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipe", "--help"]) == 0
     assert "autofinetune recipe refine" in capsys.readouterr().out
+
+
+def test_the_fields_of_json_are_documented(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recipe", "refine", "process.yaml", STATS, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    page = (Path(__file__).parents[2] / "docs/recipes.md").read_text()
+    fields = {*record, *record["thresholds"][0], *record["others"][0], *record["together"]}
+    assert {field for field in fields if f"`{field}`" not in page} == set()

@@ -1,11 +1,13 @@
-"""Spaces of Ray Tune and of transformers, made by these libraries."""
+"""Spaces of Ray Tune and of transformers, made by these libraries, and functions for Ray Tune."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import autofinetune as aft
 from autofinetune.errors import ConfigError
 from autofinetune.space.define import read_defined
 from tests.integration import library
@@ -73,3 +75,19 @@ def test_the_spaces_of_transformers_are_read_in_all_their_styles() -> None:
     assert wandb[0] == entry("learning_rate", 1e-6, 1e-4)
     assert optuna[1] == entry("num_train_epochs", 1, 5)
     assert ray[1]["choices"] == [1, 2, 3, 4, 5]
+
+
+def test_a_function_for_ray_runs_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(config: dict[str, Any]) -> None:
+        for step in range(1, 4):
+            tune.report({"loss": config["lr"] / step, "accuracy": step * config["lr"]})
+
+    monkeypatch.chdir(tmp_path)
+    options: Any = {"trials": 2, "gpu": "cpu:2", "log_to": "none", "seed": 0}
+    space = {"lr": tune.loguniform(1e-4, 1e-1)}
+    result = aft.tune(train, space, metric="accuracy", **options)
+    assert result.best is not None
+    assert result.best.score == pytest.approx(3 * float(str(result.best.params["lr"])))
+    assert [trial.reports for trial in result.trials] == [3, 3]

@@ -57,6 +57,18 @@ def params(study: Any) -> list[dict[str, Any]]:
     return [trial.params for trial in study.trials]
 
 
+def test_the_ends_of_a_range_are_not_tried() -> None:
+    """As with Optuna's own samplers: the best share may be any but 0 and 1."""
+    study = study_of()
+
+    def share(trial: Any) -> float:
+        low, high = (trial.suggest_float(name, 0.0, 1.0) for name in ("low", "high"))
+        return float(low - high + 0.0 / (low * (1.0 - high)))
+
+    study.optimize(share, n_trials=25)
+    assert study.best_value == pytest.approx(-1.0, abs=1e-3)
+
+
 def distinct(study: Any) -> int:
     return len({tuple(sorted(one.items())) for one in params(study)})
 

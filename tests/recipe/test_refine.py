@@ -56,7 +56,7 @@ CASES: list[tuple[str, str, dict[str, list[Any]], dict[str, Any], dict[str, Any]
      {"special_char_ratio": [0.1] * 300}, {},
      {"min_ratio": "the same value 0.1", "max_ratio": "the same value 0.1"}),
     ("one sample", TEXT, {"text_len": [7]}, {},
-     {"min_len": "1 samples have a value; 30 are needed", "max_len": "30 are needed"}),
+     {"min_len": "1 samples with a value are too few", "max_len": "30 are needed"}),
     ("too many samples without a value", TEXT, {"text_len": [*LENGTHS, *([None] * 100)]}, {},
      {"min_len": "25% of the samples have no value", "max_len": "25% of the samples"}),
     ("a few without a value, and infinite ones", TEXT,

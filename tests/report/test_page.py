@@ -88,6 +88,13 @@ def test_all_sections_have_marks(browser: Browser, tmp_path: Path) -> None:
     assert browser.console() == []
 
 
+def test_plotly_starts_with_the_kinds_of_plots_in_use(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, [make_run(tmp_path / "run", 3)])
+    kinds = set(browser.run("return Object.keys(Plotly.PlotSchema.get().traces)"))
+    assert kinds >= {"scatter", "bar", "contour", "heatmap"}
+    assert not kinds & {"sunburst", "scatter3d", "choropleth"}
+
+
 def test_the_table_filters_sorts_and_links_logs(browser: Browser, tmp_path: Path) -> None:
     run = make_run(tmp_path / "a run #1%", 70, failing=9)
     shown(browser, [run])

@@ -25,7 +25,7 @@ def test_the_tests_are_there() -> None:
 def test_what_is_refused_is_older_than_what_was_tested(name: str) -> None:
     module = "transformers.callback" if name == "transformers" else _OF_CALLBACKS[name]
     least = importlib.import_module(f"autofinetune.integration.{module}").LEAST
-    found = FOUND["libraries"][name]
+    found = FOUND["uses"][f"`integration.{_OF_CALLBACKS[name]}`"]
     assert found["newest"]
     if found.get("lowest"):
         assert f"{found['lowest']}.".startswith(f"{least}.")

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from autofinetune.space import Condition, Parameter, Space, Value
 from autofinetune.space.parameters import (
@@ -20,6 +24,7 @@ from autofinetune.space.space import INACTIVE
 
 Distributions = Mapping[str, Any]
 CHOSEN = "autofinetune:chosen"  # the system attribute with the coordinates chosen for a trial
+_MARGIN = 1e-6  # of a range: how near to its ends values get
 _FIXED = "fixed_params"  # Optuna's, for enqueued trials
 
 
@@ -57,19 +62,31 @@ class StudySpace:
             u = INACTIVE  # written by somebody else
         if name not in params:
             return u
-        value = params[name]
+        value, distribution = params[name], self.distributions[name]
+        if _value(distribution, parameter.decode(u)) == value:
+            return u
         if isinstance(parameter, ChoiceParameter):
-            value = int(self.distributions[name].to_internal_repr(value))
-        return u if parameter.decode(u) == value else parameter.encode(value)
+            value = int(distribution.to_internal_repr(value))
+        return parameter.encode(value)
 
     def values(self, params: Mapping[str, Value]) -> dict[str, Any]:
         """Return the values that Optuna knows for a configuration of the space."""
-        found: dict[str, Any] = {}
-        for name, value in params.items():
-            distribution = self.distributions[name]
-            is_choice = isinstance(distribution, CategoricalDistribution)
-            found[name] = distribution.choices[value] if is_choice else value
-        return found
+        return {name: _value(self.distributions[name], value) for name, value in params.items()}
+
+
+def _value(distribution: Any, value: Any) -> Any:
+    """Return a value as Optuna knows it.
+
+    Samplers of Optuna hardly ever draw the ends of a range, so many functions fail at a share of
+    exactly 0 or 1. Strategies of ours try the ends of what they know; here they stay inside.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[value]
+    is_float = isinstance(distribution, FloatDistribution)
+    if not is_float or distribution.log or distribution.step is not None:
+        return value
+    margin = _MARGIN * (distribution.high - distribution.low)
+    return min(max(value, distribution.low + margin), distribution.high - margin)
 
 
 def joined_distributions(trials: Iterable[Any]) -> dict[str, Any]:
