@@ -186,12 +186,14 @@ def _place(entry: Mapping[str, Any], index: int, document: Document) -> Path_:
 
 def _problems(entry: Mapping[str, Any], target: Target) -> Iterator[str]:
     """Yield why values of a hyperparameter cannot be those of its argument."""
+    kind = target.argument.type
     if "choices" in entry or "value" in entry:
         values = entry["choices"] if "choices" in entry else [entry["value"]]
+    elif kind in ("bool", "str"):
+        values = [entry["init_value"]]  # a number, which it does not take
     else:
-        is_whole = target.argument.type == "int"
         ends = [(entry[key], whole) for key, whole in _BOUNDS.items() if key in entry]
-        values = [whole(end) if is_whole else end for end, whole in ends] or [0]
+        values = [whole(end) if kind == "int" else end for end, whole in ends]
     for value in values:
         try:
             target.argument.cast(value)
@@ -221,7 +223,8 @@ def _is_inside(value: Any, entry: Mapping[str, Any]) -> bool:
         return any(type(one) is type(value) and one == value for one in entry["choices"])
     if not _BOUNDS.keys() <= entry.keys() or not isinstance(value, (int, float)):
         return False
-    return "round_to" not in entry and entry["greater_than"] <= value <= entry["lower_than"]
+    is_on_grid = "round_to" not in entry or (entry["type"], entry["round_to"]) == ("int", 1)
+    return is_on_grid and entry["greater_than"] <= value <= entry["lower_than"]
 
 
 def refuse_script(given: Mapping[str, Any]) -> None:

@@ -191,6 +191,29 @@ def test_a_list_of_hyperparameters_is_enough(case: Case) -> None:
     assert (found["greater_than"], found["lower_than"]) == (2, 90)
 
 
+@pytest.mark.parametrize(
+    ("spec", "init"),
+    [
+        ("distribution: q_log_uniform_values, min: 5, max: 300", 10),
+        ("distribution: q_uniform, min: 0, max: 300, q: 7", 147),  # 10 is no multiple of 7
+        ("distribution: q_normal, mu: 40, sigma: 5", 40),
+        ("min: 20, max: 40", 30),
+    ],
+)
+def test_whole_numbers_of_any_distribution(case: Case, spec: str, init: int) -> None:
+    case.sweep(f"method: random\nparameters: {{text_length_filter.min_len: {{{spec}}}}}\n")
+    options = case.options(given={"preload": "none"})
+    (parameter,) = configured(options).space
+    assert parameter.init == init
+    assert {type(parameter.decode(u)) for u in (0.01, 0.3, 0.99)} == {int}
+
+
+def test_a_number_is_no_switch(case: Case) -> None:
+    case.recipe(PROCESS + "  - alphanumeric_filter:\n")
+    case.sweep("method: random\nparameters: {alphanumeric_filter.tokenization: {min: 0, max: 1}}")
+    assert "must be a bool" in case.mistake()
+
+
 def test_an_executor_of_a_cluster_is_refused(case: Case) -> None:
     case.recipe("executor_type: ray\n" + PROCESS)
     with pytest.raises(ConfigError, match=r"recipe.yaml:1:\d+ executor_type 'ray'"):
