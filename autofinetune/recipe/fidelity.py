@@ -6,9 +6,12 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from autofinetune.assessors import assessor_class
-from autofinetune.assessors.halving import geometric
+from autofinetune.assessors import NO_ASSESSOR, create_assessor
+from autofinetune.assessors.halving import ASHA, geometric
+from autofinetune.assessors.hyperband import Hyperband
+from autofinetune.config.option import pairs
 from autofinetune.errors import Mistake, UsageError
 
 USUAL = (0.01, 0.1, 1.0)
@@ -39,38 +42,38 @@ def read_shares(text: str) -> tuple[float, ...]:
     return found
 
 
-def ladder(shares: str | None, assessor: str, options: Mapping[str, str]) -> Ladder:
-    """Return the given shares, or those at which the assessor judges; all data without one.
+def ladder(shares: str | None, options: Mapping[str, Any]) -> Ladder:
+    """Return the given shares, or those at which the assessor of a run judges; all data without.
 
     All of the data is step `max_steps` of the assessor, so that its rungs are shares; without
-    `max_steps`, steps are per cent.
+    `max_steps`, steps are per cent. Wrong options of the assessor are left for later checks.
     """
-    if assessor == "none":
-        return Ladder(read_shares(shares) if shares else (1.0,))
-    known = assessor_class(assessor).OPTIONS
-    values = {name: option.default for name, option in known.items()}
-    for name, option in known.items():
-        for alias in (name, *option.also):
-            if alias in options:
-                values[name] = option.read(options[alias])
+    given = read_shares(shares) if shares else None
+    name = str(options.get("assessor") or NO_ASSESSOR).lower()
+    if name == NO_ASSESSOR:
+        return Ladder(given or (1.0,))
+    try:
+        settings = pairs(options.get("assessor_options") or {})
+        assessor = create_assessor(name, str(options["direction"]), settings)
+    except (KeyError, ValueError, UsageError):
+        return Ladder()
+    assert assessor is not None
+    values = assessor.options
     full = int(values.get("max_steps") or _PERCENT)
-    if shares:
-        return Ladder(read_shares(shares), full)
-    rungs: list[int] = []
-    if "eta" in values:
-        rungs = _rungs(
-            assessor, full, {k: float(v) for k, v in values.items() if k != "optimize_mode"}
-        )
-    found = tuple(rung / full for rung in rungs if rung / full <= _LARGEST)
-    return Ladder((*found, 1.0) if rungs else USUAL, full)
+    if given:
+        return Ladder(given, full)
+    if not isinstance(assessor, ASHA):
+        return Ladder(USUAL, full)
+    found = tuple(rung / full for rung in _rungs(assessor, full) if rung / full <= _LARGEST)
+    return Ladder((*found, 1.0), full)
 
 
-def _rungs(assessor: str, full: int, values: Mapping[str, float]) -> list[int]:
-    """Return the steps at which successive halving judges, as the assessors compute them."""
-    eta = values["eta"]
-    if assessor == "asha":
-        first = values["min_steps"] or max(1.0, full // 12)
-        return list(geometric(first, eta, full))
-    ratio = max(1.0, full / values["min_steps"])
-    most = int(values["s"]) or math.floor(math.log(ratio) / math.log(eta) + 1e-9)
-    return list(geometric(full / eta**most, eta, full))
+def _rungs(assessor: ASHA, full: int) -> list[int]:
+    """Return the steps at which any trial is judged."""
+    values = assessor.options
+    eta, first = values["eta"], values["min_steps"]
+    if isinstance(assessor, Hyperband):
+        ratio = max(1.0, full / first)
+        most = values["s"] or math.floor(math.log(ratio) / math.log(eta) + 1e-9)
+        first = full / eta**most
+    return list(geometric(first or max(1, full // 12), eta, full))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autofinetune.config.option import pairs
 from autofinetune.errors import ConfigError, Mistake, UsageError
 from autofinetune.run.sources import Source, source_of_run
 from autofinetune.space import Document, read_space, read_yaml
@@ -67,11 +66,7 @@ def source_of_search(
         options["direction"] = _direction(wanted, synergy, document)
     settings = replace(wanted.settings, text_key=_text_key(recipe))
     synergy.check(settings)
-    steps = ladder(
-        wanted.shares,
-        str(options.get("assessor") or "none"),
-        pairs(options.get("assessor_options") or {}),
-    )
+    steps = ladder(wanted.shares, options)
     words = {
         "config": wanted.config.absolute(),
         "objective": objective,

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from autofinetune.assessors import create_assessor
 from autofinetune.core.curves import Curves
 from autofinetune.errors import UsageError
 from autofinetune.recipe.fidelity import Ladder, ladder
 from autofinetune.recipe.trial import step_of
 
 
+def of(name: str, **options: str) -> dict[str, Any]:
+    return {"assessor": name, "assessor_options": options, "direction": "maximize"}
+
+
 def test_without_an_assessor_all_data_counts_once() -> None:
-    assert ladder(None, "none", {}) == Ladder((1.0,), 100)
-    assert ladder("0.1,1", "none", {}) == Ladder((0.1, 1.0), 100)
-    assert ladder(None, "medianstop", {}) == Ladder((0.01, 0.1, 1.0), 100)
+    assert ladder(None, {}) == Ladder((1.0,), 100)
+    assert ladder("0.1,1", {"assessor": "none"}) == Ladder((0.1, 1.0), 100)
+    assert ladder(None, of("medianstop")) == Ladder((0.01, 0.1, 1.0), 100)
+    assert ladder("0.5,1", of("hyperband", max_steps="8")) == Ladder((0.5, 1.0), 8)
+
+
+@pytest.mark.parametrize("name", ["unknown", "hyperband"])
+def test_a_wrong_assessor_is_left_for_later(name: str) -> None:
+    assert ladder(None, of(name, eta="few")) == Ladder()
 
 
 @pytest.mark.parametrize(
@@ -26,9 +39,7 @@ def test_without_an_assessor_all_data_counts_once() -> None:
     ],
 )
 def test_each_share_is_reported_at_a_rung(name: str, options: dict[str, str]) -> None:
-    from autofinetune.assessors import create_assessor
-
-    found = ladder(None, name, options)
+    found = ladder(None, of(name, **options))
     steps = [step_of(float(f"{share:.6g}"), found.full) for share in found.shares]
     assert len(steps) > 2
     assert steps[-1] == found.full
@@ -43,4 +54,4 @@ def test_each_share_is_reported_at_a_rung(name: str, options: dict[str, str]) ->
 @pytest.mark.parametrize("text", ["", "1,0.1", "0.1", "0,1", "0.1,0.1,1", "a,1"])
 def test_shares_must_rise_to_one(text: str) -> None:
     with pytest.raises(UsageError, match="must be shares of the data that rise to 1"):
-        ladder(text or ",", "none", {})
+        ladder(text or ",", {})

@@ -73,10 +73,11 @@ def test_the_files_of_data_juicer_run_as_they_are(folder: Path) -> None:
             continue
         assert scores["objective"] == trial.score
         least = trial.params["text_length_filter.min_len"]
+        assert isinstance(least, int)
         assert f"min_len: {least}  " in (place / "recipe.yaml").read_text()
         left = texts(place / "demo-hpo-processed.jsonl")
         assert len(left) == round(scores["kept"] * COUNT)
-        assert min(map(len, left)) >= least  # type: ignore[type-var]
+        assert min(map(len, left)) >= least
     assert (folder / "out/best_model/recipe.yaml").is_file()
     assert not (folder / "outputs").exists()
 
