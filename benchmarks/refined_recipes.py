@@ -121,8 +121,8 @@ def outcome(path: Path) -> tuple[str, list[Refined]]:
 
 def report(folders: Sequence[Path]) -> Iterator[str]:
     """Yield the counts, and each recipe that is not refined."""
-    thresholds: Counter[str] = Counter()
     for folder in folders:
+        thresholds: Counter[str] = Counter()
         results = {}
         for path in recipes_in(folder):
             results[path] = outcome(path)
@@ -135,9 +135,9 @@ def report(folders: Sequence[Path]) -> Iterator[str]:
             thresholds.update(_kind(one) for one in found)
             if not told.startswith(("refined", "has no")):
                 yield f"      {path.relative_to(folder)}: {_short(told, path)}"
-    yield f"thresholds: {sum(thresholds.values())}"
-    for kind, often in thresholds.most_common():
-        yield f"  {often:3} {kind}"
+        yield f"  {sum(thresholds.values())} thresholds"
+        for kind, often in thresholds.most_common():
+            yield f"  {often:5} {kind}"
 
 
 def _kind(one: Refined) -> str:

@@ -28,7 +28,7 @@ from .statistics import Statistics, read_statistics
 
 _INSTALL = "autofinetune[data-juicer]"
 # It imports aiohttp, which its requirements lack.
-_PACKAGES = (("py-data-juicer", "data_juicer", "1.6"), ("aiohttp", "aiohttp", "3.9"))
+_PACKAGES = (("py-data-juicer", "data_juicer", "1.6.1"), ("aiohttp", "aiohttp", "3.9"))
 _STDERR = 2
 _EXPORT = "data.jsonl"
 _STATS = "data_stats.jsonl"
@@ -73,6 +73,8 @@ def analyzed(path: Path, wanted: Collection[str]) -> Statistics:
     folder = Path(tempfile.mkdtemp(prefix="autofinetune-"))
     try:
         words = ["--config", str(path), "--export_path", str(folder / _EXPORT)]
+        words += ["--work_dir", str(folder / "work"), "--export_type", "jsonl"]
+        words += ["--export_original_dataset", "false", "--save_stats_in_one_file", "true"]
         _run("data_juicer.tools.analyze_data", words, f"the Analyzer failed on {path}")
         if not (folder / _STATS).is_file():
             raise EnvironmentProblem(
