@@ -1,6 +1,6 @@
 """Recipes that are refined or searched, beside the untouched one and beside random search.
 
-    python -m benchmarks.recipes [--seeds=8] [--trials=30] [--samples=1500] [--junk=0.4]
+    python -m benchmarks.recipes [--seeds=8] [--trials=50] [--samples=1500] [--junk=0.4]
         [--json=FILE] [--markdown=FILE]
     python -m benchmarks.recipes --check [--seed=0]
 
@@ -17,8 +17,8 @@ a method ends with, and its 95 % interval by the bootstrap:
     loss          of the small model of `model_loss` on clean text that is in no data, in nats per
                   byte, trained on 200,000 bytes of what is kept; no method here looks at it
 
-A filter's statistics do not depend on its thresholds, so Data-Juicer's Analyzer computes them once
-for each seed, and the benchmark compares them with the thresholds itself. `--check` runs the best
+A filter's statistics do not depend on its thresholds, so Data-Juicer computes them once for each
+seed, and the benchmark compares them with the thresholds itself. `--check` runs the best
 recipes of a seed by Data-Juicer and compares the texts that stay.
 """
 
@@ -135,7 +135,7 @@ def check(seed: int, given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--junk", type=float, default=0.4)
     parser.add_argument("--json", type=Path, help="results of each seed; what is in it is kept")

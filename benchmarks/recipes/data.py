@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from autofinetune.recipe.binding import changes
 from autofinetune.recipe.document import Recipe, read_recipe
-from autofinetune.recipe.installed import analyzed, known_of
+from autofinetune.recipe.installed import known_of, process
 from autofinetune.recipe.made_text import CLEAN, docstrings, samples
 from autofinetune.recipe.objectives.quality_score import GOOD, trained
 from autofinetune.recipe.operators import LOWER
-from autofinetune.recipe.statistics import Statistics
+from autofinetune.recipe.statistics import Statistics, read_statistics
 
 DEMO = Path(__file__).parents[2] / "demo" / "recipes"
 EVERY = 10
+_HUGE = 10**9
 Values = Mapping[tuple[str | int, ...], Any]
 
 
@@ -39,7 +40,7 @@ class Data:
         """Return which samples the recipe keeps with some values in place of its own.
 
         Its filters judge each sample by statistics that do not depend on the values, so those of
-        one run of the Analyzer are enough. `check` compares this with Data-Juicer itself.
+        one run are enough. `check` compares this with Data-Juicer itself.
         """
         kept = np.ones(len(self.texts), dtype=bool)
         for operator in self.recipe.operators:
@@ -64,21 +65,29 @@ def held_out() -> list[str]:
 
 
 def data_of(seed: int, count: int, junk: float) -> Data:
-    """Make the data of a seed; Data-Juicer's Analyzer computes its statistics."""
+    """Make the data of a seed; Data-Juicer computes its statistics."""
     clean = [text for place, text in enumerate(docstrings()) if place % EVERY]
     rows = samples(clean, count, junk, seed)
     texts = [row["text"] for row in rows]
     with tempfile.TemporaryDirectory() as folder:
         recipe = write(Path(folder), rows)
-        known = known_of(recipe)
-        wanted = {
-            stat for one in known.values() for t in one.thresholds.values() for stat in t.stats
-        }
-        statistics = analyzed(Path(folder, "recipe.yaml"), wanted)
+        statistics = statistics_of(Path(folder, "recipe.yaml"), recipe)
     classifier = trained(None, None, "text")
     quality = classifier.probabilities(texts)[:, classifier.labels.index(GOOD)]
     is_clean = np.array([row["kind"] == CLEAN for row in rows])
     return Data(texts, is_clean, quality, statistics, recipe)
+
+
+def statistics_of(path: Path, recipe: Recipe) -> Statistics:
+    """Return the statistics of all samples: the recipe is run with bounds that keep everything."""
+    bounds, wanted = {}, set()
+    for operator in recipe.operators:
+        for threshold in known_of(recipe)[operator.name].thresholds.values():
+            bounds[operator.path(threshold.argument)] = 0 if threshold.side == LOWER else _HUGE
+            wanted |= set(threshold.stats)
+    path.write_text(recipe.edited(bounds), encoding="utf-8")
+    process(path)
+    return read_statistics(path.parent / "out" / "x_stats.jsonl", wanted)
 
 
 def write(folder: Path, rows: list[dict[str, str]]) -> Recipe:
