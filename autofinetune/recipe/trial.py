@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 
@@ -22,12 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from autofinetune.errors import AutofinetuneError
 
     options, words = parser().parse_known_args(argv)
+    signal.signal(signal.SIGTERM, _end)  # an exception, so that temporary files are removed
     try:
         _run(options, _hyperparameters(words))
     except AutofinetuneError as error:
         print(f"ERROR {error.message}", file=sys.__stderr__)
         return error.exit_code
     return 0
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signum)
 
 
 def parser() -> argparse.ArgumentParser:
