@@ -17,6 +17,7 @@ import contextlib
 import functools
 import io
 import math
+import os
 import re
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from autofinetune.recipe.rules import RULES
 from autofinetune.recipe.spread import Column
 from autofinetune.recipe.statistics import Statistics
 
+_HOME = Path.cwd()
 _IS_RECIPE = re.compile(r"^\s*[\"']?process[\"']?\s*:\s*($|#|\[)", re.MULTILINE)
 _SAMPLES = 500
 _BLOCK = re.compile(r"(<!-- refined recipes -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -57,12 +59,14 @@ def loaded(text: str, name: str) -> str:
     """Return why Data-Juicer does not load a recipe; empty if it does."""
     from data_juicer.config import init_configs
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        Path(name).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_text(text, encoding="utf-8")
+        os.chdir(folder)  # relative paths of the recipe lead there
         output = io.StringIO()
         try:
             with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
-                found = init_configs(["--config", name], load_configs_only=True)
+                found = init_configs(["--config", str(path)], load_configs_only=True)
                 for one in found.process:
                     ((operator, arguments),) = one.items()
                     parser = _parser(operator)
@@ -77,6 +81,8 @@ def loaded(text: str, name: str) -> str:
             is_exit = isinstance(error, SystemExit)
             lines = (output.getvalue() if is_exit else str(error)).strip().splitlines()
             return (lines[-1] if is_exit else lines[0]) if lines else type(error).__name__
+        finally:
+            os.chdir(_HOME)
     return ""
 
 
