@@ -122,7 +122,7 @@ def outcome(path: Path) -> tuple[str, list[Refined]]:
             return f"the original does not load either: {before}", found
         return f"does not load, though the original does: {after}", found
     is_refined = any(one.is_changed for one in found)
-    return "refined and loads" if is_refined else "has no threshold to refine", found
+    return "refined and loads" if is_refined else "loads, and nothing changes", found
 
 
 def report(folders: Sequence[Path]) -> Iterator[str]:
@@ -139,7 +139,7 @@ def report(folders: Sequence[Path]) -> Iterator[str]:
             yield f"  {often:3} {kind}"
         for path, (told, found) in results.items():
             thresholds.update(_kind(one) for one in found)
-            if not told.startswith(("refined", "has no")):
+            if not told.startswith(("refined", "loads")):
                 yield f"      {path.relative_to(folder)}: {_short(told, path)}"
         yield f"  {sum(thresholds.values())} thresholds"
         for kind, often in thresholds.most_common():
