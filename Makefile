@@ -24,7 +24,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -75,6 +75,9 @@ lock:
 	($(WANTED) demo; cat $(LOCKS)/strangers.in) | $(COMPILE) --upgrade \
 	    --no-binary antlr4-python3-runtime --override $(LOCKS)/strangers.without \
 	    -o $(LOCKS)/strangers.txt && \
+	($(WANTED) demo; cat $(LOCKS)/recipes.in) | $(COMPILE) --upgrade \
+	    --no-binary emoji --no-binary wget --override $(LOCKS)/strangers.without \
+	    -o $(LOCKS)/recipes.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 
 # The tests with the newest versions that setup.cfg allows, on $(PYTHON).
@@ -105,6 +108,12 @@ test-integrations: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/strangers.txt $(TORCH))/bin/python && \
 	STRANGERS_PYTHON=$$python $(BIN)/pytest tests/sinks_with_libraries && \
 	WITH_LIBRARIES=1 AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/integration
+
+# Data recipes, by the real Data-Juicer, which has an environment of its own (2 GB).
+test-recipes: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune
+	python=$$($(PYTHON) tools/environment.py $(LOCKS)/recipes.txt $(TORCH))/bin/python && \
+	WITH_LIBRARIES=1 AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/recipe_with_library
 
 # As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev

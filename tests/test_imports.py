@@ -32,7 +32,7 @@ LEVELS = {
     "executors": 9, "manifests": 9,
     "evaluators": 10, "sinks": 10,
     "run": 11,
-    "api": 12, "draft": 12, "report": 12,
+    "api": 12, "draft": 12, "recipe": 12, "report": 12,
     "doctor": 13, "integration": 13,
     "cli": 14,
 }  # fmt: skip
@@ -44,10 +44,11 @@ ONLY_IN = {
         "executors.local.hook",
         "executors.local.job",
         "executors.local.start",
+        "recipe.installed",
         "sinks.apart",
     },
     "visualdl": {"sinks.visualdl", "sinks.board"},
-    "yaml": {"space.yaml_file"},
+    "yaml": {"space.yaml_edit", "space.yaml_file"},
     "cma": {"strategies.hazero"},
     "optuna": {
         "integration.optuna.export",

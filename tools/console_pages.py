@@ -1,6 +1,6 @@
 """Run the commands of pages in docs/ and write their output there.
 
-Usage: python tools/console_pages.py [first_run] [control] [python]
+Usage: python tools/console_pages.py [first_run] [control] [python] [recipes]
 
 The commands of a page run one after another in one empty folder, in which a block of Python on the
 page is train.py; a comment `<!-- before: COMMANDS -->` prepares the folder.
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("first_run", "control", "python")
+PAGES = ("first_run", "control", "python", "recipes")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _BEFORE = re.compile(r"<!-- before:\n(.*?)-->", re.DOTALL)
 _SCRIPT = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -217,6 +217,12 @@ COMMANDS: Mapping[str, Command] = {
         "convert sweep.yaml",
         "convert a search space or manifest of another tool",
     ),
+    "recipe": Command(
+        "recipe:recipe_command",
+        OTHER,
+        "recipe refine FILE",
+        "set the thresholds of a data recipe (Data-Juicer) by the statistics of its data",
+    ),
     "report-final": Command(
         "report:report_final_command",
         OTHER,

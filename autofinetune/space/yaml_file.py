@@ -37,7 +37,7 @@ from .yaml_values import (
 # JSON, unlike YAML, escapes a character beyond 16 bits as two; escaped backslashes may precede it.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
 _NUMBERS = {f"{TAG}{kind}" for kind in ("bool", "int", "float")}
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def parse_yaml(
     builder = Builder(source, at, as_pyyaml_reads)
     language = language or ("JSON" if source.endswith(".json") else "YAML")
     try:
-        loader = _LOADER(text)
+        loader = LOADER(text)
         try:
             while loader.check_event():
                 _take(loader.get_event(), builder)
@@ -205,7 +205,7 @@ def _first_too_deep(text: str) -> Place | None:
     depth = 0
     with contextlib.suppress(yaml.YAMLError):
         event: Any
-        for event in yaml.parse(text, _LOADER):
+        for event in yaml.parse(text, LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:

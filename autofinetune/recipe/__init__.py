@@ -1,0 +1,1 @@
+"""Data recipes: operators of Data-Juicer with thresholds, refined by statistics of the data."""
