@@ -38,6 +38,7 @@ LEVELS = {
 }  # fmt: skip
 ONLY_IN = {
     "subprocess": {
+        "recipe.objectives.command",
         "executors.devices.cards",
         "executors.local.ask_help",
         "executors.local.forks",

@@ -221,7 +221,8 @@ COMMANDS: Mapping[str, Command] = {
         "recipe:recipe_command",
         OTHER,
         "recipe refine FILE",
-        "set the thresholds of a data recipe (Data-Juicer) by the statistics of its data",
+        "set the thresholds of a data recipe (Data-Juicer) by the statistics of its data; "
+        "`recipe search`: search for its arguments",
     ),
     "report-final": Command(
         "report:report_final_command",

@@ -59,11 +59,11 @@ class Parser(argparse.ArgumentParser):
         return did_you_mean(word, self._option_string_actions, str)
 
 
-def run_parser() -> Parser:
+def run_parser(usage: str = USAGE) -> Parser:
     """Return the parser for the options of `autofinetune run`."""
     # With a width, argparse does not import shutil to ask the terminal for one.
     parser = Parser(
-        usage=USAGE,
+        usage=usage,
         add_help=False,
         formatter_class=functools.partial(argparse.HelpFormatter, width=79),
     )
@@ -93,7 +93,11 @@ def parse_run(argv: Sequence[str]) -> dict[str, Any]:
     Raise UsageError if one is unknown, or one of ours is among the arguments for train.py.
     """
     parser = run_parser()
-    words = divide(parser, argv)
+    return given_options(parser, divide(parser, argv))
+
+
+def given_options(parser: Parser, words: Words) -> dict[str, Any]:
+    """Return the options of a run as `parse_run` does, from a divided command line."""
     found = vars(parser.parse_args(words.options))
     _check_rest(parser, words.rest)
     options = {

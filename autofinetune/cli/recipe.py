@@ -10,6 +10,10 @@ from autofinetune.errors import UsageError, did_you_mean
 # What can be done with a recipe: its function in `autofinetune.cli`, and its row in the help.
 _ACTIONS = {
     "refine": ("recipe_refine:refine_command", "set thresholds by the statistics of the data"),
+    "search": (
+        "recipe_search:search_command",
+        "try arguments, and score the data that they leave",
+    ),
 }
 
 

@@ -53,7 +53,11 @@ def run_command(argv: Sequence[str]) -> int:
     background = fork() if given.pop("detach", False) else None
     if isinstance(background, int):
         return background
-    source = source_of_run(given, note)
+    return run_source(source_of_run(given, note), background)
+
+
+def run_source(source: Source, background: Background | None) -> int:
+    """Start a run with these options and return the exit code."""
     options = source.options
     with engine_for(options) as engine, source.mistakes():
         config = configured(options)

@@ -75,9 +75,20 @@ def _read_search(top: Section, *, needs_method: bool) -> dict[str, Any]:
     if method:
         options |= {"tuning_strategy": method, "strategy_options": _OPTIONS.get(method, {})}
     _read_metric(_metric_of(top), options, needs_metric=needs_method)
-    options["max_trials"] = top.whole("run_cap")
+    # Data-Juicer's tool reads two fields of its own beside those of W&B.
+    options["name"] = top.text("sweep_name")
+    most = _most_trials(top)
+    options["max_trials"] = top.whole("run_cap") or most
     _read_early_end(top.section("early_terminate"), options)
     return options | _read_parameters(top, method, options["max_trials"])
+
+
+def _most_trials(top: Section) -> int | None:
+    """Return `sweep_max_count`, for which Data-Juicer's example also has `None`."""
+    if top.value.get("sweep_max_count") == "None":
+        top.skip("sweep_max_count")
+        return None
+    return top.whole("sweep_max_count")
 
 
 def _read_method(top: Section, is_needed: bool) -> str | None:

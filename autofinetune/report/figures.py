@@ -70,6 +70,8 @@ def _figures(
     if "importance" in surrogate:
         size = (8.0, 1.6 + 0.3 * len(params))
         found.append(("importance", partial(painted.importance, content=content), size))
+        if any(one is not None for one in surrogate["correlation"]):
+            found.append(("correlation", partial(painted.correlation, content=content), size))
     if params and any(score is not None for score in content["trials"]["score"]):
         for place, axis in enumerate(params):
             name = f"slice_{place + 1}_{_file_name(axis['name'])}"

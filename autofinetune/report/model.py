@@ -18,6 +18,7 @@ from autofinetune.surrogate.gp import condition
 from autofinetune.surrogate.importance import Effects, Functions, PairEffect, effects, pair_effect
 
 from .axes import numbers_at
+from .correlation import correlations
 
 Array = NDArray[np.float64]
 LEAST = 4  # trials with a score
@@ -49,12 +50,12 @@ class _Fitted:
 
 
 def surrogate_of(state: State, space: Space) -> dict[str, Any]:
-    """Return slices, contours and importance, or only `why` there are none.
+    """Return slices, contours, importance and correlation, or only `why` there are none.
 
     Score and estimate of completed and stopped trials count; failed trials do not.
     """
     trials = [t for t in state.trials.values() if t.status.is_final and state.told(t) is not None]
-    points, merits = _known(state, space, trials)
+    trials, points, merits = _known(state, space, trials)
     why = ""
     if not space.dim:
         why = "The search space has no hyperparameters."
@@ -64,7 +65,8 @@ def surrogate_of(state: State, space: Space) -> dict[str, Any]:
         why = "All scores are equal or too large to compare, so no hyperparameter stands out."
     if why:
         return {"why": why}
-    fitted = _fit(space, points, merits, state.direction.merit(1.0))
+    sign = state.direction.merit(1.0)
+    fitted = _fit(space, points, merits, sign)
     draws = Draws(fitted.gp, DRAWS, _SEED)
 
     def functions(some: Array) -> Array:
@@ -79,22 +81,26 @@ def surrogate_of(state: State, space: Space) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "draws": DRAWS,
         "importance": _importance(found),
+        "correlation": correlations(space, [t.params for t in trials], list(sign * merits)),
         "slices": [_slice(fitted, found, ranked, place) for place in range(space.dim)],
         "contours": _contours(fitted, functions, found),
     }
 
 
-def _known(state: State, space: Space, trials: Sequence[Trial]) -> tuple[Array, Array]:
-    """Return points `(n, dim)` and merits `(n,)` of the trials that fit the space."""
-    points, merits = [], []
+def _known(
+    state: State, space: Space, trials: Sequence[Trial]
+) -> tuple[list[Trial], Array, Array]:
+    """Return the n trials that fit the space, their points `(n, dim)` and merits `(n,)`."""
+    known, points, merits = [], [], []
     for trial in trials:
         try:
             point = space.encode(trial.params)
         except (ValueError, KeyError):
             continue  # the journal was changed
+        known.append(trial)
         points.append(point)
         merits.append(state.told(trial))
-    return np.array(points).reshape(-1, space.dim), np.array(merits, dtype=float)
+    return known, np.array(points).reshape(-1, space.dim), np.array(merits, dtype=float)
 
 
 def _fit(space: Space, points: Array, merits: Array, sign: float) -> _Fitted:

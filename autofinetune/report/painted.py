@@ -130,6 +130,20 @@ def importance(axes: Any, content: Content) -> None:
     axes.legend(loc="lower right")
 
 
+def correlation(axes: Any, content: Content) -> None:
+    """Rank correlation with the score by hyperparameter."""
+    found, params = content["surrogate"]["correlation"], content["params"]
+    total = content["surrogate"]["importance"]["total"]
+    order = sorted(range(len(params)), key=lambda place: total[place])
+    shown = [place for place in order if found[place] is not None]
+    values = [found[place] for place in shown]
+    colours = ["#2a78d6" if value > 0 else "#b7791f" for value in values]
+    axes.barh(range(len(shown)), values, color=colours)
+    axes.axvline(0.0, color="#8b949e", linewidth=0.8)
+    axes.set_yticks(range(len(shown)), [_short(params[place]["name"]) for place in shown])
+    axes.set(xlabel="rank correlation with the score", xlim=(-1, 1))
+
+
 def slice_of(axes: Any, content: Content, place: int) -> None:
     """Scores against one hyperparameter, with the surrogate."""
     trials, axis = content["trials"], content["params"][place]

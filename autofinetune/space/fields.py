@@ -19,8 +19,9 @@ from .base import is_number
 from .yaml_file import Document
 from .yaml_values import Path_
 
-# The characters @, / and - and the leading plus signs come from Hydra's overrides.
-NAME = re.compile(r"\+{0,2}[A-Za-z_][A-Za-z0-9_.@/-]{0,127}\Z")
+# The characters @, / and - and the leading plus signs come from Hydra's overrides; # counts equal
+# operators of a recipe.
+NAME = re.compile(r"\+{0,2}[A-Za-z_][A-Za-z0-9_.@/#-]{0,127}\Z")
 _LARGEST_INT = 2**53  # beyond it a float cannot hold every integer
 
 

@@ -57,7 +57,7 @@ _WORDS = {ours: word for word, ours in _OURS.items()}
 _OF_A_SWEEP = (
     "method", "metric", "metrics", "early_terminate", "run_cap", "command", "program", "name",
     "description", "project", "entity", "job", "image_uri", "controller", "scheduler",
-    "apiVersion", "kind",
+    "apiVersion", "kind", "sweep_name", "sweep_max_count",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_several_runs_and_figures(workplace: Workplace) -> None:
     count = int(told.out.splitlines()[1].split()[0])
     assert len(names) == 2 * count
     for name in (
-        "compared", "1_best_so_far", "2_importance", "1_slice_1_lr", "1_timeline",
+        "compared", "1_best_so_far", "2_importance", "2_correlation", "1_slice_1_lr", "1_timeline",
         "1_learning_curves", "2_parallel_coordinates", "1_contour_1_2_lr_units",
     ):  # fmt: skip
         png, svg = (workplace.root / "figures" / f"{name}.{suffix}" for suffix in ("png", "svg"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autofinetune.config.config import MOST_TRIALS
 from autofinetune.errors import ConfigError
 from autofinetune.manifests import read_manifest, read_search
 
@@ -81,7 +82,7 @@ def test_a_band_is_strict(tmp_path: Path) -> None:
 
 def test_fields_without_effect_are_named(tmp_path: Path) -> None:
     more = (
-        "project: p\ncontroller: {type: local}\nsweep_name: x\nprior_runs: [a]\n"
+        "project: p\ncontroller: {type: local}\nweather: x\nprior_runs: [a]\n"
         "scheduler: {engine: optuna}\n"
     )
     assert notes(tmp_path, more + SWEEP) == [
@@ -90,8 +91,20 @@ def test_fields_without_effect_are_named(tmp_path: Path) -> None:
         "m.yaml:5:12 scheduler has no effect here: the search runs on this machine",
         "m.yaml:4:13 prior_runs has no effect here: use --warm_start or --enqueue for earlier "
         "runs",
-        "m.yaml:3:13 sweep_name is unknown here and not read (did you mean 'display_name'?)",
+        "m.yaml:3:10 weather is unknown here and not read",
     ]
+
+
+@pytest.mark.parametrize(("count", "trials"), [("40", 40), ("None", None), ("null", None)])
+def test_the_fields_of_data_juicer_name_and_limit_the_run(
+    tmp_path: Path, count: str, trials: int | None
+) -> None:
+    text = swap(SWEEP, "run_cap: 5\n", f"sweep_name: clean\nsweep_max_count: {count}\n")
+    options = options_of(tmp_path, text)
+    assert options["name"] == "clean"
+    assert options["max_trials"] == (trials or MOST_TRIALS)
+    assert not [note for note in notes(tmp_path, text) if "sweep_" in note]
+    assert options_of(tmp_path, f"run_cap: 7\n{text}")["max_trials"] == 7
 
 
 def test_of_several_metrics_the_first_is_used(tmp_path: Path) -> None:

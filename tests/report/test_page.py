@@ -77,7 +77,7 @@ def test_all_sections_have_marks(browser: Browser, tmp_path: Path) -> None:
         "failed", "table", "again",
     ]  # fmt: skip
     assert browser.run(EMPTY) == []
-    assert browser.run("return document.querySelectorAll('.plot').length") == 10
+    assert browser.run("return document.querySelectorAll('.plot').length") == 11
     for kind in ("seconds", "steps"):
         browser.click(f"[data-axis={kind}]")
         assert browser.run(EMPTY) == []

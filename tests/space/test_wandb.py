@@ -116,6 +116,7 @@ program: train.py
 method: bayes
 metric: {name: loss, goal: minimize}
 sweep_max_count: 5
+weather: 1
 parameters:
   epochs: {value: 10}
   optimizer:
@@ -152,8 +153,8 @@ def test_what_is_not_read_is_told() -> None:
     notes = read(SWEEP).notes
     assert notes == (
         "sweep.yaml:2:10 only the parameters of the sweep are read here, not program, method, "
-        "metric",
-        "sweep.yaml:5:18 key 'sweep_max_count' is unknown in a sweep and ignored",
+        "metric, sweep_max_count",
+        "sweep.yaml:6:10 key 'weather' is unknown in a sweep and ignored",
     )
     assert read("parameters: {x: {min: 1, max: 3}}").notes == ()
 

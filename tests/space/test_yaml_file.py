@@ -23,7 +23,7 @@ untimed = settings(deadline=None)
 @pytest.fixture(params=["libyaml", "python"], autouse=True)
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "python":
-        monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
+        monkeypatch.setattr(yaml_file, "LOADER", yaml.SafeLoader)
 
 
 def value_of(text: str) -> Any:

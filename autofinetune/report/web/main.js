@@ -41,7 +41,11 @@ function showRun(parent, run) {
   if (run.progress.best.length) section(parent, 'progress', 'Best so far', (part) => addProgress(part, run));
   if (run.curves.trials.length) section(parent, 'curves', 'Learning curves', (part) => addCurves(part, run));
   if (scored && hasSpace) {
-    section(parent, 'importance', 'Importance', (part) => (run.surrogate.why ? part.append(notice(run.surrogate.why)) : addImportance(part, run)));
+    section(parent, 'importance', 'Importance', (part) => {
+      if (run.surrogate.why) { part.append(notice(run.surrogate.why)); return; }
+      addImportance(part, run);
+      addCorrelation(part, run);
+    });
     section(parent, 'slices', 'Slices', (part) => addSlices(part, run));
     if (run.surrogate.contours?.length) section(parent, 'contours', 'Contours', (part) => addContours(part, run));
     section(parent, 'parallel', 'Parallel coordinates', (part) => addParallel(part, run));

@@ -31,6 +31,22 @@ function addImportance(parent, run) {
   } });
 }
 
+function addCorrelation(parent, run) {
+  const { correlation } = run.surrogate;
+  const order = byImportance(run).reverse().filter((place) => isNumber(correlation[place]));
+  if (!order.length) return;
+  const left = run.params.length - order.length;
+  const note = `Spearman's rank correlation of each hyperparameter with the score, over all trials with a score: to the right, larger values came with larger scores${run.direction === 'minimize' ? ', which are worse here' : ''}. A hyperparameter with its best value in the middle can matter and have no correlation; and the search tried some regions more often than others.`
+    + (left ? ` Not shown: ${plural(left, 'hyperparameter')} without an order, of one value, or in fewer than 4 trials.` : '');
+  addPlot(parent, { label: 'correlation of hyperparameters with the score', note, height: 90 + 26 * order.length, build: () => {
+    const x = order.map((place) => correlation[place]), places = order.map((_, at) => at);
+    const names = order.map((place) => plain(clip(run.params[place].name)));
+    const hovertext = order.map((place, at) => `${plain(run.params[place].name)}<br>${numberText(x[at], 3)}`);
+    return { data: [{ type: 'bar', orientation: 'h', x, y: places, hovertext, hoverinfo: 'text', text: x.map((v) => `${v > 0 ? '+' : '\u2212'}${Math.abs(v).toFixed(2)}`), textposition: 'auto', marker: { color: x.map((v) => colour(v > 0 ? 'done' : 'stopped')) } }],
+      layout: { xaxis: { ...titled('rank correlation with the score'), range: [-1, 1], zeroline: true }, yaxis: { automargin: true, tickvals: places, ticktext: names, range: [-0.6, places.length - 0.4] } } };
+  } });
+}
+
 function sliceOf(run, place, range) {
   const axis = run.params[place], slice = run.surrogate.slices?.[place], values = run.trials.values[place];
   const shown = sample(run, 300, (index) => isNumber(values[index]));

@@ -1,0 +1,1 @@
+"""Refined and searched recipes beside the untouched one; see `__main__`."""
