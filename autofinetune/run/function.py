@@ -31,7 +31,7 @@ from autofinetune.space.defined import Defined, label_of
 from autofinetune.space.fields import short
 from autofinetune.store.directory import Place, read_file, write_atomically
 from autofinetune.store.paths import RunPaths
-from autofinetune.trial.function import PAYLOAD, parameters_of, unfit
+from autofinetune.trial.function import parameters_of, payload_name, unfit
 
 _LIBRARY = Library("cloudpickle", "2.2", "autofinetune[python]")
 _LARGE_MB = 64
@@ -204,21 +204,48 @@ def write_function(function: Packed, paths: RunPaths) -> None:
     """Write the function into a directory that is locked for us, in place of an earlier one."""
     folder, script = paths.place_of(paths.function), paths.function_script.name
     sha256 = hashlib.sha256(function.data).hexdigest()
-    text = _SCRIPT.format(payload=PAYLOAD, sha256=sha256)
+    payload = payload_name(sha256)
+    text = _SCRIPT.format(payload=payload, sha256=sha256)
     try:
         with folder.opened(create=True, mode=0o700) as here:
             for name, file in function.arrays.items():
                 link(file, here / name)
-            write_atomically(here / PAYLOAD, function.data, 0o600)
+            kept = {payload, *function.arrays, *_files_of(here, script)}
+            write_atomically(here / payload, function.data, 0o600)
             write_atomically(here / script, text.encode(), 0o600)
-            for old in here.glob("*.npy"):
-                if old.name not in function.arrays:
+            for old in (*here.glob("*.npy"), *here.glob("*.pkl")):
+                if old.name not in kept:
                     old.unlink()
     except OSError as error:
         raise EnvironmentProblem(
             f"the function cannot be written to {paths.function}: {error.strerror or error}",
             "free some space, or choose another output_dir",
         ) from None
+
+
+def _files_of(here: Path, script: str) -> set[str]:
+    """Return the files of the function that a script calls, which running trials may load."""
+    known = _SHA256.search(read_file(here / script)) if (here / script).exists() else None
+    if known is None:
+        return set()
+    payload = payload_name(known[1].decode())
+    try:
+        head = _head_of(here / payload)[0]
+        return {payload, *map(str, head["arrays"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {payload}  # lost or damaged
+
+
+def _head_of(payload: Path) -> tuple[Any, str]:
+    """Return the first line of a payload, and its SHA-256."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(payload, flags), "rb") as file:
+        found = hashlib.sha256()
+        head = file.readline(_LONGEST_HEAD)
+        found.update(head)
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    return json.loads(head), found.hexdigest()
 
 
 def is_function(config: Config) -> bool:
@@ -254,18 +281,17 @@ def _problem(here: Path, script: str) -> str:
     known = _SHA256.search(read_file(here / script))
     if known is None:
         return ""  # a script of the user's own
-    if not (here / PAYLOAD).exists():
-        return f"there is no {PAYLOAD}"
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(here / PAYLOAD, flags), "rb") as file:
-        found = hashlib.sha256()
-        head = file.readline(_LONGEST_HEAD)
-        found.update(head)
-        while chunk := file.read(1 << 20):
-            found.update(chunk)
-    if found.hexdigest().encode() != known[1]:
-        return f"{PAYLOAD} has changed"
-    for name, size in json.loads(head)["arrays"].items():
+    sha256 = known[1].decode()
+    payload = payload_name(sha256)
+    if not (here / payload).exists():
+        return f"there is no {payload}"
+    try:
+        head, found = _head_of(here / payload)
+    except ValueError:
+        found = ""
+    if found != sha256:
+        return f"{payload} has changed"
+    for name, size in head["arrays"].items():
         try:
             found_size = (here / name).lstat().st_size
         except OSError:

@@ -1,9 +1,10 @@
 """Calls the function of the user in a trial: the generated script of a run calls `main`.
 
-The function lies pickled beside that script. The file begins with a line of JSON, which can be
-read without unpickling: the import path, the version of Python and the files that the pickle
-refers to. It is unpickled here and nowhere else, and only if it has the SHA-256 that the script
-knows, so that another file in its place runs nothing.
+The function lies pickled beside that script, in a file that is named by its SHA-256: a trial that
+has just been started finds its own function even if the run is resumed with another. The file
+begins with a line of JSON, which can be read without unpickling: the import path, the version of
+Python and the files that the pickle refers to. It is unpickled here and nowhere else, and only if
+it has the SHA-256 that the script knows, so that another file in its place runs nothing.
 """
 
 from __future__ import annotations
@@ -21,21 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
-PAYLOAD = "train.pkl"
 OWN = {
     "saved_params_dir": "AUTOFINETUNE_SAVED_PARAMS_DIR",
     "model_path": "AUTOFINETUNE_MODEL_PATH",
 }
+_DIGITS = 16
 _ANY_NAME = inspect.Parameter.VAR_KEYWORD
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _folder = ""
+
+
+def payload_name(sha256: str) -> str:
+    """Return the name of the file with the function of this SHA-256."""
+    return f"train-{sha256[:_DIGITS]}.pkl"
 
 
 def main(script: str, sha256: str) -> None:
     """Run the function that lies beside `script` with the hyperparameters of this trial."""
     global _folder
     _folder = os.path.dirname(os.path.abspath(script))
-    head, pickled = _checked(os.path.join(_folder, PAYLOAD), sha256)
+    head, pickled = _checked(os.path.join(_folder, payload_name(sha256)), sha256)
     sys.path[:] = head["path"]
     import cloudpickle
 

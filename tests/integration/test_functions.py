@@ -224,12 +224,15 @@ def test_models_are_continued() -> None:
         Path(saved_params_dir, "w").write_text(str(before + 1))
         return before + 1
 
-    result = tune(train, gpu="cpu:1", popsize=1, trials=3)
-    assert [trial.score for trial in result.trials] == [1.0, 2.0, 3.0]
+    result = tune(train, gpu="cpu:1", popsize=1, trials=4)
+    scores: list[Any] = [trial.score for trial in result.trials]
+    for trial in result.trials:  # on a busy machine the second may be chosen before the first ends
+        assert trial.score == (1.0 if trial.parent is None else scores[trial.parent] + 1.0)
+    assert max(scores) >= 2.0
     assert result.best_model is not None
-    assert (result.best_model / "w").read_text() == "3.0"
+    assert (result.best_model / "w").read_text() == str(max(scores))
     with pytest.raises(UsageError, match="<lambda> has no parameter model_path"):
-        tune(lambda lr: lr, gpu="cpu:1", popsize=1, trials=4, resume=True)
+        tune(lambda lr: lr, gpu="cpu:1", popsize=1, trials=5, resume=True)
 
 
 def test_the_result_has_the_objects(capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,19 +302,32 @@ def test_a_moved_run_is_continued_and_a_missing_function_is_found(
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     main(["set", "moved", "max_trials=4"])
-    with (folder / "train.pkl").open("ab") as file:
+    (payload,) = folder.glob("train-*.pkl")
+    with payload.open("ab") as file:
         file.write(b"x")
     capsys.readouterr()
     assert main(["resume", "moved"]) == 2
-    assert (
-        "cannot be used: " in (err := capsys.readouterr().err) and "train.pkl has changed" in err
-    )
+    err = capsys.readouterr().err
+    assert "cannot be used: " in err and f"{payload.name} has changed" in err
     assert "resume=True" in err
-    (folder / "train.pkl").unlink()
+    payload.unlink()
     assert main(["resume", "moved"]) == 2
-    assert "there is no train.pkl" in capsys.readouterr().err
+    assert f"there is no {payload.name}" in capsys.readouterr().err
     assert len(aft.open_run("moved").trials) == 3
     assert len(tune(lambda lr: lr, resume=True, output_dir="moved", trials=4).trials) == 4
+
+
+def test_trials_that_have_just_started_keep_their_function() -> None:
+    """A resumed run may have another one, and adopts trials that have not loaded theirs yet."""
+    payloads: set[str] = set()
+    for number in range(3):
+        tune(lambda lr, by=number: lr + by, resume=number > 0, trials=1 + number)
+        now = {path.name for path in Path("result/function").glob("*.pkl")}
+        assert len(now) == min(number + 1, 2)
+        assert len(now - payloads) == 1
+        payloads |= now
+    for number, trial in enumerate(aft.open_run("result").trials):
+        assert trial.score == pytest.approx(float(str(trial.params["lr"])) + number)
 
 
 def test_an_array_is_mapped_by_trials_and_kept_for_them(
@@ -326,7 +342,8 @@ def test_an_array_is_mapped_by_trials_and_kept_for_them(
 
     result = tune(functools.partial(train, aft.put(numpy.arange(2_000_000.0))))
     assert result.best is not None and result.best.score == pytest.approx(1000.5, abs=1)
-    assert Path("result/function/train.pkl").stat().st_size < 100_000
+    (payload,) = Path("result/function").glob("train-*.pkl")
+    assert payload.stat().st_size < 100_000
     del result
     gc.collect()
     assert not list((tmp_path / "temporary").iterdir())
@@ -339,6 +356,8 @@ def test_an_array_is_mapped_by_trials_and_kept_for_them(
     assert f"there is no {kept.name}" in capfd.readouterr().err
     Path("elsewhere").rename(kept)
     tune(lambda lr: lr, resume=True, trials=4)  # it does not refer to the array
+    assert kept.exists()  # for trials that were running
+    tune(lambda lr: lr / 2, resume=True, trials=5)
     assert not kept.exists()
 
 
