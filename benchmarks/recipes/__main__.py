@@ -117,6 +117,21 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def wins(results: list[dict[str, Any]]) -> str:
+    """Return on how many seeds each search is better than random search."""
+    by = {(one["method"], one["seed"]): one for one in results}
+    seeds = sorted({one["seed"] for one in results})
+    lines = [f"Better than random search, of {len(seeds)} seeds:", ""]
+    for name in list(SEARCHES)[1:]:
+        counts = []
+        for column, sign in (("objective", 1), ("clean", 1), ("loss", -1)):
+            pairs = ((by[name, seed], by["random search", seed]) for seed in seeds)
+            count = sum(sign * (one[column] - other[column]) > 0 for one, other in pairs)
+            counts.append(f"{column} {count}")
+        lines.append(f"* {name}: {', '.join(counts)}")
+    return "\n".join(lines)
+
+
 def check(seed: int, given: argparse.Namespace) -> None:
     """Compare what the benchmark keeps with what Data-Juicer keeps, for each method."""
     import tempfile
@@ -166,7 +181,7 @@ def main() -> None:
                 print(seed, name, found, flush=True)
                 if given.json:
                     given.json.write_text(json.dumps(results, indent=1) + "\n")
-    text = table(results)
+    text = f"{table(results)}\n\n{wins(results)}"
     print(text)
     if given.markdown:
         before, _, rest = given.markdown.read_text(encoding="utf-8").partition(BEGIN)
