@@ -1,7 +1,7 @@
 """Recipes that are refined or searched, beside the untouched one and beside random search.
 
-    python -m benchmarks.recipes [--seeds=8] [--trials=50] [--samples=1500] [--junk=0.4]
-        [--json=FILE] [--markdown=FILE]
+    python -m benchmarks.recipes [--seeds=5] [--trials=50] [--samples=1500] [--junk=0.4]
+        [--json=FILE] [--markdown=docs/recipe_search.md]
     python -m benchmarks.recipes --check [--seed=0]
 
 It needs Data-Juicer and torch. A seed makes the data (docstrings of Python's standard library, of
@@ -42,7 +42,13 @@ from benchmarks.sklearn_search.figures import interval
 
 WEIGHT = 0.5
 TOKENS = 200_000
-SEARCHES = {"random search": ("random", {}), "search": ("gp", {"nu": "1.5"})}
+SEARCHES = {
+    "random search": ("random", {}),
+    "search, gp": ("gp", {"nu": "1.5"}),
+    "search, tpe": ("tpe", {}),
+    "search, pshe2": ("pshe2", {}),
+}
+BEGIN, END = "<!-- benchmark -->", "<!-- end -->"
 METHODS = ("untouched", *(f"refine, {name}" for name in RULES), *SEARCHES)
 COLUMNS = ("objective", "clean", "clean_kept", "loss")
 
@@ -111,6 +117,21 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def wins(results: list[dict[str, Any]]) -> str:
+    """Return on how many seeds each search is better than random search."""
+    by = {(one["method"], one["seed"]): one for one in results}
+    seeds = sorted({one["seed"] for one in results})
+    lines = [f"Better than random search, of {len(seeds)} seeds:", ""]
+    for name in list(SEARCHES)[1:]:
+        counts = []
+        for column, sign in (("objective", 1), ("clean", 1), ("loss", -1)):
+            pairs = ((by[name, seed], by["random search", seed]) for seed in seeds)
+            count = sum(sign * (one[column] - other[column]) > 0 for one, other in pairs)
+            counts.append(f"{column} {count}")
+        lines.append(f"* {name}: {', '.join(counts)}")
+    return "\n".join(lines)
+
+
 def check(seed: int, given: argparse.Namespace) -> None:
     """Compare what the benchmark keeps with what Data-Juicer keeps, for each method."""
     import tempfile
@@ -134,12 +155,12 @@ def check(seed: int, given: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--junk", type=float, default=0.4)
     parser.add_argument("--json", type=Path, help="results of each seed; what is in it is kept")
-    parser.add_argument("--markdown", type=Path, help="where to write the table")
+    parser.add_argument("--markdown", type=Path, help="a page with the marks for the table")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--seed", type=int, default=0, help="of --check")
     given = parser.parse_args()
@@ -160,10 +181,13 @@ def main() -> None:
                 print(seed, name, found, flush=True)
                 if given.json:
                     given.json.write_text(json.dumps(results, indent=1) + "\n")
-    text = table(results)
+    text = f"{table(results)}\n\n{wins(results)}"
     print(text)
     if given.markdown:
-        given.markdown.write_text(text + "\n")
+        before, _, rest = given.markdown.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        told = f"{before}{BEGIN}\n{text}\n{END}{after}"
+        given.markdown.write_text(told, encoding="utf-8")
 
 
 if __name__ == "__main__":
