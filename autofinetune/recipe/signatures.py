@@ -68,8 +68,8 @@ def _arguments(operator: type) -> dict[str, dict[str, Any]]:
         group, _, name = action.dest.partition(".")
         if group == "op" and name and not name.endswith("help"):
             found[name] = _type(getattr(action, "_typehint", None) or action.type)
-            if isinstance(action.default, _TYPES):
-                found[name]["default"] = action.default
+            if isinstance(action.default, _TYPES) and not str(action.default).startswith("/"):
+                found[name]["default"] = action.default  # a path is one of this machine
     return found
 
 
