@@ -13,25 +13,30 @@ from autofinetune.errors import EnvironmentProblem
 class Library:
     """A package by its name, with the oldest version that is supported, such as `2.14`.
 
-    `install` is what `pip install` gets.
+    `install` is what `pip install` gets. `module` is what is imported, if it has another name.
     """
 
     name: str
     least: str
     install: str
+    module: str = ""
 
     def check(self, what: str) -> None:
         """Raise EnvironmentProblem if the package is missing or too old; `what` needs it."""
+        if lack := self.lack(what):
+            raise EnvironmentProblem(*lack)
+
+    def lack(self, what: str) -> tuple[str, str] | None:
+        """Return the problem and the tip if the package is missing or too old, else None."""
         from importlib import metadata  # on use: training scripts load this module, too
 
         try:
             found = metadata.version(self.name)
         except metadata.PackageNotFoundError:
             found = ""
-        if importlib.util.find_spec(self.name) is None:
+        if importlib.util.find_spec(self.module or self.name) is None:
             found = ""
-        if lack := lack_of(what, self.name, self.least, found, self.install):
-            raise EnvironmentProblem(*lack)
+        return lack_of(what, self.name, self.least, found, self.install)
 
 
 def lack_of(

@@ -6,7 +6,6 @@ output goes to standard error.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import signal
@@ -14,13 +13,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from autofinetune.errors import EnvironmentProblem
-from autofinetune.library import lack_of
+from autofinetune.library import Library
 
 from .document import Recipe
 from .operators import Known, from_description, known
@@ -28,7 +26,10 @@ from .statistics import Statistics, read_statistics
 
 _INSTALL = "autofinetune[data-juicer]"
 # It imports aiohttp, which its requirements lack.
-_PACKAGES = (("py-data-juicer", "data_juicer", "1.6.1"), ("aiohttp", "aiohttp", "3.9"))
+_LIBRARIES = (
+    Library("py-data-juicer", "1.6.1", _INSTALL, "data_juicer"),
+    Library("aiohttp", "3.9", _INSTALL),
+)
 _STDERR = 2
 _EXPORT = "data.jsonl"
 _STATS = "data_stats.jsonl"
@@ -50,16 +51,7 @@ def check_installed(what: str, otherwise: str) -> None:
 
 
 def _lack(what: str) -> tuple[str, str] | None:
-    for package, module, least in _PACKAGES:
-        try:
-            found = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found = ""
-        if importlib.util.find_spec(module) is None:
-            found = ""
-        if lack := lack_of(what, package, least, found, _INSTALL):
-            return lack
-    return None
+    return next(filter(None, (library.lack(what) for library in _LIBRARIES)), None)
 
 
 def analyzed(path: Path, wanted: Collection[str]) -> Statistics:
