@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from autofinetune.space import ChoiceParameter, Parameter, Space, Value
 
@@ -39,14 +38,8 @@ def _correlation(
     ]
     if len(pairs) < LEAST:
         return None
-    x, y = (_ranks(column) for column in zip(*pairs, strict=True))
+    x, y = (rankdata(column) for column in zip(*pairs, strict=True))
     deviation = float(x.std() * y.std())
     return (
         float(((x - x.mean()) * (y - y.mean())).mean()) / deviation if deviation > _TINY else None
     )
-
-
-def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return the rank of each value, the mean of several for equal ones."""
-    _, inverse, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2.0)[inverse])
