@@ -19,7 +19,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from autofinetune.config.config import MODEL_PATH, Config
 from autofinetune.config.passing import CALLS
@@ -230,16 +230,21 @@ def _files_of(here: Path, script: str) -> set[str]:
         return set()
     payload = payload_name(known[1].decode())
     try:
-        head = _head_of(here / payload)[0]
+        with _opened(here / payload) as file:
+            head = json.loads(file.readline(_LONGEST_HEAD))
         return {payload, *map(str, head["arrays"])}
     except (OSError, ValueError, TypeError, KeyError):
         return {payload}  # lost or damaged
 
 
+def _opened(payload: Path) -> BinaryIO:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(payload, flags), "rb")
+
+
 def _head_of(payload: Path) -> tuple[Any, str]:
     """Return the first line of a payload, and its SHA-256."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(payload, flags), "rb") as file:
+    with _opened(payload) as file:
         found = hashlib.sha256()
         head = file.readline(_LONGEST_HEAD)
         found.update(head)
