@@ -13,7 +13,7 @@ from autofinetune.errors import EnvironmentProblem
 class Library:
     """A package by its name, with the oldest version that is supported, such as `2.14`.
 
-    `install` is what `pip install` gets.
+    `install` is what `pip install` gets. Without a version, any that can be imported will do.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Library:
         from importlib import metadata  # on use: training scripts load this module, too
 
         try:
-            found = metadata.version(self.name)
+            found = metadata.version(self.name) if self.least else "any"
         except metadata.PackageNotFoundError:
             found = ""
         if importlib.util.find_spec(self.name) is None:

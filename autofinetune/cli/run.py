@@ -122,7 +122,8 @@ def resume_command(argv: Sequence[str]) -> int:
         description="Continue a run that was stopped, was killed, or is paused.",
     )
     parser.add_argument("output_dir", help="the directory of the run")
-    for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
+    for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds",
+                 "store", "store_wait", "secrets"):  # fmt: skip
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
     add_option(parser, OPTIONS["plain"])
     add_option(parser, OPTIONS["detach"])
@@ -168,7 +169,11 @@ def rebuild_command(argv: Sequence[str]) -> int:
     with locked_run(parser.parse_args(argv).output_dir) as paths:
         config = known_config(paths)
         state = State(config.direction)
-        guard = SinkGuard(views(config, paths), lambda why: terminal.tell(f"WARNING: {why}"))
+
+        def warn(why: str) -> None:
+            terminal.tell(f"WARNING: {why}")
+
+        guard = SinkGuard(views(config, paths, warn), warn)
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
             for event in journal.events():
                 state.apply(event)
