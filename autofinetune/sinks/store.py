@@ -106,10 +106,7 @@ class Store(Sink):
             self._runs.append(event.run)
 
     def flush(self, state: State) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            self._has_stopped = True
-            raise SinkFailed(f"{self._url}: {error}") from error
+        self._raise_error()
         if self._thread is None:
             self._start()
         seen = self._look()
@@ -134,7 +131,9 @@ class Store(Sink):
             return
         self._hurry()
         with self._changed:
-            self._changed.wait_for(lambda: self._done >= self._wanted or self._problem, CLOSE_S)
+            self._changed.wait_for(
+                lambda: self._done >= self._wanted or self._problem or self._has_stopped, CLOSE_S
+            )
             self._is_closing = True
             self._changed.notify_all()
         # A store that does not answer would hold up the end of the process.
@@ -149,6 +148,12 @@ class Store(Sink):
         if not thread.is_alive():
             assert self._paths.descriptor is not None
             os.close(self._paths.descriptor)
+        self._raise_error()
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise SinkFailed(f"{self._url}: {error}") from error
 
     def _look(self) -> Look:
         """Return what changes when a file of the run does; looking costs next to nothing."""
@@ -204,7 +209,7 @@ class Store(Sink):
                 failures += 1
             except Exception as error:  # another run, or a bug: nothing is tried again
                 with self._changed:
-                    self._error = error
+                    self._error, self._has_stopped = error, True
                     self._changed.notify_all()
                 return
             else:

@@ -20,11 +20,12 @@ from autofinetune.sinks.store import Store
 from autofinetune.store.contents import PART, PARTS, newest
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.credentials import Secrets
+from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
 from autofinetune.store.remote import Remote, StoreFailed
 from autofinetune.store.standing import read_standing
 from tests.helpers import config_of
-from tests.runs import Written
+from tests.runs import Written, mixed
 
 Make = Callable[..., Store]
 
@@ -58,7 +59,7 @@ class Place:
         self.config: Config = config_of(store=f"file://{root}/shelf")
 
     def sink(self, run: str = "run", **more: Any) -> Store:
-        options: dict[str, Any] = {"report": lambda paths: None, "pause_s": 0.0, "patience_s": 0.0}
+        options: dict[str, Any] = {"report": lambda paths: None, "pause_s": 0.0}
         made = Store(self.config, RunPaths(self.root), self.told.append,
                      connect=lambda: self.shelf, **options | more)  # fmt: skip
         made.handle(RunCreated(1.0, "run", "0", {}), self.state)
@@ -127,13 +128,11 @@ def test_everything_goes_up_once_and_changes_follow(place: Place) -> None:
 def test_a_journal_that_grows_is_copied_whole(place: Place) -> None:
     sink = place.sink()
     bring_up(sink, place.state)
-    place.run.trial(0, 0.5)
+    place.run.trial(0, 0.5, mixed())
     bring_up(sink, place.state)
     sink.close()
     (place.root.parent / "copy").mkdir(mode=0o700)
     (place.root.parent / "copy/run.db").write_bytes(place.stored()["run.db"])
-    from autofinetune.store.journal import SqliteJournal
-
     with contextlib.closing(SqliteJournal(place.root.parent / "copy/run.db")) as journal:
         assert list(journal.events()) == list(place.run.journal.events())
     assert not (place.root / ".run.db.store").exists()
@@ -177,8 +176,8 @@ def test_a_part_that_a_killed_session_cut_short_is_uploaded_again(place: Place) 
 def test_a_store_that_fails_is_told_once_and_tried_again(place: Place) -> None:
     place.shelf.fails = "no route to it"
     place.write(trials_csv="one")
-    sink = place.sink(patience_s=60.0)
-    failed, goes_on = threading.Event(), threading.Event()
+    sink = place.sink()
+    failed = threading.Event()
 
     def warn(sentence: str) -> None:
         place.told.append(sentence)
@@ -195,7 +194,6 @@ def test_a_store_that_fails_is_told_once_and_tried_again(place: Place) -> None:
     place.shelf.fails = ""
     bring_up(sink, place.state)
     sink.close()
-    goes_on.set()
     (told,) = place.told
     assert "fails (no route to it); it is tried again while the run goes on" in told
     assert place.stored()["trials.csv"] == b"one"
@@ -207,7 +205,7 @@ def test_a_store_that_fails_is_told_once_and_tried_again(place: Place) -> None:
 def test_the_end_of_a_run_is_bounded_and_says_what_is_missing(place: Place) -> None:
     place.shelf.fails = "the disk there is full"
     place.write(trials_csv="one")
-    sink = place.sink()
+    sink = place.sink(patience_s=0.0)
     bring_up(sink, place.state)
     assert not sink.is_behind
     sink.close()
@@ -231,12 +229,12 @@ def test_a_store_that_does_not_answer_holds_nothing_up(
     sink = place.sink()
     sink.flush(place.state)
     assert is_asked.wait(60.0)
+    thread = sink._thread
+    assert thread is not None
     sink.close()
     assert "trials.csv" in place.told[-1]
-    threads = [one for one in threading.enumerate() if one.name == "store"]
     is_over.set()
-    for thread in threads:
-        thread.join()
+    thread.join()
     assert PARTS in place.shelf.puts[0]
 
 
@@ -272,7 +270,7 @@ def test_a_run_that_goes_on_elsewhere_takes_the_store_over(place: Place) -> None
 
 
 def test_a_store_that_somebody_emptied_is_filled_again(place: Place) -> None:
-    sink = place.sink(patience_s=60.0)
+    sink = place.sink()
     place.write(log_file_txt="log")
     bring_up(sink, place.state)
     remove_tree(place.root.parent / "shelf")
