@@ -92,7 +92,11 @@ def add_new_run(parser: Parser) -> None:
 
 
 def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tuple[int, RunPaths]:
-    """Start a run with a recorded configuration; return the exit code and the paths of the run."""
+    """Start a run with a recorded configuration; return the exit code and the paths of the run.
+
+    The store of the recorded run stays its own.
+    """
+    config = dataclasses.replace(config, store="")
     if gpu:
         config = dataclasses.replace(config, gpu=gpu)
     check_is_there(config)
@@ -166,8 +170,14 @@ def rebuild_command(argv: Sequence[str]) -> int:
     """Rewrite everything that is derived from the journal and return the exit code."""
     parser = Parser("rebuild")
     parser.add_argument("output_dir", help="the directory of a run")
-    with locked_run(parser.parse_args(argv).output_dir) as paths:
-        config = known_config(paths)
+    add_option(parser, OPTIONS["secrets"])
+    options = parser.parse_args(argv)
+    with locked_run(options.output_dir) as paths:
+        given = {} if options.secrets is None else {"secrets": options.secrets}
+        config = changed(known_config(paths), given)
+        # Who rebuilds wants the rest in the store.
+        seconds = max(config.store_wait, OPTIONS["store_wait"].default)
+        config = dataclasses.replace(config, store_wait=seconds)
         state = State(config.direction)
 
         def warn(why: str) -> None:

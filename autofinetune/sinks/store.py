@@ -31,6 +31,7 @@ CLOSE_S = 5.0  # for what is left when the user stops the run
 PAUSE_S = 5.0  # between two looks at the files while trials run
 REST = 19  # uploads, and reports, take at most a twentieth of the time
 LONGEST_PAUSE_S, LONGEST_AT_END_S = 60.0, 5.0  # after tries that failed
+FIRST_REPORT_S = 60.0  # a short run makes one, at its end
 _REPORT_S = 300.0
 # Nothing is imported from the directory of the run.
 _REPORT = (
@@ -84,7 +85,8 @@ class Store(Sink):
         self._seen: Look = ()
         self._has_stopped = False
         self._hurries_since = math.inf
-        self._arrived_at = self._rests_until = self._report_after = -math.inf
+        self._arrived_at = self._rests_until = -math.inf
+        self._report_after = time.monotonic() + FIRST_REPORT_S
         self._is_closing = False
         self._error: Exception | None = None  # after which nothing is tried again
         self._problem = ""
