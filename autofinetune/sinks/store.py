@@ -139,7 +139,7 @@ class Store(Sink):
             self._is_closing = True
             self._changed.notify_all()
         # A store that does not answer would hold up the end of the process.
-        thread.join(CLOSE_S)
+        thread.join(CLOSE_S / 5)
         standing = self._tell_standing()
         if standing.waiting and not self._has_stopped:
             why = f" ({standing.problem})" if standing.problem else ""

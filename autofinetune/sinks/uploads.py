@@ -73,6 +73,7 @@ class Uploads:
         self._there: set[str] = set()  # parts that were verified
         self._unsure: Mapping[str, int] = {}  # parts that an earlier session may have cut short
         self._marks: dict[str, Mark] = {}
+        self._is_littered = False  # by what only older manifests name
         self.contents = Contents("", 0.0, {})
 
     def bring_up(self) -> None:
@@ -88,6 +89,10 @@ class Uploads:
         self._bring(self._remote, small)
         before = self._model_marks()
         self._bring(self._remote, MODEL, lambda: self._model_marks() == before)
+        # Not before: parts that a killed session has uploaded may be those of this model.
+        if self._is_littered and self._model_marks() == before:
+            with contextlib.suppress(StoreFailed):  # a key may write and not remove
+                self._remove_old(self._remote)
 
     def waiting(self) -> list[str]:
         """Return the names of files that the store does not have as they are now."""
@@ -205,11 +210,11 @@ class Uploads:
         remote.put(manifest_name(self._number + 1), encode(contents))
         self._number += 1
         self.contents = contents
+        self._is_littered = True
         self._arrived()
-        with contextlib.suppress(StoreFailed):  # a key may be allowed to write and not to remove
-            self._remove_old(remote)
 
     def _remove_old(self, remote: Remote) -> None:
+        self._is_littered = False
         for number in numbers(remote):
             if number < self._number:
                 remote.remove(manifest_name(number))

@@ -173,6 +173,24 @@ def test_a_part_that_a_killed_session_cut_short_is_uploaded_again(place: Place) 
     assert place.stored()["log_file.txt"] == b"other"
 
 
+def test_what_a_killed_session_has_uploaded_counts(place: Place) -> None:
+    place.write(trials_csv="one")
+    place.model(w=b"weights")
+    first = place.sink()
+    bring_up(first, place.state)
+    first.close()
+    shelf = place.root.parent / "shelf"
+    for manifest in shelf.glob("run-*.json"):
+        manifest.unlink()  # killed before it was written
+    (shelf / PARTS / ("ab" * 32)).write_bytes(b"of a model that is no longer the best")
+    before = len(place.shelf.puts)
+    second = place.sink()
+    bring_up(second, place.state)
+    second.close()
+    assert not [name for name in place.shelf.puts[before:] if name.startswith(PARTS)]
+    assert "ab" * 32 not in place.shelf.names(PARTS)
+
+
 def test_a_store_that_fails_is_told_once_and_tried_again(place: Place) -> None:
     place.shelf.fails = "no route to it"
     place.write(trials_csv="one")
