@@ -52,8 +52,11 @@ class Remote:
         with self._asked():
             from fsspec.core import url_to_fs
 
+            # What fails is tried again by the caller, who can stop in between.
             options = self._options()
             self._fs, root = url_to_fs(url, skip_instance_cache=True, **options)
+            if self._scheme == "s3":
+                self._fs.retries = 1
         self._root = root.rstrip("/")
 
     def names(self, folder: str) -> dict[str, int]:
@@ -77,7 +80,7 @@ class Remote:
         if size > most:
             raise ValueError(f"{name} has {size} bytes, and at most {most} are expected")
         with self._asked():
-            return bytes(self._fs.cat_file(self._path(name), 0, size)) if size else b""
+            return bytes(self._fs.cat_file(self._path(name)))
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file and check by its checksum that it arrived."""
@@ -128,7 +131,6 @@ class Remote:
         if self._scheme != "s3":
             return {}
         keys = self._secrets.s3
-        # What fails is tried again by the caller, who can stop in between.
         config: dict[str, Any] = {"connect_timeout": _CONNECT_S, "read_timeout": _READ_S,
                                   "retries": {"max_attempts": 1}}  # fmt: skip
         found: dict[str, Any] = {"config_kwargs": config, "use_listings_cache": False}

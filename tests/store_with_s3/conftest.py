@@ -46,10 +46,10 @@ class Server:
 @pytest.fixture(scope="session")
 def port() -> Iterator[tuple[int, str, str]]:
     """The port of a server that checks signatures, with a key and its secret."""
+    os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(_BEFORE_KEYS_COUNT)  # read at the import
     moto = pytest.importorskip("moto.server", reason="make test-cluster has the S3 server")
     import boto3
 
-    os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(_BEFORE_KEYS_COUNT)
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, number = server.get_host_and_port()

@@ -42,7 +42,7 @@ parser.add_argument("--x", type=float)
 parser.add_argument("--saved_params_dir")
 args = parser.parse_args()
 weights = pathlib.Path(args.saved_params_dir, "weights")
-weights.write_bytes(os.urandom(1 << 20) * 40)
+weights.write_bytes(os.urandom(40 << 20))
 hub.report_final_result(args.x)
 """
 HPARAM = """
@@ -56,7 +56,7 @@ def written(root: Path) -> Path:
     run = Written(root / "result")
     run.paths.trials_csv.write_text("trial\n")
     run.paths.best_model.mkdir()
-    (run.paths.best_model / "weights").write_bytes(os.urandom(1 << 20) * 33)
+    (run.paths.best_model / "weights").write_bytes(os.urandom(33 << 20))
     run.paths.best_model_manifest.write_text("{}")
     return run.paths.root
 
@@ -128,7 +128,12 @@ def test_a_wrong_key_ends_in_a_sentence_without_it(
     told: list[str] = []
     root, url = written(tmp_path), URL.format("wrong")
     secrets = server.secrets(**{wrong: "WRONGWRONGWRONGWRONG"})
-    finish(sink_of(root, url, lambda: Remote(url, secrets), told, patience_s=0.0))
+    has_failed = threading.Event()
+    sink = sink_of(root, url, lambda: Remote(url, secrets), told, patience_s=0.0)
+    sink._warn = lambda sentence: (told.append(sentence), has_failed.set())  # type: ignore
+    sink.flush(State(Direction.MAXIMIZE))
+    assert has_failed.wait(120.0)
+    finish(sink)
     assert "the store refuses the key" in told[0]
     assert "not in the store" in told[-1]
     for one in ("WRONGWRONG", server.keys.secret, server.keys.key):
@@ -156,7 +161,7 @@ def test_a_pull_goes_on_where_it_ended(tmp_path: Path, server: Server) -> None:
                 server.proxy.fault = "half"
             return super().get(name, most)
 
-    with pytest.raises(EnvironmentProblem, match="run the same command again to continue"):
+    with pytest.raises(EnvironmentProblem, match="s3://runs/again fails: "):
         pull(url, lambda: Cut(url, server.secrets()), back, sleep=lambda seconds: None)
     server.proxy.fault = ""
     pulled = pull(url, lambda: server.connect("again"), back)
