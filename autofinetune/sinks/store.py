@@ -202,8 +202,9 @@ class Store(Sink):
         while (wanted := self._next()) is not None:
             began = time.monotonic()
             try:
-                self._make_report()
                 self._uploads.bring_up()
+                if self._made_report():
+                    self._uploads.bring_up()
             except Stopped:
                 return
             except (StoreFailed, AutofinetuneError, OSError) as error:
@@ -228,16 +229,18 @@ class Store(Sink):
                 self._changed.wait(rest if self._wanted > self._done else None)
         return None
 
-    def _make_report(self) -> None:
+    def _made_report(self) -> bool:
         """Write the report anew if the journal has grown, but not all the time."""
         journal = tuple(one for one in self._look() if one[0].startswith(JOURNAL))
         began = time.monotonic()
         is_due = began >= self._report_after or self._hurries_since < math.inf
-        if is_due and journal != self._reported:
-            self._report(self._paths)
-            self._reported = journal
-            now = time.monotonic()
-            self._report_after = now + REST * (now - began)
+        if not is_due or journal == self._reported or self._is_closing:
+            return False
+        self._report(self._paths)
+        self._reported = journal
+        now = time.monotonic()
+        self._report_after = now + REST * (now - began)
+        return True
 
     def _arrived(self) -> None:
         self._arrived_at = time.monotonic()

@@ -311,7 +311,7 @@ def test_a_model_that_is_swapped_meanwhile_is_never_mixed(place: Place) -> None:
     assert place.stored()["best_model/layers/w"] == b"newest"
 
 
-def test_the_report_is_made_before_it_goes_up(place: Place) -> None:
+def test_the_report_goes_up_last(place: Place) -> None:
     made = []
 
     def report(paths: RunPaths) -> None:
