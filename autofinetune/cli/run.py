@@ -170,10 +170,14 @@ def rebuild_command(argv: Sequence[str]) -> int:
     """Rewrite everything that is derived from the journal and return the exit code."""
     parser = Parser("rebuild")
     parser.add_argument("output_dir", help="the directory of a run")
+    add_option(parser, OPTIONS["store"], "also bring what is missing into this store")
     add_option(parser, OPTIONS["secrets"])
     options = parser.parse_args(argv)
     with locked_run(options.output_dir) as paths:
-        given = {} if options.secrets is None else {"secrets": options.secrets}
+        # Only to a store that the user names: the directory may come from somebody else.
+        given = {"store": options.store or ""}
+        if options.secrets is not None:
+            given["secrets"] = options.secrets
         config = changed(known_config(paths), given)
         # Who rebuilds wants the rest in the store.
         seconds = max(config.store_wait, OPTIONS["store_wait"].default)

@@ -43,7 +43,8 @@ def log_sinks(config: Config, paths: RunPaths) -> list[Sink]:
         else:
             from .apart import Apart  # it needs subprocess, which few runs do here
 
-            made.append(Apart(log, kind, paths))
+            given = {"store": config.store, "secrets": config.secrets}
+            made.append(Apart(log, kind, paths, given=given))
     return made
 
 

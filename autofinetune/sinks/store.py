@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import shlex
 import sys
 import threading
 import time
@@ -45,6 +46,11 @@ def make_report(paths: RunPaths) -> None:
     if importlib.util.find_spec("plotly") is not None:
         words = [sys.executable, "-c", _REPORT, PACKAGE_PARENT, str(paths.root)]
         run_hook(words, b"", working_dir="/", timeout_s=_REPORT_S)
+
+
+def rebuild(paths: RunPaths, url: str) -> str:
+    """Return the command that brings the rest into a store."""
+    return f"autofinetune rebuild {paths.shown} --store={shlex.quote(url)}"
 
 
 Look = tuple[tuple[str, int, int, int], ...]
@@ -145,7 +151,7 @@ class Store(Sink):
             why = f" ({standing.problem})" if standing.problem else ""
             self._warn(
                 f"not in the store {self._url}: {some(standing.waiting)}{why}; "
-                f"autofinetune rebuild {self._at.shown} puts the rest there"
+                f"to put the rest there: {rebuild(self._at, self._url)}"
             )
         if not thread.is_alive():
             assert self._paths.descriptor is not None

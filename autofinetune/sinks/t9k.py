@@ -23,6 +23,7 @@ from autofinetune.store.paths import RunPaths
 from autofinetune.store.remote import AISTORE
 
 from .base import Sink, SinkFailed
+from .store import rebuild
 from .trial_log import CURVE, SCORE, Point, TrialLog, facts, plain, run_name
 
 NAME = "t9k"
@@ -81,7 +82,8 @@ class T9k(TrialLog):
             count = len(self._waiting)
             raise SinkFailed(
                 f"{count} trial{'s' if count != 1 else ''} not uploaded to the folder "
-                f"{self._folder}: {self._problem}; `autofinetune rebuild` tries again"
+                f"{self._folder}: {self._problem}; to try again: "
+                f"{rebuild(self.paths, f'{AISTORE}://{self._folder}')}"
             )
 
     def _open(self) -> None:
@@ -130,8 +132,8 @@ class WithoutSDK(Sink):
     def close(self) -> None:
         self._warn(
             f"no trial was recorded in the folder {self._folder} of AIStore, because the SDK t9k "
-            "is not installed here; install it in this Python and run: "
-            f"autofinetune rebuild {self._paths.shown}"
+            "is not installed here; install it in this Python, then run: "
+            f"{rebuild(self._paths, f'{AISTORE}://{self._folder}')}"
         )
 
 

@@ -18,6 +18,7 @@ from autofinetune.store.contents import (
     Contents,
     Stored,
     encode,
+    is_part,
     manifest_name,
     newest,
     numbers,
@@ -220,8 +221,9 @@ class Uploads:
                 remote.remove(manifest_name(number))
         needed = {part for one in self.contents.files.values() for part in one.parts}
         for part in {*remote.names(PARTS)} - needed:
-            self._there.discard(part)
-            remote.remove(f"{PARTS}/{part}")
+            if is_part(part):  # and not a file of somebody else
+                self._there.discard(part)
+                remote.remove(f"{PARTS}/{part}")
         self._unsure = {}
 
 

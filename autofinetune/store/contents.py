@@ -63,6 +63,11 @@ class Contents:
         return sum(one.size for one in self.files.values())
 
 
+def is_part(name: str) -> bool:
+    """Return whether a part may have this name."""
+    return _DIGEST.fullmatch(name) is not None
+
+
 def manifest_name(number: int) -> str:
     return f"run-{number:08d}.json"
 
@@ -107,7 +112,7 @@ def _stored(name: str, value: Any) -> Stored:
         raise ValueError(f"{name!r:.60} has no sound size")
     if len(parts) != -(-size // PART):
         raise ValueError(f"{name!r:.60} has too few or too many parts")
-    if not all(isinstance(part, str) and _DIGEST.fullmatch(part) for part in parts):
+    if not all(isinstance(part, str) and is_part(part) for part in parts):
         raise ValueError(f"{name!r:.60} has a part that is no SHA-256")
     return Stored(size, tuple(parts))
 

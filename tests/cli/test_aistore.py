@@ -56,7 +56,7 @@ def test_trials_come_into_the_folder_once_the_sdk_is_there(workplace: Workplace)
     (sdk / "__init__.py").touch()
     (sdk / "em.py").write_text(SDK)
     for _ in range(2):
-        out += ran(workplace, "rebuild", "result", path=sdk.parent)
+        out += ran(workplace, "rebuild", "result", "--store=aistore://0a1b-2c3d", path=sdk.parent)
     assert out.count("WARNING") == 1
     held = json.loads((sdk / "server.json").read_text())
     assert held["uploads"] == 2

@@ -74,7 +74,9 @@ def test_a_store_that_cannot_be_reached_fails_no_run(workplace: Workplace) -> No
     assert "run.db" in told[1] or "more" in told[1]
     assert "not there yet: " in workplace.run("status", "result").out
     (workplace.root / "shelf").unlink()
-    rebuilt = workplace.run("rebuild", "result")
+    assert workplace.run("rebuild", "result").code == 0
+    assert not (workplace.root / "shelf").exists()
+    rebuilt = workplace.run("rebuild", "result", f"--store=file://{workplace.root}/shelf")
     assert rebuilt.code == 0, rebuilt.err
     assert "up to date" in workplace.run("status", "result").out
 

@@ -183,12 +183,14 @@ def test_what_a_killed_session_has_uploaded_counts(place: Place) -> None:
     for manifest in shelf.glob("run-*.json"):
         manifest.unlink()  # killed before it was written
     (shelf / PARTS / ("ab" * 32)).write_bytes(b"of a model that is no longer the best")
+    (shelf / PARTS / "mine.txt").write_bytes(b"a file of the user")
     before = len(place.shelf.puts)
     second = place.sink()
     bring_up(second, place.state)
     second.close()
     assert not [name for name in place.shelf.puts[before:] if name.startswith(PARTS)]
     assert "ab" * 32 not in place.shelf.names(PARTS)
+    assert "mine.txt" in place.shelf.names(PARTS)
 
 
 def test_a_store_that_fails_is_told_once_and_tried_again(place: Place) -> None:

@@ -26,7 +26,7 @@ class Server:
     keys: S3Keys
 
     def secrets(self, **more: str) -> Secrets:
-        return Secrets(s3=S3Keys(**{**vars(self.keys), **more}))  # type: ignore[arg-type]
+        return Secrets(s3=S3Keys(**{**vars(self.keys), **more}))
 
     def connect(self, place: str = "one") -> Remote:
         return Remote(f"s3://{BUCKET}/{place}", self.secrets())
