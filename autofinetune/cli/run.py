@@ -45,6 +45,8 @@ from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
+from autofinetune.store.standing import read_standing
+from autofinetune.visible import visible
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -194,9 +196,12 @@ def rebuild_command(argv: Sequence[str]) -> int:
                 guard.replay(event, state)
         guard.finish(state)
         guard.close()
+        stored = read_standing(paths) if options.store else None
     logs = ["visualization" if log == "visualdl" else log for log in config.log_to]
     what = ", ".join(["tables", "best_model", *logs])
     terminal.out(f"rebuilt from {state.ended} finished trials: {what}")
+    if stored is not None:
+        terminal.out(f"store {visible(stored.sentence())}")
     return 0
 
 

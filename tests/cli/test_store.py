@@ -78,6 +78,7 @@ def test_a_store_that_cannot_be_reached_fails_no_run(workplace: Workplace) -> No
     assert not (workplace.root / "shelf").exists()
     rebuilt = workplace.run("rebuild", "result", f"--store=file://{workplace.root}/shelf")
     assert rebuilt.code == 0, rebuilt.err
+    assert "shelf: up to date, 7 files" in rebuilt.out
     assert "up to date" in workplace.run("status", "result").out
 
 
