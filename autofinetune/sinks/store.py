@@ -30,8 +30,9 @@ from .uploads import JOURNAL, Stopped, Uploads
 PATIENCE_S = 60.0  # without any part that arrives, at the end of a run
 CLOSE_S = 5.0  # for what is left when the user stops the run
 PAUSE_S = 5.0  # between two looks at the files while trials run
-REST = 19  # uploads, and reports, take at most a twentieth of the time
-LONGEST_PAUSE_S, LONGEST_AT_END_S = 60.0, 5.0  # after tries that failed
+REST = 19  # times as long as it took: before the next look, and the next report
+LONGEST_PAUSE_S = 60.0
+LONGEST_AT_END_S = 5.0  # after a try that failed
 FIRST_REPORT_S = 60.0  # a short run makes one, at its end
 _REPORT_S = 300.0
 # Nothing is imported from the directory of the run.
@@ -269,7 +270,8 @@ class Store(Sink):
             self._problem = ""
             self._done = wanted
             if self._hurries_since == math.inf:
-                self._rests_until = time.monotonic() + max(self._pause_s, REST * took)
+                rest = min(max(self._pause_s, REST * took), LONGEST_PAUSE_S)
+                self._rests_until = time.monotonic() + rest
             self._changed.notify_all()
         self._tell_standing()
 
