@@ -24,7 +24,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -78,6 +78,7 @@ lock:
 	($(WANTED) demo; cat $(LOCKS)/recipes.in) | $(COMPILE) --upgrade \
 	    --no-binary emoji --no-binary wget --override $(LOCKS)/strangers.without \
 	    -o $(LOCKS)/recipes.txt && \
+	($(WANTED) demo; cat $(LOCKS)/cluster.in) | $(COMPILE) --upgrade -o $(LOCKS)/cluster.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 
 # The tests with the newest versions that setup.cfg allows, on $(PYTHON).
@@ -114,6 +115,12 @@ test-recipes: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/recipes.txt $(TORCH))/bin/python && \
 	WITH_LIBRARIES=1 AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/recipe_with_library
+
+# What `--store` puts into S3 and brings back, with the real client library and a server.
+test-cluster: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune tests
+	python=$$($(PYTHON) tools/environment.py $(LOCKS)/cluster.txt)/bin/python && \
+	AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/store_with_s3
 
 # As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev

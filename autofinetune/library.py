@@ -14,6 +14,7 @@ class Library:
     """A package by its name, with the oldest version that is supported, such as `2.14`.
 
     `install` is what `pip install` gets. `module` is what is imported, if it has another name.
+    Without a version, any that can be imported will do.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Library:
         from importlib import metadata  # on use: training scripts load this module, too
 
         try:
-            found = metadata.version(self.name)
+            found = metadata.version(self.name) if self.least else "any"
         except metadata.PackageNotFoundError:
             found = ""
         if importlib.util.find_spec(self.module or self.name) is None:

@@ -55,6 +55,12 @@ COMMANDS: Mapping[str, Command] = {
         "continue a run after Ctrl-C, a kill or a reboot",
         is_basic=True,
     ),
+    "pull": Command(
+        "pull:pull_command",
+        START,
+        "pull URL result/",
+        "bring a run back from the store that --store named",
+    ),
     "replay": Command(
         "lineage:replay_command",
         START,

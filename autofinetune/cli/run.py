@@ -45,6 +45,8 @@ from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.sinks.live.sink import on_console
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.paths import RunPaths
+from autofinetune.store.standing import read_standing
+from autofinetune.visible import visible
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -92,7 +94,11 @@ def add_new_run(parser: Parser) -> None:
 
 
 def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tuple[int, RunPaths]:
-    """Start a run with a recorded configuration; return the exit code and the paths of the run."""
+    """Start a run with a recorded configuration; return the exit code and the paths of the run.
+
+    The store of the recorded run stays its own.
+    """
+    config = dataclasses.replace(config, store="")
     if gpu:
         config = dataclasses.replace(config, gpu=gpu)
     check_is_there(config)
@@ -122,7 +128,8 @@ def resume_command(argv: Sequence[str]) -> int:
         description="Continue a run that was stopped, was killed, or is paused.",
     )
     parser.add_argument("output_dir", help="the directory of the run")
-    for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds"):
+    for name in ("gpu", "trials_per_gpu", "cpus_per_trial", "max_parallel", "max_seconds",
+                 "store", "store_wait", "secrets"):  # fmt: skip
         add_option(parser, OPTIONS[name], f"{OPTIONS[name].text} (default: as recorded)")
     add_option(parser, OPTIONS["plain"])
     add_option(parser, OPTIONS["detach"])
@@ -165,19 +172,36 @@ def rebuild_command(argv: Sequence[str]) -> int:
     """Rewrite everything that is derived from the journal and return the exit code."""
     parser = Parser("rebuild")
     parser.add_argument("output_dir", help="the directory of a run")
-    with locked_run(parser.parse_args(argv).output_dir) as paths:
-        config = known_config(paths)
+    add_option(parser, OPTIONS["store"], "also bring what is missing into this store")
+    add_option(parser, OPTIONS["secrets"])
+    options = parser.parse_args(argv)
+    with locked_run(options.output_dir) as paths:
+        # Only to a store that the user names: the directory may come from somebody else.
+        given = {"store": options.store or ""}
+        if options.secrets is not None:
+            given["secrets"] = options.secrets
+        config = changed(known_config(paths), given)
+        # Who rebuilds wants the rest in the store.
+        seconds = max(config.store_wait, OPTIONS["store_wait"].default)
+        config = dataclasses.replace(config, store_wait=seconds)
         state = State(config.direction)
-        guard = SinkGuard(views(config, paths), lambda why: terminal.tell(f"WARNING: {why}"))
+
+        def warn(why: str) -> None:
+            terminal.tell(f"WARNING: {why}")
+
+        guard = SinkGuard(views(config, paths, warn), warn)
         with contextlib.closing(SqliteJournal(paths.journal)) as journal:
             for event in journal.events():
                 state.apply(event)
                 guard.replay(event, state)
         guard.finish(state)
         guard.close()
+        stored = read_standing(paths) if options.store else None
     logs = ["visualization" if log == "visualdl" else log for log in config.log_to]
     what = ", ".join(["tables", "best_model", *logs])
     terminal.out(f"rebuilt from {state.ended} finished trials: {what}")
+    if stored is not None:
+        terminal.out(f"store {visible(stored.sentence())}")
     return 0
 
 

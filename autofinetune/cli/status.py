@@ -12,6 +12,7 @@ from autofinetune.run.directories import existing_run
 from autofinetune.run.overview import Overview, RunningTrial, overview_after_change
 from autofinetune.run.records import as_json, status_record
 from autofinetune.space import as_text
+from autofinetune.store.standing import Standing, read_standing
 from autofinetune.visible import visible
 
 _MOST_WAIT_S = 1e6
@@ -30,7 +31,8 @@ def status_command(argv: Sequence[str]) -> int:
     seconds = _seconds(options.wait)
     with existing_run(options.output_dir) as paths:
         found = overview_after_change(paths, seconds)
-    text = as_json(status_record(found)) if options.json else _as_text(found, time.time())
+        stored = read_standing(paths)
+    text = as_json(status_record(found, stored)) if options.json else _as_text(found, stored)
     print(text, flush=True)
     return 0
 
@@ -48,7 +50,8 @@ def _seconds(word: str | None) -> float:
     return seconds
 
 
-def _as_text(found: Overview, now: float) -> str:
+def _as_text(found: Overview, stored: Standing | None) -> str:
+    now = time.time()
     counts = ", ".join(f"{n} {status}" for status, n in found.counts.items() if n)
     total = sum(found.counts.values())
     budget = "" if found.max_trials == MOST_TRIALS else f" of {found.max_trials}"
@@ -67,6 +70,8 @@ def _as_text(found: Overview, now: float) -> str:
     if found.changed:
         changes = ", ".join(f"{name}={as_text(value)}" for name, value in found.changed.items())
         lines.append(f"changed since the start: {visible(changes)}")
+    if stored is not None:
+        lines.append(f"store {visible(stored.sentence())}")
     lines += [f"slot {one.slot}: {_at_work(one, now)}" for one in found.running]
     lines += [
         f"slot {slot} gets no more trials: {reason}" for slot, reason in found.quarantined.items()

@@ -18,6 +18,7 @@ from autofinetune.run.records import as_json, status_record
 from autofinetune.run.requests import PAUSE, SET, STOP, new_request
 from autofinetune.run.steering import Done, NotRunning, steer, wait_for_end
 from autofinetune.space import as_text
+from autofinetune.store.standing import read_standing
 from autofinetune.terminal import tell
 
 
@@ -43,9 +44,9 @@ def stop_command(argv: Sequence[str]) -> int:
         if not options.no_wait:
             wait_for_end(directory)
     with existing_run(directory) as paths:
-        found = overview_of(paths)
+        found, stored = overview_of(paths), read_standing(paths)
     if options.json:
-        print(as_json(status_record(found)))
+        print(as_json(status_record(found, stored)))
     elif options.no_wait:
         print(f"stopping {directory}; to look: autofinetune status {directory}")
     else:

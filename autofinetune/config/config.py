@@ -17,6 +17,7 @@ from autofinetune.config.option import (
     TIME,
     TRIALS,
     command,
+    file_name,
     flag,
     label,
     logs,
@@ -25,6 +26,7 @@ from autofinetune.config.option import (
     option,
     pairs,
     preloaded,
+    store_url,
     text,
     whole,
 )
@@ -186,6 +188,21 @@ class Config:
     on_best: str = option(
         "CMD", START, "run this command for each new best trial, with JSON on its standard input",
         command, "", unset="none",
+    )  # fmt: skip
+    store: str = option(
+        "URL", START,
+        "keep a copy of the run there as it proceeds: s3://bucket/run, gs://, sftp://, file://, "
+        "or aistore://folder; `autofinetune pull` brings it back (docs/store.md)",
+        store_url, "", unset="none",
+    )  # fmt: skip
+    store_wait: float = option(
+        "SECONDS", START, "how long the end of a run waits for what is not in the store yet",
+        number(least=0, what="a number of seconds of at least 0"), 600.0,
+    )  # fmt: skip
+    secrets: str = option(
+        "FILE", START,
+        "keys of the store: a Kubernetes Secret or an .s3cfg; FILE#NAME if it holds several",
+        file_name, "", unset="from the environment",
     )  # fmt: skip
     script_args: tuple[str, ...] = ()
     script_options: tuple[str, ...] | None = None

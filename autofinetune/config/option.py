@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,8 @@ from autofinetune.visible import as_text
 MOST_NAME = 500  # characters
 RETRY_REASONS = ("exit", "signal", "oom", "timeout", "no_result", "no_metric", "nan", "spawn",
                  "runner_lost")  # fmt: skip
+
+STORES = ("s3", "gs", "sftp", "file", "aistore")
 
 SEARCH = "what to search"
 SCORE = "the score"
@@ -97,6 +100,28 @@ def text(value: Any) -> str:
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         raise ValueError("must be text")
     return str(value)
+
+
+def store_url(value: Any) -> str:
+    """Read the URL of a store: a scheme, and a place without `..`, query or password."""
+    found = label(value).rstrip("/")
+    scheme, _, place = found.partition("://")
+    if found and (scheme not in STORES or not place.strip("/")):
+        raise ValueError(f"must begin with {'://, '.join(STORES)}:// and name a place there")
+    if re.match(r"[^/]*:[^/]*@", place):
+        raise ValueError("must hold no password: it would be recorded with the run; docs/store.md "
+                         "says where keys are read")  # fmt: skip
+    if ".." in place.split("/") or re.search(r"[?#*\[\]]", place):
+        raise ValueError("must be a plain URL, without `..` and without any of ?#*[]")
+    if scheme == "file" and not place.startswith("/"):
+        raise ValueError("must be an absolute path: file:///mnt/runs/one")
+    return found
+
+
+def file_name(value: Any) -> str:
+    """Read the path of a file, and return it as an absolute path."""
+    found = label(value)
+    return os.path.abspath(os.path.expanduser(found)) if found else ""  # noqa: PTH100, PTH111
 
 
 def label(value: Any) -> str:

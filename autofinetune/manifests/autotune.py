@@ -24,6 +24,8 @@ from autofinetune.config.commands import (
 from autofinetune.config.program import MOST_REPLICAS, variables
 from autofinetune.runner.ranks import VARIABLES
 from autofinetune.space.fields import short
+from autofinetune.store.credentials import read_secrets
+from autofinetune.store.remote import AISTORE
 
 from .file import File
 from .format import Format
@@ -64,10 +66,41 @@ def read(file: File) -> dict[str, Any]:
     direction = options.get("direction")
     options |= read_assessor(spec.section("assessor"), "builtinAssessorName", direction)
     _read_training(spec.section("trainingConfig", needed="it holds the command"), options)
-    spec.no_effect("aistore", "aimd", "scheduler", "executor", "tensorboard", why=LATER)
+    _read_aistore(spec, str(_name_of(top)), options)
+    spec.no_effect("aimd", "scheduler", "executor", "tensorboard", why=LATER)
     spec.no_effect("storage")
     spec.rest()
     return options
+
+
+def _name_of(top: Section) -> object:
+    metadata = top.value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name or "experiment"
+
+
+def _read_aistore(spec: Section, name: str, options: dict[str, Any]) -> None:
+    """Read where the experiment is stored; `--store` replaces it, `--secrets` has its Secret.
+
+    With keys for S3 the folder is a bucket, or a place in one, and gets the run; with a key of
+    AIStore it gets each trial as a Run.
+    """
+    section = spec.section("aistore")
+    if not section.value:
+        return
+    folder = section.text("folder", needed="name the folder that gets the experiment")
+    secret = section.text("secret")
+    section.rest()
+    file = str(spec.file.given.get("secrets") or "")
+    found = read_secrets(file, secret or "")
+    if file and secret and "#" not in file:
+        options["secrets"] = f"{file}#{secret}"
+    if folder is None or spec.file.given.get("store"):
+        return
+    place = folder.strip("/")
+    options["store"] = f"{AISTORE}://{place}" if found.s3 is None else f"s3://{place}/{name}"
+    spec.gives("store", "aistore")
+    spec.note("aistore", f"gives --store={options['store']}")
 
 
 def _read_training(training: Section, options: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from autofinetune.run.models import best_model_of, state_of_model
 from autofinetune.run.overview import Overview
 from autofinetune.run.recorded import Recorded
 from autofinetune.store.paths import RunPaths
+from autofinetune.store.standing import Standing
 
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the finished trials, where runs are compared
 
@@ -41,9 +42,10 @@ def _finite(value: Any) -> Any:
 # --- runs ---------------------------------------------------------------------------------------
 
 
-def status_record(found: Overview) -> dict[str, Any]:
-    """Return what `status --json` prints."""
-    return {**dataclasses.asdict(found), "state": found.state.value}
+def status_record(found: Overview, stored: Standing | None) -> dict[str, Any]:
+    """Return what `status --json` prints; `stored` is what is known of its store."""
+    store = None if stored is None else dataclasses.asdict(stored)
+    return {**dataclasses.asdict(found), "state": found.state.value, "store": store}
 
 
 def run_record(found: Overview, paths: RunPaths) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from autofinetune.sinks import (
     Tables,
     Waits,
     log_sinks,
+    store_sinks,
 )
 from autofinetune.store.journal import SqliteJournal
 from autofinetune.store.journal_files import deleted
@@ -78,7 +79,7 @@ class Session:
             tell(f"WARNING: {why}")
 
         hooks = [Notify(config, paths, warn)] if config.on_end or config.on_best else []
-        self._guard = SinkGuard([*own, *views(config, paths), *hooks], warn)
+        self._guard = SinkGuard([*own, *views(config, paths, warn), *hooks], warn)
         world = World(
             now=time.time,
             free_gb=lambda: shutil.disk_usage(paths.place.root).free / 2**30,
@@ -151,8 +152,8 @@ class Session:
         self._journal.close()
 
 
-def views(config: Config, paths: RunPaths) -> list[Sink]:
-    """Return the sinks of every run and those of `--log_to`, all derived from its journal.
+def views(config: Config, paths: RunPaths, warn: Callable[[str], None]) -> list[Sink]:
+    """Return the sinks of every run, of `--log_to` and of `--store`, all derived from its journal.
 
     Old models are removed only after best_model is complete.
     """
@@ -161,6 +162,7 @@ def views(config: Config, paths: RunPaths) -> list[Sink]:
         KeepModels(config, paths, EVALUATORS[config.evaluator](config).possible_parents),
         Tables(config, paths),
         *log_sinks(config, paths),
+        *store_sinks(config, paths, warn),
     ]
 
 

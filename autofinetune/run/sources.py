@@ -115,6 +115,8 @@ def source_of_run(given: Mapping[str, Any], note: Note) -> Source:
     if manifest is None or manifest.format != AUTOTUNE:
         _refuse_volumes(given)
     kept = {key: value for key, value in found.items() if key not in replaced}
+    if "secrets" in kept and "secrets" in given:  # a manifest says which of those in the file
+        given["secrets"] = kept["secrets"]
     for key in ("strategy_options", "assessor_options"):
         with contextlib.suppress(ValueError):  # reported when all options are checked
             if key in kept and key in given:

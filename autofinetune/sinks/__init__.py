@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
+
 from autofinetune.config.config import Config
 from autofinetune.plugins import PlugIns
+from autofinetune.store import credentials, remote
 from autofinetune.store.paths import RunPaths
 
 from .base import Sink
@@ -24,6 +28,7 @@ LOGS = PlugIns(
         "mlflow": "autofinetune.sinks.mlflow:MLflow",
         "wandb": "autofinetune.sinks.wandb:WandB",
         "trackio": "autofinetune.sinks.trackio:Trackio",
+        "t9k": "autofinetune.sinks.t9k:T9k",
     },
 )
 
@@ -31,19 +36,49 @@ LOGS = PlugIns(
 def log_sinks(config: Config, paths: RunPaths) -> list[Sink]:
     """Return the sinks for `--log_to`; those that need a library run in processes of their own."""
     made: list[Sink] = []
-    for log in config.log_to:
+    for log in _logs(config):
         kind: type[Sink] = LOGS.load(log)
         if kind.library is None:
             made.append(kind(config, paths))  # type: ignore[call-arg]
         else:
             from .apart import Apart  # it needs subprocess, which few runs do here
 
-            made.append(Apart(log, kind, paths))
+            given = {"store": config.store, "secrets": config.secrets}
+            made.append(Apart(log, kind, paths, given=given))
     return made
 
 
+def _logs(config: Config) -> tuple[str, ...]:
+    """Return the names of the sinks for `--log_to`, and that of a folder of AIStore."""
+    has_folder = remote.scheme_of(config.store) == remote.AISTORE and _has_sdk()
+    return tuple(dict.fromkeys((*config.log_to, *(("t9k",) if has_folder else ()))))
+
+
+def _has_sdk() -> bool:
+    return importlib.util.find_spec("t9k") is not None
+
+
+def store_sinks(config: Config, paths: RunPaths, warn: Callable[[str], None]) -> list[Sink]:
+    """Return the sinks for `--store`, which come last: they need what the others write."""
+    if not config.store:
+        return []
+    if remote.scheme_of(config.store) != remote.AISTORE:
+        from .store import Store
+
+        return [Store(config, paths, warn)]
+    from .t9k import WithoutSDK
+
+    return [] if _has_sdk() else [WithoutSDK(config, paths, warn)]
+
+
 def check_libraries(config: Config) -> None:
-    """Raise EnvironmentProblem if a library that `--log_to` needs is missing or too old."""
+    """Raise EnvironmentProblem if a library that the sinks need is missing or too old.
+
+    Raise UsageError if `--secrets` cannot be read.
+    """
+    credentials.read_secrets(config.secrets)
+    if config.store and remote.scheme_of(config.store) != remote.AISTORE:
+        remote.check_libraries(config.store)
     for log in config.log_to:
         library = LOGS.load(log).library
         if library is not None:
@@ -62,4 +97,5 @@ __all__ = [
     "Waits",
     "check_libraries",
     "log_sinks",
+    "store_sinks",
 ]

@@ -18,8 +18,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from autofinetune.core.events import Event
 from autofinetune.core.state import State
@@ -46,7 +47,8 @@ class Apart(Sink):
     """The tuner's side of the sink `kind`, which `--log_to` calls `log`.
 
     `patience_s` limits how long the end of a run waits without any progress; after `pause_s` a
-    process that found no disk space is started again.
+    process that found no disk space is started again. `given` are options of this session, which
+    replace those in the journal.
     """
 
     def __init__(
@@ -57,7 +59,9 @@ class Apart(Sink):
         *,
         patience_s: float = PATIENCE_S,
         pause_s: float = PAUSE_S,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
+        self._given = given
         self._log = log
         self._kind = kind
         self._paths = paths
@@ -122,7 +126,7 @@ class Apart(Sink):
         if self._process is not None or self._error is not None or now < self._rest_until:
             return
         try:
-            self._process, self._reports = start(self._log, self._folder, self._paths)
+            self._process, self._reports = start(self._log, self._folder, self._paths, self._given)
         except OSError as error:
             self._fail(error)
             return
@@ -192,7 +196,9 @@ class Apart(Sink):
         self._reports = None
 
 
-def start(log: str, folder: Path, paths: RunPaths) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+def start(
+    log: str, folder: Path, paths: RunPaths, given: Mapping[str, Any] | None = None
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Start the process of a sink; return it with the pipe of its reports.
 
     It has a session of its own, so Ctrl-C does not reach it, and the descriptor of the run's
@@ -209,7 +215,7 @@ def start(log: str, folder: Path, paths: RunPaths) -> tuple[subprocess.Popen[byt
         stack.callback(os.close, messages)
         root = os.open(paths.place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, root)
-        words = [log, str(paths.at), str(root), str(write)]
+        words = [log, str(paths.at), str(root), str(write), json.dumps(given or {})]
         process = subprocess.Popen(
             [sys.executable, "-c", _START, PACKAGE_PARENT, *words],
             stdin=subprocess.PIPE, stdout=messages, stderr=messages,

@@ -17,7 +17,9 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autofinetune.config.config import Config
 from autofinetune.config.described import from_description
@@ -36,10 +38,11 @@ _REPORT_S = 0.2
 _FULL_BYTES = 1 << 20  # a disk with less free space is full, whatever a library says
 
 
-def main(log: str, at: str, root: str, reports: str) -> None:
+def main(log: str, at: str, root: str, reports: str, given: str = "{}") -> None:
     """Show the run whose directory is the descriptor `root`; report to the descriptor `reports`.
 
-    `log` is a name of `--log_to`, `at` the path of the directory as the user named it.
+    `log` is a name of `--log_to`, `at` the path of the directory as the user named it; `given` are
+    options that replace those in the journal, as JSON.
     """
     os.nice(10)  # trials come first
     for descriptor in (int(root), int(reports)):
@@ -49,6 +52,7 @@ def main(log: str, at: str, root: str, reports: str) -> None:
     words = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)  # a library must not read them
     process = _Process(log, RunPaths(Path(at), int(root)), words, int(reports))
+    process.given = json.loads(given)
     threading.Thread(target=process.listen, daemon=True, name="words").start()
     process.work()
 
@@ -63,6 +67,7 @@ class _Process:
         self._is_over = False
         self._shown = 0
         self._reported_at = 0.0
+        self.given: dict[str, Any] = {}
 
     def listen(self) -> None:
         """Take words from the tuner."""
@@ -100,7 +105,7 @@ class _Process:
         if kind.library is not None:
             kind.library.check(f"--log_to={self._log}")
         journal = _Journal(self._paths)
-        config = journal.config()
+        config = journal.config(self.given)
         state, sink = State(config.direction), kind(config, self._paths)
         while True:
             is_last = self._is_over  # before the journal is read for the last time
@@ -148,10 +153,10 @@ class _Journal:
         self._seen = self._path.stat()
         self._journal = SqliteJournal(self._path, read_only=True)
 
-    def config(self) -> Config:
+    def config(self, given: Mapping[str, Any]) -> Config:
         first = self._journal.created()
         assert first is not None
-        return from_description(first.config)
+        return from_description({**first.config, **given})
 
     def next(self, after: int) -> list[Event]:
         """Return the next events that follow the first `after`."""

@@ -164,16 +164,29 @@ class SqliteJournal:
         """Rewrite the file if it was deleted; its content is still open here."""
         if self._files.is_in_place():
             return
-        target = self._files.begin_copy()
-        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            self._connection.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # the file must be complete without others
+        self._copy(self._files.begin_copy())
         self._files.end_copy()
         fresh = self._open()
         self._connection.close()
         self._connection = fresh
         self._files.remember()
         self._notice(f"WARNING: {self._path} was deleted; it was restored and nothing is lost")
+
+    def copy_to(self, target: Path) -> None:
+        """Write all events to an empty file; raise EnvironmentProblem, without space for example.
+
+        Other processes may write to the journal meanwhile.
+        """
+        try:
+            self._copy(target)
+        except (sqlite3.Error, OSError) as error:
+            raise self._problem("cannot be copied", error) from None
+
+    def _copy(self, target: Path) -> None:
+        """Write all events to an empty file, which is complete without others."""
+        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            self._connection.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
 
     def created(self) -> RunCreated | None:
         """Return the first event, or None; EnvironmentProblem if it is not a RunCreated."""

@@ -104,6 +104,7 @@ class RunPaths:
     wandb = _Name("wandb")
     trackio = _Name("trackio")
     function = _Name("function")
+    standing = _Name("store.json")
 
     @property
     def function_script(self) -> Path:

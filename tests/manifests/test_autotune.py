@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autofinetune.errors import ConfigError
+from autofinetune.errors import ConfigError, UsageError
 
 from .helpers import AUTOTUNE, mistakes, notes, read, swap
 
@@ -107,7 +107,7 @@ def test_what_has_no_effect_is_named_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "note"),
     [
-        ("aistore: {folder: x}", "spec.aistore is not available yet, and not read"),
+        ("aistore: {folder: x}", "spec.aistore gives --store=aistore://x"),
         ("scheduler: {}", "spec.scheduler is not available yet, and not read"),
         ("maxTrialNumm: 3", "spec.maxTrialNumm is unknown here and not read (did you mean 'maxTr"),
     ],
@@ -399,3 +399,43 @@ def test_a_directory_that_a_shell_would_divide_is_refused_in_its_line(tmp_path: 
     assert read(tmp_path, mounted("args: [/mnt]"), given=given).options["command"][2] == (
         f"{tmp_path}/a b"
     )
+
+
+def with_aistore(secret: str = "aistore-secret") -> str:
+    aistore = f"  aistore:\n    folder: 0a1b-2c3d\n    secret: {secret}\n"
+    return swap(AUTOTUNE, "  trialConcurrency: 3\n", f"  trialConcurrency: 3\n{aistore}")
+
+
+def secret_file(tmp_path: Path, **data: str) -> Path:
+    """A file with another Secret and with one called aistore-secret."""
+    lines = ["kind: Secret", "metadata: {name: other}", "stringData: {apikey: not-this-one}",
+             "---", "kind: Secret", "metadata: {name: aistore-secret}", "stringData:"]  # fmt: skip
+    file = tmp_path / "secrets.yaml"
+    file.write_text("\n".join([*lines, *(f"  {key}: {value}" for key, value in data.items())]))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("data", "store"),
+    [
+        ({"apikey": "abcdef"}, "aistore://0a1b-2c3d"),
+        ({"access_key": "abc", "secret_key": "def"}, "s3://0a1b-2c3d/experiment-sample"),
+    ],
+)
+def test_the_folder_and_the_secret_of_aistore_give_a_store(
+    tmp_path: Path, data: dict[str, str], store: str
+) -> None:
+    file = secret_file(tmp_path, **data)
+    options = read(tmp_path, with_aistore(), given={"secrets": str(file)}).options
+    assert options["store"] == store
+    assert options["secrets"] == f"{file}#aistore-secret"
+
+
+def test_a_store_of_the_command_line_replaces_that_of_the_manifest(tmp_path: Path) -> None:
+    assert "store" not in read(tmp_path, with_aistore(), given={"store": "s3://b/x"}).options
+
+
+def test_a_secret_that_is_not_in_the_file_is_told(tmp_path: Path) -> None:
+    file = secret_file(tmp_path, apikey="abcdef")
+    with pytest.raises(UsageError, match="no Secret called 'gone'; there are: other, aistore-sec"):
+        read(tmp_path, with_aistore("gone"), given={"secrets": str(file)})

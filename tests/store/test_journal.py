@@ -274,3 +274,17 @@ def test_reports_can_be_left_out_or_read_alone(tmp_path: Path) -> None:
             pytest.raises(EnvironmentProblem, match="cannot be read"),
         ):
             list(journal.reports())
+
+
+def test_a_copy_is_complete_without_other_files(tmp_path: Path) -> None:
+    events = some_events(tmp_path)
+    with contextlib.closing(SqliteJournal(tmp_path / "run.db", create=True)) as journal:
+        journal.append(events)
+        (tmp_path / "copies").mkdir()
+        (tmp_path / "copies/run.db").touch()
+        journal.copy_to(tmp_path / "copies/run.db")
+        assert [path.name for path in (tmp_path / "copies").iterdir()] == ["run.db"]
+        with contextlib.closing(SqliteJournal(tmp_path / "copies/run.db", read_only=True)) as copy:
+            assert list(copy.events()) == events
+        with pytest.raises(EnvironmentProblem, match="cannot be copied"):
+            journal.copy_to(tmp_path / "gone/run.db")

@@ -1,0 +1,1 @@
+"""`--store` with the real client library and a server that speaks the protocol of S3."""
