@@ -24,12 +24,20 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-slurm demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
 	$(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
 	    --gpu=cpu:2 --popsize=5 --round=10 --output_dir=$(DEMO_OUT) --seed=0
+
+# The same on a Slurm cluster of two nodes, which lives as long as the command.
+demo-slurm: $(VENV)/.demo
+	rm -rf result/digits_slurm
+	$(BIN)/python tools/mini_slurm.py \
+	    $(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
+	    --executor=slurm --sbatch="--gres=gpu:1" --max_parallel=2 --popsize=5 --round=3 \
+	    --output_dir=result/digits_slurm --seed=0
 
 demo-text: $(VENV)/.demo
 	rm -rf result/text
@@ -43,7 +51,7 @@ test: lint
 	$(BIN)/pytest
 
 coverage: $(VENV)/.dev
-	$(BIN)/pytest -m "slow or not slow" --cov --cov-branch --cov-report= $(COVERED_TESTS)
+	$(BIN)/pytest -m "not cluster" --cov --cov-branch --cov-report= $(COVERED_TESTS)
 	$(BIN)/coverage report --show-missing --fail-under=100 \
 	    --include="$$(echo $(COVERED_FILES) | tr ' ' ,)"
 
@@ -126,6 +134,12 @@ strangers-page: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune benchmarks tests
 	$(BIN)/pytest -m slow
+
+# Real clusters on this machine, where their packages are installed (Debian: slurmctld, slurmd,
+# slurm-client, munge).
+test-cluster: $(VENV)/.dev
+	$(BIN)/python -m compileall -q autofinetune tests
+	$(BIN)/pytest -m cluster --numprocesses=2
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest -m slow tests/faults

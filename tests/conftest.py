@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from tests import measuring  # noqa: E402
 from tests.nursery import Nursery  # noqa: E402
+from tools.mini_slurm import MiniSlurm, mini_slurm, missing  # noqa: E402
 
 MOST_WORKERS = 8
 
@@ -49,6 +50,16 @@ settings.load_profile("patient")
 def nursery() -> Iterator[Nursery]:
     """One nursery for all tests of a process."""
     with contextlib.closing(Nursery()) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[MiniSlurm]:
+    """One real cluster for all tests of a process that ask for it."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    with mini_slurm() as made:
         yield made
 
 

@@ -45,6 +45,7 @@ ONLY_IN = {
         "executors.local.hook",
         "executors.local.job",
         "executors.local.start",
+        "executors.slurm.commands",
         "recipe.installed",
         "sinks.apart",
     },

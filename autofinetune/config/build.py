@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
-from autofinetune.config.config import ASKED, MOST_TRIALS, OWN_OPTIONS, Config
+from autofinetune.config.config import ASKED, MOST_TRIALS, OWN_OPTIONS, SLURM, Config
 from autofinetune.config.option import unknown
-from autofinetune.config.options import parts_of, read_values
+from autofinetune.config.options import KEPT, parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
 from autofinetune.config.program import MASK, Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
@@ -21,6 +21,15 @@ from autofinetune.preload.steps import mistakes as preload_mistakes
 from autofinetune.space import Document, Space, load_space, read_space
 
 COMMAND_LINE = "the command line"
+NOT_WITH_SLURM = {
+    "gpus_per_trial": "; use --sbatch='--gres=gpu:N', and --ranks_per_trial for several processes",
+    "trials_per_gpu": "; Slurm gives each trial its own cards",
+    "cpus_per_trial": "; use --sbatch='--cpus-per-task=N'",
+    "min_free_gpu_gb": "",
+    "lease_dir": "; Slurm shares the cards",
+    "preload": "",
+    "on_tuner_death": "; jobs outlive the tuner, and `scancel -n` ends all of a run",
+}
 
 
 def build_config(
@@ -63,6 +72,7 @@ def build_config(
     check_size(values, mistakes)
     check.ranks(program)
     check.preload()
+    check.slurm()
     script_args = check.script_args(program)
     if not values["gpu"]:
         why = "is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
@@ -189,6 +199,19 @@ class _Checker:
         script = str(self.options.get("script") or "train.py")
         for problem in preload_mistakes(self.values["preload"], Path(self.working_dir, script)):
             self.mistakes.append(Mistake("preload", f": {problem}", self.values["preload"]))
+
+    def slurm(self) -> None:
+        """Refuse what Slurm decides, and what has no meaning on other machines."""
+        values = self.values
+        if values["executor"] != SLURM:
+            if values["sbatch"]:
+                self.mistakes.append(Mistake("sbatch", "needs --executor=slurm", values["sbatch"]))
+            return
+        values["gpu"] = values["gpu"] or SLURM
+        for name, instead in NOT_WITH_SLURM.items():
+            if values[name] != KEPT[name].default:
+                why = f"cannot be used with --executor=slurm{instead}"
+                self.mistakes.append(Mistake(name, why, values[name]))
 
     def passing(self, *, nni_wire: bool) -> str:
         value = str(self.options.get("passing") or usual_passing(nni_wire))

@@ -17,6 +17,7 @@ EXECUTORS = PlugIns(
     "autofinetune.executors",
     {
         "local": "autofinetune.executors.local.engine:LocalEngine",
+        "slurm": "autofinetune.executors.slurm.engine:SlurmEngine",
         "ask": "autofinetune.executors.asked:AskedEngine",
     },
 )

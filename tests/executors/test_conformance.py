@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors import Attempt, Executor, JobState, LocalSlot, Observation
+from autofinetune.executors import Attempt, Executor, JobState, LocalSlot, Observation, Slots
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.memory import MemoryExecutor, Played
+from autofinetune.executors.slurm.executor import SlurmExecutor
 from tests.forking import DEADLINE_S, server
 
 # The same small trial for every executor: `report`, `exit` and `wait` are its options.
@@ -35,6 +36,7 @@ sys.exit(int(options.get("exit", 0)))
 """
 FORKED = "local, forked"
 QUEUED = "memory, with a queue"
+SLURM = "slurm"
 
 
 def played(attempt: Attempt) -> Played:
@@ -51,8 +53,9 @@ def played(attempt: Attempt) -> Played:
 class Bench:
     """An executor with everything it needs to run the small trial."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, variables: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self.variables = variables or {}
         self.root = root
         self.script = root / "trial.py"
         self.script.write_text(TRIAL)
@@ -66,7 +69,9 @@ class Bench:
         if self.name == QUEUED:
             return MemoryExecutor(["a", "b"], played, queue_s=3.0)
         slots = [LocalSlot(Slot("a"), {"CUDA_VISIBLE_DEVICES": "0"}), LocalSlot(Slot("b"), {})]
-        environ = {"PATH": "/usr/bin:/bin"}
+        environ = {"PATH": "/usr/bin:/bin", **self.variables}
+        if self.name == SLURM:
+            return SlurmExecutor(Slots(tuple(slots)), [], environ, probes=False)
         if self.name == FORKED:
             self.forks = self.stack.enter_context(self.make_forks(environ))
         else:
@@ -108,9 +113,12 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=["local", "memory", QUEUED, FORKED])
+@pytest.fixture(
+    params=["local", "memory", QUEUED, FORKED, pytest.param(SLURM, marks=pytest.mark.cluster)]
+)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(request.param, tmp_path)
+    variables = request.getfixturevalue(SLURM).env if request.param == SLURM else None
+    made = Bench(request.param, tmp_path, variables)
     yield made
     made.close()
 

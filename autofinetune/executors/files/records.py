@@ -16,7 +16,7 @@ from autofinetune.executors.files.reports import read_regular
 from autofinetune.runner.files import EXIT, SPEC
 
 _MOST_SURVIVORS = 100_000
-_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
+_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died", "lost")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -73,5 +73,6 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
         error=fields.text(data.get("error", "")),
         leftovers=fields.count(data.get("leftovers", 0)),
         survivors=tuple(map(fields.small, survivors)),
+        signal=fields.count(data.get("signal", 0)),
         is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
     )

@@ -16,7 +16,7 @@ from autofinetune.executors.devices.card_memory import CardMemory
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.lease import Leases
 from autofinetune.executors.devices.slots import LocalSlot, Slots
-from autofinetune.executors.files.hand_over import hand_over, layered
+from autofinetune.executors.files.hand_over import hand_over, spec_of
 from autofinetune.executors.files.records import read_exit, read_time_limit
 from autofinetune.executors.files.reports import NO_ROOM
 from autofinetune.executors.local.forks import ForkServer
@@ -119,22 +119,7 @@ class LocalExecutor(Executor):
         return {"pid": job.pid, "directory": attempt.directory}
 
     def _start(self, job: Job, slot: LocalSlot, attempt: Attempt, here: Path) -> None:
-        spec = {
-            "argv": list(attempt.argv),
-            "cwd": attempt.working_dir,
-            "log": attempt.log,
-            "grace_s": attempt.grace_s,
-            "time_limit_s": attempt.time_limit_s,
-            "ranks": slot.ranks,
-            "cpus": slot.cpus,
-            "framework": attempt.framework,
-            "metric_pattern": attempt.metric_pattern,
-            "has_marks": attempt.has_marks,
-            "processes": [
-                {**vars(process), "env": layered(process.env)} for process in attempt.processes
-            ],
-            "tuner": self._identity,
-        }
+        spec = spec_of(attempt, ranks=slot.ranks, cpus=slot.cpus, tuner=self._identity)
         write_atomically(str(here / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
         own = hand_over(attempt, here)

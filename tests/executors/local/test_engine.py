@@ -14,7 +14,8 @@ from autofinetune.config.safety import Safety
 from autofinetune.core.slot import Slot
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors import Attempt, Imports
-from autofinetune.executors.local.engine import LocalEngine, trial_environment
+from autofinetune.executors.files.hand_over import trial_environment
+from autofinetune.executors.local.engine import LocalEngine
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.runner.files import EXIT
 from autofinetune.runner.processes import descendants, identity, is_alive
