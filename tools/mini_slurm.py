@@ -137,6 +137,12 @@ class MiniSlurm:
         daemon.send_signal(signum)
         daemon.wait()
 
+    def save(self) -> None:
+        """Wait until the controller has written down what it knows; it does so now and then."""
+        begun = time.time()
+        self.run("scancel", self.run("sbatch", "--parsable", "--hold", "--wrap", "true"))
+        self._until(lambda: (self.root / "state" / "job_state").stat().st_mtime > begun)
+
     def run(self, *words: str) -> str:
         """Run one of Slurm's commands and return its output."""
         env = {**os.environ, **self.env}

@@ -14,7 +14,6 @@ from autofinetune.errors import EnvironmentProblem, Mistake, UsageError
 from autofinetune.executors.base import (
     Attempt,
     Executor,
-    ExitRecord,
     Handle,
     JobState,
     Key,
@@ -22,6 +21,7 @@ from autofinetune.executors.base import (
 )
 from autofinetune.executors.devices.slots import Slots
 from autofinetune.executors.files.hand_over import hand_over, spec_of
+from autofinetune.executors.files.records import read_exit
 from autofinetune.executors.slurm import commands
 from autofinetune.executors.slurm.batch import SCRIPT, job_name, script
 from autofinetune.executors.slurm.desk import Desk
@@ -147,7 +147,7 @@ class SlurmExecutor(Executor):
             raise UsageError(mistake, "change --sbatch, and start the run again")
         with probe.opened() as here:
             probe.look_for_start(here)
-            record = probe.end(here, self._desk.listing)
+            record = probe.end(here, read_exit(here), self._desk.listing)
             if record is None:
                 return
             if (record.why, record.returncode) != ("exit", 0):
@@ -193,8 +193,12 @@ class SlurmExecutor(Executor):
                 return
             job.ask_again_if_late()
             # The exit record is written after the last report, so it must be read first.
-            record: ExitRecord | None = job.end(here, self._desk.listing)
+            record = read_exit(here)
             reports = job.new_reports(here, to_the_end=record is not None)
+            job.has_result |= any(report.kind == "final" for report in reports)
+            record = job.end(here, record, self._desk.listing)
+            if record is not None:
+                reports += job.new_reports(here, to_the_end=True)
         if record is None:
             if job.needs_word:
                 self._desk.look()

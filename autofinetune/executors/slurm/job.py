@@ -31,6 +31,7 @@ _EXPLAINED_S = 60.0  # for Slurm to see the end of a job that has left its recor
 # What Slurm's state means for an attempt without a record; else the attempt is lost.
 _NODE = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LIMITS = ("TIMEOUT", "DEADLINE")
+_TAKEN = ("PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "CANCELLED", "REVOKED")
 _WORDS = {"BOOT_FAIL": "node_fail", "COMPLETED": "no_record", "": "gone"}
 
 
@@ -55,6 +56,7 @@ class SlurmJob(Followed):
     started_at: float = math.inf  # when its runner was first seen
     asked: int = 0  # how often it was asked to end
     told: int = 0  # how many of these Slurm was told
+    has_result: bool = False  # it has reported a final one
     is_requeued: bool = False
     is_in_hand: bool = False  # it is being submitted
     _asked_at: float = field(default=math.inf, init=False)
@@ -101,6 +103,11 @@ class SlurmJob(Followed):
         own = Path(self.directory, SCRIPT).parts
         return row.name == self.name and Path(row.command).parts[-4:] == own[-4:]
 
+    def _row(self, listing: Listing) -> Row | None:
+        """Return what Slurm says; a controller that lost its state may give an id again."""
+        row = listing.rows.get(self.id)
+        return row if row and self.is_mine(row) else None
+
     def ask(self) -> None:
         """Have it ended; the second time at once."""
         self.asked += 1
@@ -124,9 +131,11 @@ class SlurmJob(Followed):
         self.node = node if _NODE.fullmatch(node) else ""
         return True
 
-    def end(self, here: Path, listing: Listing) -> ExitRecord | None:
-        """Return how the attempt ended, or None as long as it has not or that is not known."""
-        record = read_exit(here)
+    def end(self, here: Path, record: ExitRecord | None, listing: Listing) -> ExitRecord | None:
+        """Return how the attempt ended, or None as long as it has not or that is not known.
+
+        `record` is what its exit record says, read before its reports were.
+        """
         if record is None:
             return self._end_without_record(here, listing)
         if time.monotonic() < self._fenced_at + _FENCED_S:
@@ -134,35 +143,38 @@ class SlurmJob(Followed):
         return self._explained(record, listing)
 
     def _explained(self, record: ExitRecord, listing: Listing) -> ExitRecord | None:
-        """Return the record with the reason that only Slurm knows, None until it says so."""
+        """Return the record with the reason that only Slurm knows, None until it says so.
+
+        Slurm signals all processes of a job, so the command may end before its runner hears of it.
+        """
         was_asked = self.asked > 0 or record.signal == signal.SIGINT
-        is_cancelled = record.why == "cancel" and not was_asked
-        is_killed = (record.why, record.returncode) == ("exit", -signal.SIGKILL)
-        if not is_cancelled and not (is_killed and not record.is_oom):
+        is_success = record.returncode == 0 and self.has_result
+        is_clear = record.is_oom or is_success if record.why == "exit" else record.why != "cancel"
+        if was_asked or is_clear:
             return record
         self._recorded_at = min(self._recorded_at, time.monotonic())
         if not self.id or listing.at < self._recorded_at:
             return None
-        row = listing.rows.get(self.id)
+        row = self._row(listing)
         state = row.state if row else ""
-        if row and state not in OVER and time.monotonic() < self._recorded_at + _EXPLAINED_S:
+        is_waiting = state in WAITING
+        is_over = is_waiting or state in ("", *OVER)
+        if not is_over and time.monotonic() < self._recorded_at + _EXPLAINED_S:
             return None
+        self.is_requeued = is_waiting
+        if is_waiting or state in _TAKEN or (record.why == "cancel" and row is None):
+            word = "requeued" if is_waiting else _word(state)
+            return dataclasses.replace(record, why="lost", error=word)
         if state == "OUT_OF_MEMORY":
             return dataclasses.replace(record, why="exit", returncode=-9, is_oom=True)
-        if is_killed or state in ("COMPLETED", "FAILED"):  # by a signal, and not by Slurm
-            return record
-        if state in _LIMITS:
-            return dataclasses.replace(record, why="timeout")
-        word = "requeued" if state in WAITING else _word(state)
-        self.is_requeued = state in WAITING
-        return dataclasses.replace(record, why="lost", error=word)
+        return dataclasses.replace(record, why="timeout") if state in _LIMITS else record
 
     def _end_without_record(self, here: Path, listing: Listing) -> ExitRecord | None:
         if self.asked and not (self.id or self.is_doubtful or self.is_in_hand):
             return self._recorded(here, "")  # it was never submitted
         if not self.id or listing.at < self.submitted_at:
             return None
-        row = listing.rows.get(self.id)
+        row = self._row(listing)
         state = row.state if row else ""
         self.is_requeued = state in WAITING and listing.at > self.started_at
         if row and state not in OVER and not self.is_requeued:

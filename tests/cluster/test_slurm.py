@@ -1,0 +1,209 @@
+"""Whole runs on a real Slurm cluster of two nodes, hurt in the middle.
+
+Trials write a ledger outside of the run; `check_invariants` compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autofinetune.core.events import AttemptLost, AttemptPlanned, AttemptStarted
+from tests.faults.harness import FaultRun, Life
+from tests.faults.oracle import check_invariants
+from tests.nursery import Nursery
+from tools.mini_slurm import NODES, MiniSlurm
+
+PATIENCE_S = 120.0
+_LOOK_S = 0.2
+NewRun = Callable[..., FaultRun]
+
+
+@pytest.fixture
+def new_run(slurm: MiniSlurm, tmp_path: Path, nursery: Nursery) -> Iterator[NewRun]:
+    """Makes runs of eight trials on four jobs, which wait for the file `go`."""
+    made: list[FaultRun] = []
+
+    def make(*options: str, name: str = "run", sbatch: str = "", **fields: object) -> FaultRun:
+        words = ["--executor=slurm", f"--sbatch={sbatch}", "--max_failures=0", "--log_to=none"]
+        root = tmp_path / name
+        run = FaultRun(root, nursery, options=[*words, *options], env=slurm.env,
+                       **{"gpu": "slurm", "popsize": 4, "evaluator": "fulltrail", **fields})  # type: ignore[arg-type]  # fmt: skip
+        run.plan({"*": {"hold": str(root / "go")}})
+        made.append(run)
+        return run
+
+    yield make
+    for run in made:
+        run.release()
+        run.close()
+    slurm.run("scancel", "--user", str(os.getuid()))
+    until(lambda: not slurm.run("squeue", "--noheader"))
+    until(lambda: slurm.nodes() == dict.fromkeys(NODES, "idle"))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait with little use of the processor."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(_LOOK_S)
+
+
+def begun(run: FaultRun, count: int) -> None:
+    until(lambda: len(run.lines("start")) >= count)
+
+
+def is_whole(run: FaultRun, life: Life) -> None:
+    """Let all trials go on; the run ends as it should."""
+    run.release()
+    code = life.wait(PATIENCE_S)
+    assert code == 0, run.console
+    assert check_invariants(run.output_dir, run.ledger, code=code) == []
+
+
+def lost(run: FaultRun) -> list[str]:
+    if not run.holds_run():
+        return []
+    return [event.reason for event in run.events() if isinstance(event, AttemptLost)]
+
+
+def test_a_killed_tuner_adopts_its_jobs(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=4")
+    life = run.start()
+    begun(run, 4)
+    run.kill(life)
+    life = run.start()  # in the same directory
+    until(lambda: "RunResumed" in [type(e).__name__ for e in run.events()])
+    is_whole(run, life)
+    assert sorted(line.trial for line in run.lines("start")) == list(range(8))
+    assert lost(run) == []
+    nodes = {e.node for e in run.events() if isinstance(e, AttemptStarted)}
+    assert nodes == {*NODES}
+
+
+def test_a_tuner_killed_while_it_submits_starts_nothing_twice(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=4")
+    life = run.start()
+    until(lambda: run.holds_run() and _are_planned(run))
+    run.kill(life)
+    is_whole(run, run.start())
+    assert sorted(line.trial for line in run.lines("start")) == list(range(8))
+
+
+def _are_planned(run: FaultRun) -> bool:
+    return any(isinstance(event, AttemptPlanned) for event in run.events())
+
+
+def test_a_lost_node_ends_what_runs_there_and_it_is_trained_elsewhere(
+    slurm: MiniSlurm, new_run: NewRun
+) -> None:
+    run = new_run("--max_parallel=1", sbatch="--nodelist=w1", rounds=1, popsize=1)
+    life = run.start()
+    begun(run, 1)
+    slurm.kill("w1")
+    until(lambda: lost(run) == ["runner_lost:node_fail"])
+    until(lambda: not run.survivors())  # the trial that lived on there is fenced
+    assert run.lines("acked") == []
+    slurm.start_node("w1")
+    is_whole(run, life)
+    assert [line.attempt for line in run.lines("start")] == [1, 2]
+
+
+def test_without_the_controller_jobs_go_on_and_the_run_waits(
+    slurm: MiniSlurm, new_run: NewRun
+) -> None:
+    run = new_run("--max_parallel=2", popsize=2)
+    life = run.start()
+    begun(run, 2)
+    slurm.save()
+    slurm.kill("slurmctld")
+    try:
+        until(lambda: "Slurm does not answer" in run.console)
+        run.release()  # the jobs end while nobody hears of it
+        until(lambda: len(run.lines("end")) == 2)
+    finally:
+        slurm.start_controller()
+    is_whole(run, life)
+    assert run.console.count("Slurm does not answer") == 1
+    assert run.console.count("Slurm answers again") == 1
+    assert lost(run) == []
+
+
+def test_cancelled_trials_leave_nothing(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=2", rounds=1, popsize=2)
+    run.plan({"*": {"hold": str(run.root / "go"), "tree": True, "deaf": True}})
+    life = run.start()
+    until(lambda: len(run.lines("child")) == 6)
+    assert run.finish("stop", "result", "--now") == 0
+    assert life.wait(PATIENCE_S) == 130
+    assert check_invariants(run.output_dir, run.ledger, code=130) == []
+    assert lost(run) == ["interrupted"] * 2
+
+
+def test_a_job_at_its_time_limit_ends_with_that_reason_and_is_tried_again(new_run: NewRun) -> None:
+    retried = "--max_retries=timeout:1"
+    run = new_run("--max_parallel=1", retried, sbatch="-t 1", rounds=1, popsize=1)
+    life = run.start()
+    until(lambda: lost(run) == ["timeout"])
+    is_whole(run, life)
+
+
+def test_a_preempted_job_is_tried_again(slurm: MiniSlurm, new_run: NewRun) -> None:
+    run = new_run("--max_parallel=1", rounds=1, popsize=1)
+    life = run.start()
+    begun(run, 1)
+    slurm.run("sbatch", "--partition=high", "--exclusive", "--nodes=2", "--output=/dev/null",
+              "--wrap", "true")  # fmt: skip
+    until(lambda: lost(run) == ["runner_lost:preempted"])
+    is_whole(run, life)
+
+
+def test_two_runs_share_a_cluster_and_one_is_cancelled_by_name(
+    slurm: MiniSlurm, new_run: NewRun
+) -> None:
+    runs = [new_run("--max_parallel=2", name=name, rounds=1, popsize=2) for name in ("a", "b")]
+    lives = [run.start() for run in runs]
+    for run in runs:
+        begun(run, 2)
+    name = f"result-{runs[0].state().run}"
+    slurm.run("scancel", "--name", name)
+    until(lambda: lost(runs[0]) == ["runner_lost:cancelled"] * 2)
+    assert lost(runs[1]) == []
+    for run, life in zip(runs, lives, strict=True):
+        is_whole(run, life)
+
+
+def test_a_trial_sees_the_card_that_slurm_gave_it(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=4", sbatch="--gres=gpu:1", rounds=1)
+    life = run.start()
+    begun(run, 4)
+    assert sorted(line.slot for line in run.lines("start")) == ["0", "0", "1", "1"]
+    run.release()
+    assert life.wait(PATIENCE_S) == 0
+
+
+def test_what_sbatch_refuses_is_told_at_the_start(new_run: NewRun) -> None:
+    run = new_run(sbatch="--partition=none_of_these")
+    assert run.finish() == 2
+    assert "invalid partition specified: none_of_these" in run.console
+    assert run.lines("start") == []
+
+
+def test_a_tuner_that_is_a_job_ends_before_its_time_limit(
+    slurm: MiniSlurm, new_run: NewRun
+) -> None:
+    run = new_run("--max_parallel=1", rounds=1, popsize=1)
+    job = slurm.run("sbatch", "--parsable", "--time=1", "--output=/dev/null", "--wrap",
+                    "exec sleep 1000")  # fmt: skip
+    run.env = {**slurm.env, "SLURM_JOB_ID": job}
+    assert run.finish() == 4
+    assert "time limit; running trials continue" in run.console
+    slurm.run("scancel", job)
+    run.env = slurm.env
+    is_whole(run, run.start())
+    assert len(run.lines("start")) == 1
