@@ -72,6 +72,13 @@ def missing() -> str:
     return f"{', '.join(absent)} missing (Debian: {PACKAGES})" if absent else ""
 
 
+def missing_rights() -> str:
+    """Return why no directory can be hidden from the nodes, or an empty string."""
+    words = ["unshare", "--mount", "true"]
+    done = shutil.which("unshare") and subprocess.run(words, check=False, capture_output=True)
+    return "" if done and done.returncode == 0 else "no rights for a mount namespace"
+
+
 def _found(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM}")
 
@@ -79,8 +86,9 @@ def _found(name: str) -> str | None:
 class MiniSlurm:
     """The running daemons; `env` has the variables with which Slurm's commands find them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, hidden: Path | None = None) -> None:
         self.root = root
+        self._hidden = hidden
         self.env = {"SLURM_CONF": str(root / "slurm.conf")}
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._configure()
@@ -116,7 +124,13 @@ class MiniSlurm:
         self._start("slurmctld", "-D")
 
     def start_node(self, name: str) -> None:
-        self._start("slurmd", "-D", "-N", name, called=name)
+        path = _found("slurmd")
+        assert path is not None, "slurmd is missing"
+        before = []
+        if self._hidden is not None:
+            hide = f'mount -t tmpfs none "{self._hidden}" && exec "$@"'
+            before = ["unshare", "--mount", "sh", "-c", hide, "sh"]
+        self._start(*before, path, "-D", "-N", name, called=name)
 
     def _start(self, program: str, *words: str, called: str = "") -> None:
         path = _found(program)
@@ -176,10 +190,13 @@ class MiniSlurm:
 
 
 @contextlib.contextmanager
-def mini_slurm() -> Iterator[MiniSlurm]:
-    """Start a cluster; its directory is removed at the end."""
+def mini_slurm(hidden: Path | None = None) -> Iterator[MiniSlurm]:
+    """Start a cluster, on whose nodes a directory may be `hidden`, with an empty one in its place.
+
+    The directory of the cluster is removed at the end.
+    """
     with tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as root:
-        cluster = MiniSlurm(Path(root))
+        cluster = MiniSlurm(Path(root), hidden)
         try:
             cluster.start()
             yield cluster

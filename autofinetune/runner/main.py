@@ -304,8 +304,22 @@ class _Trial:
         processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
         roles = [process["role"] for process in processes]
         self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
-        for rank, own in enumerate(self.ranks.environments):
-            self._spawn_rank(rank, processes[rank], own)
+        if len(processes) > 1 and os.environ.get("SLURM_JOB_NUM_NODES", "1") != "1":
+            self._spawn_on_nodes()
+        else:
+            for rank, own in enumerate(self.ranks.environments):
+                self._spawn_rank(rank, processes[rank], own)
+
+    def _spawn_on_nodes(self) -> None:
+        """Start one process, which starts the ranks on all nodes of this job."""
+        from autofinetune.runner import nodes  # only if needed: it delays the trial
+
+        if self.spec.get("processes") or "TORCHELASTIC_RUN_ID" not in self.ranks.environments[0]:
+            raise OSError(errno.ENOTSUP, "on several nodes all ranks run the same, as in torchrun")
+        words = nodes.launch(self.spec["argv"], len(self.ranks.environments))
+        # The port is reserved here, where rank 0 runs.
+        own = {name: self.ranks.environments[0][name] for name in nodes.SHARED}
+        self._spawn_rank(0, {"argv": words, "env": own, "is_service": False}, {})
 
     def _spawn_rank(self, rank: int, process: dict[str, Any], own: dict[str, str]) -> None:
         argv = [str(word) for word in process["argv"]]

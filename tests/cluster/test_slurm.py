@@ -5,6 +5,7 @@ Trials write a ledger outside of the run; `check_invariants` compares the two.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from autofinetune.core.events import AttemptLost, AttemptPlanned, AttemptStarted
 from tests.faults.harness import FaultRun, Life
 from tests.faults.oracle import check_invariants
 from tests.nursery import Nursery
-from tools.mini_slurm import NODES, MiniSlurm
+from tools.mini_slurm import NODES, MiniSlurm, mini_slurm, missing, missing_rights
 
 PATIENCE_S = 120.0
 _LOOK_S = 0.2
@@ -207,3 +208,66 @@ def test_a_tuner_that_is_a_job_ends_before_its_time_limit(
     run.env = slurm.env
     is_whole(run, run.start())
     assert len(run.lines("start")) == 1
+
+
+RANK = """
+import argparse, os, socket, sys, time
+parser = argparse.ArgumentParser()
+for name in ("--lr", "--units", "--saved_params_dir"):
+    parser.add_argument(name)
+parser.parse_known_args()
+names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "SLURMD_NODENAME")
+with open(os.environ["FAULT_LEDGER"], "a") as file:
+    print(*(os.environ[name] for name in names), file=file)
+rank, place = int(os.environ["RANK"]), (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+if rank == 0:
+    server = socket.create_server(place, reuse_port=False)
+    others = [server.accept()[0] for _ in range(3)]
+    score = 1 + sum(int(other.recv(1)) for other in others)
+    from autofinetune.trial.report import report_final_result
+    report_final_result(score)
+    sys.exit(0)
+while True:
+    try:
+        other = socket.create_connection(place)
+        break
+    except OSError:
+        time.sleep(0.1)
+other.send(b"%d" % rank)
+"""
+
+
+def test_ranks_on_two_nodes_meet(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=1", "--ranks_per_trial=4", popsize=1, rounds=1,
+                  sbatch="--nodes=2 --ntasks-per-node=2")  # fmt: skip
+    (run.root / "train.py").write_text(RANK)
+    assert run.start().wait(PATIENCE_S) == 0, run.console
+    found = sorted(run.ledger.read_text().splitlines())
+    assert found == ["0 0 4 2 0 w1", "1 1 4 2 0 w1", "2 0 4 2 1 w2", "3 1 4 2 1 w2"]
+    assert run.state().trials[0].score == 7.0
+
+
+def test_the_first_rank_that_fails_ends_those_on_other_nodes(new_run: NewRun) -> None:
+    run = new_run("--max_parallel=1", "--ranks_per_trial=2", popsize=1, rounds=1,
+                  sbatch="--nodes=2 --ntasks-per-node=1")  # fmt: skip
+    wait = "import os, sys, time\nos.environ['RANK'] == '1' and sys.exit(7)\ntime.sleep(1000)\n"
+    (run.root / "train.py").write_text(wait)
+    assert run.start().wait(PATIENCE_S) == 3
+    assert "task 1: Exited with exit code 7" in run.console
+    assert run.survivors() == []
+
+
+def test_nodes_that_do_not_see_the_directory_are_told(tmp_path: Path, nursery: Nursery) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    why = missing() or missing_rights()
+    if why:
+        pytest.skip(why)
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(mini_slurm(hidden))
+        words = ["--executor=slurm", "--max_parallel=1", "--log_to=none"]
+        run = FaultRun(hidden / "run", nursery, options=words, env=cluster.env, gpu="slurm")
+        stack.callback(run.close)
+        assert run.start().wait(PATIENCE_S) == 4
+    assert f"nothing that it wrote is in {run.output_dir}" in run.console
+    assert "--output_dir must be on a file system" in run.console
