@@ -54,12 +54,13 @@ def read_exit(directory: Path) -> ExitRecord | None:
     """Return how the attempt in this directory ended, or None without a valid record."""
     data = read_json(directory / EXIT)
     try:
-        return _as_record(data) if data is not None else None
+        return as_record(data) if data is not None else None
     except (KeyError, TypeError, ValueError):
         return None  # not written by a runner: treated as absent
 
 
-def _as_record(data: dict[str, Any]) -> ExitRecord:
+def as_record(data: dict[str, Any]) -> ExitRecord:
+    """Return what a record says; raise KeyError, TypeError or ValueError if it is none."""
     code = data["returncode"]
     survivors = data.get("survivors", [])
     if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:

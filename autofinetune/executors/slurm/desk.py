@@ -16,7 +16,7 @@ from autofinetune.executors.slurm.commands import Listing, Refused, Unreachable
 from autofinetune.executors.slurm.job import PROBE, SlurmJob
 
 LOOK_S = 5.0  # interval of `squeue`; the files of a trial tell nearly everything earlier
-SOON_S = 0.5  # the shortest interval, while an end waits for Slurm's word
+SOON_S = 1.0  # the shortest interval, while an end waits for Slurm's word
 _RETRY_S = 5.0
 _CLOSE_S = 2.0
 _REFUSED_S = 30.0
@@ -70,11 +70,12 @@ class Desk:
         """Have what changed done soon."""
         self._news.set()
 
-    def close(self) -> None:
-        """Stop; a command that is running is not waited for long."""
+    def close(self) -> bool:
+        """Stop, and return whether that is done; a command that runs is not waited for long."""
         self._is_closed = True
         self._news.set()
         self._thread.join(_CLOSE_S)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
         while not self._is_closed:

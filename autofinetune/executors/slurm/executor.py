@@ -36,6 +36,7 @@ from autofinetune.store.directory import write_atomically as write_text
 _LOOK_S = 0.5  # interval at which the files of running attempts are read
 _LAST_S = 60.0  # before its own time limit, the tuner ends
 _KILL_S = 10.0
+_NEEDED = ("PYTHONPATH", "PYTHONUNBUFFERED")  # even if a job does not get our environment
 
 
 class SlurmExecutor(Executor):
@@ -112,10 +113,11 @@ class SlurmExecutor(Executor):
 
     def _prepare(self, attempt: Attempt, here: Path) -> None:
         ranks = next((place.ranks for place in self._slots.places), 1)
+        env = {name: self._environ[name] for name in _NEEDED if name in self._environ}
         spec = spec_of(
             attempt,
             ranks=1 if attempt.key == PROBE else ranks,
-            env=hand_over(attempt, here),
+            env={**env, **hand_over(attempt, here)},
             fence_s=FENCE_S,
             tuner=self._identity,
         )
@@ -234,10 +236,11 @@ class SlurmExecutor(Executor):
 
     def close(self) -> None:
         """Leave the jobs to Slurm, except one that only checks the nodes."""
-        self._desk.close()
+        is_stopped = self._desk.close()
         probe = self._jobs.get(PROBE)
         if probe is not None and probe.id:
             with contextlib.suppress(commands.Unreachable):
                 commands.cancel([f"--name={probe.name}", probe.id], self._environ, _KILL_S)
         self._jobs.clear()
-        os.close(self._wake)
+        if is_stopped:  # else its thread may still write there
+            os.close(self._wake)

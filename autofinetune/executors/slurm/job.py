@@ -17,7 +17,7 @@ from typing import Any
 
 from autofinetune.executors.base import ExitRecord
 from autofinetune.executors.files.followed import Followed
-from autofinetune.executors.files.records import read_exit, read_json
+from autofinetune.executors.files.records import as_record, read_json
 from autofinetune.executors.slurm.batch import SCRIPT
 from autofinetune.executors.slurm.commands import JOB_ID, OVER, WAITING, Listing, Row
 from autofinetune.runner.files import EXIT, STARTED, write_atomically
@@ -71,7 +71,7 @@ class SlurmJob(Followed):
     @property
     def needs_word(self) -> bool:
         """Whether its end waits for Slurm's word."""
-        return min(self._recorded_at, self._over_at) < math.inf
+        return self._recorded_at < math.inf
 
     # --- what Slurm is told ---------------------------------------------------------------------
 
@@ -189,20 +189,23 @@ class SlurmJob(Followed):
 
     def _recorded(self, here: Path, state: str) -> ExitRecord | None:
         """Write the record in place of the runner; a runner that still lives ends by it."""
+        record = self._record(state)
         try:
-            write_atomically(str(here / EXIT), self._record(state), durable=True)
+            write_atomically(str(here / EXIT), record, durable=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return as_record(record)  # its directory was removed
         except OSError:
             return None  # no space: the next look tries again
         if self.is_started and state in ("NODE_FAIL", "BOOT_FAIL", ""):
             self._fenced_at = time.monotonic()
             return None
-        return read_exit(here)
+        return as_record(record)
 
     def _record(self, state: str) -> dict[str, Any]:
         seconds = time.monotonic() - self.started_at if self.is_started else 0.0
         ended = {"returncode": -signal.SIGKILL, "seconds": seconds}
         if self.asked:
-            return {**ended, "why": "cancel", "signal": signal.SIGINT}
+            return {**ended, "why": "cancel", "signal": int(signal.SIGINT)}
         if state in _LIMITS:
             return {**ended, "why": "timeout"}
         if state == "OUT_OF_MEMORY":

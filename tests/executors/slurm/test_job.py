@@ -16,6 +16,7 @@ from autofinetune.executors.slurm.commands import Listing, Row
 from autofinetune.executors.slurm.job import RECORD, SlurmJob
 from autofinetune.runner.files import EXIT, STARTED
 from autofinetune.store.directory import Place
+from tests.helpers import file_size_limit
 
 LATER = math.inf  # a listing that is newer than anything that was seen
 
@@ -232,7 +233,12 @@ def test_a_runner_that_does_not_end_is_killed(job: SlurmJob) -> None:
     assert job.asked == 2
 
 
-def test_an_end_that_cannot_be_written_now_is_written_later(job: SlurmJob, here: Path) -> None:
-    assert job.end(here / "gone", None, listing(job, "CANCELLED")) is None
-    record = job.end(here, None, listing(job, "CANCELLED"))
+def test_an_end_without_a_directory_is_known_too(job: SlurmJob, here: Path) -> None:
+    record = job.end(here / "gone", None, listing(job, "CANCELLED"))
     assert record == ExitRecord("lost", -9, 0.0, "cancelled")
+
+
+def test_on_a_full_disk_an_end_is_written_later(job: SlurmJob, here: Path) -> None:
+    with file_size_limit(0):
+        assert job.end(here, None, listing(job, "CANCELLED")) is None
+    assert end(job, here, listing(job, "CANCELLED")) == ("lost", "cancelled")
