@@ -74,7 +74,7 @@ def lost(run: FaultRun) -> list[str]:
 
 
 def test_a_killed_tuner_adopts_its_jobs(new_run: NewRun) -> None:
-    run = new_run("--max_parallel=4")
+    run = new_run("--max_parallel=4", sbatch="--cpus-per-task=2")
     life = run.start()
     begun(run, 4)
     run.kill(life)

@@ -27,7 +27,7 @@ from autofinetune.executors.slurm.batch import SCRIPT, job_name, script
 from autofinetune.executors.slurm.desk import Desk
 from autofinetune.executors.slurm.job import FENCE_S, PROBE, SlurmJob
 from autofinetune.executors.slurm.shared import probe_of, problem_of, settle_s
-from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
+from autofinetune.runner.files import EXIT, SPEC, STARTED, STOP, write_atomically
 from autofinetune.runner.processes import identity
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.directory import Place
@@ -136,8 +136,9 @@ class SlurmExecutor(Executor):
     def _begin_probe(self, attempt: Attempt) -> None:
         probe = probe_of(attempt)
         with probe.own_place.opened(create=True, mode=0o700) as here:
-            for entry in list(here.iterdir()):  # of an earlier tuner
-                remove_tree(entry)
+            if (here / EXIT).exists():  # of an earlier tuner; one that is not over is taken on
+                for entry in list(here.iterdir()):
+                    remove_tree(entry)
         self._jobs[PROBE] = self._made(probe)
 
     def _look_at_probe(self) -> None:
@@ -160,9 +161,9 @@ class SlurmExecutor(Executor):
         self._desk.look()
 
     def _remove(self, probe: SlurmJob) -> None:
-        above, _, name = probe.place.way.rpartition("/")
-        with contextlib.suppress(OSError), Place(probe.place.root, above).opened() as here:
-            remove_tree(here / name)
+        *above, name, _ = probe.place.way.split("/")
+        with contextlib.suppress(OSError), Place(probe.place.root, "/".join(above)).opened() as to:
+            remove_tree(to / name)
 
     # --- observing ------------------------------------------------------------------------------
 
@@ -241,6 +242,7 @@ class SlurmExecutor(Executor):
         if probe is not None and probe.id:
             with contextlib.suppress(commands.Unreachable):
                 commands.cancel([f"--name={probe.name}", probe.id], self._environ, _KILL_S)
+                self._remove(probe)
         self._jobs.clear()
         if is_stopped:  # else its thread may still write there
             os.close(self._wake)

@@ -17,6 +17,8 @@ from autofinetune.store.directory import Place
 _OWN = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 _LATE_S, _AT_ONCE_S = 60.0, 2.0
 _LINES = 5
+_OWN_FAULTS = ("failed", "no_record")  # what becomes of a job that cannot begin or write
+_WAY = "probe/attempt-0"  # in the directory of all trials
 
 
 def settle_s(path: Path) -> float:
@@ -33,22 +35,25 @@ def settle_s(path: Path) -> float:
 
 
 def probe_of(attempt: Attempt) -> Attempt:
-    """Return an attempt that starts Python beside `attempt`, with all that this one needs."""
-    place = attempt.own_place
-    above = place.way.rpartition("/")[0]
+    """Return an attempt that starts Python beside those of the trials, with all that they need."""
+    trials = Path(attempt.directory).parents[1]
+    place = Place(trials, _WAY)
+    if attempt.place is not None:
+        above = attempt.place.way.split("/")[:-2]
+        place = Place(attempt.place.root, "/".join([*above, _WAY]))
     return dataclasses.replace(
         attempt,
         trial=PROBE[0],
         attempt=PROBE[1],
         argv=(sys.executable, "-S", "-I", "-c", ""),
         env={},
-        directory=str(Path(attempt.directory).parent / "probe"),
+        directory=str(trials / _WAY),
         log=os.devnull,
         time_limit_s=None,
         nni_wire=False,
         processes=(),
         files={},
-        place=Place(place.root, f"{above}/probe" if above else "probe"),
+        place=place,
     )
 
 
@@ -59,6 +64,12 @@ def problem_of(here: Path, directory: str, node: str, record: ExitRecord) -> Env
         return EnvironmentProblem(
             f"a first job {where} could not start Python: {record.error}",
             "--working_dir and the Python that runs autofinetune must exist on all nodes",
+        )
+    if record.why != "exit" and record.error not in _OWN_FAULTS:
+        return EnvironmentProblem(
+            f"a first job {where} ended before it could check the nodes "
+            f"({record.error or record.why})",
+            "start or resume the run again",
         )
     told = read_regular(here / "runner.log").decode(errors="replace").strip().splitlines()
     if told or node:

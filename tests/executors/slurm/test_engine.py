@@ -56,6 +56,8 @@ def test_a_first_job_that_failed_says_what_to_change(tmp_path: Path) -> None:
     assert "--output_dir" in str(unseen.tip)
     spawn = problem_of(tmp_path, "/out", "w1", ExitRecord("spawn", None, 0.0, "no /work"))
     assert "on w1 could not start Python: no /work" in spawn.message
+    taken = problem_of(tmp_path, "/out", "", ExitRecord("lost", -9, 0.0, "preempted"))
+    assert "before it could check the nodes (preempted)" in taken.message
     (tmp_path / "runner.log").write_text("job.sh: 3: exec: python: not found\n")
     without = problem_of(tmp_path, "/out", "", lost)
     assert "| job.sh: 3: exec: python: not found" in without.message
