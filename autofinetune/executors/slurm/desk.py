@@ -35,6 +35,7 @@ class Desk:
         listing: what Slurm said last.
         is_open: whether jobs other than the probe may be submitted.
         refusal: why sbatch refused the probe.
+        failure: the error with which the thread has ended.
         ends_at: when the tuner's own job reaches its time limit, in monotonic seconds.
         said: sentences for the user.
     """
@@ -50,6 +51,7 @@ class Desk:
         self.listing = Listing()
         self.is_open = False
         self.refusal = ""
+        self.failure: Exception | None = None
         self.ends_at = math.inf
         self.said: collections.deque[str] = collections.deque()
         self._jobs = jobs
@@ -88,6 +90,9 @@ class Desk:
                 why = f"Slurm does not answer ({error}); the run waits, running trials continue"
                 self._begin_trouble("down", why)
                 pause_s = _RETRY_S
+            except Exception as error:
+                self.failure = error
+                return self._wake()
             self._wake()
             self._news.wait(pause_s)
 

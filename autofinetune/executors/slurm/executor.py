@@ -27,7 +27,7 @@ from autofinetune.executors.slurm.batch import SCRIPT, job_name, script
 from autofinetune.executors.slurm.desk import Desk
 from autofinetune.executors.slurm.job import FENCE_S, PROBE, SlurmJob
 from autofinetune.executors.slurm.shared import probe_of, problem_of, settle_s
-from autofinetune.runner.files import EXIT, SPEC, STARTED, STOP, write_atomically
+from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
 from autofinetune.runner.processes import identity
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.directory import Place
@@ -134,12 +134,7 @@ class SlurmExecutor(Executor):
     # --- the first job --------------------------------------------------------------------------
 
     def _begin_probe(self, attempt: Attempt) -> None:
-        probe = probe_of(attempt)
-        with probe.own_place.opened(create=True, mode=0o700) as here:
-            if (here / EXIT).exists():  # of an earlier tuner; one that is not over is taken on
-                for entry in list(here.iterdir()):
-                    remove_tree(entry)
-        self._jobs[PROBE] = self._made(probe)
+        self._jobs[PROBE] = self._made(probe_of(attempt))
 
     def _look_at_probe(self) -> None:
         probe = self._jobs.get(PROBE)
@@ -171,6 +166,8 @@ class SlurmExecutor(Executor):
         self._wait(wait_s)
         while self._desk.said:
             self._notice(self._desk.said.popleft())
+        if self._desk.failure is not None:
+            raise self._desk.failure
         if time.monotonic() > self._desk.ends_at - _LAST_S:
             raise EnvironmentProblem(
                 "the job in which the tuner runs reaches its time limit; running trials continue",

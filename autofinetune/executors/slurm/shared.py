@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _OWN = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs",
 _LATE_S, _AT_ONCE_S = 60.0, 2.0
 _LINES = 5
 _OWN_FAULTS = ("failed", "no_record")  # what becomes of a job that cannot begin or write
-_WAY = "probe/attempt-0"  # in the directory of all trials
+_FOLDER = "probe"  # in the directory of all trials
 
 
 def settle_s(path: Path) -> float:
@@ -35,19 +36,23 @@ def settle_s(path: Path) -> float:
 
 
 def probe_of(attempt: Attempt) -> Attempt:
-    """Return an attempt that starts Python beside those of the trials, with all that they need."""
+    """Return an attempt that starts Python beside those of the trials, with all that they need.
+
+    Its directory is new: the first job of a tuner that was killed may still write into its own.
+    """
     trials = Path(attempt.directory).parents[1]
-    place = Place(trials, _WAY)
+    way = f"{_FOLDER}/attempt-{secrets.token_hex(4)}"
+    place = Place(trials, way)
     if attempt.place is not None:
         above = attempt.place.way.split("/")[:-2]
-        place = Place(attempt.place.root, "/".join([*above, _WAY]))
+        place = Place(attempt.place.root, "/".join([*above, way]))
     return dataclasses.replace(
         attempt,
         trial=PROBE[0],
         attempt=PROBE[1],
         argv=(sys.executable, "-S", "-I", "-c", ""),
         env={},
-        directory=str(trials / _WAY),
+        directory=str(trials / way),
         log=os.devnull,
         time_limit_s=None,
         nni_wire=False,
