@@ -80,6 +80,7 @@ class Desk:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        pause_s = 0.0
         while not self._is_closed:
             self._news.clear()
             try:
@@ -91,10 +92,10 @@ class Desk:
                 self._begin_trouble("down", why)
                 pause_s = _RETRY_S
             except Exception as error:
-                self.failure = error
-                return self._wake()
+                self.failure, self._is_closed = error, True
             self._wake()
-            self._news.wait(pause_s)
+            if not self._is_closed:
+                self._news.wait(pause_s)
 
     def _pause(self) -> float:
         """Return for how long nothing is due, unless there is news."""
