@@ -19,6 +19,7 @@ SIGKILL. A second SIGTERM ends the grace period. SIGUSR2 says that the time limi
 system is near. `lifeline` is a descriptor whose other end the tuner holds: when it closes, the
 tuner is dead, and the trial is terminated too. With `fence_s`, the runner looks at that interval
 for an exit record: one by the executor, which believes that the node is lost, ends it at once.
+With `spans_nodes`, several ranks are started on all nodes of the job of Slurm that this is.
 """
 
 from __future__ import annotations
@@ -304,7 +305,8 @@ class _Trial:
         processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
         roles = [process["role"] for process in processes]
         self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
-        if len(processes) > 1 and os.environ.get("SLURM_JOB_NUM_NODES", "1") != "1":
+        is_wide = os.environ.get("SLURM_JOB_NUM_NODES", "1") != "1"
+        if len(processes) > 1 and is_wide and self.spec.get("spans_nodes"):
             self._spawn_on_nodes()
         else:
             for rank, own in enumerate(self.ranks.environments):

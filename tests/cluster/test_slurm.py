@@ -6,6 +6,7 @@ Trials write a ledger outside of the run; `check_invariants` compares the two.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from autofinetune.core.events import AttemptLost, AttemptPlanned, AttemptStarted
+from autofinetune.executors.slurm.job import RECORD
+from tests.executors.test_conformance import Bench
 from tests.faults.harness import FaultRun, Life
 from tests.faults.oracle import check_invariants
 from tests.nursery import Nursery
@@ -98,6 +101,27 @@ def test_a_tuner_killed_while_it_submits_starts_nothing_twice(new_run: NewRun) -
 
 def _are_planned(run: FaultRun) -> bool:
     return any(isinstance(event, AttemptPlanned) for event in run.events())
+
+
+def test_a_job_whose_id_was_not_written_down_is_found_by_its_name(
+    slurm: MiniSlurm, tmp_path: Path
+) -> None:
+    bench = Bench("slurm", tmp_path, slurm.env)
+    attempt = bench.attempt(7, "--until_stop=1", "--final=0.5")
+    bench.executor.submit(attempt)
+    record = Path(attempt.directory, RECORD)
+    until(lambda: bench.executor.poll(0.1) and "job" in record.read_text())
+    record.write_text(json.dumps({"name": json.loads(record.read_text())["name"]}))
+    bench.executor.close()  # as if it had been killed before it could write the id
+    bench.executor = bench.make()
+    bench.executor.submit(attempt)
+    until(lambda: bench.executor.poll(0.1) and "job" in record.read_text())
+    bench.executor.request_stop(attempt.key)
+    news = bench.until_over(1)[attempt.key]
+    assert [report.score for one in news for report in one.reports] == [0.5]
+    name = json.loads(record.read_text())["name"]
+    assert len(slurm.run("squeue", "-h", "-t", "all", "-n", name).splitlines()) == 1
+    bench.close()
 
 
 def test_a_lost_node_ends_what_runs_there_and_it_is_trained_elsewhere(

@@ -63,17 +63,25 @@ def srun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("srun")
 def test_the_ranks_of_a_job_of_several_nodes_are_started_by_srun(tmp_path: Path) -> None:
-    write_spec(tmp_path, "sh", "-c", "echo $RANK of $WORLD_SIZE; [ $MASTER_PORT -gt 0 ]", ranks=2)
+    write_spec(tmp_path, "sh", "-c", "echo $RANK of $WORLD_SIZE; [ $MASTER_PORT -gt 0 ]", ranks=2,
+               spans_nodes=True)  # fmt: skip
     assert run(tmp_path) == 0
     assert read_record(tmp_path)["returncode"] == 0
     assert (tmp_path / "log").read_text() == "0 of 2\n"
 
 
 @pytest.mark.usefixtures("srun")
+def test_a_slot_of_this_machine_is_no_job_even_inside_one(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh", "-c", "echo $RANK; echo $MASTER_ADDR >&2", ranks=2)
+    assert run(tmp_path) == 0
+    assert "[rank 1] 1\n" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("srun")
 @pytest.mark.parametrize("fields", [{"framework": "tensorflow"}, {"processes": [
     {"role": "worker", "argv": ["true"], "env": {}, "is_service": False}] * 2}])  # fmt: skip
 def test_other_ranks_stay_on_one_node(tmp_path: Path, fields: dict[str, Any]) -> None:
-    write_spec(tmp_path, "true", **{"ranks": 2, **fields})
+    write_spec(tmp_path, "true", **{"ranks": 2, "spans_nodes": True, **fields})
     assert run(tmp_path) == 0
     record = read_record(tmp_path)
     assert record["why"] == "spawn"

@@ -45,7 +45,6 @@ class SlurmExecutor(Executor):
     Args:
         options: words for sbatch.
         environ: the environment of every job; Slurm and the attempt override it.
-        ranks: the number of processes of a trial.
         notice: called with sentences for the user.
         probes: whether the first job only checks that the nodes can run trials.
     """
@@ -119,6 +118,7 @@ class SlurmExecutor(Executor):
             ranks=1 if attempt.key == PROBE else ranks,
             env={**env, **hand_over(attempt, here)},
             fence_s=FENCE_S,
+            spans_nodes=True,
             tuner=self._identity,
         )
         write_atomically(str(here / SPEC), spec, durable=False)
