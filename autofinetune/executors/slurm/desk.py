@@ -15,7 +15,7 @@ from autofinetune.executors.slurm.batch import SCRIPT, sbatch_options
 from autofinetune.executors.slurm.commands import Listing, Refused, Unreachable
 from autofinetune.executors.slurm.job import PROBE, SlurmJob
 
-LOOK_S = 5.0  # interval of `squeue`; the files of a trial tell nearly everything earlier
+LOOK_S = 10.0  # interval of `squeue`; the files of a trial tell nearly everything earlier
 SOON_S = 1.0  # the shortest interval, while an end waits for Slurm's word
 _RETRY_S = 5.0
 _CLOSE_S = 2.0
@@ -124,7 +124,7 @@ class Desk:
             if not job.id and not self._is_closed:
                 self._find_or_submit(job)
         for job in jobs:
-            if job.asked > job.told or (job.is_requeued and not job.told):
+            if job.asked > job.told:
                 self._cancel(job)
         if jobs and self._is_listing_due(jobs):
             self._list(jobs)
@@ -145,13 +145,19 @@ class Desk:
             job.is_doubtful = False
             if mine:
                 self._note(job, mine[-1].id)
+                job.submitted_at = self.listing.at  # which has it
                 return
         may_be = self.is_open or job.key == PROBE
         if may_be and time.monotonic() >= self._refused_until:
             job.is_in_hand = True
-            if not job.asked:
-                self._submit(job)
-            job.is_in_hand = False
+            try:
+                if not job.asked:
+                    self._submit(job)
+            except Unreachable:
+                job.is_doubtful = True  # it may have been accepted all the same
+                raise
+            finally:
+                job.is_in_hand = False
 
     def _submit(self, job: SlurmJob) -> None:
         options = sbatch_options(self._options, job.name, job.directory)
@@ -176,7 +182,7 @@ class Desk:
         asked = job.asked
         if job.id:
             only = [f"--name={job.name}", job.id]
-            is_gentle = asked == 1 and job.is_started and not job.is_requeued
+            is_gentle = asked == 1 and job.is_started
             commands.cancel([*(["--batch", "--signal=INT"] if is_gentle else []), *only],
                             self._environ)  # fmt: skip
-        job.told = max(asked, 1)
+        job.told = asked

@@ -57,7 +57,6 @@ class SlurmJob(Followed):
     asked: int = 0  # how often it was asked to end
     told: int = 0  # how many of these Slurm was told
     has_result: bool = False  # it has reported a final one
-    is_requeued: bool = False
     is_in_hand: bool = False  # it is being submitted
     _asked_at: float = field(default=math.inf, init=False)
     _recorded_at: float = field(default=math.inf, init=False)
@@ -161,7 +160,6 @@ class SlurmJob(Followed):
         is_over = is_waiting or state in ("", *OVER)
         if not is_over and time.monotonic() < self._recorded_at + _EXPLAINED_S:
             return None
-        self.is_requeued = is_waiting
         if is_waiting or state in _TAKEN or (record.why == "cancel" and row is None):
             word = "requeued" if is_waiting else _word(state)
             return dataclasses.replace(record, why="lost", error=word)
@@ -176,8 +174,9 @@ class SlurmJob(Followed):
             return None
         row = self._row(listing)
         state = row.state if row else ""
-        self.is_requeued = state in WAITING and listing.at > self.started_at
-        if row and state not in OVER and not self.is_requeued:
+        # It would run a second time; its runner then finds that it was started before.
+        is_requeued = state in WAITING and listing.at > self.started_at
+        if row and state not in OVER and not is_requeued:
             self._over_at = math.inf
             return None
         now = time.monotonic()
@@ -185,7 +184,7 @@ class SlurmJob(Followed):
         has_run = self.is_started or row is None or bool(row.nodes)
         if has_run and now < self._over_at + self.settle_s:
             return None
-        return self._recorded(here, "REQUEUED" if self.is_requeued else state)
+        return self._recorded(here, "REQUEUED" if is_requeued else state)
 
     def _recorded(self, here: Path, state: str) -> ExitRecord | None:
         """Write the record in place of the runner; a runner that still lives ends by it."""

@@ -129,7 +129,6 @@ def test_a_job_that_never_got_a_node_left_nothing_to_wait_for(job: SlurmJob, her
 def test_a_job_that_waits_again_was_requeued_and_is_not_wanted(job: SlurmJob, here: Path) -> None:
     start(job, here)
     assert end(job, here, listing(job, "PENDING")) == ("lost", "requeued")
-    assert job.is_requeued
 
 
 def test_an_id_that_was_given_again_says_nothing(job: SlurmJob, here: Path) -> None:
