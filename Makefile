@@ -24,7 +24,7 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-slurm demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-slurm demo-ray demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
@@ -38,6 +38,15 @@ demo-slurm: $(VENV)/.demo
 	    $(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
 	    --executor=slurm --sbatch="--gres=gpu:1" --max_parallel=2 --popsize=5 --round=3 \
 	    --output_dir=result/digits_slurm --seed=0
+
+# The same on a Ray cluster of two nodes, which share no files with it where there are the rights.
+demo-ray: $(VENV)/.demo
+	rm -rf result/digits_ray
+	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
+	    $(BIN)/python tools/mini_ray.py \
+	    $(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
+	    --executor=ray:{address} --ray_python={python} --gpu=cpu --popsize=5 --round=3 \
+	    --output_dir=result/digits_ray --seed=0
 
 demo-text: $(VENV)/.demo
 	rm -rf result/text
@@ -86,6 +95,8 @@ lock:
 	($(WANTED) demo; cat $(LOCKS)/recipes.in) | $(COMPILE) --upgrade \
 	    --no-binary emoji --no-binary wget --override $(LOCKS)/strangers.without \
 	    -o $(LOCKS)/recipes.txt && \
+	($(WANTED) demo; echo ray) | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt \
+	    -o $(LOCKS)/ray.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 
 # The tests with the newest versions that setup.cfg allows, on $(PYTHON).
@@ -136,10 +147,11 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 
 # Real clusters on this machine, where their packages are installed (Debian: slurmctld, slurmd,
-# slurm-client, munge).
+# slurm-client, munge); Ray comes from the lock file.
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune tests
-	$(BIN)/pytest -m cluster --numprocesses=2
+	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
+	    $(BIN)/pytest -m cluster --numprocesses=2
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest -m slow tests/faults

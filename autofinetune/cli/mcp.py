@@ -35,6 +35,8 @@ _FORBIDDEN = (
     "on_best",
     "executor",
     "sbatch",
+    "resources",
+    "ray_python",
     "lease_dir",
     "volume",
     "detach",

@@ -47,6 +47,8 @@ ASKED = "ask"
 """The executor of a run whose trials are handed out by `autofinetune ask`."""
 SLURM = "slurm"
 """The executor whose trials are jobs of Slurm; also the `gpu` of a run that names none."""
+RAY = "ray"
+"""The executor whose trials are actors of Ray; also the `gpu` of a run that names none."""
 _COUNT = whole(1)
 
 
@@ -120,7 +122,9 @@ class Config:
     )  # fmt: skip
     executor: str = option(
         "NAME", PLACES,
-        "what runs the trials; local: this machine; slurm: jobs of a Slurm cluster", text, "local",
+        "what runs the trials; local: this machine; slurm: jobs of a Slurm cluster; ray or "
+        "ray:HOST:PORT: nodes of a Ray cluster",
+        text, "local",
     )  # fmt: skip
     preload: str = option(
         "MODULES", PLACES,

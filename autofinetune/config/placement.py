@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autofinetune.config.option import PLACES, command, option, whole
+from autofinetune.config.option import PLACES, command, option, pairs, text, whole
 
 _PART = whole(1, 1024)  # a larger number is a typing error
 
@@ -40,6 +41,18 @@ class Placement:
         "with --executor=slurm, options of sbatch for each trial, such as '--partition=gpu "
         "--gres=gpu:1 -t 4:00:00'",
         command, "", unset="none",
+    )  # fmt: skip
+    resources: Mapping[str, str] = option(
+        "NAME=N,...", PLACES,
+        "with --executor=ray, resources of its nodes that a trial needs besides cards and cores, "
+        "such as a100=1",
+        pairs, {}, unset="none",
+    )  # fmt: skip
+    ray_python: str = option(
+        "PATH", PLACES,
+        "with --executor=ray, the Python that speaks with the cluster, with its versions of Ray "
+        "and Python",
+        text, "", unset="the Python that runs autofinetune",
     )  # fmt: skip
 
     @property

@@ -18,9 +18,17 @@ EXECUTORS = PlugIns(
     {
         "local": "autofinetune.executors.local.engine:LocalEngine",
         "slurm": "autofinetune.executors.slurm.engine:SlurmEngine",
+        "ray": "autofinetune.executors.ray.engine:RayEngine",
         "ask": "autofinetune.executors.asked:AskedEngine",
     },
 )
+
+
+def engine_called(executor: str, gpu: str) -> Engine:
+    """Return the engine of `--executor`, whose name an address may follow, or raise KeyError."""
+    engine: Engine = EXECUTORS.load(executor.partition(":")[0])(gpu)
+    return engine
+
 
 __all__ = [
     "EXECUTORS",
@@ -39,5 +47,6 @@ __all__ = [
     "Report",
     "Slots",
     "ask_for_options",
+    "engine_called",
     "with_layer",
 ]

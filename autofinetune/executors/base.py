@@ -48,6 +48,8 @@ class Attempt:
         files: texts by name, to be written into `directory`.
         metric_pattern: a regular expression whose group is an intermediate value in the output.
         has_marks: whether output lines that begin with PaddleHub's mark are final results.
+        model: the directory into which it saves its model; empty if it saves none.
+        reads: directories in the output directory that it reads, such as the parent's model.
     """
 
     run: str
@@ -67,6 +69,8 @@ class Attempt:
     files: Mapping[str, str] = field(default_factory=dict)
     metric_pattern: str = ""
     has_marks: bool = False
+    model: str = ""
+    reads: tuple[str, ...] = ()
     place: Place | None = None
 
     @property

@@ -19,10 +19,9 @@ from autofinetune.executors.devices.slots import LocalSlot, Slots
 from autofinetune.executors.files.hand_over import hand_over, spec_of
 from autofinetune.executors.files.records import read_exit, read_time_limit
 from autofinetune.executors.files.reports import NO_ROOM
-from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.local.job import EMPTY_SWEEPS, Job
 from autofinetune.executors.local.patience import Patience
-from autofinetune.executors.local.start import start_runner
+from autofinetune.executors.local.start import Starter, start_runner
 from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, identity, marked, send_to
 from autofinetune.store.directory import appended
@@ -55,7 +54,7 @@ class LocalExecutor(Executor):
         look_at_cards: Callable[[], Mapping[str, Card]] = dict,
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
-        forks: ForkServer | None = None,
+        forks: Starter | None = None,
         notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._slots: dict[Slot, LocalSlot] = {}

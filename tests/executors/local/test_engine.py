@@ -17,6 +17,7 @@ from autofinetune.executors import Attempt, Imports
 from autofinetune.executors.files.hand_over import trial_environment
 from autofinetune.executors.local.engine import LocalEngine
 from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer
 from autofinetune.runner.files import EXIT
 from autofinetune.runner.processes import descendants, identity, is_alive
 from autofinetune.trial.report import RANKS
@@ -115,7 +116,7 @@ def test_trials_are_forks_of_a_process_that_ends_with_the_executor(root: Path) -
     notices: list[str] = []
     with opened(root, imports=importing(root, "json"), notices=notices) as executor:
         forks = executor._forks
-        assert forks is not None
+        assert isinstance(forks, ForkServer)
         wait_until(lambda: forks.is_ready() or bool(notices))
         assert forks.pid is not None
         server = identity(forks.pid)

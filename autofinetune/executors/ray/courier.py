@@ -1,0 +1,333 @@
+"""Carries one attempt to a node and its files back, on a thread of its own.
+
+What the attempt leaves on its node is copied to its directory here as it grows, so the executor
+reads the same files as on one machine. `exit.json` is written last: when it is there, the model
+has arrived, with its checksums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autofinetune.executors.base import Attempt
+from autofinetune.executors.files.followed import Followed
+from autofinetune.executors.files.records import as_record, read_exit, read_json
+from autofinetune.executors.ray import actor, onnode, trees
+from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
+from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
+from autofinetune.store.directory import Place, append_whole
+from autofinetune.store.directory import write_atomically as write_bytes
+
+RECORD = "ray.json"  # written before the actor is created, and again with what is known of it
+LOOK_S = 0.5
+_AWAY_S = 3.0
+_MOST_NEWS = 4 << 20  # bytes of each file at once
+_TRIES = 5  # of what the node answers that it cannot do
+_NOT_RETURNED = {"spec.json", "lock", STARTED, EXIT, REPORTS, "runner.log", "stop", "params.json"}
+
+
+@dataclass
+class Shipment:
+    """What all attempts of a run need on a node."""
+
+    code: str  # the working directory
+    python: str
+    ranks: int
+    resources: Mapping[str, Any]  # of an actor: num_gpus, num_cpus, resources
+    trees: Mapping[str, trees.Tree] = field(default_factory=dict)  # `package` and `code`
+    files: Mapping[str, trees.Content] = field(default_factory=dict)
+
+    def words(self, attempt: Attempt) -> dict[str, Any]:
+        """Return an attempt as JSON, with names in the place of the paths of this machine."""
+        names = {out_of(attempt): actor.OUT, self.code: actor.CODE, self.python: actor.PYTHON}
+        found: dict[str, Any] = _named(onnode.as_json(attempt), names)
+        return found
+
+
+def out_of(attempt: Attempt) -> str:
+    """Return the output directory, by the path that the attempt has."""
+    return str(Path(attempt.directory).parents[2])
+
+
+@dataclass
+class Courier(Followed):
+    """One attempt on the cluster; `asked` and `is_to_stop` are set by the executor.
+
+    Args:
+        client: of the bridge.
+        news: called after anything has changed.
+        trouble: called with a word for the kind of a trouble and a sentence, empty at its end.
+    """
+
+    attempt: Attempt
+    client: Client
+    shipment: Shipment
+    news: Callable[[], None]
+    trouble: Callable[[str, str], None]
+    asked: int = 0
+    is_to_stop: bool = False
+    is_seen: bool = False  # the executor has told of its start
+    _record: dict[str, Any] = field(default_factory=dict, init=False)
+    _told: int = field(default=0, init=False)
+    _tries: int = field(default=0, init=False)
+    _is_created: bool = field(default=False, init=False)
+    _began: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self._wake = threading.Event()
+        self.is_closed = False
+        self._names = {
+            "name": f"{self.attempt.trial}.{self.attempt.attempt}",
+            "namespace": f"autofinetune-{self.attempt.run}",
+        }
+        self._out = out_of(self.attempt)
+        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+
+    def begin(self) -> None:
+        """Note that the attempt may be on the cluster from now on, or read that it may be."""
+        with self.place.opened(create=True, mode=0o700) as here:
+            known = read_json(here / RECORD)
+            self._record = known or {"log_start": self._log_size()}
+            if known is None:
+                self._write(here)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Have what changed done soon."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Leave the attempt to the cluster."""
+        self.is_closed = True
+        self._wake.set()
+
+    def join(self, patience_s: float) -> None:
+        self._thread.join(patience_s)
+
+    @property
+    def node(self) -> str:
+        return str(self._record.get("node", ""))
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name and the namespace of the actor."""
+        return self._names
+
+    # --- one step after the other ---------------------------------------------------------------
+
+    def _work(self) -> None:
+        pause_s = 0.0
+        while not self.is_closed:
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            try:
+                if self._step():
+                    self.news()
+                    return
+                self.trouble("away", "")
+                pause_s = LOOK_S
+            except Late:
+                pause_s = 0.0
+            except Away as error:
+                self.trouble("away", f"Ray does not answer ({error}); running trials continue")
+                pause_s = _AWAY_S
+            except Dead as error:
+                self.trouble("", f"trial {self.key[0]}: its actor is gone ({error})")
+                self._try_to_end("lost", "actor_died", str(error))
+                pause_s = LOOK_S
+            except (Failed, trees.Damaged, OSError) as error:
+                self._tries += 1
+                if self._tries >= _TRIES:
+                    self.trouble("", f"trial {self.key[0]}: its node cannot go on: {error}")
+                    is_started = "node" in self._record
+                    self._try_to_end("lost" if is_started else "spawn", "node_failed", str(error))
+                pause_s = _AWAY_S
+
+    def _step(self) -> bool:
+        """Do what is next; return whether the attempt is over."""
+        if "exit" in self._record:
+            return self._finish()
+        if self.asked > self._told:
+            self._told = self.asked
+            if "node" not in self._record:
+                self._end("cancel", "")
+                return False
+            self._call("cancel")
+        if "node" not in self._record:
+            self._submit()
+            return False
+        if self.is_to_stop:
+            self.is_to_stop = False
+            self._call("stop")
+        self._follow()
+        return False
+
+    def _call(self, method: str, *args: object, data: bytes = b"") -> tuple[Any, bytes, int]:
+        request = {"method": method, "args": args, **self._names}
+        head, data = self.client.ask("call", request, data)
+        return head.get("result"), data, int(head.get("split", 0))
+
+    def _submit(self) -> None:
+        """Create the actor, or find it; send what its node lacks, and start the attempt."""
+        attempt, shipment = self.attempt, self.shipment
+        if not self._is_created:
+            place = f"{attempt.trial}-{attempt.attempt}"
+            more = {"run": attempt.run, "place": place, "resources": shipment.resources}
+            self.client.ask("create", {**self._names, **more})
+            self._is_created = True
+        head, _ = self.client.ask("ready", {**self._names, "wait_s": LOOK_S})
+        inputs, files = self._inputs()
+        wanted = {
+            "attempt": shipment.words(attempt),
+            "log": os.path.relpath(attempt.log, self._out),
+            "model": os.path.relpath(attempt.model, self._out) if attempt.model else "",
+            "ranks": shipment.ranks,
+            "inputs": inputs,
+            **shipment.trees,
+            **{f"{name}_id": trees.id_of(tree) for name, tree in shipment.trees.items()},
+        }
+        lacking = list(self._call("lacks", [*files])[0])
+        for entries, data in trees.pieces(files, [one for one in lacking if one in files]):
+            self._call("put", entries, data=data)
+            if self.is_closed:
+                raise Away("the tuner ends")
+        self._call("start", wanted)
+        self._record["node"] = str(head["node"])
+        with self.opened() as here:
+            self._write(here)
+
+    def _inputs(self) -> tuple[dict[str, trees.Tree], trees.Files]:
+        """Return the trees that the trial reads, by their place in the output directory."""
+        files = dict(self.shipment.files)
+        found = {}
+        for path in self.attempt.reads:
+            tree, contents = trees.model_of(Path(path))
+            found[os.path.relpath(path, self._out)] = tree
+            files.update(contents)
+        return found, files
+
+    def _follow(self) -> None:
+        """Copy what is new; when the attempt is over, also what it leaves."""
+        while True:
+            with self.opened() as here:
+                reports = _size(here / REPORTS)
+            printed = self._log_size() - int(self._record["log_start"])
+            told, data, split = self._call("poll", max(0, printed), reports, _MOST_NEWS)
+            self._take(told, data[:split], data[split:])
+            if not data:
+                break
+        self._tries = 0
+        end = told.get("end")
+        if end == "exit":
+            self._bring_back()
+            self._end_by(_parsed(told["exit"]))
+        elif end:
+            self._end("lost", "no_record" if end == "lost" else "not_started")
+
+    def _take(self, told: Mapping[str, Any], printed: bytes, reports: bytes) -> None:
+        with self.opened() as here:
+            if reports:
+                append_whole(here / REPORTS, reports)
+            if printed:
+                with contextlib.suppress(IsADirectoryError):
+                    append_whole(Path(self.attempt.log), printed)
+            if told.get("started") and not (here / STARTED).exists():
+                started = {"node": self.node}
+                write_atomically(str(here / STARTED), started, durable=False)
+                self.news()
+        if printed or reports:
+            self.news()
+
+    def _bring_back(self) -> None:
+        """Copy the model, and what else is in the directory of the attempt."""
+        for path in filter(None, (self.attempt.model, self.attempt.directory)):
+            way = os.path.relpath(path, self._out)
+            tree = self._call("tree", way)[0]
+            if path != self.attempt.model:
+                tree = {
+                    n: e for n, e in tree.items() if n.partition(".tmp")[0] not in _NOT_RETURNED
+                }
+                place, name = self.place, "returned"
+            else:
+                above = os.path.relpath(Path(path).parent, self._out)
+                place, name = Place(self.place.root, above), Path(path).name
+            if tree or path == self.attempt.model:
+                trees.receive(
+                    tree, place, name,
+                    lambda inner, at, count, way=way: self._call(  # type: ignore[misc]
+                        "read", f"{way}/{inner}", at, count
+                    )[1],
+                )  # fmt: skip
+
+    # --- its end --------------------------------------------------------------------------------
+
+    def _try_to_end(self, why: str, word: str, error: str) -> None:
+        with contextlib.suppress(OSError):  # no space: the next step tries again
+            self._end(why, error if why == "spawn" else word)
+
+    def _end(self, why: str, error: str) -> None:
+        """Note an end that left no record."""
+        ended = {"why": why, "returncode": None if why == "spawn" else -9, "error": error}
+        self._end_by({**ended, "seconds": time.monotonic() - self._began})
+
+    def _end_by(self, record: Mapping[str, Any]) -> None:
+        """Note how it ended before its actor is removed: then nothing can be asked any more."""
+        try:
+            as_record(dict(record))
+        except (KeyError, TypeError, ValueError):
+            raise trees.Damaged("its exit record is none") from None
+        self._record["exit"] = record
+        with self.opened() as here:
+            self._write(here)
+
+    def _finish(self) -> bool:
+        with contextlib.suppress(Dead, Failed):
+            self._call("clean")
+        with contextlib.suppress(Dead, Failed):
+            self.client.ask("kill", self._names)
+        with self.opened() as here:
+            if read_exit(here) is None:
+                write_atomically(str(here / EXIT), dict(self._record["exit"]), durable=True)
+        return True
+
+    def _write(self, here: Path) -> None:
+        write_bytes(here / RECORD, json.dumps(self._record).encode(), 0o600)
+
+    def _log_size(self) -> int:
+        return _size(Path(self.attempt.log))
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise trees.Damaged("its exit record is none")
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """Return JSON data with names in the place of paths, the longest first."""
+    if isinstance(value, str):
+        for path in sorted(names, key=len, reverse=True):
+            value = trees.replaced(value, path, names[path])
+        return value
+    if isinstance(value, Mapping):
+        return {name: _named(one, names) for name, one in value.items()}
+    return [_named(one, names) for one in value] if isinstance(value, list) else value
