@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
-from autofinetune.config.config import ASKED, MOST_TRIALS, OWN_OPTIONS, RAY, SLURM, Config
+from autofinetune.config.config import (
+    ASKED,
+    MOST_TRIALS,
+    OWN_OPTIONS,
+    RAY,
+    SLURM,
+    Config,
+    engine_of,
+)
 from autofinetune.config.option import unknown
 from autofinetune.config.options import KEPT, parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
@@ -147,8 +155,7 @@ class _Checker:
         for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
             self.values[option] = name = given.lower()
-            if option == "executor" and name.startswith(f"{RAY}:"):
-                name = RAY  # an address follows
+            name = engine_of(name) if option == "executor" else name
             if name not in known[option] and (option, name) != ("assessor", "none"):
                 names = {*known[option], "none"} if option == "assessor" else known[option]
                 self.mistakes.append(Mistake(option, unknown(name, names), given))
@@ -215,7 +222,7 @@ class _Checker:
     def cluster(self) -> None:
         """Refuse what a cluster decides, and what has no meaning on other machines."""
         values = self.values
-        executor = values["executor"].partition(":")[0]
+        executor = engine_of(values["executor"])
         for name, needed in _ONLY_WITH.items():
             if values[name] and executor != needed:
                 self.mistakes.append(Mistake(name, f"needs --executor={needed}", values[name]))

@@ -52,6 +52,12 @@ RAY = "ray"
 _COUNT = whole(1)
 
 
+def engine_of(executor: str) -> str:
+    """Return the name of the engine in `--executor`, without the address of a Ray cluster."""
+    name, _, address = executor.partition(":")
+    return name if name == RAY and address else executor
+
+
 def _direction(value: Any) -> Direction:
     return Direction(one_of(*(one.value for one in Direction))(getattr(value, "value", value)))
 

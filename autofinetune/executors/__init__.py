@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autofinetune.config.config import engine_of
 from autofinetune.executors.devices.slots import THREAD_VARIABLES, LocalSlot, Slots
 from autofinetune.executors.files.hand_over import with_layer
 from autofinetune.executors.files.reports import MOST_REPORTS
@@ -26,7 +27,7 @@ EXECUTORS = PlugIns(
 
 def engine_called(executor: str, gpu: str) -> Engine:
     """Return the engine of `--executor`, whose name an address may follow, or raise KeyError."""
-    engine: Engine = EXECUTORS.load(executor.partition(":")[0])(gpu)
+    engine: Engine = EXECUTORS.load(engine_of(executor))(gpu)
     return engine
 
 

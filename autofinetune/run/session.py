@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.build import build_config
-from autofinetune.config.config import Config
+from autofinetune.config.config import Config, engine_of
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import EXECUTORS, Engine, Executor, engine_called
@@ -185,7 +185,7 @@ def engine_for(options: Mapping[str, Any]) -> Engine:
     It may already start to query its devices, which takes a while.
     """
     name = str(options.get("executor") or "local").lower()
-    is_known = name.partition(":")[0] in EXECUTORS
+    is_known = engine_of(name) in EXECUTORS
     return engine_called(name if is_known else "local", str(options.get("gpu") or ""))
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofinetune.config.config import engine_of
 from autofinetune.config.script_args import as_options, option_name
 from autofinetune.core.status import Direction
 from autofinetune.errors import ConfigError
@@ -411,3 +412,8 @@ def test_an_unknown_place_to_log_to_is_a_mistake(folder: Path) -> None:
         build(folder, log_to="visualdl,paper")
     with pytest.raises(ConfigError, match="--log_to=7 must be names separated by commas"):
         build(folder, log_to=7)
+
+
+def test_an_address_may_follow_the_name_of_ray() -> None:
+    assert engine_of("ray:10.0.0.1:6379") == engine_of("ray") == "ray"
+    assert engine_of("slurm:x") == "slurm:x"  # which is unknown

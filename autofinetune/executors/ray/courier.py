@@ -22,6 +22,7 @@ from autofinetune.executors.files.followed import Followed
 from autofinetune.executors.files.records import as_record, read_exit, read_json
 from autofinetune.executors.ray import actor, onnode, trees
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
+from autofinetune.executors.ray.trees import Content
 from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
 from autofinetune.store.directory import Place, append_whole
 from autofinetune.store.directory import write_atomically as write_bytes
@@ -43,7 +44,7 @@ class Shipment:
     ranks: int
     resources: Mapping[str, Any]  # of an actor: num_gpus, num_cpus, resources
     trees: Mapping[str, trees.Tree] = field(default_factory=dict)  # `package` and `code`
-    files: Mapping[str, trees.Content] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
 
     def words(self, attempt: Attempt) -> dict[str, Any]:
         """Return an attempt as JSON, with names in the place of the paths of this machine."""
