@@ -18,8 +18,8 @@ from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Client
-from autofinetune.executors.ray.courier import Shipment
 from autofinetune.executors.ray.executor import RayExecutor
+from autofinetune.executors.ray.shipment import Shipment
 from autofinetune.executors.slurm.executor import SlurmExecutor
 from tests.forking import DEADLINE_S, server
 

@@ -52,6 +52,7 @@ class Actor:
         self._executor: Any = None
         self._key = (0, 0)
         self._end = ""
+        self._digests: dict[tuple[int, ...], str] = {}  # of files that were read, by their state
         self._top.mkdir(_MODE, exist_ok=True)
         if self._top.is_symlink() or self._top.stat().st_uid != os.getuid():
             raise PermissionError(f"{self._top} belongs to another user")
@@ -185,7 +186,32 @@ class Actor:
         Links that lead out of it are left out too.
         """
         root = self._own / "out" / way
-        return dict(_entries(root)) if root.is_dir() else {}
+        return dict(self._entries(root)) if root.is_dir() else {}
+
+    def _entries(self, root: Path) -> Iterator[tuple[str, Sequence[Any]]]:
+        for folder, inner, names in os.walk(root):
+            for name in (*names, *inner):
+                path = Path(folder, name)
+                way = str(path.relative_to(root))
+                if path.is_symlink():
+                    goal = str(path.readlink())
+                    there = os.path.normpath(Path(way).parent / goal)
+                    if not goal.startswith("/") and there.split("/")[0] != "..":
+                        yield way, (goal,)
+                elif path.is_file():
+                    with contextlib.suppress(FileNotFoundError):  # the script may remove it
+                        found = path.stat()
+                        yield (
+                            way,
+                            (self._digest(path, found), found.st_size, found.st_mode & 0o777),
+                        )
+
+    def _digest(self, path: Path, found: os.stat_result) -> str:
+        """Return the hash of a file, which is read again only if it has changed."""
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        if state not in self._digests:
+            self._digests[state] = _digest(path)
+        return self._digests[state]
 
     def read(self, way: str, offset: int, count: int) -> bytes:
         """Return bytes of a file below the output directory."""
@@ -194,22 +220,6 @@ class Actor:
     def clean(self) -> None:
         """Remove the attempt's own copy of the output directory."""
         shutil.rmtree(self._own, ignore_errors=True)
-
-
-def _entries(root: Path) -> Iterator[tuple[str, Sequence[Any]]]:
-    for folder, inner, names in os.walk(root):
-        for name in (*names, *inner):
-            path = Path(folder, name)
-            way = str(path.relative_to(root))
-            if path.is_symlink():
-                goal = str(path.readlink())
-                there = os.path.normpath(Path(way).parent / goal)
-                if not goal.startswith("/") and there.split("/")[0] != "..":
-                    yield way, (goal,)
-            elif path.is_file():
-                with contextlib.suppress(FileNotFoundError):  # the script may remove it
-                    found = path.stat()
-                    yield way, (_digest(path), found.st_size, found.st_mode & 0o777)
 
 
 def _placed(value: Any, places: Mapping[str, str]) -> Any:

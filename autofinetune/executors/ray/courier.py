@@ -20,42 +20,18 @@ from typing import Any
 from autofinetune.executors.base import Attempt
 from autofinetune.executors.files.followed import Followed
 from autofinetune.executors.files.records import as_record, read_exit, read_json
-from autofinetune.executors.ray import actor, onnode, trees
+from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
-from autofinetune.executors.ray.trees import Content
+from autofinetune.executors.ray.returns import RECORD, Returns, forget_checkpoint
+from autofinetune.executors.ray.shipment import Shipment, out_of
 from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
-from autofinetune.store.directory import Place, append_whole
+from autofinetune.store.directory import append_whole
 from autofinetune.store.directory import write_atomically as write_bytes
 
-RECORD = "ray.json"  # written before the actor is created, and again with what is known of it
 LOOK_S = 0.5
 _AWAY_S = 3.0
 _MOST_NEWS = 4 << 20  # bytes of each file at once
 _TRIES = 5  # of what the node answers that it cannot do
-_NOT_RETURNED = {"spec.json", "lock", STARTED, EXIT, REPORTS, "runner.log", "stop", "params.json"}
-
-
-@dataclass
-class Shipment:
-    """What all attempts of a run need on a node."""
-
-    code: str  # the working directory
-    python: str
-    ranks: int
-    resources: Mapping[str, Any]  # of an actor: num_gpus, num_cpus, resources
-    trees: Mapping[str, trees.Tree] = field(default_factory=dict)  # `package` and `code`
-    files: Mapping[str, Content] = field(default_factory=dict)
-
-    def words(self, attempt: Attempt) -> dict[str, Any]:
-        """Return an attempt as JSON, with names in the place of the paths of this machine."""
-        names = {out_of(attempt): actor.OUT, self.code: actor.CODE, self.python: actor.PYTHON}
-        found: dict[str, Any] = _named(onnode.as_json(attempt), names)
-        return found
-
-
-def out_of(attempt: Attempt) -> str:
-    """Return the output directory, by the path that the attempt has."""
-    return str(Path(attempt.directory).parents[2])
 
 
 @dataclass
@@ -90,6 +66,7 @@ class Courier(Followed):
             "namespace": f"autofinetune-{self.attempt.run}",
         }
         self._out = out_of(self.attempt)
+        self._returns = Returns(self.attempt, self._out, self.place, self._ask)
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
 
     def begin(self) -> None:
@@ -169,12 +146,17 @@ class Courier(Followed):
             self.is_to_stop = False
             self._call("stop")
         self._follow()
+        if "exit" not in self._record:
+            self._returns.pull_if_due()
         return False
 
     def _call(self, method: str, *args: object, data: bytes = b"") -> tuple[Any, bytes, int]:
         request = {"method": method, "args": args, **self._names}
         head, data = self.client.ask("call", request, data)
         return head.get("result"), data, int(head.get("split", 0))
+
+    def _ask(self, method: str, way: str, *args: int) -> tuple[Any, bytes]:
+        return self._call(method, way, *args)[:2]
 
     def _submit(self) -> None:
         """Create the actor, or find it; send what its node lacks, and start the attempt."""
@@ -209,8 +191,11 @@ class Courier(Followed):
         """Return the trees that the trial reads, by their place in the output directory."""
         files = dict(self.shipment.files)
         found = {}
-        for path in self.attempt.reads:
-            tree, contents = trees.model_of(Path(path))
+        wanted = {path: Path(path) for path in self.attempt.reads}
+        if self.attempt.model and (saved := self._returns.earlier_checkpoint()):
+            wanted[self.attempt.model] = saved
+        for path, source in wanted.items():
+            tree, contents = trees.model_of(source)
             found[os.path.relpath(path, self._out)] = tree
             files.update(contents)
         return found, files
@@ -228,7 +213,7 @@ class Courier(Followed):
         self._tries = 0
         end = told.get("end")
         if end == "exit":
-            self._bring_back()
+            self._returns.bring_back()
             self._end_by(_parsed(told["exit"]))
         elif end:
             self._end("lost", "no_record" if end == "lost" else "not_started")
@@ -246,27 +231,6 @@ class Courier(Followed):
                 self.news()
         if printed or reports:
             self.news()
-
-    def _bring_back(self) -> None:
-        """Copy the model, and what else is in the directory of the attempt."""
-        for path in filter(None, (self.attempt.model, self.attempt.directory)):
-            way = os.path.relpath(path, self._out)
-            tree = self._call("tree", way)[0]
-            if path != self.attempt.model:
-                tree = {
-                    n: e for n, e in tree.items() if n.partition(".tmp")[0] not in _NOT_RETURNED
-                }
-                place, name = self.place, "returned"
-            else:
-                above = os.path.relpath(Path(path).parent, self._out)
-                place, name = Place(self.place.root, above), Path(path).name
-            if tree or path == self.attempt.model:
-                trees.receive(
-                    tree, place, name,
-                    lambda inner, at, count, way=way: self._call(  # type: ignore[misc]
-                        "read", f"{way}/{inner}", at, count
-                    )[1],
-                )  # fmt: skip
 
     # --- its end --------------------------------------------------------------------------------
 
@@ -287,6 +251,8 @@ class Courier(Followed):
             raise trees.Damaged("its exit record is none") from None
         self._record["exit"] = record
         with self.opened() as here:
+            if record["why"] != "lost":
+                forget_checkpoint(here)
             self._write(here)
 
     def _finish(self) -> bool:
@@ -321,14 +287,3 @@ def _size(path: Path) -> int:
         return path.lstat().st_size
     except OSError:
         return 0
-
-
-def _named(value: Any, names: Mapping[str, str]) -> Any:
-    """Return JSON data with names in the place of paths, the longest first."""
-    if isinstance(value, str):
-        for path in sorted(names, key=len, reverse=True):
-            value = trees.replaced(value, path, names[path])
-        return value
-    if isinstance(value, Mapping):
-        return {name: _named(one, names) for name, one in value.items()}
-    return [_named(one, names) for one in value] if isinstance(value, list) else value

@@ -19,8 +19,8 @@ from autofinetune.executors.engine import Engine
 from autofinetune.executors.local.forks import Imports
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Away, Client
-from autofinetune.executors.ray.courier import Shipment
 from autofinetune.executors.ray.executor import RayExecutor, room
+from autofinetune.executors.ray.shipment import Shipment
 
 _CPU, _GPU = "CPU", "GPU"
 _MOST_SLOTS = 100_000

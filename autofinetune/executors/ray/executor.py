@@ -18,7 +18,8 @@ from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.base import Attempt, Executor, Handle, JobState, Key, Observation
 from autofinetune.executors.files.records import read_exit
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed
-from autofinetune.executors.ray.courier import Courier, Shipment, out_of
+from autofinetune.executors.ray.courier import Courier
+from autofinetune.executors.ray.shipment import Shipment, out_of
 from autofinetune.runner.files import STARTED
 
 _LOOK_S = 0.5  # interval at which the files of running attempts are read

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import hashlib
 import io
 import json
@@ -11,10 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from autofinetune.errors import EnvironmentProblem
+from autofinetune.executors.ray.ignored import IGNORE, Rule, is_ignored, rules_in
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.directory import Place
 from autofinetune.version import PACKAGE_PARENT
@@ -22,51 +21,18 @@ from autofinetune.version import PACKAGE_PARENT
 Tree = Mapping[str, Sequence[object]]
 Content = Path | bytes  # or where it is
 Files = dict[str, Content]  # by hash
-IGNORE = (".gitignore", ".autofinetuneignore")
 MOST_CODE = 512 << 20
 _MOST_FILES = 20_000
 _ALWAYS = (".git", ".hg", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache")
 _RUN = "run.db"  # a directory with this file is the output of a run
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PIECE = 16 << 20
+PIECE = 16 << 20
 _KEPT = 4 << 20  # smaller files of code are kept as they were read: others may write to them
 _AROUND = r":,;=\s\"'"  # what may stand before and after a path in a word
 
 
 class Damaged(Exception):
     """What a node says about its files, or what arrived, is not right; it may be asked again."""
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """A line of a .gitignore: https://git-scm.com/docs/gitignore; `base` is its directory."""
-
-    base: str
-    pattern: re.Pattern[str]
-    is_kept: bool
-    only_folders: bool
-
-
-def _rules(folder: Path, base: str) -> Iterator[_Rule]:
-    for name in IGNORE:
-        try:
-            lines = (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        for line in map(str.strip, lines):
-            if line and not line.startswith("#"):
-                text = line.lstrip("!")
-                anchor = "" if "/" in text.rstrip("/") else "(?:.*/)?"
-                pattern = re.compile(anchor + _regex(text.strip("/")))
-                yield _Rule(base, pattern, line.startswith("!"), text.endswith("/"))
-
-
-def _regex(text: str) -> str:
-    """Translate a pattern in which `*` does not cross a slash and `**` does."""
-    parts = re.split(r"(\*\*/|/\*\*|\*)", text)
-    crossing = {"**/": "(?:.*/)?", "/**": "/.*", "*": "[^/]*"}
-    plain = (fnmatch.translate(part)[4:-3] if part else "" for part in parts)
-    return "".join(crossing.get(part) or one for part, one in zip(parts, plain, strict=True))
 
 
 def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
@@ -78,19 +44,17 @@ def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
     tree: dict[str, Sequence[object]] = {}
     files: Files = {}
     sizes: dict[str, int] = {}
-    rules: list[_Rule] = []
+    rules: list[Rule] = []
     for folder, inner, names in os.walk(directory):
         base = os.path.relpath(folder, directory)
         base = "" if base == "." else f"{base}/"
         if base and _RUN in names:
             inner.clear()
             continue
-        rules += _rules(Path(folder), base)
-        inner[:] = [
-            n for n in inner if n not in _ALWAYS and not _is_ignored(rules, base + n, True)
-        ]
+        rules += rules_in(Path(folder), base)
+        inner[:] = [n for n in inner if n not in _ALWAYS and not is_ignored(rules, base + n, True)]
         for name in names:
-            if _is_ignored(rules, base + name, False):
+            if is_ignored(rules, base + name, False):
                 continue
             path = Path(folder, name)
             size = _add(tree, files, base + name, path, is_kept=True)
@@ -105,18 +69,6 @@ def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
                     "a .gitignore, or set --working_dir to a directory with the script alone",
                 )
     return tree, files
-
-
-def _is_ignored(rules: Sequence[_Rule], way: str, is_folder: bool) -> bool:
-    found = False
-    for rule in rules:
-        if (
-            way.startswith(rule.base)
-            and (is_folder or not rule.only_folders)
-            and rule.pattern.fullmatch(way[len(rule.base) :])
-        ):
-            found = not rule.is_kept
-    return found
 
 
 def package() -> tuple[Tree, Files]:
@@ -202,11 +154,11 @@ def pieces(
             file.seek(0)
             at = 0
             while True:
-                part = file.read(_PIECE - len(data))
+                part = file.read(PIECE - len(data))
                 entries.append((digest, at, len(part), size))
                 data += part
                 at += len(part)
-                if len(data) >= _PIECE:
+                if len(data) >= PIECE:
                     yield entries, bytes(data)
                     entries, data = [], bytearray()
                 if at >= size or not part:
@@ -229,18 +181,18 @@ def receive(
     Raises:
         Damaged: a path leads out of the tree, or a content does not have its checksum.
     """
-    checked = _checked(tree)
+    wanted = checked(tree)
     partial = f".{name}.partial"
     with place.opened(create=True) as here:
         remove_tree(here / partial)
         (here / partial).mkdir()
-        for way, entry in checked.items():
+        for way, entry in wanted.items():
             path = here / partial / way
             path.parent.mkdir(parents=True, exist_ok=True)
             if len(entry) == 1:
                 continue
             _receive_file(path, entry, way, read)
-        for way, entry in checked.items():
+        for way, entry in wanted.items():
             if len(entry) == 1:  # last, so that nothing is written through a link
                 (here / partial / way).symlink_to(str(entry[0]))
         remove_tree(here / name)
@@ -255,7 +207,7 @@ def _receive_file(
     with path.open("xb") as file:
         at = 0
         while at < size:
-            data = read(way, at, min(_PIECE, size - at))
+            data = read(way, at, min(PIECE, size - at))
             if not data:
                 break
             found.update(data)
@@ -268,7 +220,7 @@ def _receive_file(
     path.chmod(mode & 0o777 | stat.S_IRUSR | stat.S_IWUSR)
 
 
-def _checked(tree: object) -> Mapping[str, Sequence[object]]:
+def checked(tree: object) -> Mapping[str, Sequence[object]]:
     """Return a tree that a node has sent, or raise Damaged."""
     if not isinstance(tree, dict):
         raise Damaged("no tree")

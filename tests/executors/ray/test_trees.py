@@ -70,7 +70,7 @@ def test_code_is_sent_as_it_was_when_it_was_read(tmp_path: Path) -> None:
 
 
 def test_large_files_are_sent_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees, "_PIECE", 4)
+    monkeypatch.setattr(trees, "PIECE", 4)
     write(tmp_path, {"a": "0123456789", "b": "xy"})
     tree, files = trees.model_of(tmp_path)
     found = list(trees.pieces(files, [str(tree[name][0]) for name in "ab"]))
