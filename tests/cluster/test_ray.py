@@ -265,7 +265,7 @@ def test_what_no_node_has_is_told(new_run: NewRun) -> None:
 def test_other_versions_and_a_missing_ray_are_told(
     ray: MiniRay, new_run: NewRun, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other"
+    other = tmp_path / "old_python"
     old = "import ray, sys; ray.__version__ = '2.1.0'; del sys.argv[1]; exec(sys.argv.pop(1))"
     other.write_text(f'#!/bin/sh\nexec {ray.bridge} -c "{old}" "$@"\n')
     other.chmod(0o755)

@@ -52,6 +52,7 @@ class Courier(Followed):
     asked: int = 0
     is_to_stop: bool = False
     is_seen: bool = False  # the executor has told of its start
+    error: Exception | None = field(default=None, init=False)  # a bug, which ends the run
     _record: dict[str, Any] = field(default_factory=dict, init=False)
     _told: int = field(default=0, init=False)
     _tries: int = field(default=0, init=False)
@@ -102,6 +103,13 @@ class Courier(Followed):
     # --- one step after the other ---------------------------------------------------------------
 
     def _work(self) -> None:
+        try:
+            self._carry()
+        except Exception as error:
+            self.error = error
+            self.news()
+
+    def _carry(self) -> None:
         pause_s = 0.0
         while not self.is_closed:
             self._wake.wait(pause_s)

@@ -133,6 +133,8 @@ class RayExecutor(Executor):
         return [news for one in list(self._couriers.values()) for news in self._look(one)]
 
     def _look(self, courier: Courier) -> Iterator[Observation]:
+        if courier.error is not None:
+            raise courier.error
         with courier.opened() as here:
             # The exit record is written after the last report, so it must be read first.
             record = read_exit(here)
