@@ -117,7 +117,7 @@ class Bridge:
             try:
                 self._actors[name] = self._ray.get_actor(name, request["namespace"])
             except ValueError as error:
-                raise Unknown(str(error)) from None
+                raise Unknown("Ray knows no actor of its name") from error
         return self._actors[name]
 
     def do_ready(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -154,7 +154,7 @@ class Bridge:
 def _short(error: Exception) -> str:
     cause = getattr(error, "cause", None) or error
     text = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {text[0] if text else ''}"[:300]
+    return f"{type(cause).__name__}: {text[0] if text else ''}"[:120]
 
 
 def connected(address: str) -> tuple[Any, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -94,20 +95,24 @@ class Client:
     def _started(self) -> dict[str, Any]:
         """Start the process, and return its first message."""
         words = [self._python, "-c", _START, PACKAGE_PARENT, self._address]
-        try:
-            process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, cwd="/", start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            return {"error": bridge.AWAY, "why": f"{self._python}: {error.strerror}"}
-        hello: Future[Answer] = Future()
-        reader = threading.Thread(target=self._read, args=(process, hello), daemon=True)
-        reader.start()
-        try:
-            found = hello.result(START_S)[0]
-        except (Away, NoAnswer):
-            found = {"error": bridge.AWAY, "why": "the bridge does not start"}
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(
+                    words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd="/",
+                    start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                return {"error": bridge.AWAY, "why": f"{self._python}: {error.strerror}"}
+            hello: Future[Answer] = Future()
+            reader = threading.Thread(target=self._read, args=(process, hello), daemon=True)
+            reader.start()
+            try:
+                found = hello.result(START_S)[0]
+            except (Away, NoAnswer):
+                errors.seek(0)
+                told = errors.read().decode(errors="replace").strip().splitlines()
+                why = told[-1] if told else "no answer"
+                found = {"error": bridge.AWAY, "why": f"the bridge does not start: {why:.300}"}
         if "error" in found:
             process.kill()
             reader.join()

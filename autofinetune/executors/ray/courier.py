@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autofinetune.executors.base import Attempt
+from autofinetune.executors.base import Attempt, Key
 from autofinetune.executors.files.followed import Followed
 from autofinetune.executors.files.records import as_record, read_exit, read_json
 from autofinetune.executors.ray import trees
@@ -41,14 +41,16 @@ class Courier(Followed):
     Args:
         client: of the bridge.
         news: called after anything has changed.
-        trouble: called with a word for the kind of a trouble and a sentence, empty at its end.
+        trouble: called with a sentence while Ray does not answer, and an empty one when it does.
+        tell: called with sentences for the user.
     """
 
     attempt: Attempt
     client: Client
     shipment: Shipment
     news: Callable[[], None]
-    trouble: Callable[[str, str], None]
+    trouble: Callable[[Key, str], None]
+    tell: Callable[[str], None]
     asked: int = 0
     is_to_stop: bool = False
     is_seen: bool = False  # the executor has told of its start
@@ -115,24 +117,25 @@ class Courier(Followed):
             self._wake.wait(pause_s)
             self._wake.clear()
             try:
-                if self._step():
+                is_over = self._step()
+                self.trouble(self.key, "")
+                if is_over:
                     self.news()
                     return
-                self.trouble("away", "")
                 pause_s = LOOK_S
             except Late:
                 pause_s = 0.0
             except Away as error:
-                self.trouble("away", f"Ray does not answer ({error}); running trials continue")
+                self.trouble(self.key, f"Ray does not answer ({error}); running trials continue")
                 pause_s = _AWAY_S
             except Dead as error:
-                self.trouble("", f"trial {self.key[0]}: its actor is gone ({error})")
+                self.tell(f"trial {self.key[0]}: its actor is gone ({error})")
                 self._try_to_end("lost", "actor_died", str(error))
                 pause_s = LOOK_S
             except (Failed, trees.Damaged, OSError) as error:
                 self._tries += 1
                 if self._tries >= _TRIES:
-                    self.trouble("", f"trial {self.key[0]}: its node cannot go on: {error}")
+                    self.tell(f"trial {self.key[0]}: its node cannot go on: {error}")
                     is_started = "node" in self._record
                     self._try_to_end("lost" if is_started else "spawn", "node_failed", str(error))
                 pause_s = _AWAY_S

@@ -69,7 +69,7 @@ class RayExecutor(Executor):
         self._couriers: dict[Key, Courier] = {}
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._said: collections.deque[str] = collections.deque()
-        self._troubles: set[str] = set()
+        self._unheard: set[Key] = set()  # for which Ray does not answer
         self._closed = threading.Event()
         self._watch = threading.Thread(target=self._watch_nodes, name="nodes", daemon=True)
         self._watch.start()
@@ -91,7 +91,7 @@ class RayExecutor(Executor):
                 )
             courier = Courier(
                 attempt.key, attempt.own_place, attempt, self._client, self._shipment,
-                self.wake, self._trouble,
+                self.wake, self._trouble, self._said.append,
             )  # fmt: skip
             courier.begin()
             self._couriers[attempt.key] = courier
@@ -111,15 +111,13 @@ class RayExecutor(Executor):
                     self._room = now
                     self.wake()
 
-    def _trouble(self, kind: str, sentence: str) -> None:
-        """Tell a trouble once, and its end; one without a kind has no end."""
-        if not kind:
+    def _trouble(self, key: Key, sentence: str) -> None:
+        """Say once that Ray does not answer for some attempt, and once that it does for all."""
+        were_any = bool(self._unheard)
+        (self._unheard.add if sentence else self._unheard.discard)(key)
+        if sentence and not were_any:
             self._said.append(sentence)
-        elif sentence and kind not in self._troubles:
-            self._troubles.add(kind)
-            self._said.append(sentence)
-        elif not sentence and kind in self._troubles:
-            self._troubles.discard(kind)
+        elif were_any and not self._unheard:
             self._said.append("Ray answers again")
 
     def poll(self, wait_s: float) -> list[Observation]:

@@ -70,6 +70,15 @@ def test_a_python_that_is_missing_is_told() -> None:
     assert caught.value.exit_code == 4
 
 
+def test_a_python_that_cannot_run_the_bridge_says_why(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'SyntaxError: too old' >&2\nexit 1\n")
+    python.chmod(0o755)
+    config = config_of(gpu="ray", executor="ray", placement=Placement(ray_python=str(python)))
+    with RayEngine() as engine, pytest.raises(EnvironmentProblem, match="SyntaxError: too old"):
+        engine.slots(config)
+
+
 def test_a_script_that_would_not_be_sent_is_told(tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
     config = config_of(script="train.py", working_dir=str(tmp_path))
