@@ -22,7 +22,7 @@ from autofinetune.executors.files.followed import Followed
 from autofinetune.executors.files.records import as_record, read_exit, read_json
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
-from autofinetune.executors.ray.returns import RECORD, Returns, forget_checkpoint
+from autofinetune.executors.ray.returns import RECORD, Returns, as_object, forget_checkpoint
 from autofinetune.executors.ray.shipment import Shipment, out_of
 from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
 from autofinetune.store.directory import append_whole
@@ -58,6 +58,7 @@ class Courier(Followed):
     _record: dict[str, Any] = field(default_factory=dict, init=False)
     _told: int = field(default=0, init=False)
     _tries: int = field(default=0, init=False)
+    _waits_for: str = field(default="", init=False)
     _is_created: bool = field(default=False, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
 
@@ -132,7 +133,12 @@ class Courier(Followed):
                 self.tell(f"trial {self.key[0]}: its actor is gone ({error})")
                 self._try_to_end("lost", "actor_died", str(error))
                 pause_s = LOOK_S
-            except (Failed, trees.Damaged, OSError) as error:
+            except OSError as error:  # of this machine, such as a full disk
+                if str(error) != self._waits_for:
+                    self._waits_for = str(error)
+                    self.tell(f"trial {self.key[0]} waits: {error}")
+                pause_s = _AWAY_S
+            except (Failed, trees.Damaged) as error:
                 self._tries += 1
                 if self._tries >= _TRIES:
                     self.tell(f"trial {self.key[0]}: its node cannot go on: {error}")
@@ -225,7 +231,7 @@ class Courier(Followed):
         end = told.get("end")
         if end == "exit":
             self._returns.bring_back()
-            self._end_by(_parsed(told["exit"]))
+            self._end_by(as_object(told["exit"]))
         elif end:
             self._end("lost", "no_record" if end == "lost" else "not_started")
 
@@ -281,16 +287,6 @@ class Courier(Followed):
 
     def _log_size(self) -> int:
         return _size(Path(self.attempt.log))
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise trees.Damaged("its exit record is none")
-    return found
 
 
 def _size(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -100,3 +101,14 @@ def forget_checkpoint(here: Path) -> None:
     """Remove what was copied from an attempt that was not lost."""
     for name in (CHECKPOINT, _NEW):
         remove_tree(here / name)
+
+
+def as_object(text: str) -> dict[str, Any]:
+    """Return an exit record as JSON, or raise Damaged."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise trees.Damaged("its exit record is none")
+    return found
