@@ -24,12 +24,29 @@ TORCH = torch==2.13.0
 OLDEST_PYTHON ?= $(or $(shell for minor in 10 11 12 13; do \
     python3.$$minor -c '' 2>/dev/null && echo python3.$$minor && break; done),$(PYTHON))
 
-.PHONY: demo demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
+.PHONY: demo demo-slurm demo-ray demo-text test test-latest test-oldest test-slow test-strangers test-integrations test-recipes test-cluster strangers-page lock coverage lint bench faults torture clean
 
 demo: $(VENV)/.demo
 	rm -rf $(DEMO_OUT)
 	$(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
 	    --gpu=cpu:2 --popsize=5 --round=10 --output_dir=$(DEMO_OUT) --seed=0
+
+# The same on a Slurm cluster of two nodes, which lives as long as the command.
+demo-slurm: $(VENV)/.demo
+	rm -rf result/digits_slurm
+	$(BIN)/python tools/mini_slurm.py \
+	    $(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
+	    --executor=slurm --sbatch="--gres=gpu:1" --max_parallel=2 --popsize=5 --round=3 \
+	    --output_dir=result/digits_slurm --seed=0
+
+# The same on a Ray cluster of two nodes, which share no files with it where there are the rights.
+demo-ray: $(VENV)/.demo
+	rm -rf result/digits_ray
+	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
+	    $(BIN)/python tools/mini_ray.py \
+	    $(BIN)/autofinetune demo/digits/train.py --param_file=demo/digits/hparam.yaml \
+	    --executor=ray:{address} --ray_python={python} --gpu=cpu --popsize=5 --round=3 \
+	    --output_dir=result/digits_ray --seed=0
 
 demo-text: $(VENV)/.demo
 	rm -rf result/text
@@ -43,7 +60,7 @@ test: lint
 	$(BIN)/pytest
 
 coverage: $(VENV)/.dev
-	$(BIN)/pytest -m "slow or not slow" --cov --cov-branch --cov-report= $(COVERED_TESTS)
+	$(BIN)/pytest -m "not cluster" --cov --cov-branch --cov-report= $(COVERED_TESTS)
 	$(BIN)/coverage report --show-missing --fail-under=100 \
 	    --include="$$(echo $(COVERED_FILES) | tr ' ' ,)"
 
@@ -79,6 +96,8 @@ lock:
 	    --no-binary emoji --no-binary wget --override $(LOCKS)/strangers.without \
 	    -o $(LOCKS)/recipes.txt && \
 	($(WANTED) demo; cat $(LOCKS)/cluster.in) | $(COMPILE) --upgrade -o $(LOCKS)/cluster.txt && \
+	($(WANTED) demo; echo ray) | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt \
+	    -o $(LOCKS)/ray.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 
 # The tests with the newest versions that setup.cfg allows, on $(PYTHON).
@@ -116,11 +135,14 @@ test-recipes: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/recipes.txt $(TORCH))/bin/python && \
 	WITH_LIBRARIES=1 AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/recipe_with_library
 
-# What `--store` puts into S3 and brings back, with the real client library and a server.
+# Real clusters on this machine, where their packages are installed (Debian: slurmctld, slurmd,
+# slurm-client, munge); Ray comes from a lock file, as does the S3 server that `--store` is tried on.
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune tests
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/cluster.txt)/bin/python && \
 	AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/store_with_s3
+	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
+	    $(BIN)/pytest -m cluster --numprocesses=2
 
 # As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev

@@ -21,8 +21,12 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= 4 << 30:
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from autofinetune.executors.ray.client import Client  # noqa: E402
 from tests import measuring  # noqa: E402
 from tests.nursery import Nursery  # noqa: E402
+from tools import mini_ray  # noqa: E402
+from tools.mini_ray import MiniRay  # noqa: E402
+from tools.mini_slurm import MiniSlurm, mini_slurm, missing  # noqa: E402
 
 MOST_WORKERS = 8
 
@@ -50,6 +54,34 @@ def nursery() -> Iterator[Nursery]:
     """One nursery for all tests of a process."""
     with contextlib.closing(Nursery()) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[MiniSlurm]:
+    """One real cluster for all tests of a process that ask for it."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    with mini_slurm() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniRay]:
+    """One real cluster for all tests of a process; its nodes see no directory of a test."""
+    why = mini_ray.missing()
+    if why:
+        pytest.skip(why)
+    with mini_ray.mini_ray([tmp_path_factory.getbasetemp()]) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def ray_client(ray: MiniRay) -> Iterator[Client]:
+    """A bridge to that cluster."""
+    with contextlib.closing(Client(str(ray.bridge), ray.address)) as client:
+        client.connect()
+        yield client
 
 
 @pytest.hookimpl(trylast=True)

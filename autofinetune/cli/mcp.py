@@ -30,7 +30,19 @@ MOST_LINES = 1000
 # The options of a run that name files, and those that an agent may not set: they run commands,
 # lead out of the directory, or change how the tuner itself starts.
 _PATHS = ("enqueue", "param_file", "warm_start", "working_dir")
-_FORBIDDEN = ("on_end", "on_best", "executor", "lease_dir", "volume", "detach", "dry_run", "plain")
+_FORBIDDEN = (
+    "on_end",
+    "on_best",
+    "executor",
+    "sbatch",
+    "resources",
+    "ray_python",
+    "lease_dir",
+    "volume",
+    "detach",
+    "dry_run",
+    "plain",
+)
 
 
 def mcp_command(argv: Sequence[str]) -> int:

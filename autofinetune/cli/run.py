@@ -21,7 +21,7 @@ from autofinetune.core.run_state import INTERRUPTED
 from autofinetune.core.state import State
 from autofinetune.errors import UsageError
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS
+from autofinetune.executors import engine_called
 from autofinetune.run.directories import known_config, locked_run
 from autofinetune.run.function import at_home
 from autofinetune.run.parts import Parts, make_parts
@@ -103,7 +103,7 @@ def start_again(config: Config, gpu: str | None, output_dir: str | None) -> tupl
         config = dataclasses.replace(config, gpu=gpu)
     check_is_there(config)
     paths = new_paths(output_dir)
-    with EXECUTORS.load(config.executor)(config.gpu) as engine:
+    with engine_called(config.executor, config.gpu) as engine:
         return start(make_parts(config, engine), paths, preflight=False), paths
 
 

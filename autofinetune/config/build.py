@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.commands import is_shell_line, named_in
-from autofinetune.config.config import ASKED, MOST_TRIALS, OWN_OPTIONS, Config
+from autofinetune.config.config import (
+    ASKED,
+    MOST_TRIALS,
+    OWN_OPTIONS,
+    RAY,
+    SLURM,
+    Config,
+    engine_of,
+)
 from autofinetune.config.option import unknown
-from autofinetune.config.options import parts_of, read_values
+from autofinetune.config.options import KEPT, parts_of, read_values
 from autofinetune.config.passing import PASSING, usual_passing
 from autofinetune.config.program import MASK, Program, read_program, variables
 from autofinetune.config.recorded import recorded_configurations, recorded_trials
@@ -21,6 +29,25 @@ from autofinetune.preload.steps import mistakes as preload_mistakes
 from autofinetune.space import Document, Space, load_space, read_space
 
 COMMAND_LINE = "the command line"
+_ONLY_WITH = {"sbatch": SLURM, "resources": RAY, "ray_python": RAY}
+_NOT_WITH = {
+    SLURM: {
+        "gpus_per_trial": "; use --sbatch='--gres=gpu:N', and --ranks_per_trial for "
+        "several processes",
+        "trials_per_gpu": "; Slurm gives each trial its own cards",
+        "cpus_per_trial": "; use --sbatch='--cpus-per-task=N'",
+        "min_free_gpu_gb": "",
+        "lease_dir": "; Slurm shares the cards",
+        "preload": "",
+        "on_tuner_death": "; jobs outlive the tuner, and `scancel -n` ends all of a run",
+    },
+    RAY: {
+        "min_free_gpu_gb": "",
+        "lease_dir": "; Ray shares the cards",
+        "preload": "",
+        "on_tuner_death": "; trials outlive the tuner",
+    },
+}
 
 
 def build_config(
@@ -63,6 +90,7 @@ def build_config(
     check_size(values, mistakes)
     check.ranks(program)
     check.preload()
+    check.cluster()
     script_args = check.script_args(program)
     if not values["gpu"]:
         why = "is missing; give card numbers such as --gpu=0,1, or --gpu=cpu:2, or --gpu=auto"
@@ -127,6 +155,7 @@ class _Checker:
         for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
             self.values[option] = name = given.lower()
+            name = engine_of(name) if option == "executor" else name
             if name not in known[option] and (option, name) != ("assessor", "none"):
                 names = {*known[option], "none"} if option == "assessor" else known[option]
                 self.mistakes.append(Mistake(option, unknown(name, names), given))
@@ -189,6 +218,20 @@ class _Checker:
         script = str(self.options.get("script") or "train.py")
         for problem in preload_mistakes(self.values["preload"], Path(self.working_dir, script)):
             self.mistakes.append(Mistake("preload", f": {problem}", self.values["preload"]))
+
+    def cluster(self) -> None:
+        """Refuse what a cluster decides, and what has no meaning on other machines."""
+        values = self.values
+        executor = engine_of(values["executor"])
+        for name, needed in _ONLY_WITH.items():
+            if values[name] and executor != needed:
+                self.mistakes.append(Mistake(name, f"needs --executor={needed}", values[name]))
+        if executor in _NOT_WITH:
+            values["gpu"] = values["gpu"] or executor
+        for name, instead in _NOT_WITH.get(executor, {}).items():
+            if values[name] != KEPT[name].default:
+                why = f"cannot be used with --executor={executor}{instead}"
+                self.mistakes.append(Mistake(name, why, values[name]))
 
     def passing(self, *, nni_wire: bool) -> str:
         value = str(self.options.get("passing") or usual_passing(nni_wire))

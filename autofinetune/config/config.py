@@ -47,7 +47,17 @@ SAVED_PARAMS_DIR, MODEL_PATH = OWN_OPTIONS = ("saved_params_dir", "model_path")
 MOST_TRIALS = 1_000_000
 ASKED = "ask"
 """The executor of a run whose trials are handed out by `autofinetune ask`."""
+SLURM = "slurm"
+"""The executor whose trials are jobs of Slurm; also the `gpu` of a run that names none."""
+RAY = "ray"
+"""The executor whose trials are actors of Ray; also the `gpu` of a run that names none."""
 _COUNT = whole(1)
+
+
+def engine_of(executor: str) -> str:
+    """Return the name of the engine in `--executor`, without the address of a Ray cluster."""
+    name, _, address = executor.partition(":")
+    return name if name == RAY and address else executor
 
 
 def _direction(value: Any) -> Direction:
@@ -118,7 +128,12 @@ class Config:
         "IDS", PLACES, "cards such as 0,1 or their UUIDs; cpu, cpu:4, auto, auto:4", text,
         unset="required", is_basic=True,
     )  # fmt: skip
-    executor: str = option("NAME", PLACES, "what runs the trials", text, "local")
+    executor: str = option(
+        "NAME", PLACES,
+        "what runs the trials; local: this machine; slurm: jobs of a Slurm cluster; ray or "
+        "ray:HOST:PORT: nodes of a Ray cluster",
+        text, "local",
+    )  # fmt: skip
     preload: str = option(
         "MODULES", PLACES,
         "import these modules once, such as torch,transformers, and fork each trial from there; "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autofinetune.config.option import PLACES, option, whole
+from autofinetune.config.option import PLACES, command, option, pairs, text, whole
 
 _PART = whole(1, 1024)  # a larger number is a typing error
 
@@ -30,8 +31,28 @@ class Placement:
         _PART, unset="any core; on CPU slots, a share of the threads",
     )  # fmt: skip
     max_parallel: int | None = option(
-        "N", PLACES, "maximum number of trials running at once",
-        _PART, unset="the number of slots",
+        "N", PLACES,
+        "maximum number of trials running at once; with --executor=slurm, of jobs, waiting ones "
+        "included",
+        _PART, unset="the number of slots; with slurm, 4",
+    )  # fmt: skip
+    sbatch: str = option(
+        "OPTIONS", PLACES,
+        "with --executor=slurm, options of sbatch for each trial, such as '--partition=gpu "
+        "--gres=gpu:1 -t 4:00:00'",
+        command, "", unset="none",
+    )  # fmt: skip
+    resources: Mapping[str, str] = option(
+        "NAME=N,...", PLACES,
+        "with --executor=ray, resources of its nodes that a trial needs besides cards and cores, "
+        "such as a100=1",
+        pairs, {}, unset="none",
+    )  # fmt: skip
+    ray_python: str = option(
+        "PATH", PLACES,
+        "with --executor=ray, the Python that speaks with the cluster, with its versions of Ray "
+        "and Python",
+        text, "", unset="the Python that runs autofinetune",
     )  # fmt: skip
 
     @property

@@ -89,7 +89,9 @@ class AttemptSubmitted(AttemptEvent):
 
 @dataclass(frozen=True)
 class AttemptStarted(AttemptEvent):
-    """An attempt that waited in a queue of the engine is running."""
+    """An attempt that waited in a queue of the engine is running, on `node` if that is known."""
+
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ READERS: Mapping[str, Reader] = {
     "trial": small, "round": small, "member": small, "attempt": small,
     "point": numbers, "params": params, "parent": optional(small),
     "slot": slot, "handle": mapping, "step": whole, "score": number, "offset": count,
-    "log_start": count,
+    "log_start": count, "node": text,
     "reason": text, "status": status, "seconds": number, "has_model": flag, "is_waiting": flag,
     "estimate": optional(number), "request": name, "options": options, "text": text,
     "configurations": configurations, "source": text, "trials": trials,

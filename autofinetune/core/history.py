@@ -75,7 +75,12 @@ class History:
             )
         elif isinstance(event, (AttemptSubmitted, AttemptStarted)):
             trial = self.state.trials[event.trial]
-            self._change(event.trial, started_at=trial.started_at, outcome=trial.status.value)
+            self._change(
+                event.trial,
+                started_at=trial.started_at,
+                outcome=trial.status.value,
+                slot=trial.where,
+            )
         elif isinstance(event, AttemptLost):
             self._change(event.trial, ended_at=event.at, outcome=LOST, reason=event.reason)
         elif isinstance(event, TrialEnded):

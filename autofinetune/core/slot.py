@@ -32,6 +32,10 @@ class Slot(str):
         device, place, node = found.groups()
         return cls(device, int(place or 0), node or "")
 
+    def on(self, node: str) -> Slot:
+        """Return this slot as a place on a machine, itself if the name is empty."""
+        return Slot(self.device, self.place, node) if node else self
+
     def shares_device(self, other: Slot) -> bool:
         """Return whether both are places on the same device, or the same slot."""
         return (self.node, self.device) == (other.node, other.device)

@@ -190,8 +190,9 @@ class State:
         self.queued.remove(trial.id)
         self.running.add(trial.id)
         self._change(
-            trial, status=Status.RUNNING, attempt=event.attempt, slot=event.slot, handle=None,
-            report_offset=0, reports=0, last_report=None, stop_reason="", started_at=event.at,
+            trial, status=Status.RUNNING, attempt=event.attempt, slot=event.slot, node="",
+            handle=None, report_offset=0, reports=0, last_report=None, stop_reason="",
+            started_at=event.at,
         )  # fmt: skip
 
     def _submitted(self, event: AttemptSubmitted) -> None:
@@ -203,7 +204,8 @@ class State:
         )
 
     def _started(self, event: AttemptStarted) -> None:
-        self._change(self._expect(event), status=Status.RUNNING, started_at=event.at)
+        trial = self._expect(event)
+        self._change(trial, status=Status.RUNNING, started_at=event.at, node=event.node)
 
     def _reported(self, event: Reported) -> None:
         trial = self._expect(event)

@@ -41,6 +41,7 @@ class Trial:
     lost: tuple[str, ...] = ()  # the reasons of the attempts that did not count
     avoid: Slot = NOWHERE  # the slot on which it failed before
     slot: Slot = NOWHERE
+    node: str = ""  # the machine on which it runs or ran, if it is not the tuner's
     handle: Mapping[str, Any] | None = None
     report_offset: int = 0
     reports: int = 0
@@ -53,6 +54,11 @@ class Trial:
     has_model: bool = False
     started_at: float | None = None
     notes: tuple[str, ...] = ()  # of the user
+
+    @property
+    def where(self) -> Slot:
+        """The slot with the node, for people."""
+        return self.slot.on(self.node)
 
 
 # The statuses in which each event may occur; anything else is a bug or a damaged journal. All but

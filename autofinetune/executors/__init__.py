@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autofinetune.config.config import engine_of
 from autofinetune.executors.devices.slots import THREAD_VARIABLES, LocalSlot, Slots
 from autofinetune.executors.files.hand_over import with_layer
 from autofinetune.executors.files.reports import MOST_REPORTS
@@ -17,9 +18,18 @@ EXECUTORS = PlugIns(
     "autofinetune.executors",
     {
         "local": "autofinetune.executors.local.engine:LocalEngine",
+        "slurm": "autofinetune.executors.slurm.engine:SlurmEngine",
+        "ray": "autofinetune.executors.ray.engine:RayEngine",
         "ask": "autofinetune.executors.asked:AskedEngine",
     },
 )
+
+
+def engine_called(executor: str, gpu: str) -> Engine:
+    """Return the engine of `--executor`, whose name an address may follow, or raise KeyError."""
+    engine: Engine = EXECUTORS.load(engine_of(executor))(gpu)
+    return engine
+
 
 __all__ = [
     "EXECUTORS",
@@ -38,5 +48,6 @@ __all__ = [
     "Report",
     "Slots",
     "ask_for_options",
+    "engine_called",
     "with_layer",
 ]

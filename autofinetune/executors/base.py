@@ -48,6 +48,8 @@ class Attempt:
         files: texts by name, to be written into `directory`.
         metric_pattern: a regular expression whose group is an intermediate value in the output.
         has_marks: whether output lines that begin with PaddleHub's mark are final results.
+        model: the directory into which it saves its model; empty if it saves none.
+        reads: directories in the output directory that it reads, such as the parent's model.
     """
 
     run: str
@@ -67,6 +69,8 @@ class Attempt:
     files: Mapping[str, str] = field(default_factory=dict)
     metric_pattern: str = ""
     has_marks: bool = False
+    model: str = ""
+    reads: tuple[str, ...] = ()
     place: Place | None = None
 
     @property
@@ -91,12 +95,14 @@ class JobState(str, Enum):
 
 @dataclass(frozen=True)
 class ExitRecord:
-    """How an attempt ended: `why` is exit, cancel, timeout or spawn.
+    """How an attempt ended: `why` is exit, cancel, timeout, spawn or lost.
 
     `returncode` is negative for a signal, and None if the command could not be started; `error`
     then says why. `leftovers` counts processes that outlived the command and were killed;
     `survivors` are the pids of those that could not be killed. `is_oom` says whether the kernel
-    killed the command because memory ran out.
+    killed the command because memory ran out. `signal` is the signal that asked the runner to end
+    early, 0 for none. An engine that learns why an attempt was lost writes that record itself;
+    `error` is then a word.
     """
 
     why: str
@@ -106,6 +112,7 @@ class ExitRecord:
     leftovers: int = 0
     survivors: tuple[int, ...] = ()
     is_oom: bool = False
+    signal: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Observation:
     """News of one attempt: its state, and the reports since the last observation.
 
     `held_bytes` is the memory of its cards that was not freed. It is set when the last trial on a
-    card ends.
+    card ends. `node` names the machine on which it runs, if that is not the tuner's.
     """
 
     key: Key
@@ -131,6 +138,7 @@ class Observation:
     reports: tuple[Report, ...] = ()
     exit: ExitRecord | None = None
     held_bytes: int = 0
+    node: str = ""
 
 
 class Executor(ABC):

@@ -112,7 +112,7 @@ def _columns(history: History) -> dict[str, list[Any]]:
         "score": [t.score for t in trials],
         "estimate": [t.estimate for t in trials],
         "seconds": [round(t.seconds, 3) if t.status.is_final else None for t in trials],
-        "slot": [visible(str(t.slot)) for t in trials],
+        "slot": [visible(str(t.where)) for t in trials],
         "attempts": [t.attempt for t in trials],
         "parent": [t.parent for t in trials],
         "log": logs,

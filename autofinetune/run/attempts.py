@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from autofinetune.core.state import State, Trial
 from autofinetune.evaluators import Commands
@@ -47,8 +48,18 @@ def make_attempt(
         files=commands.files(trial, parent),
         metric_pattern=config.scoring.metric_pattern,
         has_marks=bool(config.script),
+        model=str(paths.model(trial.round, trial.member).absolute()),
+        reads=tuple(_read_by(paths, parent)),
         place=paths.place_of(directory),
     )
+
+
+def _read_by(paths: RunPaths, parent: Trial | None) -> Iterator[str]:
+    """Yield the directories of a run that its trial reads."""
+    if parent is not None:
+        yield str(paths.model(parent.round, parent.member).absolute())
+    if paths.function.is_dir():
+        yield str(paths.function.absolute())
 
 
 def make_empty(paths: RunPaths, round_: int, member: int) -> int:

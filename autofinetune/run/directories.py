@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
-from autofinetune.config.config import Config
+from autofinetune.config.config import Config, engine_of
 from autofinetune.config.described import (
     DESCRIBED_IN,
     JOURNAL_TIP,
@@ -107,7 +107,8 @@ def known_config(paths: RunPaths) -> Config:
         config = from_description(recorded)
         for what, known in KNOWN.items():
             for found in config.log_to if what == "log_to" else (config.option(what),):
-                if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
+                name = engine_of(found) if what == "executor" else found
+                if name not in known and (what, found) != ("assessor", NO_ASSESSOR):
                     mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
                     raise ConfigError(DESCRIBED_IN, [mistake])
     return config

@@ -233,7 +233,8 @@ def _running(ask: Ask, unfinished: set[int]) -> list[RunningTrial]:
             found[trial] = replace(found[trial], is_waiting=is_waiting or found[trial].is_waiting)
             submitted.add(trial)
         elif kind == "AttemptStarted":
-            found[trial] = replace(found[trial], is_waiting=False, since=event.at)
+            slot = found[trial].slot.on(event.node)
+            found[trial] = replace(found[trial], is_waiting=False, since=event.at, slot=slot)
         elif kind == "Reported":
             found[trial] = replace(found[trial], step=event.step, score=event.score)
         else:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from autofinetune.config.build import build_config
-from autofinetune.config.config import Config
+from autofinetune.config.config import Config, engine_of
 from autofinetune.errors import AutofinetuneError, EnvironmentProblem
 from autofinetune.evaluators import EVALUATORS
-from autofinetune.executors import EXECUTORS, Engine, Executor
+from autofinetune.executors import EXECUTORS, Engine, Executor, engine_called
 from autofinetune.run.control import Control
 from autofinetune.run.directories import KNOWN, locked, refuse_used_directory
 from autofinetune.run.parts import Parts, imports_of
@@ -187,9 +187,8 @@ def engine_for(options: Mapping[str, Any]) -> Engine:
     It may already start to query its devices, which takes a while.
     """
     name = str(options.get("executor") or "local").lower()
-    make = EXECUTORS.load(name if name in EXECUTORS else "local")
-    engine: Engine = make(str(options.get("gpu") or ""))
-    return engine
+    is_known = engine_of(name) in EXECUTORS
+    return engine_called(name if is_known else "local", str(options.get("gpu") or ""))
 
 
 def examined(config: Config, options: Mapping[str, Any], tell: Tell) -> Config:

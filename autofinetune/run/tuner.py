@@ -411,7 +411,8 @@ class Tuner:
             trial = self.state.trials[observation.key[0]]
             has_begun = observation.state in (JobState.RUNNING, JobState.EXITED)
             if has_begun and trial.status is Status.QUEUED:  # it waited for an executor's queue
-                self._hold([AttemptStarted(self._now(), *observation.key)])
+                node = observation.node
+                self._hold([AttemptStarted(self._now(), *observation.key, node=node)])
                 trial = self.state.trials[trial.id]
             events += self._reports.take(trial, observation)
             if observation.state in (JobState.EXITED, JobState.LOST):

@@ -7,8 +7,9 @@
 
 With --strict_exit a finite result needs exit code 0; any other end is FAILED <end>.
 
-<end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn` or `runner_lost`. The last
-finite final report counts. A failed trial has no score anywhere.
+<end> is `exit:<code>`, `signal:<number>`, `timeout`, `oom`, `spawn`, `runner_lost` or, if the
+engine knows why, `runner_lost:<word>`. The last finite final report counts. A failed trial has no
+score anywhere.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def how_it_ended(record: ExitRecord | None) -> str:
     """Return `<end>` of the table above; `exit:0` is success."""
     if record is None:
         return "runner_lost"
+    if record.why == "lost":
+        return f"runner_lost:{record.error}"
     if record.why in ("timeout", "cancel", "tuner_died"):
         return record.why
     if record.returncode is None:

@@ -29,7 +29,9 @@ def own_name(paths: RunPaths, state: State) -> str:
     recorded, here = state.where, paths.where
     if not recorded:  # recorded by an earlier version
         return state.run if _is_held(paths, state) else new_name()
-    if all(recorded.get(key) == here.get(key) for key in _IDENTITY):
+    # The machines of a cluster may have different numbers for the device of a shared directory.
+    is_there = any(recorded.get(key) == here.get(key) for key in ("device", "path"))
+    if is_there and recorded.get("inode") == here.get("inode"):
         return state.run
     pids = [] if _lies_at(recorded) else of_run(state.run)
     if pids:

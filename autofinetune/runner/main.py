@@ -1,11 +1,12 @@
 """The main loop of a runner: start the command, wait, kill what is left, write the exit record.
 
-The local executor starts it in its own session, with the attempt directory as its argument:
+An executor starts it in its own session, with the attempt directory as its argument:
 
     spec.json      what to run, written by the executor
     lock           held by the runner and inherited by the trial; if free, no process is left
-    started.json   the runner's identity (pid, start time, boot), written before the command is
-                   started, so that an attempt starts at most once; later with its control groups
+    started.json   the runner's identity (pid, start time, boot) and node, written before the
+                   command is started, so that an attempt starts at most once; later with its
+                   control groups
     reports.jsonl  what the script reported
     exit.json      how it ended, written last and by rename: authoritative for the attempt
 
@@ -14,8 +15,11 @@ commands and variables, all pinned to the cores `cpus` if the spec names them. `
 which variables tell them apart.
 
 SIGTERM asks for an early end: every rank gets SIGTERM and, after `grace_s`, the whole tree gets
-SIGKILL. A second SIGTERM ends the grace period. `lifeline` is a descriptor whose other end the
-tuner holds: when it closes, the tuner is dead, and the trial is terminated too.
+SIGKILL. A second SIGTERM ends the grace period. SIGUSR2 says that the time limit of a queueing
+system is near. `lifeline` is a descriptor whose other end the tuner holds: when it closes, the
+tuner is dead, and the trial is terminated too. With `fence_s`, the runner looks at that interval
+for an exit record: one by the executor, which believes that the node is lost, ends it at once.
+With `spans_nodes`, several ranks are started on all nodes of the job of Slurm that this is.
 """
 
 from __future__ import annotations
@@ -61,12 +65,13 @@ if TYPE_CHECKING:  # it takes a sixth of the start of a runner
 
 LEFTOVER_GRACE_S = 2.0
 KILL_PATIENCE_S = 60.0
+FENCED = "fenced"  # why of an end for which no record is written
 SETTLED_S = 0.05  # shorter commands are not moved into a group, which takes some 10 ms
 _SPAWN_TRIES = 20
 _MOVES = 3  # passes, to catch processes started while others are moved
 _NEVER = float("inf")
 _LONGEST_WAIT_S = 86_400.0  # the kernel counts milliseconds in 31 bits
-_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 CHANGED = (*_HANDLED, signal.SIGHUP)  # signals whose handling a runner changes
 Start = Callable[[list[str], dict[str, str], int, int], int]
 
@@ -116,16 +121,17 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
     """
     home = Home(directory)
     lock = try_lock(os.path.join(home.path, LOCK))
-    if lock is None or os.path.exists(os.path.join(home.path, STARTED)):
-        return 0  # another runner owns it, or it was started before
+    if lock is None or any(os.path.exists(os.path.join(home.path, n)) for n in (STARTED, EXIT)):
+        return 0  # another runner owns it, it was started before, or it is over
     with open(os.path.join(home.path, SPEC), encoding="utf-8") as file:
         spec = json.load(file)
+    os.environ.update(spec.get("env", {}))
     trial = _Trial(spec, home.path, lifeline, start)
     # Opened now, so that they can be read even after the script deletes the file.
     flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     reports = os.open(os.path.join(home.path, REPORTS), flags, 0o600)
     # Not durable: after a power cut nothing is running, whatever the file says.
-    write_atomically(os.path.join(home.path, STARTED), identity(os.getpid()), durable=False)
+    write_atomically(os.path.join(home.path, STARTED), _own_identity(), durable=False)
     began = time.monotonic()
     record = trial.run(lock)
     record["seconds"] = time.monotonic() - began
@@ -133,9 +139,15 @@ def main(directory: str, lifeline: int | None = None, start: Start = start_progr
         import shutil  # only if needed: the start of a runner delays its trial
 
         shutil.rmtree(directory, ignore_errors=True)
-    else:
+    elif record["why"] != FENCED:
         _write_record(home, record, reports, durable=not _is_tuner_alive(spec))
     return 0
+
+
+def _own_identity() -> dict[str, Any]:
+    """Return what identifies this process, with the name of its node as Slurm knows it."""
+    node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+    return {**identity(os.getpid()), "node": node}
 
 
 def _is_tuner_alive(spec: dict[str, Any]) -> bool:
@@ -212,6 +224,7 @@ class _Trial:
         self.mark = os.environ.get(MARK_VARIABLE, "")
         self.grace_s = float(spec["grace_s"])
         self.why = "exit"
+        self.signal = 0  # the signal that asked for an early end
         self.is_ending = False
         self.status = 0  # of the first rank that failed
         self.pids: set[int] = set()  # of the living ranks
@@ -232,6 +245,8 @@ class _Trial:
         self.output = Output(self.log, self.scanner)
         self.deadline = _NEVER
         self.settles_at = _NEVER
+        self.fence_s = float(spec.get("fence_s", _NEVER))
+        self.looks_at = time.monotonic() + self.fence_s
         self.wake = self._catch_signals()
 
     def _catch_signals(self) -> int:
@@ -268,6 +283,7 @@ class _Trial:
         self.cgroup.remove()
         return {
             "why": self.why,
+            "signal": self.signal,
             "returncode": os.waitstatus_to_exitcode(self.status),
             "leftovers": leftovers,
             "survivors": survivors,
@@ -289,8 +305,23 @@ class _Trial:
         processes = self.spec.get("processes") or alike * self.spec.get("ranks", 1)
         roles = [process["role"] for process in processes]
         self.ranks = Ranks(roles, self.mark, self.spec.get("framework", "pytorch"))
-        for rank, own in enumerate(self.ranks.environments):
-            self._spawn_rank(rank, processes[rank], own)
+        is_wide = os.environ.get("SLURM_JOB_NUM_NODES", "1") != "1"
+        if len(processes) > 1 and is_wide and self.spec.get("spans_nodes"):
+            self._spawn_on_nodes()
+        else:
+            for rank, own in enumerate(self.ranks.environments):
+                self._spawn_rank(rank, processes[rank], own)
+
+    def _spawn_on_nodes(self) -> None:
+        """Start one process, which starts the ranks on all nodes of this job."""
+        from autofinetune.runner import nodes  # only if needed: it delays the trial
+
+        if self.spec.get("processes") or "TORCHELASTIC_RUN_ID" not in self.ranks.environments[0]:
+            raise OSError(errno.ENOTSUP, "on several nodes all ranks run the same, as in torchrun")
+        words = nodes.launch(self.spec["argv"], len(self.ranks.environments))
+        # The port is reserved here, where rank 0 runs.
+        own = {name: self.ranks.environments[0][name] for name in nodes.SHARED}
+        self._spawn_rank(0, {"argv": words, "env": own, "is_service": False}, {})
 
     def _spawn_rank(self, rank: int, process: dict[str, Any], own: dict[str, str]) -> None:
         argv = [str(word) for word in process["argv"]]
@@ -313,7 +344,7 @@ class _Trial:
         try:
             group = planned_cgroup(self.mark)
             # Record the groups first: an unrecorded one would outlive a killed runner.
-            started = {**identity(os.getpid()), "cgroups": group.paths}
+            started = {**_own_identity(), "cgroups": group.paths}
             write_atomically(os.path.join(self.directory, STARTED), started, durable=False)
             self.cgroup = group
             group.make()
@@ -335,7 +366,7 @@ class _Trial:
         for descriptor in (self.wake, self.lifeline, *self.output.pipes):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
-        left = min(self.settles_at, self.deadline) - time.monotonic()
+        left = min(self.settles_at, self.deadline, self.looks_at) - time.monotonic()
         left = min(max(0.0, left), _LONGEST_WAIT_S) * 1000
         ready = [descriptor for descriptor, _ in poller.poll(left)]
         for pipe in set(self.output.pipes).intersection(ready):
@@ -343,8 +374,9 @@ class _Trial:
         signals = os.read(self.wake, 4096) if self.wake in ready else b""
         requests = [signum for signum in signals if signum != signal.SIGCHLD]
         if requests:
-            for _ in requests:  # several may have arrived at once
-                self._end("cancel")
+            for signum in requests:  # several may have arrived at once
+                self.signal = self.signal or signum
+                self._end("timeout" if signum == signal.SIGUSR2 else "cancel")
         elif self.lifeline in ready and self.lifeline is not None:
             self.lifeline = None
             self._end("tuner_died")
@@ -352,6 +384,16 @@ class _Trial:
             self._end("timeout")
         if time.monotonic() >= self.settles_at:
             self._settle()
+        if time.monotonic() >= self.looks_at:
+            self._look_at_fence()
+
+    def _look_at_fence(self) -> None:
+        """Kill the command if the executor has recorded its end meanwhile."""
+        self.looks_at = time.monotonic() + self.fence_s
+        if os.path.exists(os.path.join(self.directory, EXIT)):
+            self.why = FENCED
+            self.is_ending = True
+            self._kill_all(self._living())
 
     def _end(self, why: str) -> None:
         if not self.is_ending:

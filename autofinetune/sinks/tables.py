@@ -117,7 +117,7 @@ class Tables(Sink):
                 [
                     trial.id, trial.round, trial.member, trial.attempt, trial.status.value,
                     trial.reason, _score(trial), "" if trial.parent is None else trial.parent,
-                    trial.slot, f"{trial.seconds:.3f}", *self._values(trial),
+                    trial.where, f"{trial.seconds:.3f}", *self._values(trial),
                 ]
             )  # fmt: skip
 

@@ -97,7 +97,7 @@ def facts(trial: Trial) -> dict[str, str | int | float]:
         "state": trial.status.value,
         "reason": trial.reason,
         "seconds": round(trial.seconds, 3),
-        "slot": str(trial.slot),
+        "slot": str(trial.where),
         "attempt": trial.attempt,
         **parent,
     }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofinetune.config.config import engine_of
 from autofinetune.config.script_args import as_options, option_name
 from autofinetune.core.status import Direction
 from autofinetune.errors import ConfigError
@@ -237,6 +238,32 @@ def test_a_number_of_trials_decides_the_rounds(folder: Path) -> None:
     assert build(folder, target_score="0.5").target_score == 0.5
 
 
+def test_slurm_needs_no_devices(folder: Path) -> None:
+    config = build(folder, gpu=None, executor="slurm", sbatch="-t 5 --gres=gpu:1")
+    assert (config.gpu, config.placement.sbatch) == ("slurm", "-t 5 --gres=gpu:1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({"sbatch": "-t 5"}, "--sbatch=-t 5 needs --executor=slurm"),
+        ({"executor": "slurm", "sbatch": "'"}, "--sbatch=' cannot be split into words"),
+        ({"executor": "slurm", "gpus_per_trial": 2}, "use --sbatch='--gres=gpu:N'"),
+        ({"executor": "slurm", "trials_per_gpu": 2}, "Slurm gives each trial its own cards"),
+        ({"executor": "slurm", "cpus_per_trial": 2}, "use --sbatch='--cpus-per-task=N'"),
+        ({"executor": "slurm", "on_tuner_death": "kill"}, "jobs outlive the tuner"),
+        ({"executor": "slurm", "preload": "json"}, "cannot be used with --executor=slurm"),
+    ],
+)
+def test_what_slurm_decides_is_not_decided_here(
+    folder: Path, changes: dict[str, Any], mistake: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(folder, **changes)
+    assert len(caught.value.mistakes) == 1
+    assert mistake in caught.value.mistakes[0]
+
+
 def test_replicas_are_ranks(folder: Path) -> None:
     assert command(folder, tasks=TASKS).placement.ranks == 2
     assert command(folder, tasks=TASKS, ranks_per_trial=2).placement.ranks == 2
@@ -385,3 +412,8 @@ def test_an_unknown_place_to_log_to_is_a_mistake(folder: Path) -> None:
         build(folder, log_to="visualdl,paper")
     with pytest.raises(ConfigError, match="--log_to=7 must be names separated by commas"):
         build(folder, log_to=7)
+
+
+def test_an_address_may_follow_the_name_of_ray() -> None:
+    assert engine_of("ray:10.0.0.1:6379") == engine_of("ray") == "ray"
+    assert engine_of("slurm:x") == "slurm:x"  # which is unknown

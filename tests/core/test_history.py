@@ -56,8 +56,8 @@ def test_an_attempt_in_a_queue_has_not_started() -> None:
         AttemptSubmitted(4.0, 0, 1, {}, is_waiting=True),
     )
     assert history_of(*waiting).attempts[0] == [PastAttempt(1, A, None, 0, None, "QUEUED")]
-    begun = history_of(*waiting, AttemptStarted(5.0, 0, 1))
-    assert begun.attempts[0] == [PastAttempt(1, A, 5.0, 0, None, "RUNNING")]
+    begun = history_of(*waiting, AttemptStarted(5.0, 0, 1, "w1"))
+    assert begun.attempts[0] == [PastAttempt(1, A.on("w1"), 5.0, 0, None, "RUNNING")]
 
 
 def test_the_progress_is_the_best_after_each_trial() -> None:

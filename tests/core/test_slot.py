@@ -44,6 +44,11 @@ def test_places_on_the_same_device() -> None:
     assert not Slot("0").shares_device(NOWHERE)
 
 
+def test_a_slot_on_a_node_is_for_people() -> None:
+    assert Slot("slurm", 2).on("w1") == "slurm.2@w1"
+    assert Slot("slurm", 2).on("") == "slurm.2"
+
+
 def test_slots_with_a_device_in_common() -> None:
     assert Slot("0+1", 2).touches(Slot("1"))
     assert not Slot("0+1").touches(Slot("2+3"))

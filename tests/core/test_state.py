@@ -66,8 +66,9 @@ def test_an_attempt_in_the_queue_of_an_engine_runs_once_it_starts() -> None:
     for impossible in (PLANNED, REPORTED, ASKED):
         with pytest.raises(ImpossibleEvent):
             state.apply(impossible)
-    state.apply(AttemptStarted(9.0, 0, 1))
+    state.apply(AttemptStarted(9.0, 0, 1, "w1"))
     state.apply(waiting)  # by a resumed tuner
+    assert state.trials[0].where == f"{state.trials[0].slot}@w1"
     assert (state.trials[0].status, state.trials[0].started_at) == (Status.RUNNING, 9.0)
     state.apply(ended("COMPLETED", 0.7))
     assert state.counts[Status.COMPLETED] == 1

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors import Attempt, Executor, JobState, LocalSlot, Observation
+from autofinetune.executors import Attempt, Executor, JobState, LocalSlot, Observation, Slots
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.memory import MemoryExecutor, Played
+from autofinetune.executors.ray import trees
+from autofinetune.executors.ray.client import Client
+from autofinetune.executors.ray.executor import RayExecutor
+from autofinetune.executors.ray.shipment import Shipment
+from autofinetune.executors.slurm.executor import SlurmExecutor
 from tests.forking import DEADLINE_S, server
 
 # The same small trial for every executor: `report`, `exit` and `wait` are its options.
@@ -35,6 +40,8 @@ sys.exit(int(options.get("exit", 0)))
 """
 FORKED = "local, forked"
 QUEUED = "memory, with a queue"
+SLURM = "slurm"
+RAY = "ray"
 
 
 def played(attempt: Attempt) -> Played:
@@ -51,8 +58,16 @@ def played(attempt: Attempt) -> Played:
 class Bench:
     """An executor with everything it needs to run the small trial."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        variables: Mapping[str, str] | None = None,
+        client: Client | None = None,
+    ) -> None:
         self.name = name
+        self.variables = variables or {}
+        self.client = client
         self.root = root
         self.script = root / "trial.py"
         self.script.write_text(TRIAL)
@@ -66,12 +81,27 @@ class Bench:
         if self.name == QUEUED:
             return MemoryExecutor(["a", "b"], played, queue_s=3.0)
         slots = [LocalSlot(Slot("a"), {"CUDA_VISIBLE_DEVICES": "0"}), LocalSlot(Slot("b"), {})]
-        environ = {"PATH": "/usr/bin:/bin"}
+        environ = {"PATH": "/usr/bin:/bin", **self.variables}
+        if self.name == SLURM:
+            return SlurmExecutor(Slots(tuple(slots)), [], environ, probes=False)
+        if self.name == RAY:
+            return self.make_ray()
         if self.name == FORKED:
             self.forks = self.stack.enter_context(self.make_forks(environ))
         else:
             assert self.name == "local"
         return LocalExecutor(slots, environ, forks=self.forks)
+
+    def make_ray(self) -> Executor:
+        assert self.client is not None
+        code, files = trees.code_of(self.root)
+        package, more = trees.package()
+        shipment = Shipment(
+            str(self.root), sys.executable, 1, {"num_cpus": 1},
+            {"code": code, "package": package}, {**files, **more},
+        )  # fmt: skip
+        nodes = self.client.ask("nodes", {})[0]["nodes"]
+        return RayExecutor(self.client, shipment, {"CPU": 1}, most=2, nodes=nodes)
 
     def make_forks(self, environ: dict[str, str]) -> AbstractContextManager[ForkServer]:
         return server(self.root, environ=environ, script=str(self.script))
@@ -90,8 +120,8 @@ class Bench:
             argv=(sys.executable, str(self.script), *words),
             env={},
             working_dir=str(self.root),
-            directory=str(self.root / "trials" / str(trial) / str(number)),
-            log=str(self.root / f"log-{trial}"),
+            directory=str(self.root / "out" / "trials" / str(trial) / str(number)),
+            log=str(self.root / "out" / f"log-{trial}"),
             grace_s=5.0,
         )
 
@@ -108,15 +138,27 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=["local", "memory", QUEUED, FORKED])
+@pytest.fixture(
+    params=[
+        "local",
+        "memory",
+        QUEUED,
+        FORKED,
+        pytest.param(SLURM, marks=pytest.mark.cluster),
+        pytest.param(RAY, marks=[pytest.mark.cluster, pytest.mark.xdist_group("ray")]),
+    ]
+)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(request.param, tmp_path)
+    variables = request.getfixturevalue(SLURM).env if request.param == SLURM else None
+    client = request.getfixturevalue("ray_client") if request.param == RAY else None
+    made = Bench(request.param, tmp_path, variables, client)
     yield made
     made.close()
 
 
 def test_slots_are_named_and_distinct(bench: Bench) -> None:
-    assert list(bench.executor.slots()) == ["a", "b"]
+    names = ["ray.1", "ray.2"] if bench.name == RAY else ["a", "b"]
+    assert list(bench.executor.slots()) == names
 
 
 def test_an_attempt_is_observed_with_its_reports_and_its_exit(bench: Bench) -> None:

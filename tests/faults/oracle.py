@@ -30,7 +30,7 @@ from autofinetune.store.paths import RunPaths
 from tests.faults.harness import Line, read_ledger, survivors
 
 _REASON = re.compile(
-    r"exit:\d+|signal:\d+|timeout|oom|spawn|no_result|nan|runner_lost|interrupted|suspect_slot"
+    r"exit:\d+|signal:\d+|timeout|oom|spawn|no_result|nan|runner_lost(?::\w+)?|interrupted|suspect_slot"
 )
 
 

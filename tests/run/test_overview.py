@@ -117,9 +117,10 @@ def test_waiting_in_the_queue_of_an_engine_is_not_running(tmp_path: Path) -> Non
     assert (found.counts["QUEUED"], found.counts["RUNNING"]) == (1, 0)
     assert [one.is_waiting for one in found.running] == [True]
     again = AttemptSubmitted(9.0, 0, 1, {"job": 9}, is_waiting=True)
-    found = seen(tmp_path, [*waiting, AttemptStarted(8.0, 0, 1), again])
+    found = seen(tmp_path, [*waiting, AttemptStarted(8.0, 0, 1, "w1"), again])
     assert (found.counts["QUEUED"], found.counts["RUNNING"]) == (0, 1)
-    assert [(one.is_waiting, one.since) for one in found.running] == [(False, 8.0)]
+    (one,) = found.running
+    assert (one.is_waiting, one.since, one.slot) == (False, 8.0, "a@w1")
 
 
 def test_who_was_asked_to_stop_is_told(tmp_path: Path) -> None:

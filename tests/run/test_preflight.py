@@ -16,8 +16,8 @@ from autofinetune.config.commands import HYPERPARAMETERS, MODEL_OPTIONS
 from autofinetune.config.config import Config
 from autofinetune.config.program import Program
 from autofinetune.errors import UsageError
+from autofinetune.executors.files.hand_over import trial_environment
 from autofinetune.executors.local.ask_help import ask_for_options, required_options
-from autofinetune.executors.local.engine import trial_environment
 from autofinetune.run import preflight
 from autofinetune.run.preflight import check_script, needed_options
 from autofinetune.run.recognition import with_declared_options

@@ -17,6 +17,7 @@ SEGV = ExitRecord("exit", -11, 1.0)
 TIMEOUT = ExitRecord("timeout", -15, 1.0)
 CANCEL = ExitRecord("cancel", -15, 1.0)
 OOM = ExitRecord("exit", -9, 1.0, is_oom=True)
+LOST = ExitRecord("lost", -9, 1.0, "preempted")
 SPAWN = ExitRecord("spawn", None, 1.0, "no such file")
 
 
@@ -38,6 +39,8 @@ SPAWN = ExitRecord("spawn", None, 1.0, "no such file")
         (OOM, [0.5], Status.COMPLETED, "exit_after_result:oom", 0.5),
         (CANCEL, [], None, INTERRUPTED, None),
         (None, [], Status.FAILED, "runner_lost", None),
+        (LOST, [], Status.FAILED, "runner_lost:preempted", None),
+        (LOST, [0.5], Status.COMPLETED, "exit_after_result:runner_lost:preempted", 0.5),
         (OK, [math.nan], Status.FAILED, "nan", None),
         (BAD, [math.inf], Status.FAILED, "nan", None),
         (OK, [0.1, 0.9, 0.3], Status.COMPLETED, "", 0.3),

@@ -47,6 +47,10 @@ def test_a_run_keeps_its_name_where_it_is_and_where_it_is_moved_to(paths: RunPat
     assert Path(str(paths.where["path"])).name == "moved"
 
 
+def test_a_shared_directory_has_another_device_on_another_machine(paths: RunPaths) -> None:
+    assert own_name(paths, state_of({**paths.where, "device": 1})) == "run"
+
+
 def test_a_copy_gets_a_new_name_and_keeps_it(paths: RunPaths) -> None:
     shutil.copytree(paths.at, paths.at.with_name("copy"))
     copy, state = RunPaths(paths.at.with_name("copy")), state_of(paths.where)

@@ -54,6 +54,35 @@ def test_a_started_attempt_is_not_started_again_after_its_runner_died(tmp_path: 
     assert not (tmp_path / "log").exists()
 
 
+def test_an_attempt_that_is_over_is_not_started(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh", "-c", "echo ran")
+    (tmp_path / files.EXIT).write_text("{}")
+    assert run(tmp_path) == 0
+    assert not (tmp_path / files.STARTED).exists()
+
+
+def test_a_spec_may_have_variables_and_its_runner_says_where_it_is(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh", "-c", "echo $MORE", env={"MORE": "more", "SLURMD_NODENAME": "w1"})
+    assert run(tmp_path) == 0
+    assert (tmp_path / "log").read_text() == "more\n"
+    assert json.loads((tmp_path / files.STARTED).read_bytes())["node"] == "w1"
+
+
+def test_a_queueing_system_says_that_the_time_is_over(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh", "-c", "kill -USR2 $PPID; exec sleep 1000", grace_s=1000)
+    assert run(tmp_path) == 0
+    record = read_record(tmp_path)
+    assert (record["why"], record["signal"]) == ("timeout", signal.SIGUSR2)
+
+
+def test_a_record_by_others_is_a_fence(tmp_path: Path) -> None:
+    script = f"trap '' TERM; echo ran; echo {{}} > {files.EXIT}; while :; do sleep 0.05; done"
+    write_spec(tmp_path, "sh", "-c", script, grace_s=1000, fence_s=0.02)
+    assert run(tmp_path) == 0
+    assert (tmp_path / files.EXIT).read_text() == "{}\n"
+    assert (tmp_path / "log").read_text() == "ran\n"
+
+
 def test_a_held_lock_means_somebody_owns_it(tmp_path: Path) -> None:
     write_spec(tmp_path, "sh", "-c", "echo ran")
     lock = files.try_lock(str(tmp_path / files.LOCK))

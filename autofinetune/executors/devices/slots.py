@@ -33,6 +33,7 @@ class LocalSlot:
     cards: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
     ranks: int = 1
+    what: str = "no card"  # of a slot without devices, for people
 
     @property
     def visible(self) -> str:
@@ -55,7 +56,7 @@ class Slots:
     def describe(self) -> Iterator[str]:
         """Yield a line for each slot with its devices, cores and ranks, then common variables."""
         for slot in self.places:
-            parts = [f"devices {slot.visible}" if slot.visible else "no card"]
+            parts = [f"devices {slot.visible}" if slot.visible else slot.what]
             if slot.cpus:
                 parts.append(f"cores {','.join(map(str, slot.cpus))}")
             if slot.ranks > 1:

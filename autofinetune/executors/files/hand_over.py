@@ -7,12 +7,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autofinetune.executors.base import Attempt
 from autofinetune.runner.files import REPORTS, STOP
 from autofinetune.store.directory import write_atomically
 from autofinetune.store.paths import PARAMS
-from autofinetune.trial.report import PARAMS_VARIABLE, REPORT_FILE_VARIABLE, STOP_FILE_VARIABLE
+from autofinetune.trial.report import (
+    PARAMS_VARIABLE,
+    RANKS,
+    REPORT_FILE_VARIABLE,
+    STOP_FILE_VARIABLE,
+)
 from autofinetune.version import PACKAGE_PARENT
 
 BOOT = str(Path(PACKAGE_PARENT, "autofinetune", "preload", "boot"))
@@ -28,6 +34,35 @@ def layered(env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables with the layer in their PYTHONPATH, if they have one."""
     path = env.get("PYTHONPATH")
     return {**env} if path is None else {**env, "PYTHONPATH": with_layer(path)}
+
+
+def trial_environment() -> dict[str, str]:
+    """Return the environment that all trials share.
+
+    Output is unbuffered, so that the last lines before a crash are kept. A rank that a launcher
+    gave to the tuner is reset to 0: with any other rank, a trial would not report.
+    """
+    ranks = {name: "0" for name in RANKS if name in os.environ}
+    layer = {"PYTHONPATH": with_layer(os.environ.get("PYTHONPATH"))}
+    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks, **layer}
+
+
+def spec_of(attempt: Attempt, **more: Any) -> dict[str, Any]:
+    """Return what a runner is told about an attempt, with `more` that its engine decides."""
+    return {
+        "argv": list(attempt.argv),
+        "cwd": attempt.working_dir,
+        "log": attempt.log,
+        "grace_s": attempt.grace_s,
+        "time_limit_s": attempt.time_limit_s,
+        "framework": attempt.framework,
+        "metric_pattern": attempt.metric_pattern,
+        "has_marks": attempt.has_marks,
+        "processes": [
+            {**vars(process), "env": layered(process.env)} for process in attempt.processes
+        ],
+        **more,
+    }
 
 
 def hand_over(attempt: Attempt, directory: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from autofinetune.executors.files.reports import read_regular
 from autofinetune.runner.files import EXIT, SPEC
 
 _MOST_SURVIVORS = 100_000
-_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died")
+_WHYS = ("exit", "cancel", "timeout", "spawn", "tuner_died", "lost")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -54,12 +54,13 @@ def read_exit(directory: Path) -> ExitRecord | None:
     """Return how the attempt in this directory ended, or None without a valid record."""
     data = read_json(directory / EXIT)
     try:
-        return _as_record(data) if data is not None else None
+        return as_record(data) if data is not None else None
     except (KeyError, TypeError, ValueError):
         return None  # not written by a runner: treated as absent
 
 
-def _as_record(data: dict[str, Any]) -> ExitRecord:
+def as_record(data: dict[str, Any]) -> ExitRecord:
+    """Return what a record says; raise KeyError, TypeError or ValueError if it is none."""
     code = data["returncode"]
     survivors = data.get("survivors", [])
     if not isinstance(survivors, list) or len(survivors) > _MOST_SURVIVORS:
@@ -73,5 +74,6 @@ def _as_record(data: dict[str, Any]) -> ExitRecord:
         error=fields.text(data.get("error", "")),
         leftovers=fields.count(data.get("leftovers", 0)),
         survivors=tuple(map(fields.small, survivors)),
+        signal=fields.count(data.get("signal", 0)),
         is_oom=code == -signal.SIGKILL and fields.whole(data.get("oom_kills", 0)) > 0,
     )

@@ -12,10 +12,9 @@ from autofinetune.executors.base import Executor
 from autofinetune.executors.devices.cards import Card, CardProbe
 from autofinetune.executors.devices.slots import Slots, find_slots
 from autofinetune.executors.engine import Engine
-from autofinetune.executors.files.hand_over import with_layer
+from autofinetune.executors.files.hand_over import trial_environment
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.forks import ForkServer, Imports, common_environment
-from autofinetune.trial.report import RANKS
 
 
 class LocalEngine(Engine):
@@ -73,14 +72,3 @@ class LocalEngine(Engine):
 
     def close(self) -> None:
         self._probe.close()
-
-
-def trial_environment() -> dict[str, str]:
-    """Return the environment that all trials share.
-
-    Output is unbuffered, so that the last lines before a crash are kept. A rank that a launcher
-    gave to the tuner is reset to 0: with any other rank, a trial would not report.
-    """
-    ranks = {name: "0" for name in RANKS if name in os.environ}
-    layer = {"PYTHONPATH": with_layer(os.environ.get("PYTHONPATH"))}
-    return {"PYTHONUNBUFFERED": "1", **os.environ, **ranks, **layer}

@@ -16,13 +16,12 @@ from autofinetune.executors.devices.card_memory import CardMemory
 from autofinetune.executors.devices.cards import Card
 from autofinetune.executors.devices.lease import Leases
 from autofinetune.executors.devices.slots import LocalSlot, Slots
-from autofinetune.executors.files.hand_over import hand_over, layered
+from autofinetune.executors.files.hand_over import hand_over, spec_of
 from autofinetune.executors.files.records import read_exit, read_time_limit
 from autofinetune.executors.files.reports import NO_ROOM
-from autofinetune.executors.local.forks import ForkServer
 from autofinetune.executors.local.job import EMPTY_SWEEPS, Job
 from autofinetune.executors.local.patience import Patience
-from autofinetune.executors.local.start import start_runner
+from autofinetune.executors.local.start import Starter, start_runner
 from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, identity, marked, send_to
 from autofinetune.store.directory import appended
@@ -55,7 +54,7 @@ class LocalExecutor(Executor):
         look_at_cards: Callable[[], Mapping[str, Card]] = dict,
         min_free_gpu_gb: float = 0.0,
         lease_dir: str = "",
-        forks: ForkServer | None = None,
+        forks: Starter | None = None,
         notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._slots: dict[Slot, LocalSlot] = {}
@@ -119,22 +118,7 @@ class LocalExecutor(Executor):
         return {"pid": job.pid, "directory": attempt.directory}
 
     def _start(self, job: Job, slot: LocalSlot, attempt: Attempt, here: Path) -> None:
-        spec = {
-            "argv": list(attempt.argv),
-            "cwd": attempt.working_dir,
-            "log": attempt.log,
-            "grace_s": attempt.grace_s,
-            "time_limit_s": attempt.time_limit_s,
-            "ranks": slot.ranks,
-            "cpus": slot.cpus,
-            "framework": attempt.framework,
-            "metric_pattern": attempt.metric_pattern,
-            "has_marks": attempt.has_marks,
-            "processes": [
-                {**vars(process), "env": layered(process.env)} for process in attempt.processes
-            ],
-            "tuner": self._identity,
-        }
+        spec = spec_of(attempt, ranks=slot.ranks, cpus=slot.cpus, tuner=self._identity)
         write_atomically(str(here / SPEC), spec, durable=False)
         self._memory.note(slot.cards)
         own = hand_over(attempt, here)

@@ -8,45 +8,39 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autofinetune.core.slot import Slot
-from autofinetune.executors.base import JobState, Key, Report
+from autofinetune.executors.base import JobState
+from autofinetune.executors.files.followed import Followed
 from autofinetune.executors.files.records import read_exit, read_identity, read_json
-from autofinetune.executors.files.reports import MOST_REPORTS, NO_ROOM, read_reports
 from autofinetune.executors.local.patience import Patience, send_by
 from autofinetune.runner.cgroup import Cgroup, planned_cgroup, recorded_cgroup
-from autofinetune.runner.files import EXIT, LOCK, REPORTS, STARTED, try_lock, write_atomically
+from autofinetune.runner.files import EXIT, LOCK, STARTED, try_lock, write_atomically
 from autofinetune.runner.processes import Remains, has_mark, holders, is_alive, name_of, send_to
-from autofinetune.store.directory import Place
 
 EMPTY_SWEEPS = 2
 _HELD_PATIENCE_S = 10.0  # for a lock held by a process that does not belong to the trial
 _MEMORY_PATIENCE_S = 5.0
-_NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be created
 
 
 @dataclass
-class Job:
+class Job(Followed):
     """A submitted attempt; `pidfd` watches its runner, and is None once that is gone.
 
     The runner is our child `process`, or the fork identified by `who`, or the process in
     `started.json`.
     """
 
-    key: Key
-    place: Place
     mark: str
     slot: Slot
     cards: tuple[str, ...]
     patience: Patience
     notice: Callable[[str], None]
     who: dict[str, Any] | None = None
-    report_offset: int = 0
-    reports: int = 0  # intermediate ones so far
     process: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
     pid: int | None = None
@@ -57,18 +51,6 @@ class Job:
 
     def __post_init__(self) -> None:
         self.remains = Remains(self.mark)
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[Path]:
-        """Open its directory; yield an empty one if the script removed or replaced it."""
-        with contextlib.ExitStack() as stack:
-            try:
-                here = stack.enter_context(self.place.opened())
-            except OSError as error:
-                if error.errno in NO_ROOM:
-                    raise
-                here = _NOWHERE
-            yield here
 
     # --- its runner -----------------------------------------------------------------------------
 
@@ -214,24 +196,3 @@ class Job:
         if started is None:
             return planned_cgroup(self.mark)
         return recorded_cgroup(self.mark, started.get("cgroups"))
-
-    # --- its reports ----------------------------------------------------------------------------
-
-    def new_reports(self, here: Path, *, to_the_end: bool) -> list[Report]:
-        """Return the next chunk of reports, or all that are left."""
-        before = -1
-        found: list[Report] = []
-        while self.report_offset != before and (to_the_end or before < 0):
-            before = self.report_offset
-            is_full = self.reports >= MOST_REPORTS
-            more, self.report_offset = read_reports(here / REPORTS, before, only_final=is_full)
-            found += self._taken(more)
-        return found
-
-    def _taken(self, reports: Sequence[Report]) -> Iterator[Report]:
-        """Yield all final reports, and intermediate ones up to the limit of an attempt."""
-        for report in reports:
-            if report.kind == "intermediate":
-                self.reports += 1
-            if report.kind == "final" or self.reports <= MOST_REPORTS:
-                yield report

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, Any, Protocol
 
+from autofinetune.executors.base import Attempt
 from autofinetune.version import PACKAGE_PARENT
 
 # Without `site`, the start takes a third of the time. The package is imported by its own path, and
@@ -18,6 +19,25 @@ START_RUNNER = (
     "from autofinetune.runner.main import main; "
     "raise SystemExit(main(sys.argv[1], *map(int, sys.argv[3:])))",
 )
+
+
+class Starter(Protocol):
+    """Another way to start a runner."""
+
+    def start(
+        self,
+        attempt: Attempt,
+        env: Mapping[str, str],
+        passed: Sequence[int],
+        *,
+        has_lifeline: bool,
+    ) -> dict[str, Any] | None:
+        """Start the runner of an attempt, whose trial has the environment `env`.
+
+        `passed` are the descriptors of the runner's log, perhaps of the lifeline, and of what the
+        trial inherits. Return the `identity` of the runner, or None if it must be started the
+        ordinary way; raise OSError if the machine lacks the resources.
+        """
 
 
 def start_runner(

@@ -125,7 +125,7 @@ def _wanted(
 
     columns = {
         "trial": _Column("trial", lambda row: str(row.trial), "bold"),
-        "slot": _Column("slot", lambda row: visible(str(row.slot)), is_number=False),
+        "slot": _Column("slot", lambda row: visible(str(row.slot.on(row.node))), is_number=False),
         "step": _Column("step", lambda row: "" if row.step is None else str(row.step)),
         "last": _Column("last", lambda row: "" if row.score is None else f"{row.score:.4g}"),
         "curve": _Column("reports", curve, _CURVE, is_number=False),

@@ -94,7 +94,7 @@ def _row(row: Row, snapshot: Snapshot) -> str:
     more = f" +{len(changed) - _MOST_PARAMS}" if len(changed) > _MOST_PARAMS else ""
     cells = (
         str(row.trial),
-        visible(str(row.slot)),
+        visible(str(row.slot.on(row.node))),
         ", ".join(changed[:_MOST_PARAMS]) + more,
         "" if row.step is None else str(row.step),
         "" if row.score is None else f"{row.score:.4g}",

@@ -186,7 +186,7 @@ class Progress:
         self._slots.add(self._row(event.trial).slot)
 
     def _started(self, event: AttemptStarted) -> None:
-        self._change(event.trial, is_waiting=False, since=event.at)
+        self._change(event.trial, is_waiting=False, since=event.at, node=event.node)
 
     def _reported(self, event: Reported) -> None:
         reports = _thinned((*self._row(event.trial).reports, event.score), _MOST_POINTS)

@@ -36,6 +36,7 @@ class Row:
     stop_reason: str = ""
     is_waiting: bool = False
     pid: int | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from autofinetune.config.safety import Safety
 from autofinetune.core.slot import Slot
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors import Attempt, Imports
-from autofinetune.executors.local.engine import LocalEngine, trial_environment
+from autofinetune.executors.files.hand_over import trial_environment
+from autofinetune.executors.local.engine import LocalEngine
 from autofinetune.executors.local.executor import LocalExecutor
+from autofinetune.executors.local.forks import ForkServer
 from autofinetune.runner.files import EXIT
 from autofinetune.runner.processes import descendants, identity, is_alive
 from autofinetune.trial.report import RANKS
@@ -114,7 +116,7 @@ def test_trials_are_forks_of_a_process_that_ends_with_the_executor(root: Path) -
     notices: list[str] = []
     with opened(root, imports=importing(root, "json"), notices=notices) as executor:
         forks = executor._forks
-        assert forks is not None
+        assert isinstance(forks, ForkServer)
         wait_until(lambda: forks.is_ready() or bool(notices))
         assert forks.pid is not None
         server = identity(forks.pid)

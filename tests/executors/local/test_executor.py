@@ -22,7 +22,7 @@ from autofinetune.core.slot import Slot
 from autofinetune.executors import Attempt, JobState, LocalSlot, Observation, Slots
 from autofinetune.executors.base import Handle, Process
 from autofinetune.executors.devices.cards import Card
-from autofinetune.executors.files import records
+from autofinetune.executors.files import followed, records
 from autofinetune.executors.local import job as local_job
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.runner import processes
@@ -424,7 +424,7 @@ def test_a_runner_that_cannot_be_one_is_not_watched(
 def test_only_so_many_reports_on_the_way_are_taken_and_every_final_one(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_job, "MOST_REPORTS", 3)
+    monkeypatch.setattr(followed, "MOST_REPORTS", 3)
     code = (
         "import os\nfile = open(os.environ['AUTOFINETUNE_REPORT_FILE'], 'a')\n"
         "for n in range(9):\n    file.write('{\"intermediate\": %d}\\n' % n)\n"

@@ -133,10 +133,11 @@ def test_a_lost_attempt_waits_again_and_a_queue_is_left() -> None:
     progress.handle(AttemptSubmitted(6.0, 5, 2, {"pid": "?"}, is_waiting=True))
     (row,) = progress.snapshot().rows
     assert (row.is_waiting, row.pid, row.since) == (True, None, 5.0)
-    progress.handle(AttemptStarted(7.0, 5, 2))
+    progress.handle(AttemptStarted(7.0, 5, 2, "w1"))
     progress.handle(StopRequested(8.0, 5, 2, "hopeless"))
     (row,) = progress.snapshot().rows
     assert (row.is_waiting, row.since, row.stop_reason) == (False, 7.0, "hopeless")
+    assert row.node == "w1"
 
 
 def test_events_of_a_trial_without_an_attempt_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""Trials as actors of a Ray cluster, without a shared file system."""

@@ -1,0 +1,296 @@
+"""Carries one attempt to a node and its files back, on a thread of its own.
+
+What the attempt leaves on its node is copied to its directory here as it grows, so the executor
+reads the same files as on one machine. `exit.json` is written last: when it is there, the model
+has arrived, with its checksums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autofinetune.executors.base import Attempt, Key
+from autofinetune.executors.files.followed import Followed
+from autofinetune.executors.files.records import as_record, read_exit, read_json
+from autofinetune.executors.ray import trees
+from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
+from autofinetune.executors.ray.returns import RECORD, Returns, as_object, forget_checkpoint
+from autofinetune.executors.ray.shipment import Shipment, out_of
+from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
+from autofinetune.store.directory import append_whole
+from autofinetune.store.directory import write_atomically as write_bytes
+
+LOOK_S = 0.5
+_AWAY_S = 3.0
+_MOST_NEWS = 4 << 20  # bytes of each file at once
+_TRIES = 5  # of what the node answers that it cannot do
+
+
+@dataclass
+class Courier(Followed):
+    """One attempt on the cluster; `asked` and `is_to_stop` are set by the executor.
+
+    Args:
+        client: of the bridge.
+        news: called after anything has changed.
+        trouble: called with a sentence while Ray does not answer, and an empty one when it does.
+        tell: called with sentences for the user.
+    """
+
+    attempt: Attempt
+    client: Client
+    shipment: Shipment
+    news: Callable[[], None]
+    trouble: Callable[[Key, str], None]
+    tell: Callable[[str], None]
+    asked: int = 0
+    is_to_stop: bool = False
+    is_seen: bool = False  # the executor has told of its start
+    error: Exception | None = field(default=None, init=False)  # a bug, which ends the run
+    _record: dict[str, Any] = field(default_factory=dict, init=False)
+    _told: int = field(default=0, init=False)
+    _tries: int = field(default=0, init=False)
+    _waits_for: str = field(default="", init=False)
+    _is_created: bool = field(default=False, init=False)
+    _began: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self._wake = threading.Event()
+        self.is_closed = False
+        self._names = {
+            "name": f"{self.attempt.trial}.{self.attempt.attempt}",
+            "namespace": f"autofinetune-{self.attempt.run}",
+        }
+        self._out = out_of(self.attempt)
+        self._returns = Returns(self.attempt, self._out, self.place, self._ask)
+        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+
+    def begin(self) -> None:
+        """Note that the attempt may be on the cluster from now on, or read that it may be."""
+        with self.place.opened(create=True, mode=0o700) as here:
+            known = read_json(here / RECORD)
+            self._record = known or {"log_start": self._log_size()}
+            if known is None:
+                self._write(here)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Have what changed done soon."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Leave the attempt to the cluster."""
+        self.is_closed = True
+        self._wake.set()
+
+    def join(self, patience_s: float) -> None:
+        self._thread.join(patience_s)
+
+    @property
+    def node(self) -> str:
+        return str(self._record.get("node", ""))
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name and the namespace of the actor."""
+        return self._names
+
+    # --- one step after the other ---------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            self._carry()
+        except Exception as error:
+            self.error = error
+            self.news()
+
+    def _carry(self) -> None:
+        pause_s = 0.0
+        while not self.is_closed:
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            try:
+                is_over = self._step()
+                self.trouble(self.key, "")
+                if is_over:
+                    self.news()
+                    return
+                pause_s = LOOK_S
+            except Late:
+                pause_s = 0.0
+            except Away as error:
+                self.trouble(self.key, f"Ray does not answer ({error}); running trials continue")
+                pause_s = _AWAY_S
+            except Dead as error:
+                self.tell(f"trial {self.key[0]}: its actor is gone ({error})")
+                self._try_to_end("lost", "actor_died", str(error))
+                pause_s = LOOK_S
+            except OSError as error:  # of this machine, such as a full disk
+                if str(error) != self._waits_for:
+                    self._waits_for = str(error)
+                    self.tell(f"trial {self.key[0]} waits: {error}")
+                pause_s = _AWAY_S
+            except (Failed, trees.Damaged) as error:
+                self._tries += 1
+                if self._tries >= _TRIES:
+                    self.tell(f"trial {self.key[0]}: its node cannot go on: {error}")
+                    is_started = "node" in self._record
+                    self._try_to_end("lost" if is_started else "spawn", "node_failed", str(error))
+                pause_s = _AWAY_S
+
+    def _step(self) -> bool:
+        """Do what is next; return whether the attempt is over."""
+        if "exit" in self._record:
+            return self._finish()
+        if self.asked > self._told:
+            self._told = self.asked
+            if "node" not in self._record:
+                self._end("cancel", "")
+                return False
+            self._call("cancel")
+        if "node" not in self._record:
+            self._submit()
+            return False
+        if self.is_to_stop:
+            self.is_to_stop = False
+            self._call("stop")
+        self._follow()
+        if "exit" not in self._record:
+            self._returns.pull_if_due()
+        return False
+
+    def _call(self, method: str, *args: object, data: bytes = b"") -> tuple[Any, bytes, int]:
+        request = {"method": method, "args": args, **self._names}
+        head, data = self.client.ask("call", request, data)
+        return head.get("result"), data, int(head.get("split", 0))
+
+    def _ask(self, method: str, way: str, *args: int) -> tuple[Any, bytes]:
+        return self._call(method, way, *args)[:2]
+
+    def _submit(self) -> None:
+        """Create the actor, or find it; send what its node lacks, and start the attempt."""
+        attempt, shipment = self.attempt, self.shipment
+        if not self._is_created:
+            place = f"{attempt.trial}-{attempt.attempt}"
+            more = {"run": attempt.run, "place": place, "resources": shipment.resources}
+            self.client.ask("create", {**self._names, **more})
+            self._is_created = True
+        head, _ = self.client.ask("ready", {**self._names, "wait_s": LOOK_S})
+        inputs, files = self._inputs()
+        wanted = {
+            "attempt": shipment.words(attempt),
+            "log": os.path.relpath(attempt.log, self._out),
+            "model": os.path.relpath(attempt.model, self._out) if attempt.model else "",
+            "ranks": shipment.ranks,
+            "inputs": inputs,
+            **shipment.trees,
+            **{f"{name}_id": trees.id_of(tree) for name, tree in shipment.trees.items()},
+        }
+        lacking = list(self._call("lacks", [*files])[0])
+        for entries, data in trees.pieces(files, [one for one in lacking if one in files]):
+            self._call("put", entries, data=data)
+            if self.is_closed:
+                raise Away("the tuner ends")
+        self._call("start", wanted)
+        self._record["node"] = str(head["node"])
+        with self.opened() as here:
+            self._write(here)
+
+    def _inputs(self) -> tuple[dict[str, trees.Tree], trees.Files]:
+        """Return the trees that the trial reads, by their place in the output directory."""
+        files = dict(self.shipment.files)
+        found = {}
+        wanted = {path: Path(path) for path in self.attempt.reads}
+        if self.attempt.model and (saved := self._returns.earlier_checkpoint()):
+            wanted[self.attempt.model] = saved
+        for path, source in wanted.items():
+            tree, contents = trees.model_of(source)
+            found[os.path.relpath(path, self._out)] = tree
+            files.update(contents)
+        return found, files
+
+    def _follow(self) -> None:
+        """Copy what is new; when the attempt is over, also what it leaves."""
+        while True:
+            with self.opened() as here:
+                reports = _size(here / REPORTS)
+            printed = self._log_size() - int(self._record["log_start"])
+            told, data, split = self._call("poll", max(0, printed), reports, _MOST_NEWS)
+            self._take(told, data[:split], data[split:])
+            if not data:
+                break
+        self._tries = 0
+        end = told.get("end")
+        if end == "exit":
+            self._returns.bring_back()
+            self._end_by(as_object(told["exit"]))
+        elif end:
+            self._end("lost", "no_record" if end == "lost" else "not_started")
+
+    def _take(self, told: Mapping[str, Any], printed: bytes, reports: bytes) -> None:
+        with self.opened() as here:
+            if reports:
+                append_whole(here / REPORTS, reports)
+            if printed:
+                with contextlib.suppress(IsADirectoryError):
+                    append_whole(Path(self.attempt.log), printed)
+            if told.get("started") and not (here / STARTED).exists():
+                started = {"node": self.node}
+                write_atomically(str(here / STARTED), started, durable=False)
+                self.news()
+        if printed or reports:
+            self.news()
+
+    # --- its end --------------------------------------------------------------------------------
+
+    def _try_to_end(self, why: str, word: str, error: str) -> None:
+        with contextlib.suppress(OSError):  # no space: the next step tries again
+            self._end(why, error if why == "spawn" else word)
+
+    def _end(self, why: str, error: str) -> None:
+        """Note an end that left no record."""
+        ended = {"why": why, "returncode": None if why == "spawn" else -9, "error": error}
+        self._end_by({**ended, "seconds": time.monotonic() - self._began})
+
+    def _end_by(self, record: Mapping[str, Any]) -> None:
+        """Note how it ended before its actor is removed: then nothing can be asked any more."""
+        try:
+            as_record(dict(record))
+        except (KeyError, TypeError, ValueError):
+            raise trees.Damaged("its exit record is none") from None
+        self._record["exit"] = record
+        with self.opened() as here:
+            if record["why"] != "lost":
+                forget_checkpoint(here)
+            self._write(here)
+
+    def _finish(self) -> bool:
+        with contextlib.suppress(Dead, Failed):
+            self._call("clean")
+        with contextlib.suppress(Dead, Failed):
+            self.client.ask("kill", self._names)
+        with self.opened() as here:
+            if read_exit(here) is None:
+                write_atomically(str(here / EXIT), dict(self._record["exit"]), durable=True)
+        return True
+
+    def _write(self, here: Path) -> None:
+        write_bytes(here / RECORD, json.dumps(self._record).encode(), 0o600)
+
+    def _log_size(self) -> int:
+        return _size(Path(self.attempt.log))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
