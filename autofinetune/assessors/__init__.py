@@ -15,6 +15,7 @@ ASSESSORS = PlugIns("autofinetune.assessors", {
     "curvefitting": "autofinetune.assessors.curvefitting:Curvefitting",
     "asha": "autofinetune.assessors.halving:ASHA",
     "hyperband": "autofinetune.assessors.hyperband:Hyperband",
+    "surrogate": "autofinetune.assessors.surrogate:Surrogate",
 })  # fmt: skip
 NO_ASSESSOR = "none"  # the name for stopping no trials
 

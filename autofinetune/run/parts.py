@@ -23,6 +23,11 @@ from autofinetune.strategies import (
     strategy_class,
 )
 
+_KNOW_CURVES = (
+    "use --tuning_strategy=pshe2, hazero or gp with --evaluator=fulltrail and without --repeats; "
+    "or another --assessor"
+)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -46,6 +51,11 @@ def make_parts(config: Config, engine: Engine) -> Parts:
     with one_thread(), _about("assessor"):
         direction = config.direction.value
         assessor = create_assessor(config.assessor, direction, config.assessor_options)
+        if assessor is not None and assessor.asks_strategy and not strategy.knows_curves:
+            raise UsageError(
+                Mistake("assessor", "needs a strategy that learns from reports", config.assessor),
+                _KNOW_CURVES,
+            )
     with _about("gpu"):
         slots = engine.slots(config)
     return Parts(config, engine, slots, strategy, assessor)
