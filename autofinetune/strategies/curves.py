@@ -47,11 +47,11 @@ class KnowsCurves(Turns):
             self._screen.trainings.finish(candidate.id, candidate.point, merit)
 
     def _unseen(self) -> Array:
-        """Return the points without a result or a rung, `(n, dim)`."""
-        trainings = self._screen.trainings
+        """Return the points without a result or a rung that tells about the end, `(n, dim)`."""
+        self._screen.refit()
         points = [
             candidate.point
             for number, candidate in self._unlearned.items()
-            if number not in trainings or not trainings[number].seen
+            if not self._screen.is_seen(number)
         ]
         return np.array(points).reshape(-1, self.space.dim)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 SHARES = (1 / 9, 1 / 4, 1 / 2)
 RUNNING, COMPLETE, STOPPED, FAILED = range(4)
 _MOST_REPORTS = 400  # kept of a training; of more, every second one is dropped
@@ -82,11 +83,13 @@ class Training:
 class Rows(NamedTuple):
     """Observations for a surrogate; `hats` are the expected finals, by training.
 
-    `owners` `(n,)` are indices of trainings, `ahead` `(n,)` how much of the training was left,
-    see `left`, and `merits` `(n,)` what was seen plus the median gain of others until the end.
+    `owners` `(n,)` are indices of trainings, `rungs` `(n,)` where each was seen, the end being one
+    rung more, `ahead` `(n,)` how much of the training was left, see `left`, and `merits` `(n,)`
+    what was seen plus the median gain of others until the end.
     """
 
     owners: NDArray[np.intp]
+    rungs: NDArray[np.intp]
     ahead: Array
     merits: Array
     hats: Array
@@ -214,8 +217,13 @@ class Trainings:
         ]
         return float(np.median(found)) if found else 0.0
 
-    def rows(self, trainings: Sequence[Training], until: float = math.inf) -> Rows:
-        """Return what was known of `trainings` after `until` reports and results."""
+    def rows(
+        self, trainings: Sequence[Training], until: float = math.inf, kept: Mask | None = None
+    ) -> Rows:
+        """Return what was known of `trainings` after `until` reports and results.
+
+        Only rungs that are `kept` count, `(rungs + 1,)`; all by default.
+        """
         # Rung number len(rungs) is the end, where all failed ones are as bad as the worst.
         ends = len(self._rungs)
         table = np.full((len(trainings), ends + 1), np.nan)
@@ -228,6 +236,8 @@ class Trainings:
                     table[row, seen.rung], places[row, seen.rung] = seen.merit, seen.position
             if one.status == COMPLETE and one.end <= until:
                 table[row, ends] = one.final
+        if kept is not None:
+            table[:, ~kept] = np.nan
         offsets = _gains(table)
         table += offsets
         hats = _last_known(table)
@@ -239,7 +249,7 @@ class Trainings:
             )
         owners, rungs = np.nonzero(np.isfinite(table))
         ahead = left(np.where(rungs < ends, places[owners, rungs], self.length), self.length)
-        return Rows(owners, ahead, table[owners, rungs], hats)
+        return Rows(owners, rungs, ahead, table[owners, rungs], hats)
 
 
 CHECK_EVERY = 10
@@ -265,10 +275,11 @@ def roughness(merits: Sequence[float]) -> float:
 def _gains(table: Array) -> Array:
     """Return the median gain from each rung to the end, by those that reached the next rung."""
     offsets = np.zeros(table.shape[1])
-    for rung in range(table.shape[1] - 2, -1, -1):
-        gains = table[:, rung + 1] - table[:, rung]
+    used = np.flatnonzero(np.isfinite(table).any(0))
+    for rung, after in zip(used[-2::-1], used[:0:-1], strict=True):
+        gains = table[:, after] - table[:, rung]
         gains = gains[np.isfinite(gains)]
-        offsets[rung] = offsets[rung + 1] + (np.median(gains) if len(gains) else 0.0)
+        offsets[rung] = offsets[after] + (np.median(gains) if len(gains) else 0.0)
     return offsets
 
 
