@@ -127,8 +127,9 @@ class _Checker:
         for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
             self.values[option] = name = given.lower()
-            if name not in known[option] and (option, name) != ("assessor", "none"):
-                names = {*known[option], "none"} if option == "assessor" else known[option]
+            beside = ("none", "auto") if option == "assessor" else ()
+            if name not in known[option] and name not in beside:
+                names = {*known[option], *beside}
                 self.mistakes.append(Mistake(option, unknown(name, names), given))
         for log in self.values["log_to"]:
             if log not in known["log_to"]:

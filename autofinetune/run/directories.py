@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
+from autofinetune.assessors import ASSESSORS, AUTO, NO_ASSESSOR
 from autofinetune.config.config import Config
 from autofinetune.config.described import (
     DESCRIBED_IN,
@@ -33,7 +33,7 @@ from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
 from autofinetune.visible import visible
 
-# The names that options choose from; `none` is no assessor.
+# The names that options choose from; `auto` and `none` are no assessors.
 KNOWN: Mapping[str, Collection[str]] = {
     "evaluator": EVALUATORS,
     "schedule": SCHEDULES,
@@ -107,7 +107,8 @@ def known_config(paths: RunPaths) -> Config:
         config = from_description(recorded)
         for what, known in KNOWN.items():
             for found in config.log_to if what == "log_to" else (config.option(what),):
-                if found not in known and (what, found) != ("assessor", NO_ASSESSOR):
+                beside = (AUTO, NO_ASSESSOR) if what == "assessor" else ()
+                if found not in known and found not in beside:
                     mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
                     raise ConfigError(DESCRIBED_IN, [mistake])
     return config

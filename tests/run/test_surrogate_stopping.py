@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from autofinetune.assessors import ASSESSORS, assessor_class
+from autofinetune.assessors.surrogate import Surrogate
 from autofinetune.core.events import TrialEnded
 from autofinetune.core.state import State
 from autofinetune.core.status import Direction, Status
 from autofinetune.errors import UsageError
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import Played
-from autofinetune.run.parts import make_parts
+from autofinetune.run.parts import make_assessor, make_parts, make_search
 from autofinetune.run.tuner import Tuner
 from autofinetune.store.journal import MemoryJournal
 from tests.helpers import config_of, options_of, tuner_in_memory
@@ -105,6 +106,23 @@ def test_what_cannot_learn_from_reports_is_refused(fields: dict[str, object]) ->
     with pytest.raises(UsageError, match="needs a strategy that learns from reports") as caught:
         make_parts(config, None)  # type: ignore[arg-type]
     assert "pshe2, hazero or gp" in (caught.value.tip or "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Surrogate),
+        ({"assessor_options": {"max_steps": "18"}}, Surrogate),
+        ({"tuning_strategy": "random"}, type(None)),
+        ({"repeats": 2, "assessor_options": {"max_steps": "18"}}, type(None)),
+        ({"evaluator": "populationbased"}, type(None)),
+    ],
+)
+def test_auto_is_the_surrogate_where_the_strategy_learns_from_reports(
+    fields: dict[str, object], expected: type
+) -> None:
+    config = config_of(**({"assessor": "auto", "evaluator": "fulltrail"} | fields))  # type: ignore[arg-type]
+    assert type(make_assessor(config, make_search(config))) is expected
 
 
 def test_only_this_one_asks_the_strategy() -> None:

@@ -86,3 +86,38 @@ def test_merits_of_any_size_are_learned(merit: float) -> None:
         for _ in range(6):
             played.report(wild, merit)
         played.strategy.ask(1)
+
+
+def unrelated(x: float, t: float) -> float:
+    """Reports say the opposite of the end, until it comes."""
+    return (
+        1.0 - (x - 0.3) ** 2
+        if t == 1.0
+        else 0.1 * t + (x - 0.3) ** 2 * (1.0 - t) * math.sin(40 * x)
+    )
+
+
+def test_where_reports_say_nothing_of_the_end_trials_run_to_it() -> None:
+    assert Played("pshe2", length=18).run(unrelated, 16) < Played("pshe2", length=18).run(
+        rising, 16
+    )
+
+
+def test_a_rung_at_which_all_are_equal_judges_nobody() -> None:
+    def late(x: float, t: float) -> float:
+        return 0.1 * t if t < 0.9 else math.sin(97.0 * x)
+
+    played = Played("pshe2", length=18)
+    for _ in range(8):
+        played.complete(late)
+    candidate = played.begin(0.9)
+    judged = [played.report(candidate, late(0.9, t / 18)) for t in range(1, 12)]
+    assert set(judged) == {None}
+
+
+def test_the_first_trials_are_never_stopped() -> None:
+    played = Played("pshe2", length=18, announce=True)
+    first, second = played.begin(0.3), played.begin(0.9)
+    for t in range(1, 18):
+        assert played.report(first, rising(0.3, t / 18)) is None
+        assert played.report(second, -1.0) is None
