@@ -15,19 +15,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .noise import roughness, steady
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 SHARES = (1 / 9, 1 / 4, 1 / 2)
 RUNNING, COMPLETE, STOPPED, FAILED = range(4)
 _MOST_REPORTS = 400  # kept of a training; of more, every second one is dropped
-_LEAST_ROUGH = 4  # reports in the later half of a curve that show how noisy it is
 _HUGE = 2.0**400  # merits beyond it count as this, so that no square overflows
 
 
 class Seen(NamedTuple):
     """A training at a rung, counted from 0: `order` is that of its report among all reports.
 
-    `roughness` estimates the variance of the noise of its reports, NaN from too few of them.
+    `merit` is the last report with less noise, and `roughness` the variance of the noise of a
+    report, NaN from too few of them.
     """
 
     rung: int
@@ -74,10 +76,11 @@ class Training:
             at = bisect.bisect_left(self.positions, rungs[rung])
             if self.seen and self.seen[-1].position == self.positions[at]:
                 self.seen.pop()  # one report reached both
-            self.seen.append(
-                Seen(rung, self.positions[at], self.merits[at], self.orders[at],
-                     roughness(self.merits[: at + 1]))
-            )  # fmt: skip
+            merits = self.merits[: at + 1]
+            variance = roughness(merits)
+            merit = steady(self.positions[: at + 1], merits, variance)
+            order = self.orders[at]
+            self.seen.append(Seen(rung, self.positions[at], merit, order, variance))
 
 
 class Rows(NamedTuple):
@@ -258,18 +261,6 @@ CHECK_EVERY = 10
 def left(positions: Array, length: int) -> Array:
     """Return log(length / position) / 4, 0 at the end and 1 after a fiftieth of a training."""
     return np.asarray(np.log(length / np.maximum(positions, 1.0)) / 4.0)
-
-
-def roughness(merits: Sequence[float]) -> float:
-    """Return the variance of the noise of a curve, NaN if it is short.
-
-    Second differences of independent noise have six times its variance; those of the later half
-    of a learning curve have little else.
-    """
-    half = np.array(merits[len(merits) // 2 :])
-    if len(half) < _LEAST_ROUGH:
-        return math.nan
-    return float(np.mean(np.diff(half, 2) ** 2) / 6.0)
 
 
 def _gains(table: Array) -> Array:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autofinetune.surrogate.trainings import Trainings, left, roughness
+from autofinetune.surrogate.noise import roughness, steady
+from autofinetune.surrogate.trainings import Trainings, left
 
 
 def play(trainings: Trainings, number: int, merits: Sequence[float], *, ends: bool = True) -> None:
@@ -117,3 +118,18 @@ def test_long_curves_are_thinned_out_and_keep_their_last_report() -> None:
 def test_what_is_left_depends_on_the_share_and_not_on_the_unit() -> None:
     assert left(np.array([5.0]), 50) == left(np.array([500.0]), 5000)
     assert left(np.array([50.0]), 50) == 0.0
+
+
+def test_a_noisy_merit_is_smoothed_and_a_bend_is_not() -> None:
+    rng = np.random.default_rng(0)
+    positions = list(range(1, 27))
+    truth = np.log(positions)
+    errors = []
+    for _ in range(200):
+        noisy = (truth + 0.1 * rng.standard_normal(26)).tolist()
+        errors.append(steady(positions, noisy, roughness(noisy)) - truth[-1])
+    assert np.std(errors) < 0.07
+    bend = [0.0] * 25 + [1.0]
+    assert steady(positions, bend, 1e-6) == pytest.approx(1.0, abs=1e-4)
+    assert steady(positions, bend, math.nan) == 1.0
+    assert steady([1, 2], [0.1, 0.2], 0.1) == 0.2
