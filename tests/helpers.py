@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autofinetune.assessors import create_assessor
 from autofinetune.config.config import Config
 from autofinetune.config.options import read_values
 from autofinetune.core.events import Event
@@ -19,7 +18,7 @@ from autofinetune.errors import Mistake
 from autofinetune.evaluators import EVALUATORS
 from autofinetune.executors import Attempt
 from autofinetune.executors.memory import MemoryExecutor, Played
-from autofinetune.run.parts import make_search
+from autofinetune.run.parts import make_assessor, make_search
 from autofinetune.run.tuner import Tuner
 from autofinetune.sinks import Sink, SinkGuard
 from autofinetune.space import Space, load_space
@@ -228,7 +227,7 @@ def tuner_in_memory(
         executor,
         SinkGuard(sinks, _raise),
         World(Clock(), monotonic=lambda: executor.now),
-        create_assessor(config.assessor, config.direction.value, config.assessor_options),
+        make_assessor(config, strategy),
     )
 
 

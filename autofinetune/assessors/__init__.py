@@ -15,8 +15,10 @@ ASSESSORS = PlugIns("autofinetune.assessors", {
     "curvefitting": "autofinetune.assessors.curvefitting:Curvefitting",
     "asha": "autofinetune.assessors.halving:ASHA",
     "hyperband": "autofinetune.assessors.hyperband:Hyperband",
+    "surrogate": "autofinetune.assessors.surrogate:Surrogate",
 })  # fmt: skip
 NO_ASSESSOR = "none"  # the name for stopping no trials
+AUTO = "auto"  # the name for what suits the strategy: `surrogate` if it learns from reports
 
 
 def assessor_class(name: str) -> type[Assessor]:
@@ -39,4 +41,4 @@ def create_assessor(
     return None
 
 
-__all__ = ["ASSESSORS", "NO_ASSESSOR", "Assessor", "assessor_class", "create_assessor"]
+__all__ = ["ASSESSORS", "AUTO", "NO_ASSESSOR", "Assessor", "assessor_class", "create_assessor"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from autofinetune.core.curves import Curve, Curves
+from autofinetune.core.judgement import Judge
 from autofinetune.errors import Mistake, UsageError
 from autofinetune.options import Option, read_options
 
@@ -28,8 +29,12 @@ class Assessor(ABC):
     """
 
     OPTIONS: ClassVar[Mapping[str, Option]] = OPTIMIZE_MODE
+    asks_strategy: ClassVar[bool] = False
+    """Whether it stops what the strategy judges hopeless, which then learns from reports."""
 
     def __init__(self, direction: str, options: Mapping[str, object] | None = None) -> None:
+        self.direction = direction
+        self.judge: Judge | None = None
         self.options: dict[str, Any] = read_options(
             type(self).__name__,
             self.OPTIONS,
@@ -42,6 +47,10 @@ class Assessor(ABC):
             problem = f"optimize_mode={mode} contradicts --direction={direction}"
             tip = "leave optimize_mode out, or correct one of the two"
             raise UsageError(Mistake("assessor_options", problem), tip)
+
+    def consult(self, judge: Judge) -> None:
+        """Take whom to ask about trials; called once, before the first report."""
+        self.judge = judge
 
     @abstractmethod
     def assess(self, curve: Curve, curves: Curves) -> str:

@@ -60,6 +60,8 @@ def _as_text(found: Overview, stored: Standing | None) -> str:
         found.state.value + (f": {found.reason}" if found.reason else ""),
         f"{total}{budget} trials created" + (f": {counts}" if counts else ""),
     ]
+    if found.saved:
+        lines.append(f"early stopping: {found.saved}")
     if found.best is not None:
         values = ", ".join(
             f"{name}={visible(as_text(value))}" for name, value in found.best.params.items()

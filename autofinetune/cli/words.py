@@ -108,6 +108,8 @@ def conclude(state: State, paths: RunPaths, stopped: int) -> int:
             out(f"To train them again from scratch: autofinetune replay {directory}")
         if paths.visualization.is_dir():
             out(f"To see the whole run: autofinetune dashboard {directory}")
+    if saved := state.spent.in_words():
+        out(f"Early stopping: {saved}; {state.spent.stopped} trials were stopped.")
     _show_next_steps(state, paths)
     if stopped:
         out(f"Stopped. To continue: autofinetune resume {directory}")

@@ -155,9 +155,10 @@ class _Checker:
         for option in ("evaluator", "schedule", "assessor", "executor"):
             given = self.values[option]
             self.values[option] = name = given.lower()
+            beside = ("none", "auto") if option == "assessor" else ()
             name = engine_of(name) if option == "executor" else name
-            if name not in known[option] and (option, name) != ("assessor", "none"):
-                names = {*known[option], "none"} if option == "assessor" else known[option]
+            if name not in known[option] and name not in beside:
+                names = {*known[option], *beside}
                 self.mistakes.append(Mistake(option, unknown(name, names), given))
         for log in self.values["log_to"]:
             if log not in known["log_to"]:

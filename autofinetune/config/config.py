@@ -175,8 +175,9 @@ class Config:
     )
     assessor: str = option(
         "NAME", TIME,
-        "stop hopeless trials early: medianstop, curvefitting, asha, hyperband or none; "
-        "`autofinetune assessors` describes them",
+        "stop hopeless trials early: surrogate, medianstop, curvefitting, asha, hyperband, none, "
+        "or auto: surrogate if the strategy learns from reports; `autofinetune assessors` "
+        "describes them",
         text, "none",
     )  # fmt: skip
     assessor_options: Mapping[str, str] = option(

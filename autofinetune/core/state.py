@@ -32,6 +32,7 @@ from autofinetune.core.events import (
     UserEvent,
 )
 from autofinetune.core.slot import NOWHERE, Slot
+from autofinetune.core.spent import Spent
 from autofinetune.core.status import Direction, Status
 from autofinetune.core.trials import ImpossibleEvent, Trial, expected
 
@@ -60,6 +61,7 @@ class State:
         self._repeats = 1
         self.best: Trial | None = None
         self.busy_seconds = 0.0
+        self.spent = Spent()
         self.fast_failures = 0  # in a row, on all slots together
         self.slot_failures: dict[Slot, int] = {}  # fast failures in a row, by slot
         self.good_slots: set[Slot] = set()  # slots on which a trial has completed or was stopped
@@ -244,6 +246,7 @@ class State:
             handle=None,
         )  # fmt: skip
         self.busy_seconds += event.seconds
+        self.spent.add(status, trial.reports)
         self.ended_by_round[trial.round] = self.ended_by_round.get(trial.round, 0) + 1
         self._count_failures(ended)
         if status is Status.COMPLETED:

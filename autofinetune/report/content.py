@@ -78,6 +78,7 @@ def _head(history: History) -> dict[str, Any]:
         "strategy": visible(f"{strategy} ({options})" if options else strategy),
         "evaluator": visible(config.evaluator),
         "assessor": visible(config.assessor),
+        "saved": state.spent.in_words(),
         "seed": config.seed,
         "slots": visible(str(config.gpu)),
         "script": visible(config.script),

@@ -12,6 +12,7 @@ from autofinetune.core.events import (
     TrialEnded,
     TrialsImported,
 )
+from autofinetune.core.judgement import Judgement
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.errors import EnvironmentProblem
@@ -102,8 +103,24 @@ class Candidates:
         candidate = self._open.pop(trial.id)
         if trial.has_model and trial.status is Status.COMPLETED:  # else it is incomplete
             self._strategy.model_saved(candidate)
+        if trial.status is Status.STOPPED and merit is not None:
+            self._strategy.stopped(candidate)
         self._strategy.tell(candidate, merit)
         self.can_ask = True
+
+    # --- what the strategy makes of reports, see `core.judgement.Judge` -------------------------
+
+    def announce(self, length: int) -> None:
+        self._strategy.announce(length)
+
+    def report(self, trial: int, position: int, merit: float) -> None:
+        self._strategy.report(self._open[trial], position, merit)
+
+    def judge(self, trial: int) -> Judgement | None:
+        return self._strategy.judge(self._open[trial])
+
+    def expected(self, trial: int) -> float | None:
+        return self._strategy.expected(self._open[trial])
 
     def is_worth_asking_ahead(self, state: State) -> bool:
         """Return whether the next free slot would wait long for its candidate.

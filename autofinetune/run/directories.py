@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from autofinetune.assessors import ASSESSORS, NO_ASSESSOR
+from autofinetune.assessors import ASSESSORS, AUTO, NO_ASSESSOR
 from autofinetune.config.config import Config, engine_of
 from autofinetune.config.described import (
     DESCRIBED_IN,
@@ -33,7 +33,7 @@ from autofinetune.store.paths import RunPaths, opened_run
 from autofinetune.strategies import SCHEDULES
 from autofinetune.visible import visible
 
-# The names that options choose from; `none` is no assessor.
+# The names that options choose from; `auto` and `none` are no assessors.
 KNOWN: Mapping[str, Collection[str]] = {
     "evaluator": EVALUATORS,
     "schedule": SCHEDULES,
@@ -108,7 +108,8 @@ def known_config(paths: RunPaths) -> Config:
         for what, known in KNOWN.items():
             for found in config.log_to if what == "log_to" else (config.option(what),):
                 name = engine_of(found) if what == "executor" else found
-                if name not in known and (what, found) != ("assessor", NO_ASSESSOR):
+                beside = (AUTO, NO_ASSESSOR) if what == "assessor" else ()
+                if name not in known and name not in beside:
                     mistake = f"{what}: {found!r:.60} is unknown; use one of: {', '.join(known)}"
                     raise ConfigError(DESCRIBED_IN, [mistake])
     return config

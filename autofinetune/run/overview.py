@@ -18,6 +18,7 @@ from autofinetune.core import fields
 from autofinetune.core.events import TrialCreated, decode_event
 from autofinetune.core.run_state import PAUSED, RunState, run_state_now
 from autofinetune.core.slot import Slot
+from autofinetune.core.spent import Spent
 from autofinetune.core.status import Direction, Status
 from autofinetune.run.directories import host_out_of_sight, is_tuner_alive, of_the_journal
 from autofinetune.store.journal import SqliteJournal
@@ -58,7 +59,8 @@ class BestTrial:
 class Overview:
     """A run at one moment. `counts` has every `Status`; `quarantined` maps slots to reasons.
 
-    `changed` has the options that were changed since the start, with their values now.
+    `changed` has the options that were changed since the start, with their values now; `saved`
+    says what early stopping saved.
     """
 
     run: str
@@ -75,6 +77,7 @@ class Overview:
     direction: str
     is_paused: bool
     changed: Mapping[str, Any]
+    saved: str = ""
 
 
 def overview_of(paths: RunPaths) -> Overview:
@@ -120,6 +123,7 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         running = _running(ask, unfinished)
         best = _best(ask, ended, config["direction"], config["repeats"])
         last_event_at = decode_event(*last).at
+        saved = _saved(ask, ended)
     by_status = Counter(status for _, status, _ in ended)
     at_work = sum(not one.is_waiting for one in running)
     by_status[Status.RUNNING.value] = at_work
@@ -146,7 +150,21 @@ def look(journal: SqliteJournal, *, is_tuner_alive: bool, host: str = "") -> Ove
         direction=config["direction"].value,
         is_paused=reason == PAUSED,
         changed=course.changed,
+        saved=saved,
     )
+
+
+def _saved(ask: Ask, ended: Sequence[Ended]) -> str:
+    """Return `Spent.in_words`; the reports are counted only if trials were stopped early."""
+    spent = Spent()
+    if any(status == Status.STOPPED.value for _, status, _ in ended):
+        counts: dict[Any, int] = dict(ask(
+            "SELECT json_extract(body, '$.trial'), count(*) FROM events WHERE kind = 'Reported'"
+            " GROUP BY 1"
+        ))  # fmt: skip
+        for trial, status, _ in ended:
+            spent.add(Status(status), counts.get(trial, 0))
+    return spent.in_words()
 
 
 @dataclass

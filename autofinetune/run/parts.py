@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofinetune.assessors import Assessor, create_assessor
+from autofinetune.assessors import AUTO, NO_ASSESSOR, Assessor, create_assessor
 from autofinetune.config.config import Config
 from autofinetune.errors import AutofinetuneError, InternalError, Mistake, UsageError
 from autofinetune.evaluators import EVALUATORS, start_of_command
@@ -21,6 +21,11 @@ from autofinetune.strategies import (
     Strategy,
     create_strategy,
     strategy_class,
+)
+
+_KNOW_CURVES = (
+    "use --tuning_strategy=pshe2, hazero or gp with --evaluator=fulltrail and without --repeats; "
+    "or another --assessor"
 )
 
 
@@ -44,11 +49,23 @@ def make_parts(config: Config, engine: Engine) -> Parts:
     check_libraries(config)
     strategy = make_strategy(config)
     with one_thread(), _about("assessor"):
-        direction = config.direction.value
-        assessor = create_assessor(config.assessor, direction, config.assessor_options)
+        assessor = make_assessor(config, strategy)
     with _about("gpu"):
         slots = engine.slots(config)
     return Parts(config, engine, slots, strategy, assessor)
+
+
+def make_assessor(config: Config, strategy: Strategy) -> Assessor | None:
+    """Make the assessor of a run; raise UsageError if it does not suit the strategy."""
+    name, options = config.assessor, config.assessor_options
+    if name == AUTO:
+        name = "surrogate" if strategy.knows_curves else NO_ASSESSOR
+        options = options if strategy.knows_curves else {}
+    assessor = create_assessor(name, config.direction.value, options)
+    if assessor is not None and assessor.asks_strategy and not strategy.knows_curves:
+        problem = Mistake("assessor", "needs a strategy that learns from reports", name)
+        raise UsageError(problem, _KNOW_CURVES)
+    return assessor
 
 
 def make_strategy(config: Config) -> Strategy:

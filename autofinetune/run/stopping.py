@@ -21,6 +21,7 @@ from autofinetune.core.events import (
     TrialCreated,
     TrialEnded,
 )
+from autofinetune.core.judgement import Judge
 from autofinetune.core.state import Trial
 from autofinetune.core.status import Direction, Status
 
@@ -28,11 +29,19 @@ DIVERGED = "diverged"
 
 
 class Stopping:
-    """The learning curves of a run and the assessor that judges them, if there is one."""
+    """The learning curves of a run and the assessor that judges them, if there is one.
 
-    def __init__(self, assessor: Assessor | None, direction: Direction) -> None:
+    An assessor that asks the strategy does so through `judge`, which gets the reports, too.
+    """
+
+    def __init__(
+        self, assessor: Assessor | None, direction: Direction, judge: Judge | None = None
+    ) -> None:
         self._assessor = assessor
         self._direction = direction
+        self._judge = judge if assessor is not None and assessor.asks_strategy else None
+        if assessor is not None and self._judge is not None:
+            assessor.consult(self._judge)
         self._kinds: defaultdict[bool, Curves] = defaultdict(Curves)  # by `continues`
         self._continues: dict[int, bool] = {}
         self._offsets: dict[int, int] = {}  # the end of the last report that was folded
@@ -49,7 +58,10 @@ class Stopping:
         elif isinstance(event, Reported):
             if event.offset > self._offsets[event.trial]:
                 self._offsets[event.trial] = event.offset
-                self._curve(event.trial).add(event.step, self._direction.merit(event.score))
+                curve = self._curve(event.trial)
+                curve.add(event.step, self._direction.merit(event.score))
+                if self._judge is not None:
+                    self._judge.report(event.trial, curve.position, curve.merits[-1])
         elif isinstance(event, AttemptLost):
             self._curves(event.trial).fail(event.trial)
         elif isinstance(event, TrialEnded):
@@ -90,7 +102,10 @@ class Stopping:
         curve = self._curve(trial.id)
         if not curve.merits or kind_of(trial.stop_reason) == DIVERGED:
             return None
-        return self._direction.merit(self._curves(trial.id).expected(curve))
+        expected = self._judge.expected(trial.id) if self._judge is not None else None
+        if expected is None:
+            expected = self._curves(trial.id).expected(curve)
+        return self._direction.merit(expected)
 
     def _curves(self, trial: int) -> Curves:
         return self._kinds[self._continues[trial]]

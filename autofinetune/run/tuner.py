@@ -94,7 +94,7 @@ class Tuner:
         self._world = world
         self._now = world.now
         self._limits = Limits(config, self.state, world.monotonic)
-        self._stopping = Stopping(assessor, config.direction)
+        self._stopping = Stopping(assessor, config.direction, self._candidates)
         self._reports = Reports(config.direction, self._stopping, world.now, self._notice)
         self._endings = Endings(
             config.safety,
@@ -406,20 +406,26 @@ class Tuner:
     # --- learning what happened -----------------------------------------------------------------
 
     def _observe(self, observations: Sequence[Observation]) -> None:
-        events: list[Event] = []
         for observation in observations:
-            trial = self.state.trials[observation.key[0]]
-            has_begun = observation.state in (JobState.RUNNING, JobState.EXITED)
-            if has_begun and trial.status is Status.QUEUED:  # it waited for an executor's queue
-                node = observation.node
-                self._hold([AttemptStarted(self._now(), *observation.key, node=node)])
-                trial = self.state.trials[trial.id]
-            events += self._reports.take(trial, observation)
-            if observation.state in (JobState.EXITED, JobState.LOST):
-                self._stop_deadlines.pop(observation.key, None)
-                values = self._reports.end(trial.id)
-                was_moved = observation.key in self._whereabouts.moved
-                events += self._endings.of(observation, values, was_moved=was_moved)
+            self._take(observation)
+
+    def _take(self, observation: Observation) -> None:
+        """Fold what was observed of an attempt.
+
+        The strategy gets it before the next one is looked at: a resumed run repeats that order.
+        """
+        trial = self.state.trials[observation.key[0]]
+        has_begun = observation.state in (JobState.RUNNING, JobState.EXITED)
+        if has_begun and trial.status is Status.QUEUED:  # it waited for an executor's queue
+            node = observation.node
+            self._hold([AttemptStarted(self._now(), *observation.key, node=node)])
+            trial = self.state.trials[trial.id]
+        events: list[Event] = list(self._reports.take(trial, observation))
+        if observation.state in (JobState.EXITED, JobState.LOST):
+            self._stop_deadlines.pop(observation.key, None)
+            values = self._reports.end(trial.id)
+            was_moved = observation.key in self._whereabouts.moved
+            events += self._endings.of(observation, values, was_moved=was_moved)
         self._hold(events)
         for event in events:
             if isinstance(event, TrialEnded):

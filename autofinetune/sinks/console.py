@@ -24,6 +24,7 @@ from autofinetune.core.events import (
     TrialEnded,
 )
 from autofinetune.core.run_state import EXHAUSTED
+from autofinetune.core.spent import Spent
 from autofinetune.core.state import State, Trial
 from autofinetune.core.status import Status
 from autofinetune.space import as_text
@@ -148,10 +149,10 @@ class Console(Sink):
         best = None if state.best is None else state.best.score
         total = self._config.planned
         if total == MOST_TRIALS:
-            return progress(state.ended, None, best, None)
+            return progress(state.ended, None, best, None, state.spent)
         left = total - state.ended
         left_s = state.busy_seconds / max(1, state.ended) * left / max(1, min(self._slots, left))
-        return progress(state.ended, total, best, left_s)
+        return progress(state.ended, total, best, left_s, state.spent)
 
     def _say(self, line: str, style: str = "") -> None:
         text = visible_lines(line)
@@ -160,9 +161,17 @@ class Console(Sink):
         terminal.write(self._stream, f"{text}\n")
 
 
-def progress(ended: int, total: int | None, best: float | None, left_s: float | None) -> str:
+def progress(
+    ended: int,
+    total: int | None,
+    best: float | None,
+    left_s: float | None,
+    spent: Spent | None = None,
+) -> str:
     """Return how far a run has come in words; `total` is None if it has no end."""
+    saved = spent.in_words() if spent else ""
     text = f"{ended}{'' if total is None else f'/{total}'} done, "
+    text += f"{saved}, " if saved else ""
     text += "best none" if best is None else f"best {best:.6g}"
     return f"{text}, about {duration(left_s)} left" if left_s and ended else text
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from autofinetune.core.judgement import Judgement
 from autofinetune.space import Space, Value
 
 from .options import Option, read_options
@@ -66,6 +67,8 @@ class Strategy(ABC):
     OPTIONS: ClassVar[Mapping[str, Option]] = {}
     begins_with_init: ClassVar[bool] = True
     """Whether the initial values are tried before anything else."""
+    knows_curves: ClassVar[bool] = False
+    """Whether it learns from reports, and judges running trials by them."""
     names_parents: ClassVar[bool] = False
     """Whether its candidates name the trial that they continue, when models are continued."""
 
@@ -154,6 +157,28 @@ class Strategy(ABC):
 
     def model_saved(self, candidate: Candidate) -> None:  # noqa: B027  few strategies need it
         """Note that the trial of an asked candidate saved a model; called before its `tell`."""
+
+    def announce(self, length: int) -> None:  # noqa: B027  for those that know curves
+        """Assume the position at which a whole training ends, until one has ended."""
+
+    def report(  # noqa: B027  for those that know curves
+        self, candidate: Candidate, position: int, merit: float
+    ) -> None:
+        """Take an intermediate result of an asked candidate.
+
+        Positions are at least 1 and increase; a merit is finite, higher is better.
+        """
+
+    def judge(self, candidate: Candidate) -> Judgement | None:
+        """Judge a candidate after its last report; None if there is nothing to say yet."""
+        return None
+
+    def expected(self, candidate: Candidate) -> float | None:
+        """Return the expected final merit of a candidate with reports, None if unknown."""
+        return None
+
+    def stopped(self, candidate: Candidate) -> None:  # noqa: B027  for those that know curves
+        """Note that a trial was stopped early; called before its `tell`."""
 
     @abstractmethod
     def tell(self, candidate: Candidate, score: float | None) -> None:

@@ -22,19 +22,19 @@ from typing import ClassVar
 import numpy as np
 
 from autofinetune.surrogate import (
+    CurveScreen,
     OrderedFeatures,
-    Screen,
     log_improvement,
     log_probability,
     upper_bound,
 )
 
-from .base import Candidate, Known
+from .base import Known
+from .curves import KnowsCurves
 from .options import OPTIMIZE_MODE, Option
-from .turns import Turns
 
 
-class GPTuner(Turns):
+class GPTuner(KnowsCurves):
     """Bayesian optimisation; see the module docstring."""
 
     OPTIONS: ClassVar[Mapping[str, Option]] = {
@@ -52,14 +52,11 @@ class GPTuner(Turns):
     def _set_up(self) -> None:
         super()._set_up()
         nu, alpha = float(self.options["nu"]), self.options["alpha"]
-        self._screen = Screen(self.space, nu=nu, noise=alpha, features=OrderedFeatures)
+        self._screen = CurveScreen(self.space, nu=nu, noise=alpha, features=OrderedFeatures)
         utilities = {"ei": log_improvement, "poi": log_probability}
         bound = upper_bound(self.options["kappa"])
         self._screen.judge_by(utilities.get(self.options["utility"], bound))
         self._screen.demand(self.options["xi"])
-
-    def _learn(self, candidate: Candidate, merit: float) -> None:
-        self._screen.add(np.array([candidate.point]), np.array([merit]))
 
     def remember(self, earlier: Sequence[Known]) -> None:
         super().remember(earlier)
@@ -68,7 +65,7 @@ class GPTuner(Turns):
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
         if self._number < self.options["cold_start_num"] or not len(self._screen):
             return self._fresh(lambda: rng.random(self.space.dim))
-        self._screen.begin(self._pending(), self.popsize)
+        self._screen.begin(self._unseen(), self.popsize)
         points = rng.random((self.options["selection_num_warm_up"], self.space.dim))
         climbs = self.options["selection_num_starting_points"]
         return self._untried(self._screen.pick(points, climbs=climbs), rng)

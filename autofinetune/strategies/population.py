@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from autofinetune.surrogate import LENGTH, TAIL, Screen
+from autofinetune.surrogate import LENGTH, TAIL, CurveScreen
 
-from .base import Candidate, Known
+from .base import Known
+from .curves import KnowsCurves
 from .design import Design
 from .options import Option
-from .turns import Array, Turns
+from .turns import Array
 
 NOISY = 0.05  # scores are noisy if noise has a larger share of their variance
 AGAIN_EVERY = 3  # rounds
@@ -28,20 +29,17 @@ POPULATION_OPTIONS: Mapping[str, Option] = {
 }
 
 
-class Population(Turns):
+class Population(KnowsCurves):
     """Asks what is given, a design, then points of `_choose`; has `POPULATION_OPTIONS`."""
 
     def _set_up(self) -> None:
         super()._set_up()
-        self._screen = Screen(self.space, self.options["length"], self.options["tail"])
+        self._screen = CurveScreen(self.space, self.options["length"], self.options["tail"])
         self._design = Design(self.space.dim, self.popsize, self.seed, self.options["design"])
 
     @abstractmethod
     def _choose(self, round_: int, member: int, rng: np.random.Generator) -> Array:
         """Return the next point of a member, `(dim,)`; called once there are results."""
-
-    def _learn(self, candidate: Candidate, merit: float) -> None:
-        self._screen.add(np.array([candidate.point]), np.array([merit]))
 
     @property
     def _can_choose(self) -> bool:
@@ -64,13 +62,15 @@ class Population(Turns):
         self, proposals: Array, low: Array | None = None, high: Array | None = None
     ) -> Array:
         """Return the most promising point near `proposals` `(n, dim)`, from `low` to `high`."""
-        self._screen.begin(self._pending(), self.popsize)
+        self._screen.begin(self._unseen(), self.popsize)
         self._screen.demand(self._demand)
         return self._screen.pick(proposals, low, high)
 
     def _is_time_to_look_again(self, round_: int, member: int) -> bool:
         """Return whether to retrain the presumed best: every few rounds, if scores are noisy."""
         is_turn = member == self.popsize - 1 and round_ % AGAIN_EVERY == 0
+        if self._screen.has_curves:
+            return False  # reports show the noise, and unfinished trials how it averages out
         return is_turn and self._screen.is_fitted and self._screen.noise > NOISY
 
     @property

@@ -1,6 +1,7 @@
 """Predictions for untried points from finished trials, by a Gaussian process."""
 
 from .by_value import OrderedFeatures
+from .curve_screen import CurveScreen, Outlook
 from .features import LENGTH, Features
 from .gp import GaussianProcess, fit
 from .screen import TAIL, Screen, clipped, standardized
@@ -9,9 +10,11 @@ from .utility import log_improvement, log_probability, uncertainty, upper_bound
 __all__ = [
     "LENGTH",
     "TAIL",
+    "CurveScreen",
     "Features",
     "GaussianProcess",
     "OrderedFeatures",
+    "Outlook",
     "Screen",
     "clipped",
     "fit",

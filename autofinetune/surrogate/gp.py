@@ -81,8 +81,11 @@ class GaussianProcess:
 
     def surprise(self) -> Array:
         """Return the leave-one-out residuals (equation 5.12), in standard deviations, `(n,)`."""
-        inverse = _solve(self.lower, np.eye(len(self.x)))
-        return np.asarray(self.alpha / np.sqrt(np.diag(inverse)))
+        return np.asarray(self.alpha / np.sqrt(np.diag(self.inverse())))
+
+    def inverse(self) -> Array:
+        """Return the inverse of the covariance of the observations with noise, `(n, n)`."""
+        return _solve(self.lower, np.eye(len(self.x)))
 
     @functools.cached_property
     def _known(self) -> Array:

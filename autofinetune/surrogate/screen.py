@@ -82,12 +82,12 @@ class Screen:
         self._merits = np.concatenate([self._merits, merits])
         self._count += len(merits)
         if len(self._merits) > _MOST_KEPT:
-            kept = _most_telling(self._merits, 2 * MOST_TRIALS)
+            kept = most_telling(self._merits, 2 * MOST_TRIALS)
             self._points, self._merits = self._points[kept], self._merits[kept]
 
     def add_source(self, points: Array, merits: Array) -> None:
         """Add an earlier run: points `(n, dim)` and merits `(n,)`, NaN for failed trials."""
-        chosen = _most_telling(merits, MOST_OF_A_SOURCE)
+        chosen = most_telling(merits, MOST_OF_A_SOURCE)
         self._sources.append((points[chosen], standardized(merits, self._tail)[chosen]))
 
     def begin(self, pending: Array | None = None, period: int = 1) -> None:
@@ -103,7 +103,7 @@ class Screen:
         if self._theta is None or self._fitted != fitted:
             x, y, _ = self._data(fitted)
             # The fit starts from the prior for the same reason.
-            iterations = int(np.clip(_FIT_WORK / len(x), 15, 50))
+            iterations = fit_iterations(len(x))
             self._gp = fit(x, y, iterations, self._lengths(), self._nu, self._noise)
             self._theta, self._fitted = self._gp.theta, fitted
         x, self._y, own = self._data(self._count)
@@ -116,15 +116,24 @@ class Screen:
     def _data(self, count: int) -> tuple[Array, Array, int]:
         """Return features and targets of `count` trials and earlier runs, and the rows of ours."""
         newer = self._count - count
-        chosen = _most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
+        chosen = most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
-        xs, ys = [self._own(points)], [y]
+        x, y = self._with_sources(self._own(points), y, points)
+        return x, y, len(points)
+
+    def _with_sources(self, x: Array, y: Array, points: Array) -> tuple[Array, Array]:
+        """Return features and targets of this run, at `points`, and of all earlier runs."""
+        xs, ys = [x], [y]
         for number, (known, merits) in enumerate(self._sources):
-            x = self._own(known)
-            x[:, self._features.width + number] = 1.0
-            xs.append(x)
+            xs.append(self._own(known))
+            xs[-1][:, self._features.width + number] = 1.0
             ys.append(merits + _difference(points, y, known, merits))
-        return np.vstack(xs), np.concatenate(ys), len(points)
+        return np.vstack(xs), np.concatenate(ys)
+
+    @property
+    def _more(self) -> int:
+        """How many features there are besides those of the hyperparameters."""
+        return len(self._sources)
 
     def _lengths(self) -> Array:
         """Return the prior length scales of features and sources, `(width + sources,)`."""
@@ -132,8 +141,8 @@ class Screen:
         return np.concatenate([lengths, np.full(len(self._sources), SOURCE_LENGTH)])
 
     def _own(self, points: Array) -> Array:
-        """Return the features of points as trials of this run, `(n, width + sources)`."""
-        return np.hstack([self._features(points), np.zeros((len(points), len(self._sources)))])
+        """Return the features of points as trials of this run, `(n, width + more)`."""
+        return np.hstack([self._features(points), np.zeros((len(points), self._more))])
 
     def demand(self, improvement: float) -> None:
         """Count only improvements by more than this many standard deviations of all scores.
@@ -167,7 +176,7 @@ class Screen:
     def _slope(self, x: Array) -> tuple[Array, Array]:
         """Return the utility and its gradient at features `(m, width)`."""
         assert self._gp is not None
-        x = np.hstack([x, np.zeros((len(x), len(self._sources)))])
+        x = np.hstack([x, np.zeros((len(x), self._more))])
         mean, deviation, mean_slope, deviation_slope = self._gp.slopes(x)
         target = self._best + self._demand
         value, by_z, by_log = self._utility(mean, deviation, target)
@@ -206,7 +215,7 @@ class Screen:
     def doubtful(self) -> Array:
         """Return finished points whose results contradict all others, `(n, dim)`."""
         assert self._gp is not None
-        chosen = _most_telling(self._merits, MOST_TRIALS)
+        chosen = most_telling(self._merits, MOST_TRIALS)
         strange = np.abs(self._gp.surprise()[: len(chosen)]) > STRANGE
         return np.asarray(self._points[chosen[strange]])
 
@@ -232,7 +241,7 @@ class Screen:
     def incumbent(self) -> Array:
         """Return the finished point with the highest posterior mean, shape `(dim,)`."""
         assert self._gp is not None
-        points = self._points[_most_telling(self._merits, MOST_TRIALS)]
+        points = self._points[most_telling(self._merits, MOST_TRIALS)]
         return np.asarray(points[int(np.argmax(self._gp.predict(self._own(points))[0]))])
 
     def best_point(self) -> Array:
@@ -245,7 +254,12 @@ class Screen:
         return np.asarray(self._points[order[:count]])
 
 
-def _most_telling(merits: Array, most: int) -> NDArray[np.intp]:
+def fit_iterations(rows: int) -> int:
+    """Return how long to fit a process to so many rows, so that all fits take about as long."""
+    return int(np.clip(_FIT_WORK / max(1, rows), 15, 50))
+
+
+def most_telling(merits: Array, most: int) -> NDArray[np.intp]:
     """Return the indices of at most `most` trials to learn from: the best and the newest."""
     if len(merits) <= most:
         return np.arange(len(merits))

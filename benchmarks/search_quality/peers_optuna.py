@@ -41,32 +41,32 @@ class Optuna(Method):
             # All tasks are deterministic; saying so is this sampler's best setting for them.
             made = samplers.GPSampler(seed=seed, deterministic_objective=True)
         self._entries: list[dict[str, Any]] = [{**p.describe()} for p in space]
-        self._study = optuna.create_study(direction="maximize", sampler=made)
-        self._study.enqueue_trial(space.init_params)
+        self.study = optuna.create_study(direction="maximize", sampler=made)
+        self.study.enqueue_trial(space.init_params)
 
     def recall(self, history: Sequence[tuple[Params, float]]) -> None:
         """Finished trials that this search did not ask, in place of the initial values."""
         import optuna
 
-        study = optuna.create_study(direction="maximize", sampler=self._study.sampler)
+        study = optuna.create_study(direction="maximize", sampler=self.study.sampler)
         distributions = self._distributions()
         study.add_trials(
             optuna.create_trial(params=dict(params), distributions=distributions, value=score)
             for params, score in history
         )
-        self._study = study
+        self.study = study
 
     def ask(self, n: int) -> Sequence[Asked]:
         asked = []
         for _ in range(n):
-            trial = self._study.ask()
+            trial = self.study.ask()
             params = {e["name"]: suggest(trial, e) for e in self._entries}
             asked.append(Asked(params, trial))
         return asked
 
     def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
         for one, score in zip(asked, scores, strict=True):
-            self._study.tell(one.token, score)
+            self.study.tell(one.token, score)
 
     def _distributions(self) -> dict[str, Any]:
         """The space as Optuna notes it in a trial."""

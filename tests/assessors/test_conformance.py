@@ -12,7 +12,8 @@ from autofinetune.errors import UsageError
 
 from .helpers import add, curves_of
 
-NAMES = sorted(ASSESSORS)
+# The others judge by what a strategy says, see test_surrogate.py.
+NAMES = sorted(name for name in ASSESSORS if not assessor_class(name).asks_strategy)
 # With these, every one of them stops a hopeless trial.
 EAGER: dict[str, dict[str, object]] = {
     "medianstop": {"min_completed": 1},

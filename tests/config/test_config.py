@@ -165,7 +165,7 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
         ("stop_grace", "-1", "--stop_grace=-1 must be a number of seconds of at least 0"),
         ("stop_grace", "nan", "--stop_grace=nan must be a number of seconds of at least 0"),
         ("on_timeout", "wait", "--on_timeout=wait is unknown; use one of: drain, kill"),
-        ("assessor", "median", "--assessor=median is unknown; use one of: asha, curvefitting, "),
+        ("assessor", "median", "--assessor=median is unknown; use one of: asha, auto, "),
         ("assessor_options", "eta", "'eta' is not of the form name=value"),
         ("evaluator", "full-trail", "--evaluator=full-trail is unknown; use one of: fulltrail, "
                                     "populationbased (did you mean 'fulltrail'?)"),

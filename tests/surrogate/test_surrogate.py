@@ -24,7 +24,7 @@ from autofinetune.surrogate import (
 from autofinetune.surrogate.gp import _negative_log_posterior, condition
 from autofinetune.surrogate.screen import (
     MOST_TRIALS,
-    _most_telling,
+    most_telling,
     standardized,
 )
 from autofinetune.surrogate.utility import Utility, log_expected_improvement
@@ -152,7 +152,7 @@ def test_a_thousand_trials_are_reduced_to_the_best_and_the_newest() -> None:
     points = rng.random((1000, 2))
     merits = -((points - 0.6) ** 2).sum(axis=1)
     screen.add(points, merits)
-    chosen = _most_telling(merits, MOST_TRIALS)
+    chosen = most_telling(merits, MOST_TRIALS)
     assert len(chosen) == MOST_TRIALS
     assert merits[chosen].max() == merits.max()
     assert chosen[-1] == 999

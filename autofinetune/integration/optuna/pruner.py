@@ -35,6 +35,10 @@ class AssessorPruner(BasePruner):  # type: ignore[misc]  # Optuna has no types h
             raise UsageError(
                 f"{name!r} is no assessor{did_you_mean(name, ASSESSORS)}; use {known}"
             )
+        if assessor_class(name).asks_strategy:
+            raise UsageError(
+                f"{name!r} needs a search of autofinetune; in Optuna use another, such as 'asha'"
+            )
         try:
             assessor_class(name)(str(options.get("optimize_mode") or "maximize"), options)
         except UsageError as error:

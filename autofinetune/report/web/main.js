@@ -25,7 +25,7 @@ function summary(parent, run) {
   if (run.state === 'RUNNING') parent.append(notice('The run has not ended: write the report again to see what happened since.'));
   parent.append(make('div', { class: 'cards' },
     card(run.best ? numberText(run.best.score, 7) : '–', run.best ? `best score (${run.direction}d), trial ${run.best.trial}` : 'best score'),
-    card(`${countText(ended)}${run.planned === null ? '' : ` of ${countText(run.planned)}`}`, `trials ended${kinds.length ? `: ${kinds.join(', ')}` : ''}`),
+    card(`${countText(ended)}${run.planned === null ? '' : ` of ${countText(run.planned)}`}`, `trials ended${kinds.length ? `: ${kinds.join(', ')}` : ''}${run.saved ? `; ${run.saved}` : ''}`),
     card(durationText(run.active), 'with a tuner running'),
     card(durationText(run.busy), 'of training in all'),
     run.steps ? card(countText(run.steps), 'reported steps') : null));

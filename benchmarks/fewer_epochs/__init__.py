@@ -1,0 +1,1 @@
+"""What early stopping saves, by an event simulator over tables of learning curves."""
