@@ -10,6 +10,8 @@ from functools import cached_property
 from .base import DiscreteParameter, Parameter, Value, exact, is_number, rounded
 from .distributions import Uniform, into_unit, ratio
 
+_FAR = 10**9  # from here on, logarithms of neighbours are too close to be subtracted
+
 
 @dataclass(frozen=True)
 class FloatParameter(Parameter):
@@ -101,15 +103,17 @@ class IntParameter(DiscreteParameter):
     def edge(self, index: int) -> float:
         if not self.log or index in (0, self.size):
             return super().edge(index)
-        low, high = self._log_bounds()
-        return ratio(math.log(self.at(index) - 0.5) - low, high - low)
+        return ratio(self._log_above(index), self._log_above(self.size))
 
     def cell(self, u: float) -> int:
         if not self.log:
             return super().cell(u)
-        low, high = self._log_bounds()
-        value = round(math.exp(low + into_unit(u) * (high - low)))
-        return min(max(value, self.low), self.high) - self.low
+        distance = into_unit(u) * self._log_above(self.size)
+        if self.high < _FAR:
+            index = round(math.exp(math.log(self.low - 0.5) + distance)) - self.low
+        else:
+            index = round((self.low - 0.5) * math.expm1(distance) - 0.5)
+        return min(max(index, 0), self.high - self.low)
 
     def decode(self, u: float) -> int:
         return self.at(self.cell(u))
@@ -117,11 +121,14 @@ class IntParameter(DiscreteParameter):
     def middle(self, index: int) -> float:
         if not self.log:
             return super().middle(index)
-        low, high = self._log_bounds()
-        return ratio(math.log(self.at(index)) - low, high - low)
+        return ratio(self._log_above(index + 0.5), self._log_above(self.size))
 
-    def _log_bounds(self) -> tuple[float, float]:
-        return math.log(self.low - 0.5), math.log(self.high + 0.5)
+    def _log_above(self, offset: float) -> float:
+        """Return how far a number lies above the lower end of the first cell, on the log scale."""
+        start = self.low - 0.5
+        if self.high < _FAR:
+            return math.log(start + offset) - math.log(start)
+        return math.log1p(offset / start)
 
     def describe(self) -> Mapping[str, object]:
         extra: dict[str, object] = {"log": True} if self.log else {}
