@@ -117,7 +117,7 @@ def test_a_package_adds_a_strategy_an_executor_and_a_sink(workplace: Workplace) 
     assert "middle" in known
     wrong = workplace.tune("--tuning_strategy=middl", "--log_to=tale", out="other").err
     assert "did you mean 'middle'?" in wrong
-    assert "--log_to=tale is unknown; use one of: mlflow, none, tally, tensorboard, " in wrong
+    assert "--log_to=tale is unknown; use one of: mlflow, none, t9k, tally, tensorboard" in wrong
 
 
 @pytest.mark.long

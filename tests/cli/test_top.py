@@ -22,7 +22,7 @@ from tests.tty import Tty
 KEYS = {"run", "name", "state", "reason", "total", "counts", "slots", "running", "waits", "best",
         "best_scores", "seconds_left"}  # fmt: skip
 ROW_KEYS = {"trial", "attempt", "slot", "since", "params", "changed", "parent", "step", "score",
-            "reports", "stop_reason", "is_waiting", "pid", "cpu_percent", "memory_bytes",
+            "node", "reports", "stop_reason", "is_waiting", "pid", "cpu_percent", "memory_bytes",
             "gpu_percent", "gpu_memory_bytes"}  # fmt: skip
 
 
