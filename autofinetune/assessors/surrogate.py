@@ -7,7 +7,8 @@ of what a new configuration promises per step. The strategy learns a stopped tri
 prediction.
 
 The length of a full training is that of the longest completed trial. No trial is stopped before
-one has completed, unless `max_steps` gives the length.
+one has completed, unless `max_steps` gives the length, or an option of train.py such as `--epochs`
+on the command line, until a trial reports more often.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Surrogate(Assessor):
     OPTIONS: ClassVar[Mapping[str, Option]] = {
         **OPTIMIZE_MODE,
         "max_steps": Option(
-            0, "steps of a full training; 0: as many as the longest completed trial",
+            0, "steps of a full training; 0: train.py's --epochs, or the longest completed trial",
             0, 10**9, also=MAX_STEPS,
         ),
     }  # fmt: skip

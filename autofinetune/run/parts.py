@@ -27,6 +27,7 @@ _KNOW_CURVES = (
     "use --tuning_strategy=pshe2, hazero or gp with --evaluator=fulltrail and without --repeats; "
     "or another --assessor"
 )
+_EPOCHS = ("epochs", "num_epochs", "num_epoch", "n_epochs", "max_epochs", "num_train_epochs")
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,23 @@ def make_assessor(config: Config, strategy: Strategy) -> Assessor | None:
         name = "surrogate" if strategy.knows_curves else NO_ASSESSOR
         options = options if strategy.knows_curves else {}
     assessor = create_assessor(name, config.direction.value, options)
-    if assessor is not None and assessor.asks_strategy and not strategy.knows_curves:
+    if assessor is None or not assessor.asks_strategy:
+        return assessor
+    if not strategy.knows_curves:
         problem = Mistake("assessor", "needs a strategy that learns from reports", name)
         raise UsageError(problem, _KNOW_CURVES)
+    if "max_steps" in assessor.options and not assessor.options["max_steps"]:
+        assessor.options["max_steps"] = _epochs(config)
     return assessor
+
+
+def _epochs(config: Config) -> int:
+    """Return the number of epochs on the command line, which all trainings take, or 0."""
+    for word in config.args:
+        name, _, value = word.lstrip("-").partition("=")
+        if name.replace("-", "_") in _EPOCHS and value.isdecimal():
+            return int(value)
+    return 0
 
 
 def make_strategy(config: Config) -> Strategy:

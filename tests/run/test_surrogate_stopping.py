@@ -125,5 +125,27 @@ def test_auto_is_the_surrogate_where_the_strategy_learns_from_reports(
     assert type(make_assessor(config, make_search(config))) is expected
 
 
+@pytest.mark.parametrize(
+    ("words", "options", "length"),
+    [
+        (("--lr=1", "--epochs=20"), {}, 20),
+        (("--num-epochs=20",), {}, 20),
+        (("--epochs=20",), {"max_steps": "18"}, 18),
+        (("--epochs=1e3",), {}, 0),
+        (("--epochs",), {}, 0),
+        ((), {}, 0),
+    ],
+)
+def test_the_length_may_be_on_the_command_line(
+    words: tuple[str, ...], options: dict[str, str], length: int
+) -> None:
+    config = config_of(
+        assessor="auto", assessor_options=options, script_args=words, evaluator="fulltrail"
+    )
+    assessor = make_assessor(config, make_search(config))
+    assert assessor is not None
+    assert assessor.options["max_steps"] == length
+
+
 def test_only_this_one_asks_the_strategy() -> None:
     assert [name for name in ASSESSORS if assessor_class(name).asks_strategy] == ["surrogate"]
