@@ -222,3 +222,14 @@ def test_a_pause_and_changed_options_are_told(tmp_path: Path) -> None:
 def test_a_run_whose_trials_are_handed_out_needs_no_tuner(tmp_path: Path) -> None:
     found = seen(tmp_path, begun(executor="ask"), alive=False)
     assert (found.state, found.reason) == (RunState.RUNNING, "")
+
+
+def test_what_early_stopping_saved_is_told(tmp_path: Path) -> None:
+    events: list[Event] = [RunCreated(1.0, "r", "0", describe(config_of()))]
+    for trial, (status, reports) in enumerate([("COMPLETED", 10), ("STOPPED", 3)]):
+        events.append(TrialCreated(2.0, trial, 0, trial, (0.5,), {"lr": trial}, None))
+        events.append(AttemptPlanned(3.0, trial, 1, Slot("a")))
+        events += [Reported(4.0, trial, 1, n, 0.5, 30 * n) for n in range(1, reports + 1)]
+        assert not seen(tmp_path, events).saved
+        events.append(TrialEnded(5.0, trial, 1, status, "", 0.5, 1.0, False))
+    assert seen(tmp_path, events).saved == "1.3 of 2 trainings' worth of epochs"
