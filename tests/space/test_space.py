@@ -53,10 +53,10 @@ def float_entries(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def int_entries(draw: st.DrawFn) -> dict[str, Any]:
     log = draw(st.booleans())
-    # Beyond, logarithms of neighbours are too close to tell them apart.
-    most = 10**9 if log else 2**53
-    low = draw(st.integers(1 if log else -(2**53), most - 1))
-    high = draw(st.integers(low + 1, most))
+    low = draw(st.integers(1 if log else -(2**53), 2**53 - 1))
+    # In a range that begins near zero, logarithms of neighbours far from it cannot be told apart.
+    most = max(10**9, low + low // 4) if log else 2**53
+    high = draw(st.integers(low + 1, max(low + 1, min(most, 2**53))))
     step = None if log else draw(st.integers(1, min(high - low, 2**53)))
     init = draw(st.integers(low, high)) if log else low
     return {
