@@ -28,6 +28,7 @@ _VARIABLE = "MINI_RAY"
 _PATIENCE_S = 180.0
 _SOURCE = Path(__file__).resolve().parent.parent
 _ENV = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+_SMALL = 256 << 20  # bytes that n2 can hold, where the nodes are isolated
 _LINK = "mr"  # the name of a node's network device
 
 
@@ -136,8 +137,22 @@ class MiniRay:
             return []
         (self.root / "t").mkdir(exist_ok=True)
         places = [*self._hidden, *([self.root / "t"] if node != "n1" else [])]
-        script = "".join(f'mount -t tmpfs none "{one}" && ' for one in places) + 'exec "$@"'
+        script = "".join(f'mount -t tmpfs none "{one}" && ' for one in places)
+        if node == "n2":
+            script += f'mount -t tmpfs -o size={_SMALL} none "{self.root / node}" && '
+        script += 'exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+    def fill_disk(self) -> None:
+        """Leave no room where n2 has its files."""
+        self._in_files("n2", f"head -c {_SMALL} /dev/zero > filler 2>/dev/null; true")
+
+    def free_disk(self) -> None:
+        self._in_files("n2", "rm filler")
+
+    def _in_files(self, node: str, script: str) -> None:
+        inside = ["nsenter", f"--mount=/proc/{self._daemons[node].pid}/ns/mnt"]
+        _run(*inside, "sh", "-c", f'cd "{self.root / node}" && {script}')
 
     def processes(self, node: str, name: str = "") -> list[int]:
         """Return the processes of a node, or those whose program has this name."""

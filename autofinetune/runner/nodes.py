@@ -33,24 +33,20 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
     Args:
         environ: of a process that srun started, with the port that the runner reserved.
     """
-    rank, node = environ["SLURM_PROCID"], int(environ["SLURM_NODEID"])
-    here = _tasks_per_node(environ["SLURM_STEP_TASKS_PER_NODE"])[node]
-    alike = VARIABLES["pytorch"]
-    found = {
-        name: value.format(
-            rank=rank, count=environ["SLURM_NTASKS"], port=environ["MASTER_PORT"], name=""
-        )
-        for name, value in alike.items()
+    rank, node = environ["SLURM_PROCID"], environ["SLURM_NODEID"]
+    places = {
+        "rank": rank,
+        "count": environ["SLURM_NTASKS"],
+        "local": environ["SLURM_LOCALID"],
+        "here": _tasks_per_node(environ["SLURM_STEP_TASKS_PER_NODE"])[int(node)],
+        "node": node,
+        "nodes": environ["SLURM_STEP_NUM_NODES"],
+        "host": environ["SLURM_LAUNCH_NODE_IPADDR"],  # the runner's, which has rank 0
+        "port": environ["MASTER_PORT"],
+        "name": environ["TORCHELASTIC_RUN_ID"],
     }
-    found |= {
-        "LOCAL_RANK": environ["SLURM_LOCALID"],
-        "LOCAL_WORLD_SIZE": str(here),
-        "GROUP_RANK": str(node),
-        "GROUP_WORLD_SIZE": environ["SLURM_STEP_NUM_NODES"],
-        "MASTER_ADDR": environ["SLURM_LAUNCH_NODE_IPADDR"],  # the runner's, which has rank 0
-        "TORCHELASTIC_RUN_ID": environ["TORCHELASTIC_RUN_ID"],
-        "AUTOFINETUNE_RANK": rank,
-    }
+    found = {name: value.format(**places) for name, value in VARIABLES["pytorch"].items()}
+    found["AUTOFINETUNE_RANK"] = rank
     if rank != "0":  # only rank 0 reports, even if the script writes to the file
         found["AUTOFINETUNE_REPORT_FILE"] = os.devnull
     return found
