@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from tools import mini_ray, mini_slurm
 
@@ -38,8 +39,8 @@ GROUPS = {
         "without_the_controller or when_the_head_dies",
     ),
     "cluster-cancel": (
-        "trials cancelled that ignore SIGTERM and have children in other sessions: here, on Slurm, "
-        "on Ray",
+        "trials cancelled that ignore SIGTERM and have children in other sessions: here, on "
+        "Slurm, on Ray",
         "cancelled_trials",
     ),
     "cluster-limits": (
@@ -65,6 +66,10 @@ GROUPS = {
         "two_runs",
     ),
 }
+
+
+def units(group: str, count: int, order: object) -> Sequence[tuple[str, int]]:
+    return [(group, number) for number in range(1, count + 1)]
 
 
 def why_not() -> str:

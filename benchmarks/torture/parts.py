@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import time
@@ -282,7 +283,7 @@ PARTS: Sequence[Part] = (
     *(
         Part(
             name, title, 0, 1, "repeats", (repeats.FLAKE,), NONE,
-            lambda count, order, name=name: [(name, n) for n in range(1, count + 1)],
+            functools.partial(clusters.units, name),
             clusters.tests_of, tell_clusters, why_not=clusters.why_not, is_spread=False,
         )
         for name, (title, _) in clusters.GROUPS.items()
