@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,7 @@ def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     key = asyncssh.generate_private_key("ssh-ed25519")
     key.write_private_key(str(home / ".ssh" / "id_ed25519"))
     key.write_public_key(str(home / "known"))
-    loop, ports = asyncio.new_event_loop(), list[int]()
+    loop, servers = asyncio.new_event_loop(), list[Any]()
     is_up = threading.Event()
 
     async def listen() -> None:
@@ -40,7 +42,7 @@ def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             authorized_client_keys=str(home / "known"),
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(shelf)),
         )  # fmt: skip
-        ports.append(server.get_port())
+        servers.append(server)
         is_up.set()
 
     def serve() -> None:
@@ -53,9 +55,12 @@ def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         patch.delenv("SSH_AUTH_SOCK", raising=False)
-        yield f"sftp://me@127.0.0.1:{ports[0]}/runs"
+        yield f"sftp://me@127.0.0.1:{servers[0].get_port()}/runs"
+    loop.call_soon_threadsafe(servers[0].close)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
+    loop.close()
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,7 @@ def google() -> Iterator[str]:
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
         yield "gs://runs"
     server.stop()
+    gc.collect()
 
 
 @pytest.fixture(params=["sftp", "google"])
@@ -82,7 +88,7 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def test_a_run_goes_there_and_comes_back(store: str, tmp_path: Path) -> None:
     told: list[str] = []
-    root, url = written(tmp_path), f"{store}/one"
+    root, url = written(tmp_path, 3 << 20), f"{store}/one"
     finish(sink_of(root, url, lambda: Remote(url, Secrets()), told))
     assert told == []
     pull(url, lambda: Remote(url, Secrets()), tmp_path / "back")
