@@ -6,9 +6,11 @@ command. When a rank fails, `srun` ends the others.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
+from autofinetune.runner.files import SPEC
 from autofinetune.runner.ranks import VARIABLES
 
 SHARED = ("MASTER_PORT", "TORCHELASTIC_RUN_ID")  # what the runner tells all ranks
@@ -64,11 +66,16 @@ def _tasks_per_node(text: str) -> list[int]:
 def become(argv: list[str]) -> None:
     """Become the command of this rank; ranks above 0 have a log of their own, beside rank 0's."""
     own = variables(dict(os.environ))
+    folder = os.path.dirname(os.environ["AUTOFINETUNE_REPORT_FILE"])
     if own["RANK"] != "0":
-        folder = os.path.dirname(os.environ["AUTOFINETUNE_REPORT_FILE"])
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         log = os.open(os.path.join(folder, f"rank-{own['RANK']}.log"), flags, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
+    with open(os.path.join(folder, SPEC), encoding="utf-8") as file:
+        processes = json.load(file).get("processes")
+    if processes:  # with commands and variables of their own
+        argv = processes[int(own["RANK"])]["argv"]
+        os.environ.update(processes[int(own["RANK"])]["env"])
     os.environ.update(own)
     os.execvp(argv[0], argv)

@@ -85,7 +85,7 @@ class Courier(Followed):
             self._record = known or {"log_start": self._log_size(), "of": self.shipment.members}
             if known is None:
                 self._write(here)
-        count = int(self._record["of"])
+        count = int(self._record.get("of", 1))
         self._members = [Member(self.client, self.attempt, n, count) for n in range(count)]
         self._thread.start()
 
@@ -200,11 +200,8 @@ class Courier(Followed):
         if count == 1:
             return [self.attempt]
         ranks = self.shipment.ranks
-        return in_parts(
-            self.attempt,
-            ranks,
-            [address_of(one, self.attempt, ranks // count) for one in self._members],
-        )
+        places = [address_of(one, self.attempt, ranks // count) for one in self._members]
+        return in_parts(self.attempt, ranks, places)
 
     def _inputs(self) -> tuple[dict[str, trees.Tree], trees.Files]:
         """Return the trees that the trial reads, by their place in the output directory."""
@@ -283,7 +280,7 @@ class Courier(Followed):
 
     def _finish(self) -> bool:
         for member in self._members:
-            member.remove()
+            member.remove(is_started="node" in self._record)
         with self.opened() as here:
             if read_exit(here) is None:
                 write_atomically(str(here / EXIT), dict(self._record["exit"]), durable=True)

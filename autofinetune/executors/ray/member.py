@@ -94,10 +94,11 @@ class Member:
             append_whole(log, data[:split])
         return record_of(told)
 
-    def remove(self) -> None:
-        """Remove its files on the node, then the actor."""
+    def remove(self, *, is_started: bool) -> None:
+        """Remove its files on the node, then the actor; one that still waits would not answer."""
         with contextlib.suppress(Dead, Failed):
-            self.call("clean")
+            if is_started:
+                self.call("clean")
         with contextlib.suppress(Dead, Failed):
             self._client.ask("kill", self.names)
 
