@@ -62,9 +62,9 @@ def _is_actor(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     """Wait with little use of the processor."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         select.select([], [], [], _LOOK_S)
