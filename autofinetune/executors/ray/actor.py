@@ -50,6 +50,7 @@ class Actor:
         self._own = self._run / name
         self._files = self._run / "files"
         self._lock = threading.Lock()
+        self._hashing = threading.Lock()
         self._executor: Any = None
         self._key = (0, 0)
         self._end = ""
@@ -228,8 +229,9 @@ class Actor:
     def _digest(self, path: Path, found: os.stat_result) -> str:
         """Return the hash of a file, which is read again only if it has changed."""
         state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-        if state not in self._digests:
-            self._digests[state] = _digest(path)
+        with self._hashing:  # a call that took too long is repeated, and then waits for the first
+            if state not in self._digests:
+                self._digests[state] = _digest(path)
         return self._digests[state]
 
     def read(self, way: str, offset: int, count: int) -> bytes:
