@@ -56,8 +56,8 @@ def test_a_lost_node_ends_what_runs_there_and_it_is_trained_again(
     finally:
         ray.kill("n2")
         ray.start_node("n2")
+    until(lambda: "now has room for 1 trials (before: 0)" in run.console)
     is_whole(run, life)
-    assert "now has room for 1 trials (before: 0)" in run.console
     assert [line.attempt for line in run.lines("start")] == [1, 2]
 
 
