@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autofinetune.visible import counted
 from tests.faults.harness import STEPS
 
 from . import clusters, files, kills, long_runs, powercuts, repeats, surface, trees
@@ -185,7 +186,7 @@ def tell_repeats(outcome: Outcome, order: Order) -> tuple[str, str]:
 def tell_clusters(outcome: Outcome, order: Order) -> tuple[str, str]:
     done = outcome.done
     skipped = f"{done['skipped']:,} skipped" if done["skipped"] else ""
-    return f"{done['tests']:,} tests", skipped
+    return counted(done["tests"], "test"), skipped
 
 
 def strategies(order: Order) -> Sequence[str]:
