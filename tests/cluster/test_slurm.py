@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autofinetune.core.events import AttemptPlanned
+from autofinetune.executors import Observation
 from autofinetune.executors.slurm.job import RECORD
 from tests.cluster.runs import PATIENCE_S, NewRun, begun, is_whole, lost, until
 from tests.executors.test_conformance import Bench
@@ -50,10 +51,16 @@ def test_a_job_whose_id_was_not_written_down_is_found_by_its_name(
     bench.executor.close()  # as if it had been killed before it could write the id
     bench.executor = bench.make()
     bench.executor.submit(attempt)
-    until(lambda: bench.executor.poll(0.1) and "job" in record.read_text())
+    seen: list[Observation] = []
+
+    def has_id() -> bool:
+        seen.extend(bench.executor.poll(0.1))
+        return "job" in record.read_text()
+
+    until(has_id)
     bench.executor.request_stop(attempt.key)
-    news = bench.until_over(1)[attempt.key]
-    assert [report.score for one in news for report in one.reports] == [0.5]
+    seen += bench.until_over(1)[attempt.key]
+    assert [report.score for one in seen for report in one.reports] == [0.5]
     name = json.loads(record.read_text())["name"]
     assert len(slurm.run("squeue", "-h", "-t", "all", "-n", name).splitlines()) == 1
     bench.close()
