@@ -99,7 +99,7 @@ class Returns:
 
 def forget_checkpoint(here: Path) -> None:
     """Remove what was copied from an attempt that was not lost."""
-    for name in (CHECKPOINT, _NEW):
+    for name in (CHECKPOINT, _NEW, f".{_NEW}.partial"):
         remove_tree(here / name)
 
 

@@ -186,17 +186,27 @@ def receive(
     with place.opened(create=True) as here:
         remove_tree(here / partial)
         (here / partial).mkdir()
-        for way, entry in wanted.items():
-            path = here / partial / way
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if len(entry) == 1:
-                continue
+        try:
+            _receive_all(here / partial, wanted, read)
+            remove_tree(here / name)
+            (here / partial).rename(here / name)
+        finally:
+            remove_tree(here / partial)
+
+
+def _receive_all(
+    root: Path,
+    wanted: Mapping[str, Sequence[object]],
+    read: Callable[[str, int, int], bytes],
+) -> None:
+    for way, entry in wanted.items():
+        path = root / way
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if len(entry) > 1:
             _receive_file(path, entry, way, read)
-        for way, entry in wanted.items():
-            if len(entry) == 1:  # last, so that nothing is written through a link
-                (here / partial / way).symlink_to(str(entry[0]))
-        remove_tree(here / name)
-        (here / partial).rename(here / name)
+    for way, entry in wanted.items():
+        if len(entry) == 1:  # last, so that nothing is written through a link
+            (root / way).symlink_to(str(entry[0]))
 
 
 def _receive_file(

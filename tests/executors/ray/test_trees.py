@@ -113,6 +113,7 @@ def test_a_model_that_is_damaged_does_not_count(tmp_path: Path, arrived: str) ->
     with pytest.raises(trees.Damaged, match="a does not have its checksum"):
         received(tmp_path, tree, {"a": arrived})
     assert [p.name for p in (tmp_path / "model").iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 BAD: Sequence[object] = [
