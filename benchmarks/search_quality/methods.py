@@ -37,6 +37,7 @@ _OTHERS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "nni-tpe": ("peers_nni", "Nni", "nni", {"tuner": "tpe"}),
     "nni-random": ("peers_nni", "Nni", "nni", {"tuner": "random"}),
     "nni-evolution": ("peers_nni", "Nni", "nni", {"tuner": "evolution"}),
+    "leanhebo": ("peers_leanhebo", "LeanHebo", "leanhebo", {}),
     "smac3": ("peers_smac", "Smac", "smac", {}),
 }
 NAMES = (*OURS, *_OTHERS)

@@ -46,6 +46,7 @@ class Optuna(Method):
             torch.set_num_threads(1)
             # All tasks are deterministic; saying so is this sampler's best setting for them.
             made = samplers.GPSampler(seed=seed, deterministic_objective=True)
+        self._space = space
         self._entries: list[dict[str, Any]] = [{**p.describe()} for p in space]
         self.study = optuna.create_study(direction="maximize", sampler=made)
         self.study.enqueue_trial(space.init_params)
@@ -68,7 +69,10 @@ class Optuna(Method):
         asked = []
         for _ in range(n):
             trial = self.study.ask()
-            params = {e["name"]: suggest(trial, e) for e in self._entries}
+            params: dict[str, Value] = {}
+            for parameter, entry in zip(self._space, self._entries, strict=True):
+                if self._space.is_active(parameter, params):
+                    params[parameter.name] = suggest(trial, entry)
             asked.append(Asked(params, trial))
         return asked
 
