@@ -3,7 +3,7 @@
     python -m benchmarks.failing_spaces run --data=yahpo_data --cache=failing.jsonl
         [--causes=memory,divergence,chance] [--shares=0.3,0.5,0.7] [--methods=pshe2,...]
         [--tasks=heldout] [--instances=8] [--seeds=3] [--label=x]
-    python -m benchmarks.failing_spaces report (the same) [--page=docs/search_quality.md]
+    python -m benchmarks.failing_spaces report (the same) [--page]
 
 LCBench (see `search_quality/yahpo.py`) with a made limit, so that a share of random configurations
 fails: those that need the most memory, by the weights of the network and the activations of a
@@ -27,6 +27,7 @@ import itertools
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,8 +35,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.page import SEARCH_QUALITY, command
-from benchmarks.search_quality import methods, metrics, tasks, yahpo
+from benchmarks.page import command
+from benchmarks.search_quality import doc, methods, metrics, tasks, yahpo
 from benchmarks.search_quality.method import PARALLEL
 from benchmarks.search_quality.runner import ONE_THREAD
 from benchmarks.search_quality.task import Params, Scale
@@ -45,6 +46,7 @@ METHODS = (
     *("pshe2", "hazero", "gp", "random", "smac3", "optuna-gp:failures=constraint"),
     *("optuna-tpe:failures=constraint", "optuna-tpe:failures=fail"),
 )
+TITLE = "Spaces in which trials fail"
 TRIALS = 100
 POINTS = 50_000
 _DRAWN = 20_000  # of these, to find the limit
@@ -74,6 +76,9 @@ CAUSES: dict[str, Callable[[Params], float]] = {
     "divergence": step,
     "chance": chance,
 }
+
+
+_PROSE = "\n\n".join((__doc__ or "").strip().split("\n\n")[2:])
 
 
 def _number(params: Params, name: str) -> float:
@@ -216,8 +221,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--instances", type=int, default=8, help="the first so many of LCBench")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--label", default="", help="keep searches as method@label")
-    parser.add_argument("--page", type=Path, help="put the tables there, too")
-    given = parser.parse_args(argv)
+    parser.add_argument("--page", action="store_true", help="put the tables into the document")
+    words = list(sys.argv[1:] if argv is None else argv)
+    given = parser.parse_args(words)
     os.environ |= ONE_THREAD
     wanted = tasks.select(given.tasks.split(","), given.data)
     names = [n for n in tasks.select([f"{yahpo.FAMILY}/*"], given.data) if n in wanted]
@@ -246,7 +252,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = report(found, searches)
     print(text)
     if given.page:
-        SEARCH_QUALITY.put(given.page, "failing", command("failing_spaces", argv), text)
+        said = command("failing_spaces", [w for w in words if not w.startswith("--cache")])
+        doc.write_section(TITLE, f"{_PROSE}\n\n```\n$ python -m {said}\n{text}\n```")
     return 0
 
 

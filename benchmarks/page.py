@@ -74,7 +74,6 @@ clone of <https://github.com/slds-lmu/yahpo_data>.
         "lasting": "Population-based training: LCBench, where a bad start counts to the end",
     },
 )
-SEARCH_QUALITY = "search_quality"
 
 
 def command(module: str, argv: Sequence[str] | None) -> str:
