@@ -24,7 +24,7 @@ from .gp import GaussianProcess
 Array = NDArray[np.float64]
 STRETCH = 4.0  # how much longer its length scales are than those expected of scores
 SIGNAL = 300.0  # prior variance of the log odds
-CAUTION = 4.0  # power of the probability: a failure costs a trial and teaches little
+CAUTION = 10.0  # a failure costs a whole trial; with 1, every fourth fails at a limit
 _STEPS = 50
 _PARTS = 1.0, 0.3, 0.1  # of a step of Newton's method
 _CLOSE = 1e-6

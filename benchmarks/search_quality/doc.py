@@ -167,8 +167,8 @@ Each section names the commit whose code was measured.
   functions and trials in parallel: `optuna-tpe` is TPESampler's default (multivariate, constant
   liar), `-group` adds groups, `-uni` takes one parameter at a time; `optuna-gp` knows that the
   tasks are deterministic; `cma` and `catcmawm` have populations of {PARALLEL}. In spaces without
-  conditions, `-group` suggests the same as the default. `leanhebo` has HEBO's process; HEBO itself is
-  missing because its requirements could not be installed (see peers.txt).
+  conditions, `-group` suggests the same as the default. `leanhebo` has HEBO's process; HEBO
+  itself is missing because its requirements could not be installed (see peers.txt).
 * The strategies' constants were tuned on these tasks only, which are reported separately:
   {", ".join(task for task in TUNED_ON if task.startswith(yahpo.FAMILY))}; the synthetic functions
   {_words([*TUNING])} in {_words(synthetic.TUNING_DIMS)} dimensions; and {_words([*mixed.SPACES])},

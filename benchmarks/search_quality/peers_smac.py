@@ -24,13 +24,18 @@ class Smac(Method):
     """
 
     def __init__(self, space: Space, trials: int, seed: int) -> None:
-        from ConfigSpace import ConfigurationSpace
+        from ConfigSpace import ConfigurationSpace, InCondition
         from smac import HyperparameterOptimizationFacade, Scenario
 
         logging.disable(logging.CRITICAL)
         self._entries: dict[str, dict[str, Any]] = {p.name: {**p.describe()} for p in space}
         configurations = ConfigurationSpace(seed=seed)
-        configurations.add([_hyperparameter(entry) for entry in self._entries.values()])
+        made = {name: _hyperparameter(entry) for name, entry in self._entries.items()}
+        configurations.add(list(made.values()))
+        for p in space:
+            if p.condition:
+                values = [*p.condition.indices]
+                configurations.add(InCondition(made[p.name], made[p.condition.parent], values))
         self._known: list[float] = []
         self._folder = tempfile.TemporaryDirectory()  # it always writes its history
         scenario = Scenario(
@@ -68,7 +73,11 @@ class Smac(Method):
             self._smac.tell(one.token, TrialValue(cost=-value, status=status))
 
     def _params(self, configuration: Any) -> dict[str, Value]:
-        return {name: _value(entry, configuration[name]) for name, entry in self._entries.items()}
+        return {
+            name: _value(entry, configuration[name])
+            for name, entry in self._entries.items()
+            if name in configuration  # which lists the active ones
+        }
 
 
 def _turned(select: Callable[[], list[Any]]) -> list[Any]:
