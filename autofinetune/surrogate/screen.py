@@ -74,7 +74,7 @@ class Screen:
         self._y: Array = np.empty(0)
         self._best = 0.0
         self._demand = 0.0
-        self._feasible: Feasible | None = None  # as long as no trial failed
+        self._feasible: Feasible | None = None  # as long as none of the newest failed
         self._labelled = 0  # how many trials it knows
 
     def __len__(self) -> int:
@@ -120,12 +120,13 @@ class Screen:
 
     def _learn_failures(self) -> None:
         """Learn where trials fail from the newest of all."""
-        if self._labelled == self._count or not np.isnan(self._merits).any():
+        if self._labelled == self._count:
             return
+        self._labelled, self._feasible = self._count, None
         points, failed = self._points[-MOST_TRIALS:], np.isnan(self._merits[-MOST_TRIALS:])
-        lengths = self._features.lengths(self._length)
-        self._feasible = Feasible(self._features(points), failed, lengths)
-        self._labelled = self._count
+        if failed.any():
+            lengths = self._features.lengths(self._length)
+            self._feasible = Feasible(self._features(points), failed, lengths)
 
     def _chosen(self, count: int) -> NDArray[np.intp]:
         """Return the indices of those of `count` trials of which the process learns scores.
