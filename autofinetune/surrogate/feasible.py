@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from .gp import GaussianProcess
 
 Array = NDArray[np.float64]
-# Of 1, 2 and 4 times and 10, 50, 300 and 2000, these predict best, by the squared error of the
-# probability, which random configurations exceed a limit of memory or step (`failing_spaces.py`).
+# With shorter and smaller ones it predicts limits of memory and of the step of LCBench less well
+# from few trials, or is misled more by failures by chance.
 STRETCH = 4.0  # how much longer its length scales are than those expected of scores
 SIGNAL = 300.0  # prior variance of the log odds
 CAUTION = 10.0  # a failure costs a whole trial; with 1, every fourth fails at a limit
