@@ -8,9 +8,10 @@ it. Failed trials tell the process of scores nothing.
 
 The log odds of success are a Gaussian process with fixed hyperparameters: large and with long
 length scales, so that they are almost linear where they have to be. What needs more memory than
-trials that ran out of it will fail, too, however far away it is. Failures by chance, which have no
-place in the space, lower the odds everywhere. The posterior is Laplace's approximation (Rasmussen
-and Williams, "Gaussian Processes for Machine Learning", 2006, section 3.4).
+trials that ran out of it will fail, too, however far away it is. The posterior is Laplace's
+approximation (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, section
+3.4). Failures may also come by chance anywhere: all this counts as much as it is probable, by its
+evidence (equation 3.32), against one unknown rate of failures for the whole space.
 """
 
 from __future__ import annotations
@@ -43,14 +44,16 @@ class Feasible:
         prior = GaussianProcess(x, theta, np.eye(len(x)), np.zeros(len(x))).cross(x)
         odds = _mode(prior, ~failed)
         chance = scipy.special.expit(odds)
+        share = scipy.special.expit(_evidence(prior, odds, failed) - _evidence_of_chance(failed))
+        self._weight = CAUTION * float(share)
         spread = np.diag(1.0 / np.maximum(chance * (1.0 - chance), 1e-9))
         lower = np.linalg.cholesky(prior + spread).astype(np.float64)
         self._gp = GaussianProcess(x, theta, lower, ~failed - chance)
 
     def utility(self, x: Array) -> Array:
-        """Return CAUTION times the log probability of success at features `(m, width)`; `(m,)`."""
+        """Return a multiple of the log probability of success at features `(m, width)`; `(m,)`."""
         mean, deviation = self._gp.predict(x)
-        return np.asarray(CAUTION * scipy.special.log_expit(mean / _widening(deviation)))
+        return np.asarray(self._weight * scipy.special.log_expit(mean / _widening(deviation)))
 
     def slope(self, x: Array) -> tuple[Array, Array]:
         """Return `utility` and its gradient, `(m, width)`."""
@@ -59,13 +62,27 @@ class Feasible:
         z = mean / widening
         by_deviation = -z * np.pi / 8.0 * deviation / widening**2
         slope = mean_slope / widening[:, None] + by_deviation[:, None] * deviation_slope
-        value = CAUTION * scipy.special.log_expit(z)
-        return value, CAUTION * scipy.special.expit(-z)[:, None] * slope
+        value = self._weight * scipy.special.log_expit(z)
+        return value, self._weight * scipy.special.expit(-z)[:, None] * slope
 
 
 def _widening(deviation: Array) -> Array:
     """Return by what log odds are to be divided for their mean probability (MacKay, 1992)."""
     return np.sqrt(1.0 + np.pi / 8.0 * deviation**2)
+
+
+def _evidence(prior: Array, odds: Array, failed: NDArray[np.bool_]) -> float:
+    """Return the log probability of the labels under the process with its mode at `odds`."""
+    chance = scipy.special.expit(odds)
+    root = np.sqrt(chance * (1.0 - chance))
+    inner = np.eye(len(odds)) + root[:, None] * prior * root
+    likely = scipy.special.log_expit(np.where(failed, -odds, odds)).sum()
+    return float(likely - 0.5 * (~failed - chance) @ odds - 0.5 * np.linalg.slogdet(inner)[1])
+
+
+def _evidence_of_chance(failed: NDArray[np.bool_]) -> float:
+    """Return the log probability of the labels if all trials fail at one rate, from 0 to 1."""
+    return float(scipy.special.betaln(failed.sum() + 1, (~failed).sum() + 1))
 
 
 def _mode(prior: Array, ran: NDArray[np.bool_]) -> Array:
