@@ -14,7 +14,8 @@ which nothing succeeded. `run` keeps each search in a file and runs what is miss
 
 How each peer learns of a failure: Optuna by a constraint that is violated, and by the worst score
 so far, or by the state FAIL, of which its samplers learn nothing; SMAC3 by a crash
-that costs as much as the worst trial so far. This project's strategies get no score.
+that costs as much as the worst trial so far. This project's strategies get no score;
+`@before` are those of commit 6684cfb, in which a failed trial counted as the worst.
 """
 
 from __future__ import annotations
