@@ -52,6 +52,7 @@ work on the machine makes all figures worse, so each one gives the load before t
         "flat": "Whether later trials cost more",
         "status": "How long the status of a large run takes",
         "models": "Whether a slot waits while the best model is copied",
+        "clusters": "On a cluster",
         "gpu": "With a GPU",
     },
 )
