@@ -30,7 +30,7 @@ from autofinetune.space import Space
 from .features import LENGTH, Features, Mask
 from .gp import NU, GaussianProcess, condition, fit
 from .screen import TAIL, Array, Screen, clipped, fit_iterations, most_telling
-from .trainings import COMPLETE, RUNNING, Training, Trainings
+from .trainings import COMPLETE, FAILED, RUNNING, Training, Trainings
 from .utility import log_expected_improvement
 
 Indices = NDArray[np.intp]
@@ -116,6 +116,7 @@ class CurveScreen(Screen):
         if not self.has_curves:
             super().begin(pending, period)
             return
+        self._learn_failures()
         self.refit()
         seen = self._observed(math.inf, MOST_ROWS)
         self._y = seen.y
@@ -188,6 +189,8 @@ class CurveScreen(Screen):
         every = list(self.trainings)
         rows = self.trainings.rows(every, until, self._kept)
         known = np.flatnonzero(np.isfinite(rows.hats))
+        ran = [row for row in known if every[row].status != FAILED or every[row].end > until]
+        known = np.array(ran, np.intp) if ran else known  # see `Screen._chosen`
         chosen = known[most_telling(rows.hats[known], most * 5 // 8)]
         kept = _last_of_each(rows.owners, chosen)[:most]
         points = np.array([every[owner].point for owner in rows.owners[kept]])
