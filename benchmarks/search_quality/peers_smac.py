@@ -28,7 +28,7 @@ class Smac(Method):
         logging.disable(logging.CRITICAL)
         self._entries: dict[str, dict[str, Any]] = {p.name: {**p.describe()} for p in space}
         configurations = ConfigurationSpace(seed=seed)
-        configurations.add([_hyperparameter(entry) for entry in self._entries.values()])
+        configurations.add([hyperparameter(entry) for entry in self._entries.values()])
         self._folder = tempfile.TemporaryDirectory()  # it always writes its history
         scenario = Scenario(
             configurations,
@@ -42,7 +42,7 @@ class Smac(Method):
         design: Any = facade.get_initial_design(scenario, additional_configs=[first])
         # Additional configurations come last there; a trial told without being asked for instead
         # keeps SMAC 2.4 busy for ever.
-        design.select_configurations = functools.partial(_turned, design.select_configurations)
+        design.select_configurations = functools.partial(turned, design.select_configurations)
         self._smac: Any = facade(
             scenario,
             lambda config, seed: 0.0,  # never called: scores are told
@@ -62,16 +62,16 @@ class Smac(Method):
             self._smac.tell(one.token, TrialValue(cost=-score))
 
     def _params(self, configuration: Any) -> dict[str, Value]:
-        return {name: _value(entry, configuration[name]) for name, entry in self._entries.items()}
+        return {name: value(entry, configuration[name]) for name, entry in self._entries.items()}
 
 
-def _turned(select: Callable[[], list[Any]]) -> list[Any]:
+def turned(select: Callable[[], list[Any]]) -> list[Any]:
     """The last one first."""
     selected = select()
     return selected[-1:] + selected[:-1]
 
 
-def _hyperparameter(entry: dict[str, Any]) -> Any:
+def hyperparameter(entry: dict[str, Any]) -> Any:
     from ConfigSpace import CategoricalHyperparameter, Float, Integer
 
     name = entry["name"]
@@ -84,7 +84,7 @@ def _hyperparameter(entry: dict[str, Any]) -> Any:
     return make(name, bounds, default=entry["init_value"], log=entry.get("log", False))
 
 
-def _value(entry: dict[str, Any], found: Any) -> Value:
+def value(entry: dict[str, Any], found: Any) -> Value:
     if entry["type"] == "choice":
         choice: Value = entry["choices"][int(found)]
         return choice
