@@ -14,7 +14,7 @@ from demo.digits import train as demo
 
 PARAMETERS = [
     integer("log2_learning_rate", -9, 0, -5),
-    integer("log2_batch_size", 3, 7, 5),
+    integer("log2_batch_size", 4, 7, 5),
     integer("log2_of_1_minus_momentum", -4, 0, -1),
     integer("log10_weight_decay", -5, -2, -3),
 ]

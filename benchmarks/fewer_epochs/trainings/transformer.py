@@ -22,7 +22,7 @@ from . import stacked
 PARAMETERS = [
     integer("third_log10_learning_rate", -9, 2, -7),
     choice("optimizer", "adamw", "sgd"),
-    integer("warmup_reports", 0, 6, 0),
+    integer("warmup_reports", 0, 4, 0),
     choice("normalisation", "none", "first", "last"),
     integer("log2_width", 3, 4, 3),
     choice("schedule", "constant", "cosine"),
