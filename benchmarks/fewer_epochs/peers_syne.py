@@ -46,10 +46,13 @@ class Syne(Search):
         )
         self._trials: dict[int, Any] = {}
 
-    def ask(self, number: int) -> Params:
+    def ask(self, number: int) -> Params | None:
         from syne_tune.backend.trial_status import Trial
 
-        config = self._scheduler.suggest().config
+        suggestion = self._scheduler.suggest()
+        if suggestion is None:
+            return None
+        config = suggestion.config
         trial = Trial(trial_id=number, config=config, creation_time=datetime.datetime.now())
         self._trials[number] = trial
         self._scheduler.on_trial_add(trial)

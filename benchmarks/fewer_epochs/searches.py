@@ -13,7 +13,7 @@ from typing import Any
 from autofinetune.assessors import create_assessor
 from autofinetune.core.curves import Curves
 from autofinetune.space import Space
-from autofinetune.strategies import Candidate, create_strategy
+from autofinetune.strategies import Candidate, Exhausted, create_strategy
 from benchmarks.search_quality.task import Params
 
 SURROGATE = "surrogate"
@@ -31,8 +31,11 @@ class Search(ABC):
     """Gives configurations, and says when to stop or to pause one."""
 
     @abstractmethod
-    def ask(self, number: int) -> Params | int:
-        """Return the configuration of trial `number`, or a paused trial's number to continue it."""
+    def ask(self, number: int) -> Params | int | None:
+        """Return the configuration of trial `number`, or a paused trial's number to continue it.
+
+        None leaves the slot empty from here on: all configurations were asked.
+        """
 
     @abstractmethod
     def report(self, number: int, position: int, score: float) -> Verdict:
@@ -67,8 +70,11 @@ class Ours(Search):
         self._curves = Curves()
         self._open: dict[int, Candidate] = {}
 
-    def ask(self, number: int) -> Params:
-        (candidate,) = self._strategy.ask(1)
+    def ask(self, number: int) -> Params | None:
+        try:
+            (candidate,) = self._strategy.ask(1)
+        except Exhausted:
+            return None
         self._open[number] = candidate
         self._curves.begin(number)
         return candidate.params

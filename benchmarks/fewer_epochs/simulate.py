@@ -57,6 +57,8 @@ def search(
         nonlocal trained
         number = found.trials
         params = made.ask(number)
+        if params is None:
+            return
         if isinstance(params, int):
             heapq.heappush(events, (now + 1.0, params, paused.pop(params) + 1))
             return
