@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("action", choices=("run", "show"))
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="a checkout of yahpo_data, for LCBench")
-    parser.add_argument("--problems", default="heldout", help="heldout, heldout:6, tuned, made, real")
+    parser.add_argument(
+        "--problems", default="heldout", help="heldout, heldout:6, tuned, made, real"
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--slots", type=int, default=5)
     parser.add_argument("--noise", type=float, default=0.0, help="in units of best - median")

@@ -92,7 +92,7 @@ class Smac(Search):
         self._tell(number, self._worst, is_crash=True)
 
     def _goal(self, number: int) -> int:
-        return round(self._asked[number].budget)
+        return round(float(self._asked[number].budget))
 
     def _tell(self, number: int, cost: float, is_crash: bool = False) -> None:
         from smac.runhistory.dataclasses import TrialValue

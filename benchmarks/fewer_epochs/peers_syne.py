@@ -1,7 +1,7 @@
 """Syne Tune's multi-fidelity schedulers: asynchronous successive halving with a searcher.
 
-Release 0.16 has the stopping variant alone; MOBSTER, Hyper-Tune, DyHPO and promotion were taken out
-of it. `botorch` as the searcher is left out: it needs BoTorch and GPyTorch.
+Release 0.16 has the stopping variant alone, and no MOBSTER, Hyper-Tune or DyHPO any more. The
+searcher `botorch` is left out: it needs BoTorch and GPyTorch.
 """
 
 from __future__ import annotations

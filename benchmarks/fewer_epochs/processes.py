@@ -74,7 +74,11 @@ def measure(given: argparse.Namespace, seed: int, assessor: str) -> tuple[float,
 
 
 def summary(found: np.ndarray, assessor: str) -> str:
-    """Means with 95 % intervals over seeds; `found` is `(seeds, without or with, time or score)`."""
+    """Means with 95 % intervals over seeds.
+
+    Args:
+        found: seconds and scores, `(seeds, 2, 2)`: for each seed without and with the assessor.
+    """
     ratios = found[:, 1, 0] / found[:, 0, 0]
     apart = found[:, 1, 1] - found[:, 0, 1]
     lines = [f"{len(found)} seeds", "wall time and best score | none | " + assessor]

@@ -69,7 +69,8 @@ def curve(name: str, params: Params) -> Array:
     for parameter in space(name):
         values = parameter.values()
         index = index * len(values) + values.index(params[parameter.name])
-    return table(name)[index]
+    found: Array = table(name)[index]
+    return found
 
 
 def scale(name: str) -> tuple[float, float]:

@@ -151,7 +151,7 @@ class Optunas(Search):
         self._study.study.tell(self._open[number], score)
 
     def failed(self, number: int, position: int) -> None:
-        """Its TPE ranks a pruned trial without a number below all others, but ignores a failed one."""
+        """Tell it as pruned, which its TPE ranks below all others; failed ones it ignores."""
         import optuna
 
         self._open[number].report(math.nan, position)

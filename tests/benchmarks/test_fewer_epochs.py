@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from autofinetune.space import load_space
 from benchmarks.fewer_epochs import build, curves, processes, real, simulate
 from benchmarks.fewer_epochs.curves import Problem
 from benchmarks.fewer_epochs.searches import Search, Verdict
@@ -21,7 +22,7 @@ PARAMETERS = [integer("n", 0, 3, 0), choice("kind", "a", "b", "c")]
 
 def toy(*finals: float) -> Problem:
     """Four epochs that rise to the final that `n` chooses."""
-    space = curves.load_space({"param_list": PARAMETERS})
+    space = load_space({"param_list": PARAMETERS})
 
     def curve(params: Params) -> curves.Array:
         return finals[int(str(params["n"]))] * np.arange(1, 5) / 4

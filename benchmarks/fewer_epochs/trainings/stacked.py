@@ -33,7 +33,9 @@ class Optimizer:
     `rates` and `decays` have shape `(networks,)`; all networks have the same kind of optimizer.
     """
 
-    def __init__(self, kind: str, weights: Weights, rates: Sequence[float], decays: Sequence[float]):
+    def __init__(
+        self, kind: str, weights: Weights, rates: Sequence[float], decays: Sequence[float]
+    ):
         import torch
 
         self._weights = list(weights.values())
@@ -70,7 +72,5 @@ def losses(outputs: Any, classes: Any) -> Any:
     """Mean cross-entropy of each network, `(networks,)`; outputs are `(networks, n, classes)`."""
     from torch.nn import functional
 
-    every = functional.cross_entropy(
-        outputs.flatten(0, 1), classes.flatten(), reduction="none"
-    )
+    every = functional.cross_entropy(outputs.flatten(0, 1), classes.flatten(), reduction="none")
     return every.view(len(outputs), -1).mean(1)

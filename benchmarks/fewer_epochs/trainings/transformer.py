@@ -22,7 +22,7 @@ from . import stacked
 PARAMETERS = [
     integer("third_log10_learning_rate", -9, 2, -7),
     choice("optimizer", "adamw", "sgd"),
-    integer("warmup_reports", 0, 4, 0),
+    integer("warmup_pairs_of_reports", 0, 2, 0),
     choice("normalisation", "none", "first", "last"),
     integer("log2_width", 3, 4, 3),
     choice("schedule", "constant", "cosine"),
@@ -65,11 +65,12 @@ def train(configurations: Sequence[Params], seed: int) -> NDArray[np.float64]:
 
 def _share(p: dict[str, Any], report: float) -> float:
     """The learning rate at a time, as a share of the highest."""
-    if report <= p["warmup_reports"]:
-        return float(report / p["warmup_reports"])
+    warm = 2 * p["warmup_pairs_of_reports"]
+    if report <= warm:
+        return float(report / warm)
     if p["schedule"] == "constant":
         return 1.0
-    done = (report - p["warmup_reports"]) / (LENGTH - p["warmup_reports"])
+    done = (report - warm) / (LENGTH - warm)
     return 0.5 + 0.5 * math.cos(math.pi * done)
 
 
@@ -78,7 +79,8 @@ def _losses(weights: stacked.Weights, windows: Any, place: str) -> Any:
     import torch
     from torch.nn import functional
 
-    n, count, width = *windows.shape[:2], weights["places"].shape[2]
+    n, count = windows.shape[:2]
+    width = weights["places"].shape[2]
 
     def normal(x: Any, is_here: bool) -> Any:
         return functional.layer_norm(x, (width,)) if is_here else x
