@@ -22,8 +22,8 @@ from benchmarks.fewer_epochs.simulate import Found
 from benchmarks.search_quality import metrics
 
 METHODS = (
-    "random+asha:max_steps=52;pshe2;pshe2+surrogate;hazero+surrogate;pshe2+asha:max_steps=52;"
-    "pshe2+hyperband:max_steps=52;pshe2+medianstop"
+    "random+asha:max_steps=length;pshe2;pshe2+surrogate;hazero+surrogate;pshe2+asha:max_steps=length;"
+    "pshe2+hyperband:max_steps=length;pshe2+medianstop"
 )
 SHARES = (0.1, 0.2, 1 / 3, 0.5, 1.0)
 
@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("action", choices=("run", "show"))
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="a checkout of yahpo_data, for LCBench")
-    parser.add_argument("--problems", default="heldout", help="heldout, heldout:6, tuned, made")
+    parser.add_argument(
+        "--problems", default="heldout", help="heldout, heldout:6, tuned, made, real"
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--slots", type=int, default=5)
     parser.add_argument("--noise", type=float, default=0.0, help="in units of best - median")
