@@ -5,8 +5,8 @@
 
 For each task and seed the loop of a run, with everything but processes and time, searches once
 with `fulltrail`, 50 trials from scratch with all epochs, and with the same strategy once for each
-rule of `populationbased` (`--exploit`), of which `better_half` is PaddleHub's: ten members, whose trials take a tenth of the epochs each, until half of fulltrail's
-epochs are spent.
+rule of `populationbased` (`--exploit`; `better_half` is PaddleHub's): ten members, whose trials
+take a tenth of the epochs each, until half of fulltrail's epochs are spent.
 
 Reported is the share of fulltrail's epochs after which the mean best score (over the seeds) is
 fulltrail's at its end, the difference of the scores when half of the epochs are spent, and in how

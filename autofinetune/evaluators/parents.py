@@ -39,9 +39,9 @@ class PopulationBased(Evaluator):
 
     With `--exploit=truncation` or `surrogate` and without repeats the strategy names the parent.
     Otherwise, with any strategy, parents are the better half of all trials completed in earlier
-    rounds that saved a model. Within a round the numbers of children of any two parents differ by at most one; the
-    best parents come first, so parents beyond the first `popsize` get none. Failed trials and
-    trials that saved no model are never parents.
+    rounds that saved a model. Within a round the numbers of children of any two parents differ by
+    at most one; the best parents come first, so parents beyond the first `popsize` get none.
+    Failed trials and trials that saved no model are never parents.
     """
 
     continues_models = True
