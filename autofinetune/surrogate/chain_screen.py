@@ -13,7 +13,6 @@ import functools
 import math
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from autofinetune.space import Space
@@ -111,7 +110,7 @@ class ChainScreen:
         for weight, process in self._processes:
             mean, deviation = process.predict(chains)
             parts.append(weight + log_expected_improvement(mean - best, deviation, 0.0))
-        return np.asarray(scipy.special.logsumexp(parts, axis=0))
+        return np.asarray(np.logaddexp.reduce(parts))
 
     @property
     def shares(self) -> dict[float, float]:
@@ -137,7 +136,7 @@ class ChainScreen:
             fitting = [SumProcess(chains, y, theta, share) for theta in self._thetas]
             found.append(max(fitting, key=lambda process: process.log_likelihood))
         likely = np.array([process.log_likelihood for process in found])
-        weights = likely - scipy.special.logsumexp(likely)
+        weights = likely - np.logaddexp.reduce(likely)
         matter = weights > math.log(_LEAST_WEIGHT)
         kept = [process for process, is_kept in zip(found, matter, strict=True) if is_kept]
         return list(zip(weights[matter].tolist(), kept, strict=True))
