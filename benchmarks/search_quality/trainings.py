@@ -69,18 +69,18 @@ MODELS: dict[str, list[dict[str, Any]]] = {
         integer("half_log10_eta0", -6, 0, -4),
     ],
     "kernels": [
-        _choice("kernel", "linear", "rbf", "poly", "sigmoid"),
-        _int("log2_C", -5, 10, 0),
-        _int("log2_gamma", -15, 3, -6) | _CURVED,
-        _int("degree", 2, 5, 3) | {"only_if": {"kernel": "poly"}},
+        choice("kernel", "linear", "rbf", "poly", "sigmoid"),
+        integer("log2_C", -5, 10, 0),
+        integer("log2_gamma", -15, 3, -6) | _CURVED,
+        integer("degree", 2, 5, 3) | {"only_if": {"kernel": "poly"}},
     ],
     "boosters": [
-        _choice("booster", "gbtree", "gblinear", "dart"),
-        _int("log2_rounds", 2, 5, 3),
-        _int("log10_lambda", -2, 2, 0),
-        _int("log2_eta", -5, 0, -2) | _TREES,
-        _int("depth", 1, 5, 4) | _TREES,
-        _int("tenths_dropped", 1, 3, 1) | {"only_if": {"booster": "dart"}},
+        choice("booster", "gbtree", "gblinear", "dart"),
+        integer("log2_rounds", 2, 5, 3),
+        integer("log10_lambda", -2, 2, 0),
+        integer("log2_eta", -5, 0, -2) | _TREES,
+        integer("depth", 1, 5, 4) | _TREES,
+        integer("tenths_dropped", 1, 3, 1) | {"only_if": {"booster": "dart"}},
     ],
 }
 DATA_SETS = {
