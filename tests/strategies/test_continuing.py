@@ -75,15 +75,15 @@ def kinds(asked: list[Candidate]) -> tuple[int, int, int]:
     return starts, own, len(asked) - starts - own
 
 
-def test_where_a_bad_start_counts_to_the_end_good_starts_go_on_unchanged() -> None:
+def test_where_a_bad_start_counts_to_the_end_models_are_rarely_changed() -> None:
     starts, own, changed = kinds(play(make(), 9, Training(is_lasting=True)))
-    assert starts >= 4
-    assert own > 2 * changed
+    assert starts + own > 2 * changed
+    assert min(starts, own) > 6
 
 
-def test_where_it_does_not_models_are_changed() -> None:
-    starts, _, changed = kinds(play(make(), 9, Training(is_lasting=False)))
-    assert changed > max(9, 2 * starts)
+def test_where_it_does_not_most_trials_change_a_model() -> None:
+    starts, own, changed = kinds(play(make(), 9, Training(is_lasting=False)))
+    assert changed > starts + own
 
 
 def test_the_strategy_of_the_run_proposes_the_first_starts_and_learns_their_scores() -> None:
