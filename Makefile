@@ -142,7 +142,7 @@ test-cluster: $(VENV)/.dev
 	python=$$($(PYTHON) tools/environment.py $(LOCKS)/cluster.txt)/bin/python && \
 	AUTOFINETUNE_SOURCE=$(CURDIR) $$python -m pytest tests/store_with_s3
 	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
-	    $(BIN)/pytest -m cluster --numprocesses=2
+	    $(BIN)/pytest -m "cluster and not slow" --numprocesses=2
 
 # As test-strangers, and docs/strangers.md anew.
 strangers-page: $(VENV)/.dev
@@ -154,13 +154,14 @@ strangers-page: $(VENV)/.dev
 # pass; pages in a browser; figures over many seeds.
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m compileall -q autofinetune benchmarks tests
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not cluster"
 
 faults: $(VENV)/.dev
 	$(BIN)/pytest -m slow tests/faults
 
 torture: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.torture --jobs=2 \
+	MINI_RAY_PYTHON=$$($(PYTHON) tools/environment.py $(LOCKS)/ray.txt)/bin/python \
+	    $(BIN)/python -m benchmarks.torture --jobs=2 \
 	    --json=docs/reliability.json --markdown=docs/reliability.md
 
 clean:

@@ -28,6 +28,8 @@ _VARIABLE = "MINI_RAY"
 _PATIENCE_S = 180.0
 _SOURCE = Path(__file__).resolve().parent.parent
 _ENV = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+_SMALL = 256 << 20  # bytes that n2 can hold, where the nodes are isolated
+_TRIES = 3  # Ray gives a node half a minute to start, which a busy machine may not have
 _LINK = "mr"  # the name of a node's network device
 
 
@@ -107,6 +109,17 @@ class MiniRay:
 
     def start_node(self, node: str) -> None:
         """Start a node, the head for n1, and wait until the cluster has it."""
+        log = self.root / f"{node}.log"
+        for _ in range(_TRIES):
+            self._start(node, log)
+            daemon = self._daemons[node]
+            _until(lambda: daemon.poll() is not None or _has_started(log))  # noqa: B023
+            if daemon.poll() is None:
+                return
+            self.kill(node)
+        raise RuntimeError(log.read_text()[-2000:])
+
+    def _start(self, node: str, log: Path) -> None:
         files = self.root / node
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir()
@@ -120,24 +133,34 @@ class MiniRay:
         ]  # fmt: skip
         env = {**os.environ, _VARIABLE: f"{self.root}/{node}", "AUTOFINETUNE_NODE_DIR": str(files),
                **_ENV}  # fmt: skip
-        with (self.root / f"{node}.log").open("wb") as log:
+        with log.open("wb") as out:
             self._daemons[node] = subprocess.Popen(
                 [*self._inside(node), *self._hiding(node), *words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
                 start_new_session=True, cwd="/",
             )  # fmt: skip
-        daemon = self._daemons[node]
-        _until(lambda: daemon.poll() is not None or _has_started(self.root / f"{node}.log"))
-        if daemon.poll() is not None:
-            raise RuntimeError((self.root / f"{node}.log").read_text()[-2000:])
 
     def _hiding(self, node: str) -> list[str]:
         if not self.is_isolated:
             return []
         (self.root / "t").mkdir(exist_ok=True)
         places = [*self._hidden, *([self.root / "t"] if node != "n1" else [])]
-        script = "".join(f'mount -t tmpfs none "{one}" && ' for one in places) + 'exec "$@"'
+        script = "".join(f'mount -t tmpfs none "{one}" && ' for one in places)
+        if node == "n2":
+            script += f'mount -t tmpfs -o size={_SMALL} none "{self.root / node}" && '
+        script += 'exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+    def fill_disk(self) -> None:
+        """Leave no room where n2 has its files."""
+        self._in_files("n2", f"head -c {_SMALL} /dev/zero > filler 2>/dev/null; true")
+
+    def free_disk(self) -> None:
+        self._in_files("n2", "rm filler")
+
+    def _in_files(self, node: str, script: str) -> None:
+        inside = ["nsenter", f"--mount=/proc/{self._daemons[node].pid}/ns/mnt"]
+        _run(*inside, "sh", "-c", f'cd "{self.root / node}" && {script}')
 
     def processes(self, node: str, name: str = "") -> list[int]:
         """Return the processes of a node, or those whose program has this name."""

@@ -316,8 +316,8 @@ class _Trial:
         """Start one process, which starts the ranks on all nodes of this job."""
         from autofinetune.runner import nodes  # only if needed: it delays the trial
 
-        if self.spec.get("processes") or "TORCHELASTIC_RUN_ID" not in self.ranks.environments[0]:
-            raise OSError(errno.ENOTSUP, "on several nodes all ranks run the same, as in torchrun")
+        if "TORCHELASTIC_RUN_ID" not in self.ranks.environments[0]:
+            raise OSError(errno.ENOTSUP, "on several nodes, processes meet as in torchrun only")
         words = nodes.launch(self.spec["argv"], len(self.ranks.environments))
         # The port is reserved here, where rank 0 runs.
         own = {name: self.ranks.environments[0][name] for name in nodes.SHARED}

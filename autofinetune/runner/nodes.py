@@ -6,9 +6,11 @@ command. When a rank fails, `srun` ends the others.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
+from autofinetune.runner.files import SPEC
 from autofinetune.runner.ranks import VARIABLES
 
 SHARED = ("MASTER_PORT", "TORCHELASTIC_RUN_ID")  # what the runner tells all ranks
@@ -33,24 +35,20 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
     Args:
         environ: of a process that srun started, with the port that the runner reserved.
     """
-    rank, node = environ["SLURM_PROCID"], int(environ["SLURM_NODEID"])
-    here = _tasks_per_node(environ["SLURM_STEP_TASKS_PER_NODE"])[node]
-    alike = VARIABLES["pytorch"]
-    found = {
-        name: value.format(
-            rank=rank, count=environ["SLURM_NTASKS"], port=environ["MASTER_PORT"], name=""
-        )
-        for name, value in alike.items()
+    rank, node = environ["SLURM_PROCID"], environ["SLURM_NODEID"]
+    places = {
+        "rank": rank,
+        "count": environ["SLURM_NTASKS"],
+        "local": environ["SLURM_LOCALID"],
+        "here": _tasks_per_node(environ["SLURM_STEP_TASKS_PER_NODE"])[int(node)],
+        "node": node,
+        "nodes": environ["SLURM_STEP_NUM_NODES"],
+        "host": environ["SLURM_LAUNCH_NODE_IPADDR"],  # the runner's, which has rank 0
+        "port": environ["MASTER_PORT"],
+        "name": environ["TORCHELASTIC_RUN_ID"],
     }
-    found |= {
-        "LOCAL_RANK": environ["SLURM_LOCALID"],
-        "LOCAL_WORLD_SIZE": str(here),
-        "GROUP_RANK": str(node),
-        "GROUP_WORLD_SIZE": environ["SLURM_STEP_NUM_NODES"],
-        "MASTER_ADDR": environ["SLURM_LAUNCH_NODE_IPADDR"],  # the runner's, which has rank 0
-        "TORCHELASTIC_RUN_ID": environ["TORCHELASTIC_RUN_ID"],
-        "AUTOFINETUNE_RANK": rank,
-    }
+    found = {name: value.format(**places) for name, value in VARIABLES["pytorch"].items()}
+    found["AUTOFINETUNE_RANK"] = rank
     if rank != "0":  # only rank 0 reports, even if the script writes to the file
         found["AUTOFINETUNE_REPORT_FILE"] = os.devnull
     return found
@@ -68,11 +66,16 @@ def _tasks_per_node(text: str) -> list[int]:
 def become(argv: list[str]) -> None:
     """Become the command of this rank; ranks above 0 have a log of their own, beside rank 0's."""
     own = variables(dict(os.environ))
+    folder = os.path.dirname(os.environ["AUTOFINETUNE_REPORT_FILE"])
     if own["RANK"] != "0":
-        folder = os.path.dirname(os.environ["AUTOFINETUNE_REPORT_FILE"])
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         log = os.open(os.path.join(folder, f"rank-{own['RANK']}.log"), flags, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
+    with open(os.path.join(folder, SPEC), encoding="utf-8") as file:
+        processes = json.load(file).get("processes")
+    if processes:  # with commands and variables of their own
+        argv = processes[int(own["RANK"])]["argv"]
+        os.environ.update(processes[int(own["RANK"])]["env"])
     os.environ.update(own)
     os.execvp(argv[0], argv)

@@ -7,9 +7,10 @@ that were cut short.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from autofinetune.store.credentials import Secrets, read_secrets
 from autofinetune.store.directory import read_file, write_atomically
 from autofinetune.store.paths import RunPaths
 from autofinetune.store.remote import AISTORE
+from autofinetune.store.standing import Standing, write_standing
 
 from .base import Sink, SinkFailed
 from .store import rebuild
@@ -116,6 +118,9 @@ class T9k(TrialLog):
         except Exception as error:  # whatever the SDK raises
             self._problem = self._secrets.hidden(f"{type(error).__name__}: {error}")
             self._rests_until = time.monotonic() + _PAUSE_S
+        else:
+            self._problem = ""
+        tell(self.paths, self._folder, len(self._uploaded), [*self._waiting], self._problem)
 
 
 class WithoutSDK(Sink):
@@ -130,11 +135,25 @@ class WithoutSDK(Sink):
         pass
 
     def close(self) -> None:
+        tell(self._paths, self._folder, 0, ["trials"], "the SDK t9k is not installed")
         self._warn(
             f"no trial was recorded in the folder {self._folder} of AIStore, because the SDK t9k "
             "is not installed here; install it in this Python, then run: "
             f"{rebuild(self._paths, f'{AISTORE}://{self._folder}')}"
         )
+
+
+def tell(
+    paths: RunPaths, folder: str, uploaded: int, waiting: Sequence[str], problem: str
+) -> None:
+    """Note for `autofinetune status` what has arrived, and the names of what has not."""
+    now = time.time()
+    found = Standing(
+        f"{AISTORE}://{folder}", now, uploaded, waiting=waiting, problem=problem,
+        stored_at=now if uploaded else 0.0,
+    )  # fmt: skip
+    with contextlib.suppress(OSError):  # no space: it is only news
+        write_standing(paths, found)
 
 
 def folder_of(config: Config) -> str:

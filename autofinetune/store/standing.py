@@ -10,6 +10,7 @@ from typing import Any
 
 from autofinetune.store.directory import read_file, write_atomically
 from autofinetune.store.paths import RunPaths
+from autofinetune.store.remote import AISTORE, scheme_of
 from autofinetune.visible import counted
 
 _MOST_BYTES = 1 << 20
@@ -22,7 +23,7 @@ class Standing:
 
     Attributes:
         url: the store.
-        files: how many files of the run are there, verified.
+        files: how many files of the run are there, verified; in AIStore, how many trials.
         size: their size in bytes.
         waiting: the names of files that are not there in their newest state.
         problem: why the last try failed; empty if it did not.
@@ -40,6 +41,8 @@ class Standing:
     def sentence(self) -> str:
         """Return it in one line."""
         there = f"{counted(self.files, 'file')}, {bytes_of(self.size)}"
+        if scheme_of(self.url) == AISTORE:
+            there = counted(self.files, "trial")
         if not self.waiting:
             return f"{self.url}: up to date, {there}"
         why = f" ({self.problem})" if self.problem else ""

@@ -15,7 +15,8 @@ from .task import Params
 
 class Optuna(Method):
     """`sampler`: tpe (the defaults, which are multivariate with constant liar since 5.0),
-    tpe-group (multivariate, group, constant liar), tpe-uni (one parameter at a time), cmaes, gp.
+    tpe-group (multivariate, group, constant liar), tpe-uni (one parameter at a time), cmaes, gp,
+    gp-noisy (for scores with noise).
 
     `failures`: `constraint`, where a failed trial violates a constraint and has the worst score so
     far; or `fail`, where it has the state FAIL, of which no sampler learns anything.
@@ -44,8 +45,8 @@ class Optuna(Method):
             import torch
 
             torch.set_num_threads(1)
-            # All tasks are deterministic; saying so is this sampler's best setting for them.
-            made = samplers.GPSampler(seed=seed, deterministic_objective=True)
+            # Most tasks are deterministic; saying so is this sampler's best setting for them.
+            made = samplers.GPSampler(seed=seed, deterministic_objective=sampler != "gp-noisy")
         self._space = space
         self._entries: list[dict[str, Any]] = [{**p.describe()} for p in space]
         self.study = optuna.create_study(direction="maximize", sampler=made)

@@ -30,7 +30,7 @@ class Smac(Method):
         logging.disable(logging.CRITICAL)
         self._entries: dict[str, dict[str, Any]] = {p.name: {**p.describe()} for p in space}
         configurations = ConfigurationSpace(seed=seed)
-        made = {name: _hyperparameter(entry) for name, entry in self._entries.items()}
+        made = {name: hyperparameter(entry) for name, entry in self._entries.items()}
         configurations.add(list(made.values()))
         for p in space:
             if p.condition:
@@ -50,7 +50,7 @@ class Smac(Method):
         design: Any = facade.get_initial_design(scenario, additional_configs=[first])
         # Additional configurations come last there; a trial told without being asked for instead
         # keeps SMAC 2.4 busy for ever.
-        design.select_configurations = functools.partial(_turned, design.select_configurations)
+        design.select_configurations = functools.partial(turned, design.select_configurations)
         self._smac: Any = facade(
             scenario,
             lambda config, seed: 0.0,  # never called: scores are told
@@ -74,19 +74,19 @@ class Smac(Method):
 
     def _params(self, configuration: Any) -> dict[str, Value]:
         return {
-            name: _value(entry, configuration[name])
+            name: value(entry, configuration[name])
             for name, entry in self._entries.items()
             if name in configuration  # which lists the active ones
         }
 
 
-def _turned(select: Callable[[], list[Any]]) -> list[Any]:
+def turned(select: Callable[[], list[Any]]) -> list[Any]:
     """The last one first."""
     selected = select()
     return selected[-1:] + selected[:-1]
 
 
-def _hyperparameter(entry: dict[str, Any]) -> Any:
+def hyperparameter(entry: dict[str, Any]) -> Any:
     from ConfigSpace import CategoricalHyperparameter, Float, Integer
 
     name = entry["name"]
@@ -99,7 +99,7 @@ def _hyperparameter(entry: dict[str, Any]) -> Any:
     return make(name, bounds, default=entry["init_value"], log=entry.get("log", False))
 
 
-def _value(entry: dict[str, Any], found: Any) -> Value:
+def value(entry: dict[str, Any], found: Any) -> Value:
     if entry["type"] == "choice":
         choice: Value = entry["choices"][int(found)]
         return choice

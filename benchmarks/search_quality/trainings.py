@@ -25,7 +25,7 @@ FAMILY = "sklearn"
 TABLES = Path(__file__).parent / "tables"
 
 
-def _int(name: str, low: int, high: int, init: int) -> dict[str, Any]:
+def integer(name: str, low: int, high: int, init: int) -> dict[str, Any]:
     return {
         "name": name,
         "type": "int",
@@ -35,7 +35,7 @@ def _int(name: str, low: int, high: int, init: int) -> dict[str, Any]:
     }
 
 
-def _choice(name: str, *choices: str | bool | None) -> dict[str, Any]:
+def choice(name: str, *choices: str | bool | None) -> dict[str, Any]:
     return {"name": name, "type": "choice", "choices": list(choices), "init_value": choices[0]}
 
 
@@ -43,44 +43,44 @@ _CURVED = {"only_if": {"kernel": ["rbf", "poly", "sigmoid"]}}
 _TREES = {"only_if": {"booster": ["gbtree", "dart"]}}
 MODELS: dict[str, list[dict[str, Any]]] = {
     "svc": [
-        _int("log2_C", -5, 15, 0),
-        _int("log2_gamma", -17, 3, -6),
-        _choice("kernel", "rbf", "poly", "sigmoid"),
-        _choice("class_weight", None, "balanced"),
+        integer("log2_C", -5, 15, 0),
+        integer("log2_gamma", -17, 3, -6),
+        choice("kernel", "rbf", "poly", "sigmoid"),
+        choice("class_weight", None, "balanced"),
     ],
     "boosting": [
-        _int("log2_learning_rate", -9, 0, -3),
-        _int("log2_max_leaf_nodes", 1, 6, 5),
-        _int("log2_min_samples_leaf", 0, 6, 4),
-        _int("log10_l2", -2, 2, -2),
+        integer("log2_learning_rate", -9, 0, -3),
+        integer("log2_max_leaf_nodes", 1, 6, 5),
+        integer("log2_min_samples_leaf", 0, 6, 4),
+        integer("log10_l2", -2, 2, -2),
     ],
     "mlp": [
-        _int("layers", 1, 3, 1),
-        _int("log2_width", 2, 6, 5),
-        _int("half_log10_learning_rate", -10, 0, -6),
-        _int("log10_alpha", -6, 0, -4),
-        _choice("activation", "relu", "tanh"),
+        integer("layers", 1, 3, 1),
+        integer("log2_width", 2, 6, 5),
+        integer("half_log10_learning_rate", -10, 0, -6),
+        integer("log10_alpha", -6, 0, -4),
+        choice("activation", "relu", "tanh"),
     ],
     "sgd": [
-        _choice("loss", "hinge", "log_loss", "modified_huber", "squared_error"),
-        _choice("penalty", "l2", "l1", "elasticnet"),
-        _int("log10_alpha", -7, 0, -4),
-        _choice("learning_rate", "optimal", "constant", "invscaling", "adaptive"),
-        _int("half_log10_eta0", -6, 0, -4),
+        choice("loss", "hinge", "log_loss", "modified_huber", "squared_error"),
+        choice("penalty", "l2", "l1", "elasticnet"),
+        integer("log10_alpha", -7, 0, -4),
+        choice("learning_rate", "optimal", "constant", "invscaling", "adaptive"),
+        integer("half_log10_eta0", -6, 0, -4),
     ],
     "kernels": [
-        _choice("kernel", "linear", "rbf", "poly", "sigmoid"),
-        _int("log2_C", -5, 10, 0),
-        _int("log2_gamma", -15, 3, -6) | _CURVED,
-        _int("degree", 2, 5, 3) | {"only_if": {"kernel": "poly"}},
+        choice("kernel", "linear", "rbf", "poly", "sigmoid"),
+        integer("log2_C", -5, 10, 0),
+        integer("log2_gamma", -15, 3, -6) | _CURVED,
+        integer("degree", 2, 5, 3) | {"only_if": {"kernel": "poly"}},
     ],
     "boosters": [
-        _choice("booster", "gbtree", "gblinear", "dart"),
-        _int("log2_rounds", 2, 5, 3),
-        _int("log10_lambda", -2, 2, 0),
-        _int("log2_eta", -5, 0, -2) | _TREES,
-        _int("depth", 1, 5, 4) | _TREES,
-        _int("tenths_dropped", 1, 3, 1) | {"only_if": {"booster": "dart"}},
+        choice("booster", "gbtree", "gblinear", "dart"),
+        integer("log2_rounds", 2, 5, 3),
+        integer("log10_lambda", -2, 2, 0),
+        integer("log2_eta", -5, 0, -2) | _TREES,
+        integer("depth", 1, 5, 4) | _TREES,
+        integer("tenths_dropped", 1, 3, 1) | {"only_if": {"booster": "dart"}},
     ],
 }
 DATA_SETS = {

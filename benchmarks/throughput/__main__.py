@@ -7,11 +7,12 @@
     python -m benchmarks.throughput flat [--trials=10000]
     python -m benchmarks.throughput status [--trials=100000]
     python -m benchmarks.throughput models [--trials=6] [--gigabytes=2]
+    python -m benchmarks.throughput clusters [--trials=200] [--gigabytes=1]
     python -m benchmarks.throughput gpu
 
 `--page=docs/throughput.md` puts what was measured there, too. A machine that does something else
 at the same time spoils all of it; the load before each run is told. PY is the python of an
-environment with that peer, see peers.txt.
+environment with that peer, see peers.txt; MINI_RAY_PYTHON names one with ray for `clusters`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.page import THROUGHPUT, command
 
-from . import busy, first_line, flat, gpu, models, overhead, status
+from . import busy, clusters, first_line, flat, gpu, models, overhead, status
 
 
 def main() -> int:
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--modules", default="torch", help="what the script imports, in turn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=5, help="how often overhead is measured")
-    parser.add_argument("--gigabytes", type=float, default=2.0, help="of a model")
+    parser.add_argument("--gigabytes", type=float, help="of a model")
     parser.add_argument("--page", type=Path)
     for peer in overhead.PEERS:
         parser.add_argument(f"--{peer}", metavar="PY")
@@ -66,7 +67,9 @@ def _measure(options: argparse.Namespace) -> str:
     if options.part == "status":
         return status.measure(options.trials or 100_000)
     if options.part == "models":
-        return models.measure(options.trials or 6, options.gigabytes)
+        return models.measure(options.trials or 6, options.gigabytes or 2.0)
+    if options.part == "clusters":
+        return clusters.measure(options.trials or 200, options.gigabytes or 1.0)
     return gpu.measure()
 
 

@@ -12,7 +12,8 @@ HEAD = """\
 # Reliability
 
 What was done to runs, and what was lost. `make torture` writes this page and nothing else does:
-every figure comes from a run on a machine named below. It needs root, to mount images, and strace.
+every figure comes from a run on a machine named below. It needs root, to mount images, and strace;
+the rows of clusters need what `make test-cluster` needs.
 """
 READING = """\
 A kill is `kill -9` of the tuner. After every kill the journal and all files are compared with what
@@ -106,7 +107,11 @@ def _untested(missing: Sequence[str]) -> str:
         + ("no part can make one do that." if cards else "there is no card here.")
         + " Tests simulate such a card.",
         "A real power cut, and a disk that lies about fsync: images stand for both.",
-        "Anything between two machines: there is one.",
+        "Anything between two machines: there is one. The two nodes of Ray have a network and a "
+        "view of the files each, joined by a virtual cable; those of Slurm are two daemons. So "
+        "they have one clock, one kernel and one power supply, no shared file system that shows "
+        "files late, no packets lost now and then, and no more than two nodes.",
+        "Cards of a cluster: Slurm and Ray hand out numbers of cards that are not there.",
         "Processes that the kernel cannot end (state D): tests simulate them, "
         "because none can be created on purpose.",
     ]

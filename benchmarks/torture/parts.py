@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import time
@@ -11,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autofinetune.visible import counted
 from tests.faults.harness import STEPS
 
-from . import files, kills, long_runs, powercuts, repeats, surface, trees
+from . import clusters, files, kills, long_runs, powercuts, repeats, surface, trees
 from .pool import RUN_KINDS, SEARCHES, Bench, spread
 from .rows import MOST_EXAMPLES, Outcome, Row, commit, machine, today
 
@@ -181,6 +183,12 @@ def tell_repeats(outcome: Outcome, order: Order) -> tuple[str, str]:
     return f"{done['repeats']:,} repeats, {done['tests']:,} tests", skipped
 
 
+def tell_clusters(outcome: Outcome, order: Order) -> tuple[str, str]:
+    done = outcome.done
+    skipped = f"{done['skipped']:,} skipped" if done["skipped"] else ""
+    return counted(done["tests"], "test"), skipped
+
+
 def strategies(order: Order) -> Sequence[str]:
     return SEARCHES[:1] if order.is_quick else SEARCHES
 
@@ -272,6 +280,14 @@ PARTS: Sequence[Part] = (
         1, 20, "repeats", (repeats.FLAKE,), NONE,
         lambda count, order: repeats.units(count, order.jobs),
         repeats.once_more, tell_repeats, is_spread=False,
+    ),
+    *(
+        Part(
+            name, title, 0, 1, "repeats", (repeats.FLAKE,), NONE,
+            functools.partial(clusters.units, name),
+            clusters.tests_of, tell_clusters, why_not=clusters.why_not, is_spread=False,
+        )
+        for name, (title, _) in clusters.GROUPS.items()
     ),
 )  # fmt: skip
 NAMES = [part.name for part in PARTS]

@@ -51,6 +51,9 @@ def test_trials_come_into_the_folder_once_the_sdk_is_there(workplace: Workplace)
               "--log_to=none", "--output_dir=result")  # fmt: skip
     assert "spec.aistore gives --store=aistore://0a1b-2c3d" in out
     assert "WARNING: no trial was recorded in the folder 0a1b-2c3d of AIStore" in out
+    where = "store aistore://0a1b-2c3d"
+    missing = "not there yet: trials (the SDK t9k is not installed)"
+    assert f"{where}: 0 trials; {missing}" in ran(workplace, "status", "result")
     sdk = root / "sdk/t9k"
     sdk.mkdir(parents=True)
     (sdk / "__init__.py").touch()
@@ -58,6 +61,7 @@ def test_trials_come_into_the_folder_once_the_sdk_is_there(workplace: Workplace)
     for _ in range(2):
         out += ran(workplace, "rebuild", "result", "--store=aistore://0a1b-2c3d", path=sdk.parent)
     assert out.count("WARNING") == 1
+    assert f"{where}: up to date, 2 trials" in ran(workplace, "status", "result")
     held = json.loads((sdk / "server.json").read_text())
     assert held["uploads"] == 2
     assert {one["key"] for one in held["runs"].values()} == {SECRET}

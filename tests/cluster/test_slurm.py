@@ -7,88 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from autofinetune.core.events import AttemptLost, AttemptPlanned, AttemptStarted
+from autofinetune.core.events import AttemptPlanned
+from autofinetune.executors import Observation
 from autofinetune.executors.slurm.job import RECORD
+from tests.cluster.runs import PATIENCE_S, NewRun, begun, is_whole, lost, until
 from tests.executors.test_conformance import Bench
-from tests.faults.harness import FaultRun, Life
-from tests.faults.oracle import check_invariants
+from tests.faults.harness import FaultRun
 from tests.nursery import Nursery
-from tools.mini_slurm import NODES, MiniSlurm, mini_slurm, missing, missing_rights
-
-PATIENCE_S = 120.0
-_LOOK_S = 0.2
-NewRun = Callable[..., FaultRun]
+from tools.mini_slurm import MiniSlurm, mini_slurm, missing, missing_rights
 
 
 @pytest.fixture
-def new_run(slurm: MiniSlurm, tmp_path: Path, nursery: Nursery) -> Iterator[NewRun]:
-    """Makes runs of eight trials on four jobs, which wait for the file `go`."""
-    made: list[FaultRun] = []
-
-    def make(*options: str, name: str = "run", sbatch: str = "", **fields: object) -> FaultRun:
-        words = ["--executor=slurm", f"--sbatch={sbatch}", "--max_failures=0", "--log_to=none"]
-        root = tmp_path / name
-        run = FaultRun(root, nursery, options=[*words, *options], env=slurm.env,
-                       **{"gpu": "slurm", "popsize": 4, "evaluator": "fulltrail", **fields})  # type: ignore[arg-type]  # fmt: skip
-        run.plan({"*": {"hold": str(root / "go")}})
-        made.append(run)
-        return run
-
-    yield make
-    for run in made:
-        run.release()
-        run.close()
-    slurm.run("scancel", "--user", str(os.getuid()))
-    until(lambda: not slurm.run("squeue", "--noheader"))
-    until(lambda: slurm.nodes() == dict.fromkeys(NODES, "idle"))
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait with little use of the processor."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        select.select([], [], [], _LOOK_S)
-
-
-def begun(run: FaultRun, count: int) -> None:
-    until(lambda: len(run.lines("start")) >= count)
-
-
-def is_whole(run: FaultRun, life: Life) -> None:
-    """Let all trials go on; the run ends as it should."""
-    run.release()
-    code = life.wait(PATIENCE_S)
-    assert code == 0, run.console
-    assert check_invariants(run.output_dir, run.ledger, code=code) == []
-
-
-def lost(run: FaultRun) -> list[str]:
-    if not run.holds_run():
-        return []
-    return [event.reason for event in run.events() if isinstance(event, AttemptLost)]
-
-
-def test_a_killed_tuner_adopts_its_jobs(new_run: NewRun) -> None:
-    run = new_run("--max_parallel=4", sbatch="--cpus-per-task=2")
-    life = run.start()
-    begun(run, 4)
-    run.kill(life)
-    life = run.start()  # in the same directory
-    until(lambda: "RunResumed" in [type(e).__name__ for e in run.events()])
-    is_whole(run, life)
-    assert sorted(line.trial for line in run.lines("start")) == list(range(8))
-    assert lost(run) == []
-    nodes = {e.node for e in run.events() if isinstance(e, AttemptStarted)}
-    assert nodes == {*NODES}
+def new_run(new_slurm_run: NewRun) -> NewRun:
+    return new_slurm_run
 
 
 def test_a_tuner_killed_while_it_submits_starts_nothing_twice(new_run: NewRun) -> None:
@@ -116,10 +51,16 @@ def test_a_job_whose_id_was_not_written_down_is_found_by_its_name(
     bench.executor.close()  # as if it had been killed before it could write the id
     bench.executor = bench.make()
     bench.executor.submit(attempt)
-    until(lambda: bench.executor.poll(0.1) and "job" in record.read_text())
+    seen: list[Observation] = []
+
+    def has_id() -> bool:
+        seen.extend(bench.executor.poll(0.1))
+        return "job" in record.read_text()
+
+    until(has_id)
     bench.executor.request_stop(attempt.key)
-    news = bench.until_over(1)[attempt.key]
-    assert [report.score for one in news for report in one.reports] == [0.5]
+    seen += bench.until_over(1)[attempt.key]
+    assert [report.score for one in seen for report in one.reports] == [0.5]
     name = json.loads(record.read_text())["name"]
     assert len(slurm.run("squeue", "-h", "-t", "all", "-n", name).splitlines()) == 1
     bench.close()
@@ -158,17 +99,6 @@ def test_without_the_controller_jobs_go_on_and_the_run_waits(
     assert run.console.count("Slurm does not answer") == 1
     assert run.console.count("Slurm answers again") == 1
     assert lost(run) == []
-
-
-def test_cancelled_trials_leave_nothing(new_run: NewRun) -> None:
-    run = new_run("--max_parallel=2", rounds=1, popsize=2)
-    run.plan({"*": {"hold": str(run.root / "go"), "tree": True, "deaf": True}})
-    life = run.start()
-    until(lambda: len(run.lines("child")) == 6)
-    assert run.finish("stop", "result", "--now") == 0
-    assert life.wait(PATIENCE_S) == 130
-    assert check_invariants(run.output_dir, run.ledger, code=130) == []
-    assert lost(run) == ["interrupted"] * 2
 
 
 def test_a_job_at_its_time_limit_ends_with_that_reason_and_is_tried_again(new_run: NewRun) -> None:

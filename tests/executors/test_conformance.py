@@ -19,6 +19,7 @@ from autofinetune.executors.memory import MemoryExecutor, Played
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Client
 from autofinetune.executors.ray.executor import RayExecutor
+from autofinetune.executors.ray.room import Share
 from autofinetune.executors.ray.shipment import Shipment
 from autofinetune.executors.slurm.executor import SlurmExecutor
 from tests.forking import DEADLINE_S, server
@@ -98,10 +99,10 @@ class Bench:
         package, more = trees.package()
         shipment = Shipment(
             str(self.root), sys.executable, 1, {"num_cpus": 1},
-            {"code": code, "package": package}, {**files, **more},
+            trees={"code": code, "package": package}, files={**files, **more},
         )  # fmt: skip
         nodes = self.client.ask("nodes", {})[0]["nodes"]
-        return RayExecutor(self.client, shipment, {"CPU": 1}, most=2, nodes=nodes)
+        return RayExecutor(self.client, shipment, Share({"CPU": 1}), most=lambda: 2, nodes=nodes)
 
     def make_forks(self, environ: dict[str, str]) -> AbstractContextManager[ForkServer]:
         return server(self.root, environ=environ, script=str(self.script))

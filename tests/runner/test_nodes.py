@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -78,17 +77,28 @@ def test_a_slot_of_this_machine_is_no_job_even_inside_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("srun")
-@pytest.mark.parametrize("fields", [{"framework": "tensorflow"}, {"processes": [
-    {"role": "worker", "argv": ["true"], "env": {}, "is_service": False}] * 2}])  # fmt: skip
-def test_other_ranks_stay_on_one_node(tmp_path: Path, fields: dict[str, Any]) -> None:
-    write_spec(tmp_path, "true", **{"ranks": 2, "spans_nodes": True, **fields})
+def test_each_rank_becomes_its_own_task(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo $ROLE $RANK of $WORLD_SIZE"]
+    tasks = [
+        {"role": role, "argv": command, "env": {"ROLE": role, "RANK": "9"}, "is_service": False}
+        for role in ("master", "worker")
+    ]
+    write_spec(tmp_path, "false", processes=tasks, spans_nodes=True)
+    assert run(tmp_path) == 0
+    assert (tmp_path / "log").read_text() == "master 0 of 2\n"
+
+
+@pytest.mark.usefixtures("srun")
+def test_those_that_do_not_meet_as_in_torchrun_stay_on_one_node(tmp_path: Path) -> None:
+    write_spec(tmp_path, "true", ranks=2, spans_nodes=True, framework="tensorflow")
     assert run(tmp_path) == 0
     record = read_record(tmp_path)
     assert record["why"] == "spawn"
-    assert "on several nodes all ranks run the same" in str(record["error"])
+    assert "on several nodes, processes meet as in torchrun only" in str(record["error"])
 
 
 def test_ranks_above_0_have_logs_of_their_own(tmp_path: Path) -> None:
+    write_spec(tmp_path, "sh")
     command = [sys.executable, "-S", "-I", *launch(["sh", "-c", "echo $RANK"], 2)[-7:]]
     env = {**os.environ, **STEP, "AUTOFINETUNE_REPORT_FILE": str(tmp_path / files.REPORTS)}
     done = subprocess.run(command, env=env, capture_output=True, check=True)

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from autofinetune.runner.ranks import VARIABLES, Ranks
+from autofinetune.runner.ranks import VARIABLES, Ranks, environments
 
 
 def test_one_process_gets_nothing_more() -> None:
@@ -113,4 +113,28 @@ def test_xgboost_finds_its_tracker() -> None:
         assert env["DMLC_ROLE"] == "worker"
     with socket.socket() as tracker:
         tracker.bind(("127.0.0.1", int(port)))  # which does not set SO_REUSEADDR
+    ranks.close()
+
+
+def test_on_several_nodes_each_rank_knows_its_own_and_that_of_rank_0() -> None:
+    places = [(0, "10.0.0.1", 4711), (0, "10.0.0.1", 4712), (1, "10.0.0.2", 5000)]
+    found = environments(["worker"] * 3, "run/0/1", "pytorch", places)
+    names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")
+    assert [[own[name] for name in names] for own in found] == [
+        ["0", "0", "0", "2", "2"], ["1", "1", "0", "2", "2"], ["2", "0", "1", "1", "2"],
+    ]  # fmt: skip
+    assert {(own["MASTER_ADDR"], own["MASTER_PORT"]) for own in found} == {("10.0.0.1", "4711")}
+    assert [own.get("AUTOFINETUNE_REPORT_FILE") for own in found] == [None, *["/dev/null"] * 2]
+    (cluster,) = {
+        json.dumps(json.loads(own["TF_CONFIG"])["cluster"])
+        for own in environments(["chief", "worker", "worker"], "r", "tensorflow", places)
+    }
+    assert json.loads(cluster) == {
+        "chief": ["10.0.0.1:4711"], "worker": ["10.0.0.1:4712", "10.0.0.2:5000"],
+    }  # fmt: skip
+
+
+def test_processes_that_have_their_variables_get_no_others() -> None:
+    ranks = Ranks(["worker"] * 2, "run/0/1", "")
+    assert ranks.environments == [{}, {}]
     ranks.close()

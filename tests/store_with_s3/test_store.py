@@ -51,12 +51,12 @@ param_list:
 """
 
 
-def written(root: Path) -> Path:
-    """A run with a table, a journal, and a model of three parts."""
+def written(root: Path, size: int = 33 << 20) -> Path:
+    """A run with a table, a journal, and a model, usually of three parts."""
     run = Written(root / "result")
     run.paths.trials_csv.write_text("trial\n")
     run.paths.best_model.mkdir()
-    (run.paths.best_model / "weights").write_bytes(os.urandom(33 << 20))
+    (run.paths.best_model / "weights").write_bytes(os.urandom(size))
     run.paths.best_model_manifest.write_text("{}")
     return run.paths.root
 

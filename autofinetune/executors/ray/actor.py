@@ -19,6 +19,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -49,9 +50,12 @@ class Actor:
         self._own = self._run / name
         self._files = self._run / "files"
         self._lock = threading.Lock()
+        self._hashing = threading.Lock()
         self._executor: Any = None
         self._key = (0, 0)
         self._end = ""
+        self._address: list[Any] = []
+        self._ports: list[socket.socket] = []
         self._digests: dict[tuple[int, ...], str] = {}  # of files that were read, by their state
         self._top.mkdir(_MODE, exist_ok=True)
         if self._top.is_symlink() or self._top.stat().st_uid != os.getuid():
@@ -71,6 +75,22 @@ class Actor:
         import ray
 
         return str(ray.get_runtime_context().get_node_id())
+
+    def reserve(self, count: int, keep: bool) -> list[Any]:
+        """Return the address of the node, and free ports; `keep` them from others meanwhile."""
+        import ray
+
+        if not self._address:
+            for _ in range(count):
+                one = socket.socket()
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(("", 0))
+                self._ports.append(one)
+            ports = [one.getsockname()[1] for one in self._ports]
+            self._address = [ray.util.get_node_ip_address(), ports]
+            for one in () if keep else self._ports:
+                one.close()
+        return self._address
 
     # --- what is sent ---------------------------------------------------------------------------
 
@@ -209,8 +229,9 @@ class Actor:
     def _digest(self, path: Path, found: os.stat_result) -> str:
         """Return the hash of a file, which is read again only if it has changed."""
         state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-        if state not in self._digests:
-            self._digests[state] = _digest(path)
+        with self._hashing:  # a call that took too long is repeated, and then waits for the first
+            if state not in self._digests:
+                self._digests[state] = _digest(path)
         return self._digests[state]
 
     def read(self, way: str, offset: int, count: int) -> bytes:

@@ -9,6 +9,7 @@ repeats, and says what to `do`. An answer may have an `error`, one of the words 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -101,14 +102,33 @@ class Bridge:
         )
 
     def do_create(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """Create the actor, or find the one of that name."""
+        """Create the actor, or find the one of that name; some are one `of` several nodes."""
         name = request["name"]
         options = {"num_gpus": 0, "num_cpus": 0, **request["resources"]}
+        if request["of"] > 1:
+            options["scheduling_strategy"] = self._place(request, options)
         self._actors[name] = self._class.options(
             name=name, namespace=request["namespace"], lifetime="detached", get_if_exists=True,
             max_restarts=0, max_task_retries=0, max_concurrency=4, **options,
         ).remote(request["run"], request["place"])  # fmt: skip
         return {}, b""
+
+    def _place(self, request: dict[str, Any], options: dict[str, Any]) -> Any:
+        """Return the place of an actor in the group of its attempt, which is made if need be."""
+        from ray.util import scheduling_strategies
+
+        try:
+            group = self._ray.util.get_placement_group(request["group"])
+        except ValueError:
+            named = {"GPU": options["num_gpus"], "CPU": options["num_cpus"]}
+            bundle = {n: v for n, v in {**named, **options.get("resources", {})}.items() if v}
+            group = self._ray.util.placement_group(
+                [bundle] * request["of"], strategy="STRICT_SPREAD", name=request["group"],
+                lifetime="detached",
+            )  # fmt: skip
+        return scheduling_strategies.PlacementGroupSchedulingStrategy(
+            placement_group=group, placement_group_bundle_index=request["number"]
+        )
 
     def _actor(self, request: dict[str, Any]) -> Any:
         """Return a handle; raise Unknown if Ray knows no actor of that name."""
@@ -146,8 +166,14 @@ class Bridge:
         return {"result": found}, b""
 
     def do_kill(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        self._ray.kill(self._actor(request), no_restart=True)
-        self._actors.pop(request["name"], None)
+        try:
+            self._ray.kill(self._actor(request), no_restart=True)
+            self._actors.pop(request["name"], None)
+        finally:
+            with contextlib.suppress(ValueError):  # another of its actors was removed before
+                if request["group"]:
+                    group = self._ray.util.get_placement_group(request["group"])
+                    self._ray.util.remove_placement_group(group)
         return {}, b""
 
 
@@ -166,7 +192,10 @@ def connected(address: str) -> tuple[Any, dict[str, Any]]:
         return None, {"error": MISSING, "why": str(error)}
     here = f"Ray {ray.__version__} with Python {sys.version.split()[0]}"
     try:
-        ray.init(address=address or "auto", log_to_driver=False, configure_logging=False)
+        ray.init(
+            address=address or "auto", namespace="autofinetune", log_to_driver=False,
+            configure_logging=False,
+        )  # fmt: skip
     except Exception as error:
         found = _VERSIONS.findall(str(error))
         if "ersion mismatch" in str(error) and found:

@@ -12,25 +12,32 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autofinetune.executors.base import Attempt, Key
 from autofinetune.executors.files.followed import Followed
-from autofinetune.executors.files.records import as_record, read_exit, read_json
+from autofinetune.executors.files.records import read_exit, read_json
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed, Late
-from autofinetune.executors.ray.returns import RECORD, Returns, as_object, forget_checkpoint
+from autofinetune.executors.ray.member import (
+    LOOK_S,
+    MOST_NEWS,
+    Member,
+    address_of,
+    in_parts,
+    is_bad,
+    record_of,
+)
+from autofinetune.executors.ray.returns import RECORD, Returns, forget_checkpoint
 from autofinetune.executors.ray.shipment import Shipment, out_of
 from autofinetune.runner.files import EXIT, REPORTS, STARTED, write_atomically
 from autofinetune.store.directory import append_whole
 from autofinetune.store.directory import write_atomically as write_bytes
 
-LOOK_S = 0.5
 _AWAY_S = 3.0
-_MOST_NEWS = 4 << 20  # bytes of each file at once
 _TRIES = 5  # of what the node answers that it cannot do
 
 
@@ -60,15 +67,13 @@ class Courier(Followed):
     _tries: int = field(default=0, init=False)
     _waits_for: str = field(default="", init=False)
     _is_created: bool = field(default=False, init=False)
+    _is_ending: bool = field(default=False, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
         self._wake = threading.Event()
         self.is_closed = False
-        self._names = {
-            "name": f"{self.attempt.trial}.{self.attempt.attempt}",
-            "namespace": f"autofinetune-{self.attempt.run}",
-        }
+        self._members = [Member(self.client, self.attempt)]
         self._out = out_of(self.attempt)
         self._returns = Returns(self.attempt, self._out, self.place, self._ask)
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
@@ -77,9 +82,11 @@ class Courier(Followed):
         """Note that the attempt may be on the cluster from now on, or read that it may be."""
         with self.place.opened(create=True, mode=0o700) as here:
             known = read_json(here / RECORD)
-            self._record = known or {"log_start": self._log_size()}
+            self._record = known or {"log_start": self._log_size(), "of": self.shipment.members}
             if known is None:
                 self._write(here)
+        count = int(self._record.get("of", 1))
+        self._members = [Member(self.client, self.attempt, n, count) for n in range(count)]
         self._thread.start()
 
     def look(self) -> None:
@@ -99,9 +106,9 @@ class Courier(Followed):
         return str(self._record.get("node", ""))
 
     @property
-    def names(self) -> Mapping[str, str]:
-        """The name and the namespace of the actor."""
-        return self._names
+    def names(self) -> Sequence[Mapping[str, str]]:
+        """The name and the namespace of each actor."""
+        return [member.names for member in self._members]
 
     # --- one step after the other ---------------------------------------------------------------
 
@@ -131,7 +138,7 @@ class Courier(Followed):
                 pause_s = _AWAY_S
             except Dead as error:
                 self.tell(f"trial {self.key[0]}: its actor is gone ({error})")
-                self._try_to_end("lost", "actor_died", str(error))
+                self._lose("actor_died")
                 pause_s = LOOK_S
             except OSError as error:  # of this machine, such as a full disk
                 if str(error) != self._waits_for:
@@ -142,8 +149,7 @@ class Courier(Followed):
                 self._tries += 1
                 if self._tries >= _TRIES:
                     self.tell(f"trial {self.key[0]}: its node cannot go on: {error}")
-                    is_started = "node" in self._record
-                    self._try_to_end("lost" if is_started else "spawn", "node_failed", str(error))
+                    self._lose("node_failed")
                 pause_s = _AWAY_S
 
     def _step(self) -> bool:
@@ -155,54 +161,47 @@ class Courier(Followed):
             if "node" not in self._record:
                 self._end("cancel", "")
                 return False
-            self._call("cancel")
+            self._call_all("cancel")
         if "node" not in self._record:
             self._submit()
             return False
         if self.is_to_stop:
             self.is_to_stop = False
-            self._call("stop")
+            self._call_all("stop")
         self._follow()
         if "exit" not in self._record:
             self._returns.pull_if_due()
         return False
 
-    def _call(self, method: str, *args: object, data: bytes = b"") -> tuple[Any, bytes, int]:
-        request = {"method": method, "args": args, **self._names}
-        head, data = self.client.ask("call", request, data)
-        return head.get("result"), data, int(head.get("split", 0))
+    def _call_all(self, method: str) -> None:
+        for member in self._members:
+            member.call(method)
 
     def _ask(self, method: str, way: str, *args: int) -> tuple[Any, bytes]:
-        return self._call(method, way, *args)[:2]
+        return self._members[0].call(method, way, *args)[:2]
 
     def _submit(self) -> None:
-        """Create the actor, or find it; send what its node lacks, and start the attempt."""
-        attempt, shipment = self.attempt, self.shipment
-        if not self._is_created:
-            place = f"{attempt.trial}-{attempt.attempt}"
-            more = {"run": attempt.run, "place": place, "resources": shipment.resources}
-            self.client.ask("create", {**self._names, **more})
-            self._is_created = True
-        head, _ = self.client.ask("ready", {**self._names, "wait_s": LOOK_S})
+        """Create the actors, or find them; send what nodes lack, and start the attempt."""
+        for member in [] if self._is_created else self._members:
+            member.create(self.shipment.resources)
+        self._is_created = True
+        for member in self._members:
+            member.wait_for_node()
         inputs, files = self._inputs()
-        wanted = {
-            "attempt": shipment.words(attempt),
-            "log": os.path.relpath(attempt.log, self._out),
-            "model": os.path.relpath(attempt.model, self._out) if attempt.model else "",
-            "ranks": shipment.ranks,
-            "inputs": inputs,
-            **shipment.trees,
-            **{f"{name}_id": trees.id_of(tree) for name, tree in shipment.trees.items()},
-        }
-        lacking = list(self._call("lacks", [*files])[0])
-        for entries, data in trees.pieces(files, [one for one in lacking if one in files]):
-            self._call("put", entries, data=data)
-            if self.is_closed:
-                raise Away("the tuner ends")
-        self._call("start", wanted)
-        self._record["node"] = str(head["node"])
+        for member, part in zip(self._members, self._parts(), strict=True):
+            member.start(part, self.shipment, inputs, files, lambda: self.is_closed)
+        self._record["node"] = "+".join(member.node for member in self._members)
         with self.opened() as here:
             self._write(here)
+
+    def _parts(self) -> Sequence[Attempt]:
+        """Return what each member runs."""
+        count = len(self._members)
+        if count == 1:
+            return [self.attempt]
+        ranks = self.shipment.ranks
+        places = [address_of(one, self.attempt, ranks // count) for one in self._members]
+        return in_parts(self.attempt, ranks, places)
 
     def _inputs(self) -> tuple[dict[str, trees.Tree], trees.Files]:
         """Return the trees that the trial reads, by their place in the output directory."""
@@ -223,17 +222,28 @@ class Courier(Followed):
             with self.opened() as here:
                 reports = _size(here / REPORTS)
             printed = self._log_size() - int(self._record["log_start"])
-            told, data, split = self._call("poll", max(0, printed), reports, _MOST_NEWS)
+            told, data, split = self._members[0].call("poll", max(0, printed), reports, MOST_NEWS)
             self._take(told, data[:split], data[split:])
             if not data:
                 break
         self._tries = 0
-        end = told.get("end")
-        if end == "exit":
-            self._returns.bring_back()
-            self._end_by(as_object(told["exit"]))
-        elif end:
-            self._end("lost", "no_record" if end == "lost" else "not_started")
+        ends = [record_of(told), *self._ends_of_others()]
+        over = [record for record in ends if record is not None]
+        bad = [record for record in over if is_bad(record)]
+        if len(over) == len(ends):
+            # Those that were ended with the first bad one are not why.
+            first = min(bad or over[:1], key=lambda record: bool(record["why"] == "cancel"))
+            if first["why"] != "lost":
+                self._returns.bring_back()
+            self._end_by(first)
+        elif bad and not self._is_ending:
+            self._is_ending = True  # the others would wait for it
+            self._call_all("cancel")
+
+    def _ends_of_others(self) -> Iterator[Mapping[str, Any] | None]:
+        for member in self._members[1:]:
+            with self.opened() as here:
+                yield member.end(here / f"node-{member.number}.log")
 
     def _take(self, told: Mapping[str, Any], printed: bytes, reports: bytes) -> None:
         with self.opened() as here:
@@ -251,21 +261,17 @@ class Courier(Followed):
 
     # --- its end --------------------------------------------------------------------------------
 
-    def _try_to_end(self, why: str, word: str, error: str) -> None:
+    def _lose(self, word: str) -> None:
         with contextlib.suppress(OSError):  # no space: the next step tries again
-            self._end(why, error if why == "spawn" else word)
+            self._end("lost", word)
 
     def _end(self, why: str, error: str) -> None:
         """Note an end that left no record."""
-        ended = {"why": why, "returncode": None if why == "spawn" else -9, "error": error}
-        self._end_by({**ended, "seconds": time.monotonic() - self._began})
+        seconds = time.monotonic() - self._began
+        self._end_by({"why": why, "returncode": -9, "error": error, "seconds": seconds})
 
     def _end_by(self, record: Mapping[str, Any]) -> None:
         """Note how it ended before its actor is removed: then nothing can be asked any more."""
-        try:
-            as_record(dict(record))
-        except (KeyError, TypeError, ValueError):
-            raise trees.Damaged("its exit record is none") from None
         self._record["exit"] = record
         with self.opened() as here:
             if record["why"] != "lost":
@@ -273,10 +279,8 @@ class Courier(Followed):
             self._write(here)
 
     def _finish(self) -> bool:
-        with contextlib.suppress(Dead, Failed):
-            self._call("clean")
-        with contextlib.suppress(Dead, Failed):
-            self.client.ask("kill", self._names)
+        for member in self._members:
+            member.remove(is_started="node" in self._record)
         with self.opened() as here:
             if read_exit(here) is None:
                 write_atomically(str(here / EXIT), dict(self._record["exit"]), durable=True)

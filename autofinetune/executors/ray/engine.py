@@ -19,7 +19,8 @@ from autofinetune.executors.engine import Engine
 from autofinetune.executors.local.forks import Imports
 from autofinetune.executors.ray import trees
 from autofinetune.executors.ray.client import Away, Client
-from autofinetune.executors.ray.executor import RayExecutor, room
+from autofinetune.executors.ray.executor import RayExecutor
+from autofinetune.executors.ray.room import Share, shared
 from autofinetune.executors.ray.shipment import Shipment
 
 _CPU, _GPU = "CPU", "GPU"
@@ -31,7 +32,10 @@ class RayEngine(Engine):
 
     def __init__(self, gpu: str = "") -> None:
         self._client: Client | None = None
+        self._gpu = ""
         self._nodes: Sequence[Mapping[str, Any]] = ()
+        self._most: int | None = None
+        self._opened: Share | None = None  # of the trials, once their executor is there
 
     def slots(self, config: Config) -> Slots:
         if self._client is None:
@@ -42,24 +46,35 @@ class RayEngine(Engine):
             self._nodes = self._client.ask("nodes", {})[0]["nodes"]
         except Away as error:
             raise EnvironmentProblem(f"Ray does not answer: {error}", "try again") from None
-        each = self._each(config)
-        count = room(self._nodes, each, most_of(config) or _MOST_SLOTS)
-        wanted = ", ".join(f"{need:g} {name}" for name, need in each.items())
-        if not count:
+        share = self._share(config)
+        count = share.room(self._nodes, most_of(config) or _MOST_SLOTS)
+        if self._opened is not None:
+            self._check_change(share)
+        elif not count:
             has = "; ".join(_listed(node["resources"]) for node in self._nodes)
             raise UsageError(
-                Mistake("", f"no node of the cluster has {wanted}; its nodes have: {has or '?'}",
+                Mistake("", f"no node of the cluster has {share}; its nodes have: {has or '?'}",
                         is_sentence=True),
                 "change --gpus_per_trial, --cpus_per_trial, --resources or --gpu=cpu",
             )  # fmt: skip
+        self._most = most_of(config)
         places = tuple(
-            LocalSlot(Slot(RAY, number), ranks=config.placement.ranks, what=f"{wanted} by Ray")
+            LocalSlot(Slot(RAY, number), ranks=config.placement.ranks, what=f"{share} by Ray")
             for number in range(1, count + 1)
         )
         return Slots(places)
 
-    def _each(self, config: Config) -> dict[str, float]:
+    def _check_change(self, share: Share) -> None:
+        if share != self._opened:
+            raise UsageError(
+                f"what a trial needs ({self._opened}) cannot change while the run proceeds",
+                "stop the run, and set it before `autofinetune resume`; max_parallel may change",
+            )
+
+    def _share(self, config: Config) -> Share:
         """Return what a trial needs; without a card it needs a core."""
+        if self._opened is not None and config.gpu == self._gpu:
+            return self._opened
         placement = config.placement
         has_cards = any(node["resources"].get(_GPU, 0) for node in self._nodes)
         is_on_cards = not config.gpu.startswith("cpu") and (
@@ -68,7 +83,8 @@ class RayEngine(Engine):
         gpus = placement.gpus_per_trial / placement.trials_per_gpu if is_on_cards else 0.0
         cpus = placement.cpus_per_trial or (0 if is_on_cards else 1)
         found = {_GPU: gpus, _CPU: float(cpus), **amounts(placement.resources)}
-        return {name: need for name, need in found.items() if need}
+        wanted = {name: need for name, need in found.items() if need}
+        return shared(wanted, config.placement.ranks, self._nodes)
 
     def opened(
         self,
@@ -78,11 +94,12 @@ class RayEngine(Engine):
         tell: Callable[[str], None],
     ) -> contextlib.AbstractContextManager[Executor]:
         assert self._client is not None  # the slots were found by it
-        each = self._each(config)
+        share = self._share(config)
         executor = RayExecutor(
-            self._client, shipment_of(config, each), each, most=most_of(config),
+            self._client, shipment_of(config, share), share, most=lambda: self._most,
             nodes=self._nodes, notice=tell,
         )  # fmt: skip
+        self._opened, self._gpu = share, config.gpu
         return contextlib.closing(executor)
 
     def close(self) -> None:
@@ -114,7 +131,7 @@ def amounts(resources: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def shipment_of(config: Config, each: Mapping[str, float]) -> Shipment:
+def shipment_of(config: Config, share: Share) -> Shipment:
     """Return what is sent to the nodes; raise EnvironmentProblem if that is too large."""
     code, files = trees.code_of(Path(config.working_dir))
     script = Path(config.working_dir, config.script or ".")
@@ -126,6 +143,7 @@ def shipment_of(config: Config, each: Mapping[str, float]) -> Shipment:
             "set --working_dir to its directory, or name it there with a leading '!'",
         )
     package, more = trees.package()
+    each = share.each
     named = {"num_gpus": each.get(_GPU, 0), "num_cpus": each.get(_CPU, 0)}
     others = {name: need for name, need in each.items() if name not in (_GPU, _CPU)}
     return Shipment(
@@ -133,6 +151,7 @@ def shipment_of(config: Config, each: Mapping[str, float]) -> Shipment:
         python=config.python,
         ranks=config.placement.ranks,
         resources={**named, "resources": others},
+        members=share.members,
         trees={"package": package, "code": code},
         files={**files, **more},
     )

@@ -16,9 +16,11 @@ from autofinetune.config.config import RAY
 from autofinetune.core.slot import Slot
 from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.base import Attempt, Executor, Handle, JobState, Key, Observation
+from autofinetune.executors.devices.slots import Slots
 from autofinetune.executors.files.records import read_exit
 from autofinetune.executors.ray.client import Away, Client, Dead, Failed
 from autofinetune.executors.ray.courier import Courier
+from autofinetune.executors.ray.room import Share
 from autofinetune.executors.ray.shipment import Shipment, out_of
 from autofinetune.runner.files import STARTED
 
@@ -27,44 +29,36 @@ _NODES_S = 5.0  # interval at which the nodes are listed
 _CLOSE_S = 2.0
 
 
-def room(nodes: Sequence[Mapping[str, Any]], each: Mapping[str, float], most: float) -> int:
-    """Return how many trials have room on these nodes, at most `most`, if each needs `each`."""
-    total = 0
-    for node in nodes:
-        has = node["resources"]
-        total += int(min([most, *(has.get(name, 0) / need + 1e-9 for name, need in each.items())]))
-    return int(min(most, total))
-
-
 class RayExecutor(Executor):
     """Attempts as actors, at most as many as the cluster has room for.
 
     Args:
         client: of a bridge.
         shipment: what every attempt needs on its node.
-        each: the resources of an attempt, by the names that nodes have for them.
-        most: the greatest number of slots.
+        share: what an attempt needs.
+        most: returns the greatest number of slots.
         nodes: those of the cluster now.
         notice: called with sentences for the user.
     """
 
+    can_change_slots = True
     has_queue = True
 
     def __init__(
         self,
         client: Client,
         shipment: Shipment,
-        each: Mapping[str, float],
+        share: Share,
         *,
-        most: int | None,
+        most: Callable[[], int | None],
         nodes: Sequence[Mapping[str, Any]],
         notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._client = client
         self._shipment = shipment
-        self._each = each
-        self._most = math.inf if most is None else most
-        self._room = room(nodes, each, self._most)
+        self._share = share
+        self._most = most
+        self._nodes = nodes
         self._notice = notice
         self._couriers: dict[Key, Courier] = {}
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -76,10 +70,17 @@ class RayExecutor(Executor):
 
     def slots(self) -> Sequence[Slot]:
         """Return as many slots as there is room for now; one if there is none."""
-        return [Slot(RAY, number) for number in range(1, max(1, self._room) + 1)]
+        return [Slot(RAY, number) for number in range(1, max(1, self._room()) + 1)]
+
+    def _room(self) -> int:
+        most = self._most()
+        return self._share.room(self._nodes, math.inf if most is None else most)
+
+    def change_slots(self, slots: Slots) -> None:
+        self.wake()  # `most` has changed
 
     def obstacle(self, slot: Slot) -> str:
-        return "" if self._room else "no node of the cluster has room for a trial"
+        return "" if self._room() else "no node of the cluster has room for a trial"
 
     def submit(self, attempt: Attempt) -> Handle:
         courier = self._couriers.get(attempt.key)
@@ -95,7 +96,7 @@ class RayExecutor(Executor):
             )  # fmt: skip
             courier.begin()
             self._couriers[attempt.key] = courier
-        return {**courier.names, "directory": attempt.directory}
+        return {**courier.names[0], "directory": attempt.directory}
 
     # --- observing ------------------------------------------------------------------------------
 
@@ -103,12 +104,13 @@ class RayExecutor(Executor):
         while not self._closed.wait(_NODES_S):
             with contextlib.suppress(Away, Failed, Dead):
                 nodes = self._client.ask("nodes", {})[0]["nodes"]
-                now = room(nodes, self._each, self._most)
-                if now != self._room:
+                before = self._room()
+                self._nodes = nodes
+                now = self._room()
+                if now != before:
                     self._said.append(
-                        f"the cluster now has room for {now} trials (before: {self._room})"
+                        f"the cluster now has room for {now} trials (before: {before})"
                     )
-                    self._room = now
                     self.wake()
 
     def _trouble(self, key: Key, sentence: str) -> None:
@@ -165,8 +167,9 @@ class RayExecutor(Executor):
     def kill_all(self) -> None:
         """Kill all actors, whose trials end with them; may be called by another thread."""
         for courier in list(self._couriers.values()):
-            with contextlib.suppress(Away, Dead, Failed):
-                self._client.ask("kill", courier.names)
+            for names in courier.names:
+                with contextlib.suppress(Away, Dead, Failed):
+                    self._client.ask("kill", names)
 
     def close(self) -> None:
         """Leave the attempts to the cluster."""

@@ -77,6 +77,8 @@ def started(wanted: Mapping[str, Any], ranks: int, env: Mapping[str, str]) -> Lo
 def as_json(attempt: Attempt) -> dict[str, Any]:
     """Return an attempt as JSON, for `started`."""
     plain = {**vars(attempt), "place": None}
-    plain["processes"] = [{**vars(one), "env": dict(one.env)} for one in attempt.processes]
+    plain["processes"] = [
+        {**vars(one), "argv": list(one.argv), "env": dict(one.env)} for one in attempt.processes
+    ]
     return {**plain, "slot": str(attempt.slot), "env": dict(attempt.env),
             "files": dict(attempt.files), "argv": list(attempt.argv)}  # fmt: skip

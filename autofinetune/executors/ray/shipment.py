@@ -20,6 +20,7 @@ class Shipment:
     python: str
     ranks: int
     resources: Mapping[str, Any]  # of an actor: num_gpus, num_cpus, resources
+    members: int = 1  # actors of an attempt, each on a node of its own
     trees: Mapping[str, Tree] = field(default_factory=dict)  # `package` and `code`
     files: Mapping[str, Content] = field(default_factory=dict)
 

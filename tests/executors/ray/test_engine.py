@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
@@ -11,33 +10,8 @@ import pytest
 from autofinetune.config.placement import Placement
 from autofinetune.errors import EnvironmentProblem, UsageError
 from autofinetune.executors.ray.engine import RayEngine, amounts, most_of, shipment_of
-from autofinetune.executors.ray.executor import room
+from autofinetune.executors.ray.room import Share
 from tests.helpers import config_of
-
-
-def node(**resources: float) -> dict[str, object]:
-    return {"node": "n", "resources": resources}
-
-
-NODES = [node(CPU=4, GPU=2, a100=1), node(CPU=3), node()]
-
-
-@pytest.mark.parametrize(
-    ("each", "most", "count"),
-    [
-        ({"CPU": 1}, math.inf, 7),
-        ({"CPU": 2}, math.inf, 3),
-        ({"CPU": 1}, 5, 5),
-        ({"GPU": 0.25}, math.inf, 8),
-        ({"GPU": 0.1}, math.inf, 20),
-        ({"GPU": 1, "a100": 1}, math.inf, 1),
-        ({"tpu": 1}, math.inf, 0),
-    ],
-)
-def test_there_is_room_for_as_many_as_the_nodes_can_hold(
-    each: dict[str, float], most: float, count: int
-) -> None:
-    assert room(NODES, each, most) == count
 
 
 def test_the_number_of_trials_is_limited() -> None:
@@ -82,9 +56,9 @@ def test_a_python_that_cannot_run_the_bridge_says_why(tmp_path: Path) -> None:
 def test_a_script_that_would_not_be_sent_is_told(tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
     config = config_of(script="train.py", working_dir=str(tmp_path))
-    found = shipment_of(config, {"GPU": 1, "a100": 2})
+    found = shipment_of(config, Share({"GPU": 1, "a100": 2}))
     assert found.resources == {"num_gpus": 1, "num_cpus": 0, "resources": {"a100": 2}}
     assert "autofinetune/runner/main.py" in found.trees["package"]
     (tmp_path / ".gitignore").write_text("train.py\n")
     with pytest.raises(EnvironmentProblem, match="not among the files that are sent"):
-        shipment_of(config, {})
+        shipment_of(config, Share({}))
