@@ -18,14 +18,15 @@ class Page:
     head: str
     titles: Mapping[str, str]
 
-    def put(self, path: Path, part: str, command: str, text: str) -> None:
+    def put(self, path: Path, part: str, command: str, text: str, first: str = "") -> None:
         """Put what a part printed into the document, instead of what it printed before.
 
         Args:
             command: what was run, from `python -m` on.
+            first: what the part begins with, such as a picture.
         """
         sections = sections_of(path.read_text()) if path.exists() else {}
-        sections[self.titles[part]] = (
+        sections[self.titles[part]] = (f"{first}\n\n" if first else "") + (
             f"{datetime.date.today().isoformat()}, commit {commit(path.absolute().parent)}:\n\n"
             f"```\n$ python -m {command}\n{text.rstrip()}\n```\n"
         )
@@ -63,13 +64,22 @@ EPOCHS = Page(
 What is saved by ending hopeless trials early (`--assessor`), and by continuing good models instead
 of training from scratch (`--evaluator=populationbased`). Every block is what the command in its
 first line printed; `--page=docs/epochs.md` writes it here. The scripts describe the measurements:
+[fewer_epochs](../benchmarks/fewer_epochs/__main__.py),
 [early_stopping.py](../benchmarks/early_stopping.py),
 [population_training.py](../benchmarks/population_training.py). LCBench's learning curves are a
-clone of <https://github.com/slds-lmu/yahpo_data>.
+clone of <https://github.com/slds-lmu/yahpo_data>. Regret is 0 at the best known final score and 1
+at a median one; a search is judged by the complete training that seems best.
 """,
     {
         "random": "Early stopping of random search",
         "pshe2": "Early stopping of PSHE2",
+        "curves": "Early stopping: LCBench, instances on which nothing was tuned",
+        "wide": "Early stopping: the same with 20 trials at a time",
+        "noise": "Early stopping: the same with a noise of .05 of (best - median) on every report",
+        "noisier": "Early stopping: the same with a noise of .1",
+        "made": "Early stopping: curves made to be difficult",
+        "real": "Early stopping: real trainings",
+        "processes": "Early stopping: wall time with real processes",
         "digits": "Population-based training: handwritten digits",
         "free": "Population-based training: LCBench, where a change counts from the first epoch",
         "lasting": "Population-based training: LCBench, where a bad start counts to the end",

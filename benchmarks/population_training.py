@@ -1,13 +1,12 @@
 """How many epochs does population-based training need for what training from scratch finds?
 
-    python -m benchmarks.population_training [--seeds 20] [--tasks digits lcbench]
-        [--data=/path/to/yahpo_data] [--changes free] [--page=docs/epochs.md]
+    python -m benchmarks.population_training [--seeds 20] [--tasks digits lcbench] [--jobs=2]
+        [--data=/path/to/yahpo_data] [--changes free] [--instances=...] [--page=docs/epochs.md]
 
-For each task and seed the loop of a run, with everything but processes and time, searches three
-times with the same strategy: `fulltrail`, 50 trials from scratch with all epochs, and
-`populationbased` with `--exploit=truncation` and with `--exploit=better_half`, the rule of
-PaddleHub: ten members, whose trials take a tenth of the epochs each, until half of fulltrail's
-epochs are spent.
+For each task and seed the loop of a run, with everything but processes and time, searches once
+with `fulltrail`, 50 trials from scratch with all epochs, and with the same strategy once for each
+rule of `populationbased` (`--exploit`; `better_half` is PaddleHub's): ten members, whose trials
+take a tenth of the epochs each, until half of fulltrail's epochs are spent.
 
 Reported is the share of fulltrail's epochs after which the mean best score (over the seeds) is
 fulltrail's at its end, the difference of the scores when half of the epochs are spent, and in how
@@ -24,8 +23,10 @@ age, weighted by their epochs, so that a bad start counts to the end.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import importlib.util
 import math
+import multiprocessing
 import sys
 import tempfile
 import time
@@ -58,7 +59,7 @@ Curve = list[tuple[int, float]]  # (epochs spent so far, best score so far) afte
 DEMO = Path(__file__).parent.parent / "demo/digits"
 DATA_SETS = 6  # of LCBench's 34, evenly spread over the list
 TRIALS, MEMBERS, PARTS = 50, 10, 10
-RULES = ("truncation", "better_half")
+RULES = ("surrogate", "truncation", "better_half")
 RESAMPLES = 2000
 
 
@@ -116,7 +117,7 @@ def tasks_of(options: argparse.Namespace) -> list[Task]:
         if options.data is None:
             sys.exit("LCBench needs --data: https://github.com/slds-lmu/yahpo_data")
         names = yahpo.instances(options.data)
-        chosen = names[:: math.ceil(len(names) / DATA_SETS)]
+        chosen = options.instances or names[:: math.ceil(len(names) / DATA_SETS)]
         found += [lcbench(options.data, name, options.changes) for name in chosen]
     return found
 
@@ -166,11 +167,34 @@ def curves(task: Task, seed: int, options: argparse.Namespace) -> dict[str, Curv
     found = {"fulltrail": search(task, config, task.epochs)}
     part = max(1, task.epochs // PARTS)
     rounds = trials * task.epochs // (2 * members * part)
-    for rule in RULES:
+    for rule in options.rules:
         config = config_of(task, seed, options.strategy, popsize=members, round=rounds,
                            evaluator="populationbased", exploit=rule)  # fmt: skip
         found[rule] = search(task, config, part)
     return found
+
+
+def runs_of(task: Task, options: argparse.Namespace) -> list[dict[str, Curve]]:
+    """The `curves` of all seeds."""
+    if options.jobs == 1:
+        return [curves(task, seed, options) for seed in range(options.seeds)]
+    context = multiprocessing.get_context("fork")  # a task is made of functions
+    with concurrent.futures.ProcessPoolExecutor(
+        options.jobs, context, _work_on, (task, options)
+    ) as pool:
+        return list(pool.map(_worked, range(options.seeds)))
+
+
+def _work_on(task: Task, options: argparse.Namespace) -> None:
+    _work.append((task, options))
+
+
+def _worked(seed: int) -> dict[str, Curve]:
+    task, options = _work[-1]
+    return curves(task, seed, options)
+
+
+_work: list[tuple[Task, argparse.Namespace]] = []  # of a process of the pool
 
 
 # --- what it comes to ---------------------------------------------------------------------------
@@ -244,6 +268,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=TRIALS, help="of fulltrail")
     parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--page", type=Path, help="put what is printed there, too")
+    parser.add_argument("--rules", nargs="+", default=RULES, choices=RULES)
+    parser.add_argument("--instances", nargs="+", help="of LCBench; six by default")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds searched at a time")
     options = parser.parse_args(argv)
     lines = []
     for line in measure(options):
@@ -258,13 +285,13 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     """The lines that tell what was found, each as soon as it is."""
     if "lcbench" in options.tasks:
         yield f"LCBench has no changes of hyperparameters on the way: modelled, {options.changes}"
-    found: dict[str, list[Compared]] = {rule: [] for rule in RULES}
+    found: dict[str, list[Compared]] = {rule: [] for rule in options.rules}
     for task in tasks_of(options):
-        runs = [curves(task, seed, options) for seed in range(options.seeds)]
+        runs = runs_of(task, options)
         end = np.mean([run["fulltrail"][-1][1] for run in runs])
         epochs = runs[0]["fulltrail"][-1][0]
         yield f"{task.name}: fulltrail {end:.4f} after {epochs} epochs, {options.seeds} seeds"
-        for rule in RULES:
+        for rule in options.rules:
             compared = compare(runs, rule)
             yield report(task.name, rule, [compared])
             found[rule] += [compared] if task.name != "digits" else []

@@ -1,10 +1,10 @@
 """Surrogate: asks the strategy, which learns from reports, how each trial will end.
 
 The strategy's Gaussian process of hyperparameters and progress predicts the final score of a trial
-at a ninth, a quarter and a half of a full training. A trial is stopped if it is expected to end
-below the best of the others, and if its expected improvement per remaining step is less than half
+at a ninth, a quarter and a half of a full training. A trial is stopped if it is not clearly better
+than the best of the others, and if its expected improvement per remaining step is less than half
 of what a new configuration promises per step. The strategy learns a stopped trial as that
-prediction.
+prediction. The first three trials are not stopped.
 
 The length of a full training is that of the longest completed trial. No trial is stopped before
 one has completed, unless `max_steps` gives the length, or an option of train.py such as `--epochs`
@@ -55,6 +55,8 @@ class Surrogate(Assessor):
         places = _decimals(found)
         end, best = (f"{sign * merit:.{places}f}" for merit in (found.expected, found.best))
         side = "above" if self.direction == "minimize" else "below"
+        if found.expected > found.best:
+            side = "hardly better than"
         return (
             f"expected to end at {end} ± {found.deviation:.{places}f}, {side} the best {best}; "
             "a new configuration promises more per step"

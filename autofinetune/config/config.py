@@ -149,8 +149,9 @@ class Config:
     exploit: str = option(
         "RULE", TRIALS,
         "which models populationbased continues; truncation: each member continues its own, and "
-        "the worst members those of the best; better_half: those of the better half",
-        one_of("truncation", "better_half"), "truncation",
+        "the worst members those of the best; surrogate: what promises most, which may also be a "
+        "new training or a change; better_half: those of the better half",
+        one_of("truncation", "surrogate", "better_half"), "truncation",
     )  # fmt: skip
     warm_args: tuple[str, ...] | None = option(
         "WORDS", TRIALS, "extra options for a trial that continues a model",
@@ -233,11 +234,11 @@ class Config:
 
     @property
     def members_have_models(self) -> bool:
-        """Whether each member of the population continues its own model.
+        """Whether the strategy names the model that each candidate continues.
 
         False with repeats: several trials of one configuration leave no single model to continue.
         """
-        return self.exploit == "truncation" and self.repeats == 1
+        return self.exploit != "better_half" and self.repeats == 1
 
     @property
     def planned(self) -> int:

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Set
 
 from autofinetune.config.config import Config
+from autofinetune.core.promising import KEPT, Scored, promising
 from autofinetune.core.state import State
+from autofinetune.core.status import Status
 from autofinetune.strategies.base import Candidate
 
 
@@ -35,11 +37,11 @@ class Evaluator:
 class PopulationBased(Evaluator):
     """Evaluator in which trials continue the model of a parent.
 
-    With `--exploit=truncation` and without repeats the strategy names the parent. Otherwise, with
-    any strategy, parents are the better half of all trials completed in earlier rounds that saved
-    a model. Within a round the numbers of children of any two parents differ by at most one; the
-    best parents come first, so parents beyond the first `popsize` get none. Failed trials and
-    trials that saved no model are never parents.
+    With `--exploit=truncation` or `surrogate` and without repeats the strategy names the parent.
+    Otherwise, with any strategy, parents are the better half of all trials completed in earlier
+    rounds that saved a model. Within a round the numbers of children of any two parents differ by
+    at most one; the best parents come first, so parents beyond the first `popsize` get none.
+    Failed trials and trials that saved no model are never parents.
     """
 
     continues_models = True
@@ -67,16 +69,47 @@ class PopulationBased(Evaluator):
     def possible_parents(self, state: State) -> Set[int]:
         """Return the best `popsize` trials before each round that is not yet fully created.
 
-        If members continue their own models, these are the best `popsize` trials and the newest
+        With `--exploit=surrogate` these are those that `ContinuedTraining` may still continue. If
+        members continue their own models, they are the best `popsize` trials and the newest
         trial of each member. With `--schedule=round` the results of a round count only when the
         round is complete, so there are twice as many.
         """
         if not self.config.members_have_models:
             return set(self._better_half(state))
+        if self.config.exploit == "surrogate":
+            return self._promising(state)
         newest = 1 if self.config.schedule == "async" else 2
         able = (trial.id for trial in state.ranked() if trial.has_model)
         best = itertools.islice(able, newest * self.config.popsize)
         return {*best, *self._newest_of_members(state, newest)}
+
+    def _promising(self, state: State) -> set[int]:
+        """Return what no trial has come in place of, and not too many others beat."""
+        ages: dict[int, int] = {}
+        learned: list[Scored] = []
+        unknown: set[int] = set()  # with `--schedule=round`: not learned yet
+        over: set[int] = set()
+        first = self._first_open(state) if self.config.schedule == "round" else math.inf
+        for trial in state.trials.values():
+            ages[trial.id] = 1 + (0 if trial.parent is None else ages[trial.parent])
+            if trial.round >= first:
+                unknown.add(trial.id)
+            elif trial.status.is_final and (merit := state.told(trial)) is not None:
+                learned.append(Scored(trial.id, merit, ages[trial.id]))
+                has_model = trial.has_model and trial.status is Status.COMPLETED
+                if trial.parent is not None and has_model:
+                    is_same = trial.params == state.trials[trial.parent].params
+                    over |= {trial.parent} if is_same else set()
+        return unknown | (promising(learned, KEPT * self.config.popsize) - over)
+
+    def _first_open(self, state: State) -> int:
+        """Return the first round of which a trial has not ended or does not exist."""
+        round_ = 0
+        while True:
+            trials = state.in_round(round_)
+            if len(trials) < self.config.popsize or not all(t.status.is_final for t in trials):
+                return round_
+            round_ += 1
 
     def _newest_of_members(self, state: State, count: int) -> Iterator[int]:
         left = dict.fromkeys(range(self.config.popsize), count)

@@ -138,9 +138,11 @@ def make_search(config: Config) -> Strategy:
         strategy.remember([Known(known["params"], known["merit"]) for known in run])
     if is_training:
         # Imported late: it needs numpy, which a command with a mistake never uses.
+        from autofinetune.strategies.continuing import ContinuedTraining
         from autofinetune.strategies.training import PopulationTraining
 
-        return PopulationTraining(strategy, config.popsize, config.schedule, config.round)
+        training = ContinuedTraining if config.exploit == "surrogate" else PopulationTraining
+        return training(strategy, config.popsize, config.schedule, config.round)
     return Repeated(strategy, config.repeats) if config.repeats > 1 else strategy
 
 

@@ -10,7 +10,7 @@ from autofinetune.core.judgement import Judgement
 from autofinetune.surrogate import CurveScreen
 
 from .base import Candidate
-from .turns import Array, Turns
+from .turns import Turns
 
 
 class KnowsCurves(Turns):
@@ -28,14 +28,14 @@ class KnowsCurves(Turns):
     def judge(self, candidate: Candidate) -> Judgement | None:
         if self._screen.trainings.at_rung(candidate.id) is None:
             return None
-        self._screen.begin(self._unseen())
+        self._screen.begin(self._pending())
         outlook = self._screen.outlook(candidate.id)
         return Judgement(*outlook) if outlook else None
 
     def expected(self, candidate: Candidate) -> float | None:
         if not self._screen.has_curves:
             return None
-        self._screen.begin(self._unseen())
+        self._screen.begin(self._pending())
         return self._screen.expected(candidate.id)
 
     def stopped(self, candidate: Candidate) -> None:
@@ -45,13 +45,3 @@ class KnowsCurves(Turns):
         self._screen.add(np.array([candidate.point]), np.array([merit]))
         if math.isnan(merit) or not self._screen.trainings.is_stopped(candidate.id):
             self._screen.trainings.finish(candidate.id, candidate.point, merit)
-
-    def _unseen(self) -> Array:
-        """Return the points without a result or a rung that tells about the end, `(n, dim)`."""
-        self._screen.refit()
-        points = [
-            candidate.point
-            for number, candidate in self._unlearned.items()
-            if not self._screen.is_seen(number)
-        ]
-        return np.array(points).reshape(-1, self.space.dim)

@@ -65,7 +65,7 @@ class GPTuner(KnowsCurves):
     def _point(self, round_: int, member: int, rng: np.random.Generator) -> Sequence[float]:
         if self._number < self.options["cold_start_num"] or not len(self._screen):
             return self._fresh(lambda: rng.random(self.space.dim))
-        self._screen.begin(self._unseen(), self.popsize)
+        self._screen.begin(self._pending(), self.popsize)
         points = rng.random((self.options["selection_num_warm_up"], self.space.dim))
         climbs = self.options["selection_num_starting_points"]
         return self._untried(self._screen.pick(points, climbs=climbs), rng)

@@ -62,7 +62,7 @@ class Population(KnowsCurves):
         self, proposals: Array, low: Array | None = None, high: Array | None = None
     ) -> Array:
         """Return the most promising point near `proposals` `(n, dim)`, from `low` to `high`."""
-        self._screen.begin(self._unseen(), self.popsize)
+        self._screen.begin(self._pending(), self.popsize)
         self._screen.demand(self._demand)
         return self._screen.pick(proposals, low, high)
 

@@ -20,17 +20,14 @@ Differences from the paper:
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from autofinetune.space import Value
-
-from .base import Candidate, Known, Strategy
+from .base import Candidate, Strategy
 from .explore import Explorer, Place
-from .members import Members
+from .starts import Starts
 
 SHARE = 0.25  # share of the members that count as worst, and as best
 GRACE = 2
@@ -57,24 +54,13 @@ class Chain:
         return bool(before) and max(self.merits[-WINDOW:]) <= before[0]
 
 
-class PopulationTraining(Members):
-    """Trains `popsize` members; see the module docstring.
-
-    Args:
-        fresh: a new strategy with a population of one, the schedule `async` and
-            `allow_repeats`; it proposes the configurations to train from scratch.
-    """
+class PopulationTraining(Starts):
+    """Trains `popsize` members; see the module docstring and `Starts`."""
 
     def __init__(
         self, fresh: Strategy, popsize: int, schedule: str, rounds: int | None = None
     ) -> None:
-        super().__init__(
-            fresh.space, popsize, fresh.seed, fresh.allow_repeats, schedule=schedule, rounds=rounds
-        )
-        self.fresh = fresh
-        self._starts: dict[int, Candidate] = {}  # those of `fresh` without a result, by our id
-        self._start_count = 0
-        self._saved: set[int] = set()  # candidates not learned yet that saved a model
+        super().__init__(fresh, popsize, schedule, rounds)
         self._parents: dict[int, Chain] = {}  # by candidate that is not learned yet
         self._chains: dict[int, Chain] = {}  # the chain that each member can continue
         self._learned: dict[int, int] = {}  # the newest learned trial of each member
@@ -82,38 +68,17 @@ class PopulationTraining(Members):
         self._few = max(1, round(SHARE * popsize))
         self._explorer = Explorer(fresh.space)
 
-    def enqueue(self, configurations: Sequence[Mapping[str, Value]]) -> None:
-        self.fresh.enqueue(configurations)
-
-    def remember(self, earlier: Sequence[Known]) -> None:
-        self.fresh.remember(earlier)
-
-    # --- what happened --------------------------------------------------------------------------
-
-    def restore(self, candidate: Candidate) -> None:
-        if candidate.parent is not None and self._find(candidate.parent) is None:
-            raise ValueError(
-                f"candidate {candidate.id} cannot be restored here: trial {candidate.parent} has "
-                "no model that could be continued then"
-            )
-        super().restore(candidate)
+    def _can_continue(self, trial: int) -> bool:
+        return self._find(trial) is not None
 
     def _take(self, candidate: Candidate) -> None:
         super()._take(candidate)
-        if candidate.parent is None:
-            if candidate.id not in self._starts:  # asked before a restart
-                number = self._start_count
-                start = dataclasses.replace(candidate, id=number, round=number, member=0)
-                self.fresh.restore(start)
-                self._starts[candidate.id] = start
-            self._start_count += 1
-        else:
+        if candidate.parent is not None:
             parent = self._find(candidate.parent)
             assert parent is not None
             self._parents[candidate.id] = parent
 
-    def model_saved(self, candidate: Candidate) -> None:
-        self._saved.add(candidate.id)
+    # --- what happened --------------------------------------------------------------------------
 
     def _learn_all(self, results: Sequence[tuple[Candidate, float | None]]) -> None:
         for candidate, merit in results:
@@ -122,8 +87,7 @@ class PopulationTraining(Members):
             if candidate.parent is None:
                 self.fresh.tell(self._starts.pop(candidate.id), merit)
             before = self._parents.pop(candidate.id).merits if candidate.parent is not None else ()
-            has_model = candidate.id in self._saved
-            self._saved.discard(candidate.id)
+            has_model = self._has_saved(candidate)
             chain = Chain(candidate, (*before, merit)) if merit is not None and has_model else None
             self._move_on(candidate, chain)
 
@@ -185,27 +149,12 @@ class PopulationTraining(Members):
 
         return sorted(self._chains, key=key)
 
-    def _from_scratch(self, member: int) -> Candidate:
-        (start,) = self.fresh.ask(1)
-        number, round_ = self._number, self._counts[member]
-        self._starts[number] = start
-        return dataclasses.replace(start, id=number, round=round_, member=member)
-
     def _changed(self, member: int, parent: Chain, rng: np.random.Generator) -> Candidate:
         """Continue the model of `parent` with changed hyperparameters."""
         start = Place(parent.candidate.point, parent.age + 1)
         pending = [self._place(candidate) for candidate in self._unlearned.values()]
         point = self._explorer.change(start, pending, self.popsize, rng)
         return self._child(member, parent.candidate, point, self.space.decode(point))
-
-    def _child(
-        self,
-        member: int,
-        parent: Candidate,
-        point: tuple[float, ...],
-        params: Mapping[str, Value],
-    ) -> Candidate:
-        return Candidate(self._number, self._counts[member], member, point, params, parent.id)
 
 
 def _compare(one: Chain, other: Chain) -> int:

@@ -8,8 +8,10 @@ kernel over hyperparameters and progress predicts learning curves as well as a t
 (arXiv 2410.09239), and scores at a few rungs are enough (Klein et al., "Model-based Asynchronous
 Hyperparameter and Neural Architecture Search", arXiv 2003.10865).
 
-The noise of the process is not fitted but read from how rough the learning curves are: a fitted
-noise grows with every training that does better or worse than its neighbours.
+Two hyperparameters of the process are not fitted. Its noise is read from how rough the learning
+curves are: a fitted noise grows with each training that does better or worse than its neighbours.
+The length scale of the progress is given: trainings that are seen to their end were chosen by
+their beginnings, so that a fitted one is too long, and the process too sure of itself.
 
 Without any training at a rung, this is `Screen`.
 """
@@ -28,11 +30,11 @@ from autofinetune.space import Space
 from .features import LENGTH, Features, Mask
 from .gp import NU, GaussianProcess, condition, fit
 from .screen import TAIL, Array, Screen, clipped, fit_iterations, most_telling
-from .trainings import COMPLETE, RUNNING, Training, Trainings
+from .trainings import COMPLETE, FAILED, RUNNING, Training, Trainings
 from .utility import log_expected_improvement
 
 Indices = NDArray[np.intp]
-PROGRESS_LENGTH = 1.0  # prior length scale of what is left of a training
+PROGRESS_LENGTH = 0.7  # length scale of what is left of a training
 HANDICAP = math.log(2.0)  # how much more a new trial has to promise than one that is running
 MOST_ROWS = 320
 FITTED_ROWS = 160  # of which the hyperparameters of the process are learned, the slowest part
@@ -42,7 +44,7 @@ PRIOR_TESTS = 3.0  # predictions from a rung that erred as expected
 PRIOR_SQUARES = 1.0  # a sum of squared errors of blind predictions, in units of the variance
 PRIOR_SHARE = 0.4  # of it, the errors of predictions from a rung
 MOST_SHARE = 0.8  # from here on, a rung tells nothing about the end
-WHOLE = 2  # the first so many trials are not stopped: they show what rungs tell about the end
+WHOLE = 3  # the first so many trials are not stopped: they show what rungs tell about the end
 _DRAWN = 256  # points among which a new trial is imagined
 _NEAR = 0.05  # how far half of them lie from the best trials
 
@@ -106,10 +108,15 @@ class CurveScreen(Screen):
         return np.append(lengths, PROGRESS_LENGTH) if self.has_curves else lengths
 
     def begin(self, pending: Array | None = None, period: int = 1) -> None:
-        """Fit the process to all that is known; trainings at a rung must not be `pending`."""
+        """Fit the process to all that is known.
+
+        Running trainings are `pending`, too, whatever they have reported: a new one in their place
+        would tell nothing.
+        """
         if not self.has_curves:
             super().begin(pending, period)
             return
+        self._learn_failures()
         self.refit()
         seen = self._observed(math.inf, MOST_ROWS)
         self._y = seen.y
@@ -145,7 +152,7 @@ class CurveScreen(Screen):
             theta = np.concatenate([np.log(self._lengths()), [0.0, np.log(noise)]])
             return theta, self._kept
         iterations = fit_iterations(len(seen.x))
-        found = fit(seen.x, seen.y, iterations, self._lengths(), self._nu, noise)
+        found = fit(seen.x, seen.y, iterations, self._lengths(), self._nu, noise, fixed=1)
         return found.theta, np.append(self._tested(found, seen), True)
 
     def _tested(self, process: GaussianProcess, seen: Observed) -> Mask:
@@ -182,6 +189,8 @@ class CurveScreen(Screen):
         every = list(self.trainings)
         rows = self.trainings.rows(every, until, self._kept)
         known = np.flatnonzero(np.isfinite(rows.hats))
+        ran = [row for row in known if every[row].status != FAILED or every[row].end > until]
+        known = np.array(ran, np.intp) if ran else known  # see `Screen._chosen`
         chosen = known[most_telling(rows.hats[known], most * 5 // 8)]
         kept = _last_of_each(rows.owners, chosen)[:most]
         points = np.array([every[owner].point for owner in rows.owners[kept]])
@@ -193,7 +202,7 @@ class CurveScreen(Screen):
         x, y = self._own(points), (values - self._loc) / self._unit
         x[:, -1] = rows.ahead[kept]
         x, y = self._with_sources(x, y, points)
-        running = [one for one in every if one.status == RUNNING and self.is_seen(one.number)]
+        running = [one for one in every if one.status == RUNNING and self._is_seen(one.number)]
         shown = {one.number: one for one in [*(every[n] for n in chosen), *running]}
         return Observed(x, y, rows.owners[kept], rows.rungs[kept], list(shown.values()))
 
@@ -217,7 +226,7 @@ class CurveScreen(Screen):
     def outlook(self, number: int) -> Outlook | None:
         """Judge a running training at a rung; call `begin` before. None: it is too early.
 
-        It is hopeless if it is expected to end below the best other one, and its expected
+        It is hopeless if it is not clearly better than the best other one, and its expected
         improvement per remaining step is less than what a new trial promises, by `HANDICAP`.
         """
         seen = self.trainings.at_rung(number)
@@ -235,10 +244,10 @@ class CurveScreen(Screen):
         length = self.trainings.length
         gain = _log_gain(mean, deviation, best) - math.log(length - seen.position)
         bar = self._new_gain(best) - HANDICAP - math.log(length)
-        is_hopeless = mean < best and gain < bar
+        is_hopeless = mean - deviation < best and gain < bar
         return Outlook(self._merit(mean), deviation * self._unit, self._merit(best), is_hopeless)
 
-    def is_seen(self, number: int) -> bool:
+    def _is_seen(self, number: int) -> bool:
         """Return whether a training was seen at a rung that tells about the end."""
         if number not in self.trainings:
             return False

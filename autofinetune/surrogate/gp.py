@@ -111,6 +111,7 @@ def fit(
     lengths: Array | None = None,
     nu: float = NU,
     noise: float | None = None,
+    fixed: int = 0,
 ) -> GaussianProcess:
     """Fit hyperparameters to observations at features `x` `(n, width)` and condition on them.
 
@@ -119,6 +120,7 @@ def fit(
         lengths: the medians of the priors of length scales, `(width,)`; 1 by default.
         nu: the smoothness of the kernel, 0.5, 1.5 or 2.5.
         noise: the variance of the noise if it is known; otherwise it is fitted, too.
+        fixed: how many of the last length scales stay at the medians of their priors.
     """
     width = x.shape[1]
     noise_mean = NOISE_MEAN if noise is None else np.log(noise)
@@ -129,6 +131,8 @@ def fit(
     squares = (x[pairs[0]] - x[pairs[1]]) ** 2
     noise_bounds = _BOUNDS[2] if noise is None else (noise_mean, noise_mean)
     bounds = [_BOUNDS[0]] * width + [_BOUNDS[1], noise_bounds]
+    for feature in range(width - fixed, width):
+        bounds[feature] = (prior[feature], prior[feature])
     found = scipy.optimize.minimize(
         _negative_log_posterior,
         np.clip(prior, [low for low, _ in bounds], [high for _, high in bounds]),

@@ -1,10 +1,11 @@
 """Chooses the most promising of many proposed points on the basis of finished trials.
 
-Scores are standardised after clipping bad ones, so that outliers do not distort the process; a
-failed trial counts as the worst. Points are judged by a utility, by default log expected
-improvement (Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian
-Optimization", NeurIPS 2023) over the best posterior mean among the finished trials. A point
-without a result counts as if its result were its posterior mean.
+Scores are standardised after clipping bad ones, so that outliers do not distort the process.
+Points are judged by a utility, by default log expected improvement (Ament et al., "Unexpected
+Improvements to Expected Improvement for Bayesian Optimization", NeurIPS 2023) over the best
+posterior mean among the finished trials. A point without a result counts as if its result were its
+posterior mean. Failed trials are left out; once there are any, the utility of a point also counts
+how probably it succeeds (`feasible.py`).
 
 Each earlier run adds one feature that marks its trials. The length scale of this feature is
 learned like any other, so that an earlier run counts as much as it resembles this one. Scores of
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from autofinetune.space import Space
 
 from .climb import Box, climb
+from .feasible import Feasible
 from .features import LENGTH, Features
 from .gp import NU, GaussianProcess, condition, fit
 from .utility import Utility, log_improvement
@@ -72,6 +74,8 @@ class Screen:
         self._y: Array = np.empty(0)
         self._best = 0.0
         self._demand = 0.0
+        self._feasible: Feasible | None = None  # as long as none of the newest failed
+        self._labelled = 0  # how many trials it knows
 
     def __len__(self) -> int:
         return self._count
@@ -106,6 +110,7 @@ class Screen:
             iterations = fit_iterations(len(x))
             self._gp = fit(x, y, iterations, self._lengths(), self._nu, self._noise)
             self._theta, self._fitted = self._gp.theta, fitted
+        self._learn_failures()
         x, self._y, own = self._data(self._count)
         self._gp = condition(x, self._y, self._theta, self._nu)
         mean, _ = self._gp.predict(x[:own])
@@ -113,10 +118,30 @@ class Screen:
         if pending is not None and len(pending):
             self._pend(pending)
 
+    def _learn_failures(self) -> None:
+        """Learn where trials fail from the newest of all."""
+        if self._labelled == self._count:
+            return
+        self._labelled, self._feasible = self._count, None
+        points, failed = self._points[-MOST_TRIALS:], np.isnan(self._merits[-MOST_TRIALS:])
+        if failed.any():
+            lengths = self._features.lengths(self._length)
+            self._feasible = Feasible(self._features(points), failed, lengths)
+
+    def _chosen(self, count: int) -> NDArray[np.intp]:
+        """Return the indices of those of `count` trials of which the process learns scores.
+
+        As long as all failed, all; their scores count as equal.
+        """
+        merits = self._merits[: len(self._merits) - (self._count - count)]
+        ran = np.flatnonzero(np.isfinite(merits))
+        if not len(ran):
+            return most_telling(merits, MOST_TRIALS)
+        return ran[most_telling(merits[ran], MOST_TRIALS)]
+
     def _data(self, count: int) -> tuple[Array, Array, int]:
         """Return features and targets of `count` trials and earlier runs, and the rows of ours."""
-        newer = self._count - count
-        chosen = most_telling(self._merits[: len(self._merits) - newer], MOST_TRIALS)
+        chosen = self._chosen(count)
         points, y = self._points[chosen], standardized(self._merits[chosen], self._tail)
         x, y = self._with_sources(self._own(points), y, points)
         return x, y, len(points)
@@ -160,8 +185,11 @@ class Screen:
         assert self._gp is not None
         found = []
         for first in range(0, len(points), _AT_ONCE):
-            mean, deviation = self._gp.predict(self._own(points[first : first + _AT_ONCE]))
+            x = self._own(points[first : first + _AT_ONCE])
+            mean, deviation = self._gp.predict(x)
             found.append(self._utility(mean, deviation, self._best + self._demand)[0])
+            if self._feasible is not None:
+                found[-1] = found[-1] + self._feasible.utility(x[:, : self._features.width])
         return np.concatenate(found)
 
     def climb(self, points: Array, low: Array | None = None, high: Array | None = None) -> Array:
@@ -176,14 +204,19 @@ class Screen:
     def _slope(self, x: Array) -> tuple[Array, Array]:
         """Return the utility and its gradient at features `(m, width)`."""
         assert self._gp is not None
-        x = np.hstack([x, np.zeros((len(x), self._more))])
-        mean, deviation, mean_slope, deviation_slope = self._gp.slopes(x)
+        whole = np.hstack([x, np.zeros((len(x), self._more))])
+        mean, deviation, mean_slope, deviation_slope = self._gp.slopes(whole)
         target = self._best + self._demand
         value, by_z, by_log = self._utility(mean, deviation, target)
         z = (mean - target) / deviation
         z_slope = (mean_slope - z[:, None] * deviation_slope) / deviation[:, None]
         gradient = by_log[:, None] * (deviation_slope / deviation[:, None])
-        return value, gradient + by_z[:, None] * z_slope
+        gradient = gradient + by_z[:, None] * z_slope
+        if self._feasible is not None:
+            chance, chance_slope = self._feasible.slope(x)
+            value = value + chance
+            gradient[:, : self._features.width] += chance_slope
+        return value, gradient
 
     def pick(
         self,
@@ -215,7 +248,7 @@ class Screen:
     def doubtful(self) -> Array:
         """Return finished points whose results contradict all others, `(n, dim)`."""
         assert self._gp is not None
-        chosen = most_telling(self._merits, MOST_TRIALS)
+        chosen = self._chosen(self._count)
         strange = np.abs(self._gp.surprise()[: len(chosen)]) > STRANGE
         return np.asarray(self._points[chosen[strange]])
 
@@ -241,7 +274,7 @@ class Screen:
     def incumbent(self) -> Array:
         """Return the finished point with the highest posterior mean, shape `(dim,)`."""
         assert self._gp is not None
-        points = self._points[most_telling(self._merits, MOST_TRIALS)]
+        points = self._points[self._chosen(self._count)]
         return np.asarray(points[int(np.argmax(self._gp.predict(self._own(points))[0]))])
 
     def best_point(self) -> Array:

@@ -1,8 +1,9 @@
-"""Learning curves to search over: LCBench's surrogate, and curves made to be difficult."""
+"""Learning curves to search over: LCBench's surrogate, real trainings, and difficult made ones."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autofinetune.space import Space, load_space
+from benchmarks.fewer_epochs import real
 from benchmarks.search_quality import tasks, yahpo
 from benchmarks.search_quality.task import Params
 
@@ -21,7 +23,7 @@ _SAMPLE = 2000  # configurations by which a made problem is scaled
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Curves of `length` scores by configuration, higher is better.
+    """Curves of `length` scores by configuration, higher is better; not a number once diverged.
 
     `best` and `median` are of final scores, by which regret is scaled.
     """
@@ -35,10 +37,14 @@ class Problem:
 
 
 def load(name: str, data: Path | None) -> Problem:
-    """Return `lcbench/INSTANCE`, or `made/NAME` of `MADE`."""
+    """Return `lcbench/INSTANCE`, `real/NAME` of `real.NAMES`, or `made/NAME` of `MADE`."""
     family, _, which = name.partition("/")
     if family == "made":
         return _made(which)
+    if family == "real":
+        best, median = real.scale(which)
+        length, look_up = real.training(which).LENGTH, functools.partial(real.curve, which)
+        return Problem(name, real.space(which), length, look_up, best, median)
     assert data is not None
     scale = tasks.load(name, data).scale
 
@@ -55,7 +61,9 @@ def names(patterns: str, data: Path | None) -> list[str]:
         group, _, count = pattern.partition(":")
         if group == "made":
             found += [f"made/{name}" for name in MADE]
-        elif group.startswith("made/"):
+        elif group == "real":
+            found += [f"real/{name}" for name in real.NAMES]
+        elif group.startswith(("made/", "real/")):
             found.append(group)
         else:
             assert data is not None

@@ -1,15 +1,22 @@
-"""One search over curves: so many trainings at once, each epoch takes one unit of time."""
+"""One search over curves: so many trainings at once, each epoch takes one unit of time.
+
+A search may pause a training and continue it later, which costs its further epochs only, as with a
+checkpoint that takes no time to save and load. That is generous to methods that pause: those that
+stop could be used where a training cannot be continued. A training that diverges ends as failed at
+the epoch whose score is not a number.
+"""
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from benchmarks.fewer_epochs.curves import Problem
-from benchmarks.fewer_epochs.searches import create
+from benchmarks.fewer_epochs.searches import Verdict, create
 
 
 @dataclass
@@ -42,13 +49,20 @@ def search(
     events: list[tuple[float, int, int]] = []  # time, trial, position
     true: dict[int, np.ndarray] = {}
     seen: dict[int, np.ndarray] = {}
+    paused: dict[int, int] = {}  # trial, position
     began = time.process_time()
     trained = 0.0
 
     def begin(now: float) -> None:
         nonlocal trained
-        number, found.trials = found.trials, found.trials + 1
+        number = found.trials
         params = made.ask(number)
+        if params is None:
+            return
+        if isinstance(params, int):
+            heapq.heappush(events, (now + 1.0, params, paused.pop(params) + 1))
+            return
+        found.trials += 1
         before = time.process_time()
         true[number] = problem.curve(params)
         rng = np.random.default_rng([seed, number])
@@ -63,15 +77,22 @@ def search(
         if now * slots > budget + 1e-9:
             break
         score = float(seen[number][position - 1])
-        if position == length:
+        if math.isnan(score):
+            made.failed(number, position)
+        elif position == length:
             made.complete(number, position, score)
             found.spent.append(now * slots)
             found.seen.append(score)
             found.true.append(float(true[number][-1]))
-        elif not made.report(number, position, score):
-            heapq.heappush(events, (now + 1.0, number, position + 1))
-            continue
-        del true[number], seen[number]
+        else:
+            verdict = made.report(number, position, score)
+            if verdict is Verdict.CONTINUE:
+                heapq.heappush(events, (now + 1.0, number, position + 1))
+                continue
+            if verdict is Verdict.PAUSE:
+                paused[number] = position
+        if number not in paused:
+            del true[number], seen[number]
         begin(now)
     found.seconds = time.process_time() - began - trained
     return found

@@ -3,8 +3,9 @@
     python -m benchmarks.search_quality tables
 
 Some minutes for each table on one core. Scores are means over three folds, larger is better: the
-accuracy of svc and sgd, minus the log loss of mlp and boosting, R^2 on diabetes. A training that
-fails or overflows scores like the worst of its table.
+accuracy of svc, kernels and sgd, minus the log loss of mlp, boosting and boosters, R^2 on
+diabetes.
+A training that fails or overflows scores like the worst of its table.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def make() -> None:
             scores = _scores(model, data)
             table = {
                 "scikit-learn": importlib.metadata.version("scikit-learn"),
+                **(
+                    {"xgboost": importlib.metadata.version("xgboost")}
+                    if model == "boosters"
+                    else {}
+                ),
                 "scores": [float(f"{score:.5g}") for score in scores],
             }
             path.write_text(json.dumps(table, separators=(",", ":")) + "\n")
@@ -63,7 +69,13 @@ def _score(model: str, params: Params, x: Any, y: Any, is_classes: bool) -> floa
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     folds = (StratifiedKFold if is_classes else KFold)(_FOLDS, shuffle=True, random_state=0)
-    metric = "accuracy" if model in ("svc", "sgd") else "neg_log_loss" if is_classes else "r2"
+    metric = (
+        "accuracy"
+        if model in ("svc", "kernels", "sgd")
+        else "neg_log_loss"
+        if is_classes
+        else "r2"
+    )
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of trainings that did not converge, which is their score
         try:
@@ -86,6 +98,18 @@ def _model(model: str, p: dict[str, Any], is_classes: bool) -> Any:
             class_weight=p["class_weight"],
             max_iter=20_000,
         )
+    if model == "kernels":
+        from sklearn.svm import SVC
+
+        return SVC(
+            C=2.0 ** p["log2_C"],
+            gamma=2.0 ** p.get("log2_gamma", 0),
+            degree=p.get("degree", 3),
+            kernel=p["kernel"],
+            max_iter=20_000,
+        )
+    if model == "boosters":
+        return _boosters(p, is_classes)
     if model == "boosting":
         from sklearn import ensemble
 
@@ -122,4 +146,18 @@ def _model(model: str, p: dict[str, Any], is_classes: bool) -> Any:
         max_iter=10,
         tol=None,
         random_state=0,
+    )
+
+
+def _boosters(p: dict[str, Any], is_classes: bool) -> Any:
+    import xgboost
+
+    given = {"booster": p["booster"], "reg_lambda": 10.0 ** p["log10_lambda"]}
+    if p["booster"] != "gblinear":
+        given |= {"learning_rate": 2.0 ** p["log2_eta"], "max_depth": p["depth"]}
+    if p["booster"] == "dart":
+        given["rate_drop"] = p["tenths_dropped"] / 10.0
+    make = xgboost.XGBClassifier if is_classes else xgboost.XGBRegressor
+    return make(
+        n_estimators=2 ** p["log2_rounds"], random_state=0, n_jobs=1, tree_method="hist", **given
     )

@@ -28,7 +28,7 @@ from .task import Task
 
 RECORDED = Path(__file__).parent / "recorded"
 
-_PACKAGES = ("numpy", "scipy", "cma", "cmaes", "nni", "optuna", "torch", "smac")
+_PACKAGES = ("numpy", "scipy", "cma", "cmaes", "nni", "optuna", "torch", "smac", "leanhebo")
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,14 @@ def keep(cache: Path, title: str, found: Any) -> None:
 
 def write_namesakes(cache: Path, names: Sequence[str]) -> None:
     """Put only the table of the tuners into the document, in place of the one that is there."""
+    write_section(namesakes.TITLE, namesakes.section(cells.current(cache), names))
+
+
+def write_section(title: str, text: str) -> None:
+    """Put one section into the document, in place of the one that is there."""
     head, protocol, rest = (DOCS / _NAME).read_text().partition("## Protocol\n")
     head += protocol + rest.partition("\n## ")[0]
-    _put(head, {namesakes.TITLE: namesakes.section(cells.current(cache), names)})
+    _put(head, {title: text})
 
 
 def _put(head: str, measured: Mapping[str, str]) -> None:
@@ -162,8 +167,8 @@ Each section names the commit whose code was measured.
   functions and trials in parallel: `optuna-tpe` is TPESampler's default (multivariate, constant
   liar), `-group` adds groups, `-uni` takes one parameter at a time; `optuna-gp` knows that the
   tasks are deterministic; `cma` and `catcmawm` have populations of {PARALLEL}. In spaces without
-  conditions, as all here, `-group` suggests the same as the default. HEBO is missing because its
-  requirements could not be installed (see peers.txt).
+  conditions, `-group` suggests the same as the default. `leanhebo` has HEBO's process; HEBO
+  itself is missing because its requirements could not be installed (see peers.txt).
 * The strategies' constants were tuned on these tasks only, which are reported separately:
   {", ".join(task for task in TUNED_ON if task.startswith(yahpo.FAMILY))}; the synthetic functions
   {_words([*TUNING])} in {_words(synthetic.TUNING_DIMS)} dimensions; and {_words([*mixed.SPACES])},

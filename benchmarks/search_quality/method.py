@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,4 +30,14 @@ class Method(ABC):
 
     @abstractmethod
     def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
-        """The scores of everything the last `ask` returned, larger is better."""
+        """The scores of everything the last `ask` returned, larger is better; NaN: it failed."""
+
+
+def filled(scores: Sequence[float], known: list[float]) -> list[float]:
+    """The scores, with the worst score ever in place of NaN; `known` gathers them.
+
+    For methods that need a value for a failed trial; 0 as long as nothing has succeeded.
+    """
+    known += [score for score in scores if not math.isnan(score)]
+    worst = min(known, default=0.0)
+    return [worst if math.isnan(score) else score for score in scores]

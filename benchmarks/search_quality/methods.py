@@ -1,7 +1,7 @@
 """Every method by name. A peer's package is imported only when the method is made.
 
-Those of the table of strategies are this project's; options of theirs follow the name:
-`hazero:surrogate=off,other=3`.
+Those of the table of strategies are this project's. Options follow the name, of a strategy of ours
+(`hazero:surrogate=off,other=3`) or of a peer's class (`optuna-tpe:failures=fail`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _OTHERS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "nni-tpe": ("peers_nni", "Nni", "nni", {"tuner": "tpe"}),
     "nni-random": ("peers_nni", "Nni", "nni", {"tuner": "random"}),
     "nni-evolution": ("peers_nni", "Nni", "nni", {"tuner": "evolution"}),
+    "leanhebo": ("peers_leanhebo", "LeanHebo", "leanhebo", {}),
     "smac3": ("peers_smac", "Smac", "smac", {}),
 }
 NAMES = (*OURS, *_OTHERS)
@@ -59,12 +60,12 @@ def is_available(name: str) -> bool:
 def make(name: str, space: Space, trials: int, seed: int) -> Method:
     """Begin a search; `trials` is how many there will be, for the few that want to know."""
     plain = name.partition("@")[0]
+    plain, _, words = plain.partition(":")
     if is_ours(plain):
-        strategy, _, words = plain.partition(":")
-        return Ours(strategy, space, seed, _options(words))
+        return Ours(plain, space, seed, _options(words))
     module, cls, _, arguments = _OTHERS[plain]
     found = getattr(importlib.import_module(f"{__package__}.{module}"), cls)
-    method: Method = found(space, trials, seed, **arguments)
+    method: Method = found(space, trials, seed, **arguments, **_options(words))
     return method
 
 
@@ -88,7 +89,7 @@ class Ours(Method):
 
     def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
         for one, score in zip(asked, scores, strict=True):
-            self._strategy.tell(one.token, score)
+            self._strategy.tell(one.token, None if math.isnan(score) else score)
 
 
 class Sobol(Method):

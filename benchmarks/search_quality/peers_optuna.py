@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from autofinetune.space import Space, Value
 
-from .method import Asked, Method
+from .method import Asked, Method, filled
 from .task import Params
 
 
 class Optuna(Method):
     """`sampler`: tpe (the defaults, which are multivariate with constant liar since 5.0),
-    tpe-group (multivariate, group, constant liar), tpe-uni (one parameter at a time), cmaes, gp.
+    tpe-group (multivariate, group, constant liar), tpe-uni (one parameter at a time), cmaes, gp,
+    gp-noisy (for scores with noise).
+
+    `failures`: `constraint`, where a failed trial violates a constraint and has the worst score so
+    far; or `fail`, where it has the state FAIL, of which no sampler learns anything.
     """
 
-    def __init__(self, space: Space, trials: int, seed: int, sampler: str) -> None:
+    def __init__(
+        self, space: Space, trials: int, seed: int, sampler: str, failures: str = "fail"
+    ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -38,11 +45,14 @@ class Optuna(Method):
             import torch
 
             torch.set_num_threads(1)
-            # All tasks are deterministic; saying so is this sampler's best setting for them.
-            made = samplers.GPSampler(seed=seed, deterministic_objective=True)
+            # Most tasks are deterministic; saying so is this sampler's best setting for them.
+            made = samplers.GPSampler(seed=seed, deterministic_objective=sampler != "gp-noisy")
+        self._space = space
         self._entries: list[dict[str, Any]] = [{**p.describe()} for p in space]
         self.study = optuna.create_study(direction="maximize", sampler=made)
         self.study.enqueue_trial(space.init_params)
+        self._failures, self._failed = failures, optuna.trial.TrialState.FAIL
+        self._known: list[float] = []
 
     def recall(self, history: Sequence[tuple[Params, float]]) -> None:
         """Finished trials that this search did not ask, in place of the initial values."""
@@ -60,13 +70,23 @@ class Optuna(Method):
         asked = []
         for _ in range(n):
             trial = self.study.ask()
-            params = {e["name"]: suggest(trial, e) for e in self._entries}
+            params: dict[str, Value] = {}
+            for parameter, entry in zip(self._space, self._entries, strict=True):
+                if self._space.is_active(parameter, params):
+                    params[parameter.name] = suggest(trial, entry)
             asked.append(Asked(params, trial))
         return asked
 
     def tell(self, asked: Sequence[Asked], scores: Sequence[float]) -> None:
-        for one, score in zip(asked, scores, strict=True):
-            self.study.tell(one.token, score)
+        values = filled(scores, self._known)
+        for one, score, value in zip(asked, scores, values, strict=True):
+            has_failed = math.isnan(score)
+            if has_failed and self._failures == "fail":
+                self.study.tell(one.token, state=self._failed)
+                continue
+            if self._failures == "constraint":
+                one.token.set_constraint("fails", 1.0 if has_failed else -1.0)
+            self.study.tell(one.token, value)
 
     def _distributions(self) -> dict[str, Any]:
         """The space as Optuna notes it in a trial."""

@@ -1,6 +1,7 @@
-"""Real scikit-learn trainings, looked up in tables of every configuration's score.
+"""Real scikit-learn and XGBoost trainings, looked up in tables of every configuration's score.
 
-Four families of models, three data sets each that come with scikit-learn. A space is a grid of a
+Six families of models on data sets that come with scikit-learn; `kernels` and `boosters` have
+hyperparameters that depend on a choice. A space is a grid of a
 few thousand configurations (exponents, sizes, choices), and `build_tables.py` trained every one of
 them by cross-validation, so a look-up is a real training of exactly the configuration asked for,
 and the best is known.
@@ -9,7 +10,6 @@ and the best is known.
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autofinetune.space import Space, load_space
+from autofinetune.space import Space, Value, load_space
 
 from .task import Params, Scale
 
@@ -25,7 +25,7 @@ FAMILY = "sklearn"
 TABLES = Path(__file__).parent / "tables"
 
 
-def _int(name: str, low: int, high: int, init: int) -> dict[str, Any]:
+def integer(name: str, low: int, high: int, init: int) -> dict[str, Any]:
     return {
         "name": name,
         "type": "int",
@@ -35,36 +35,52 @@ def _int(name: str, low: int, high: int, init: int) -> dict[str, Any]:
     }
 
 
-def _choice(name: str, *choices: str | bool | None) -> dict[str, Any]:
+def choice(name: str, *choices: str | bool | None) -> dict[str, Any]:
     return {"name": name, "type": "choice", "choices": list(choices), "init_value": choices[0]}
 
 
+_CURVED = {"only_if": {"kernel": ["rbf", "poly", "sigmoid"]}}
+_TREES = {"only_if": {"booster": ["gbtree", "dart"]}}
 MODELS: dict[str, list[dict[str, Any]]] = {
     "svc": [
-        _int("log2_C", -5, 15, 0),
-        _int("log2_gamma", -17, 3, -6),
-        _choice("kernel", "rbf", "poly", "sigmoid"),
-        _choice("class_weight", None, "balanced"),
+        integer("log2_C", -5, 15, 0),
+        integer("log2_gamma", -17, 3, -6),
+        choice("kernel", "rbf", "poly", "sigmoid"),
+        choice("class_weight", None, "balanced"),
     ],
     "boosting": [
-        _int("log2_learning_rate", -9, 0, -3),
-        _int("log2_max_leaf_nodes", 1, 6, 5),
-        _int("log2_min_samples_leaf", 0, 6, 4),
-        _int("log10_l2", -2, 2, -2),
+        integer("log2_learning_rate", -9, 0, -3),
+        integer("log2_max_leaf_nodes", 1, 6, 5),
+        integer("log2_min_samples_leaf", 0, 6, 4),
+        integer("log10_l2", -2, 2, -2),
     ],
     "mlp": [
-        _int("layers", 1, 3, 1),
-        _int("log2_width", 2, 6, 5),
-        _int("half_log10_learning_rate", -10, 0, -6),
-        _int("log10_alpha", -6, 0, -4),
-        _choice("activation", "relu", "tanh"),
+        integer("layers", 1, 3, 1),
+        integer("log2_width", 2, 6, 5),
+        integer("half_log10_learning_rate", -10, 0, -6),
+        integer("log10_alpha", -6, 0, -4),
+        choice("activation", "relu", "tanh"),
     ],
     "sgd": [
-        _choice("loss", "hinge", "log_loss", "modified_huber", "squared_error"),
-        _choice("penalty", "l2", "l1", "elasticnet"),
-        _int("log10_alpha", -7, 0, -4),
-        _choice("learning_rate", "optimal", "constant", "invscaling", "adaptive"),
-        _int("half_log10_eta0", -6, 0, -4),
+        choice("loss", "hinge", "log_loss", "modified_huber", "squared_error"),
+        choice("penalty", "l2", "l1", "elasticnet"),
+        integer("log10_alpha", -7, 0, -4),
+        choice("learning_rate", "optimal", "constant", "invscaling", "adaptive"),
+        integer("half_log10_eta0", -6, 0, -4),
+    ],
+    "kernels": [
+        choice("kernel", "linear", "rbf", "poly", "sigmoid"),
+        integer("log2_C", -5, 10, 0),
+        integer("log2_gamma", -15, 3, -6) | _CURVED,
+        integer("degree", 2, 5, 3) | {"only_if": {"kernel": "poly"}},
+    ],
+    "boosters": [
+        choice("booster", "gbtree", "gblinear", "dart"),
+        integer("log2_rounds", 2, 5, 3),
+        integer("log10_lambda", -2, 2, 0),
+        integer("log2_eta", -5, 0, -2) | _TREES,
+        integer("depth", 1, 5, 4) | _TREES,
+        integer("tenths_dropped", 1, 3, 1) | {"only_if": {"booster": "dart"}},
     ],
 }
 DATA_SETS = {
@@ -72,6 +88,8 @@ DATA_SETS = {
     "boosting": ("breast_cancer", "diabetes", "wine"),
     "mlp": ("digits", "breast_cancer", "wine"),
     "sgd": ("digits", "breast_cancer", "wine"),
+    "kernels": ("breast_cancer", "digits", "wine"),
+    "boosters": ("diabetes", "breast_cancer", "wine"),
 }
 
 
@@ -94,19 +112,21 @@ def table(instance: str) -> tuple[float, ...]:
 
 def configurations(model: str) -> list[Params]:
     """All of them, the last parameter changing fastest."""
-    parameters = list(space(model))
-    names = [parameter.name for parameter in parameters]
-    every = itertools.product(*(parameter.values() for parameter in parameters))
-    return [dict(zip(names, values, strict=True)) for values in every]
+    return list(space(model).configurations())
+
+
+@functools.cache
+def _places(model: str) -> dict[tuple[Value, ...], int]:
+    """The place of each configuration, by its key, in `configurations`."""
+    return {space(model).key(one): place for place, one in enumerate(configurations(model))}
 
 
 def evaluate(instance: str, params: Params) -> float:
-    parameters = list(space(instance.partition("-")[0]))
-    index = 0
-    for parameter in parameters:
-        values = parameter.values()
-        index = index * len(values) + values.index(params[parameter.name])
-    return table(instance)[index]
+    """The score of a configuration; values of inactive hyperparameters are ignored."""
+    model = instance.partition("-")[0]
+    whole = space(model)
+    active = {p.name: params[p.name] for p in whole if whole.is_active(p, params)}
+    return table(instance)[_places(model)[whole.key(active)]]
 
 
 def scale(task: str) -> Scale:

@@ -33,5 +33,5 @@ def test_digits_are_really_trained(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("digits: fulltrail 0.9")
     assert [line.split()[:2] for line in lines[1:]] == [
-        ["digits", "truncation"], ["digits", "better_half"],
+        ["digits", "surrogate"], ["digits", "truncation"], ["digits", "better_half"],
     ]  # fmt: skip

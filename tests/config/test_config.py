@@ -174,7 +174,8 @@ def test_paths_are_within_the_working_directory(folder: Path) -> None:
                                     f"{', '.join(STRATEGIES)} (did you mean 'pshe2'?)"),
         ("nni_wire", "yes", "--nni_wire=yes must be true or false"),
         ("nni_wire", 1, "--nni_wire=1 must be true or false"),
-        ("exploit", "best", "--exploit=best is unknown; use one of: better_half, truncation"),
+        ("exploit", "best", "--exploit=best is unknown; use one of: better_half, "
+         "surrogate, truncation"),
         ("direction", "max", "--direction=max is unknown; use one of: maximize, minimize"),
         ("preload", "json,no_such", "--preload=json,no_such: there is no module no_such; install"),
         ("script_args", ("max_seq_len",), "'max_seq_len' after the options has no value"),

@@ -11,6 +11,7 @@ from autofinetune.errors import UsageError
 from autofinetune.run.parts import make_search
 from autofinetune.space import Value, load_space
 from autofinetune.strategies import Repeated, Replay, Strategy
+from autofinetune.strategies.continuing import ContinuedTraining
 from autofinetune.strategies.hazero import HAZero
 from autofinetune.strategies.pbt import PBT
 from autofinetune.strategies.pshe2 import PSHE2
@@ -24,6 +25,7 @@ INIT = dict(load_space(MIXED).init_params)
     ("fields", "kind"),
     [
         ({}, PopulationTraining),
+        ({"exploit": "surrogate"}, ContinuedTraining),
         ({"exploit": "better_half"}, PSHE2),
         ({"repeats": 2}, Repeated),
         ({"evaluator": "fulltrail"}, PSHE2),
@@ -43,7 +45,7 @@ def test_the_options_decide(fields: dict[str, Any], kind: type[Strategy]) -> Non
     assert first.params == INIT or kind is PBT  # PBT starts at random
 
 
-@pytest.mark.parametrize("exploit", ["truncation", "better_half"])
+@pytest.mark.parametrize("exploit", ["truncation", "surrogate", "better_half"])
 def test_what_is_known_before_comes_next(exploit: str) -> None:
     first: dict[str, Value] = INIT | {"units": 20}
     second: dict[str, Value] = INIT | {"units": 30}

@@ -88,6 +88,7 @@ def test_every_trial_runs_once_and_the_best_is_kept(tmp_path: Path) -> None:
         ("random", "populationbased", "truncation", 1),
         pytest.param("hazero", "populationbased", "truncation", 2, marks=pytest.mark.slow),
         pytest.param("pshe2", "populationbased", "truncation", 3, marks=pytest.mark.slow),
+        pytest.param("pshe2", "populationbased", "surrogate", 2, marks=pytest.mark.slow),
     ],
 )
 def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
@@ -100,7 +101,7 @@ def test_resume_after_a_kill_between_any_two_events_gives_the_same_table(
     tuner.start("run")
     wanted = table(tuner.run())
     assert len(recorder.events) > 40
-    step = len(TYPICAL) if exploit == "truncation" else 1
+    step = len(TYPICAL) if exploit in ("truncation", "surrogate") else 1
     for cut in range(first, len(recorder.events), step):
         journal = MemoryJournal(recorder.events[:cut])
         again = tuner_in_memory(tmp_path / "whole", config, journal=journal)

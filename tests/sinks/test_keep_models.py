@@ -103,6 +103,18 @@ def test_members_find_the_models_that_they_go_on_with(
     assert len(kept(tmp_path, state)) <= (6 if schedule == "async" else 12)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "slots"), [("round", ("a",)), ("async", ("a", "b", "c", "d", "e"))]
+)
+def test_a_surrogate_finds_the_models_that_it_continues(
+    tmp_path: Path, schedule: str, slots: tuple[str, ...]
+) -> None:
+    state = run(tmp_path, "best", exploit="surrogate", rounds=12, schedule=schedule, slots=slots)
+    continued = [trial for trial in state.trials.values() if trial.parent is not None]
+    assert len(continued) > 12
+    assert 6 < len(kept(tmp_path, state)) < 36
+
+
 @pytest.mark.parametrize("slots", [("a",), ("a", "b", "c", "d", "e")])
 @pytest.mark.parametrize(
     ("schedule", "exploit", "repeats"),
