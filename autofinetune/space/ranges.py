@@ -10,6 +10,8 @@ from functools import cached_property
 from .base import DiscreteParameter, Parameter, Value, exact, is_number, rounded
 from .distributions import Uniform, into_unit, ratio
 
+_FAR = 10**9  # from here on, logarithms of neighbours are too close to be subtracted
+
 
 @dataclass(frozen=True)
 class FloatParameter(Parameter):
@@ -107,7 +109,10 @@ class IntParameter(DiscreteParameter):
         if not self.log:
             return super().cell(u)
         distance = into_unit(u) * self._log_above(self.size)
-        index = round((self.low - 0.5) * math.expm1(distance) - 0.5)
+        if self.high < _FAR:
+            index = round(math.exp(math.log(self.low - 0.5) + distance)) - self.low
+        else:
+            index = round((self.low - 0.5) * math.expm1(distance) - 0.5)
         return min(max(index, 0), self.high - self.low)
 
     def decode(self, u: float) -> int:
@@ -120,7 +125,10 @@ class IntParameter(DiscreteParameter):
 
     def _log_above(self, offset: float) -> float:
         """Return how far a number lies above the lower end of the first cell, on the log scale."""
-        return math.log1p(offset / (self.low - 0.5))
+        start = self.low - 0.5
+        if self.high < _FAR:
+            return math.log(start + offset) - math.log(start)
+        return math.log1p(offset / start)
 
     def describe(self) -> Mapping[str, object]:
         extra: dict[str, object] = {"log": True} if self.log else {}
