@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from autofinetune.config.config import Config
-from autofinetune.core.events import Event, RunCreated, RunResumed
+from autofinetune.core.events import Event, RunCreated, RunEnded, RunResumed
 from autofinetune.core.state import State
 from autofinetune.errors import AutofinetuneError
 from autofinetune.executors.local.hook import run_hook
@@ -113,6 +113,8 @@ class Store(Sink):
             self._runs = [event.run]
         elif isinstance(event, RunResumed) and event.run:
             self._runs.append(event.run)
+        elif isinstance(event, RunEnded):
+            self._hurry()  # before the last look at the files, so that the report is made after it
 
     def flush(self, state: State) -> None:
         self._raise_error()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autofinetune.config.config import Config
-from autofinetune.core.events import RunCreated, RunResumed
+from autofinetune.core.events import RunCreated, RunEnded, RunResumed
 from autofinetune.core.state import State
 from autofinetune.core.status import Direction
 from autofinetune.run.pull import pull
@@ -325,6 +325,23 @@ def test_the_report_goes_up_last(place: Place) -> None:
     sink.close()
     assert place.stored()["report.html"] == b"page"
     assert len(made) == 1
+
+
+def test_the_report_is_made_even_if_the_last_files_are_there_before_the_end_waits(
+    place: Place,
+) -> None:
+    def report(paths: RunPaths) -> None:
+        (paths.root / "report.html").write_text("page")
+
+    sink = place.sink(report=report)
+    place.run.trial(0, 0.5, mixed())
+    sink.handle(RunEnded(9.0, "done"), place.state)
+    sink.flush(place.state)
+    with sink._changed:
+        assert sink._changed.wait_for(lambda: sink._done >= sink._wanted, 60.0)
+    sink.close()
+    assert place.stored()["report.html"] == b"page"
+    assert place.told == []
 
 
 def test_what_was_uploaded_comes_back(place: Place) -> None:
