@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autofinetune.assessors import ASSESSORS
+from autofinetune.assessors import ASSESSORS, assessor_class
 from autofinetune.errors import UsageError
 from tests.integration import library
 
@@ -45,7 +45,10 @@ def states(study: Any) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
-@pytest.mark.parametrize("name", sorted(ASSESSORS))
+ALONE = sorted(name for name in ASSESSORS if not assessor_class(name).asks_strategy)
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_bad_trials_are_pruned_and_the_best_completes(name: str) -> None:
     study = study_of(AssessorPruner(name, **OPTIONS.get(name, {})))
     study.optimize(learning, n_trials=25)
@@ -137,3 +140,8 @@ def test_in_the_search_of_transformers(tmp_path: Path) -> None:
     assert best.objective == study.best_value
     assert {"PRUNED", "COMPLETE"} == set(states(study))
     assert sum("autofinetune:chosen" in trial.system_attrs for trial in study.trials) == 5
+
+
+def test_an_assessor_that_asks_the_strategy_is_refused() -> None:
+    with pytest.raises(UsageError, match="'surrogate' needs a search of autofinetune"):
+        AssessorPruner("surrogate")
