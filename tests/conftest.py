@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Linear algebra of our size is fastest on one core; numpy reads this when it is imported.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -24,9 +25,10 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from autofinetune.executors.ray.client import Client  # noqa: E402
 from tests import measuring  # noqa: E402
 from tests.nursery import Nursery  # noqa: E402
-from tools import mini_ray  # noqa: E402
-from tools.mini_ray import MiniRay  # noqa: E402
-from tools.mini_slurm import MiniSlurm, mini_slurm, missing  # noqa: E402
+
+if TYPE_CHECKING:
+    from tools.mini_ray import MiniRay
+    from tools.mini_slurm import MiniSlurm
 
 MOST_WORKERS = 8
 
@@ -59,16 +61,20 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[MiniSlurm]:
     """One real cluster for all tests of a process that ask for it."""
-    why = missing()
+    from tools import mini_slurm  # on use: an environment may have a `tools` of others
+
+    why = mini_slurm.missing()
     if why:
         pytest.skip(why)
-    with mini_slurm() as made:
+    with mini_slurm.mini_slurm() as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniRay]:
     """One real cluster for all tests of a process; its nodes see no directory of a test."""
+    from tools import mini_ray
+
     why = mini_ray.missing()
     if why:
         pytest.skip(why)
