@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autofinetune.executors.base import Key, Report
 from autofinetune.executors.files.reports import MOST_REPORTS, NO_ROOM, read_reports
-from autofinetune.runner.files import REPORTS
+from autofinetune.runner.files import REPORTS, STOP
 from autofinetune.store.directory import Place
 
 _NOWHERE = Path("/proc/self/nowhere")  # a path at which nothing can be created
@@ -35,6 +36,15 @@ class Followed:
                     raise
                 here = _NOWHERE
             yield here
+
+    def ask_to_stop(self) -> None:
+        """Create the file that asks the script to stop.
+
+        If it cannot be created, the script is not asked but cancelled later.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with contextlib.suppress(OSError), self.opened() as here:
+            os.close(os.open(here / STOP, flags, 0o600))
 
     def new_reports(self, here: Path, *, to_the_end: bool) -> list[Report]:
         """Return the next chunk of reports, or all that are left."""

@@ -22,7 +22,7 @@ from autofinetune.executors.files.reports import NO_ROOM
 from autofinetune.executors.local.job import EMPTY_SWEEPS, Job
 from autofinetune.executors.local.patience import Patience
 from autofinetune.executors.local.start import Starter, start_runner
-from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
+from autofinetune.runner.files import SPEC, STARTED, write_atomically
 from autofinetune.runner.processes import MARK_VARIABLE, identity, marked, send_to
 from autofinetune.store.directory import appended
 
@@ -195,13 +195,8 @@ class LocalExecutor(Executor):
         os.eventfd_write(self._wake, 1)
 
     def request_stop(self, key: Key) -> None:
-        job = self._jobs.get(key)
-        if job is None:
-            return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        # If the file cannot be created, the script is not asked but cancelled later.
-        with contextlib.suppress(OSError), job.opened() as here:
-            os.close(os.open(here / STOP, flags, 0o600))
+        if key in self._jobs:
+            self._jobs[key].ask_to_stop()
 
     def cancel(self, key: Key) -> None:
         if key in self._jobs:

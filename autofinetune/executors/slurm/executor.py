@@ -27,7 +27,7 @@ from autofinetune.executors.slurm.batch import SCRIPT, job_name, script
 from autofinetune.executors.slurm.desk import Desk
 from autofinetune.executors.slurm.job import FENCE_S, PROBE, SlurmJob
 from autofinetune.executors.slurm.shared import probe_of, problem_of, settle_s
-from autofinetune.runner.files import SPEC, STARTED, STOP, write_atomically
+from autofinetune.runner.files import SPEC, STARTED, write_atomically
 from autofinetune.runner.processes import identity
 from autofinetune.store.copying import remove_tree
 from autofinetune.store.directory import Place
@@ -212,13 +212,8 @@ class SlurmExecutor(Executor):
         os.eventfd_write(self._wake, 1)
 
     def request_stop(self, key: Key) -> None:
-        job = self._jobs.get(key)
-        if job is None:
-            return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        # If the file cannot be created, the script is not asked but cancelled later.
-        with contextlib.suppress(OSError), job.opened() as here:
-            os.close(os.open(here / STOP, flags, 0o600))
+        if key in self._jobs:
+            self._jobs[key].ask_to_stop()
 
     def cancel(self, key: Key) -> None:
         if key in self._jobs:
