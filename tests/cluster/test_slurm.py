@@ -14,7 +14,7 @@ import pytest
 from autofinetune.core.events import AttemptPlanned
 from autofinetune.executors import Observation
 from autofinetune.executors.slurm.job import RECORD
-from tests.cluster.runs import PATIENCE_S, NewRun, begun, is_whole, lost, until
+from tests.cluster.runs import MEET, PATIENCE_S, NewRun, begun, is_whole, lost, until
 from tests.executors.test_conformance import Bench
 from tests.faults.harness import FaultRun
 from tests.nursery import Nursery
@@ -166,7 +166,7 @@ def test_a_tuner_that_is_a_job_ends_before_its_time_limit(
 
 
 RANK = """
-import argparse, os, socket, sys, time
+import argparse, os
 parser = argparse.ArgumentParser()
 for name in ("--lr", "--units", "--saved_params_dir"):
     parser.add_argument(name)
@@ -174,28 +174,13 @@ parser.parse_known_args()
 names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "SLURMD_NODENAME")
 with open(os.environ["FAULT_LEDGER"], "a") as file:
     print(*(os.environ[name] for name in names), file=file)
-rank, place = int(os.environ["RANK"]), (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-if rank == 0:
-    server = socket.create_server(place, reuse_port=False)
-    others = [server.accept()[0] for _ in range(3)]
-    score = 1 + sum(int(other.recv(1)) for other in others)
-    from autofinetune.trial.report import report_final_result
-    report_final_result(score)
-    sys.exit(0)
-while True:
-    try:
-        other = socket.create_connection(place)
-        break
-    except OSError:
-        time.sleep(0.1)
-other.send(b"%d" % rank)
 """
 
 
 def test_ranks_on_two_nodes_meet(new_run: NewRun) -> None:
     run = new_run("--max_parallel=1", "--ranks_per_trial=4", popsize=1, rounds=1,
                   sbatch="--nodes=2 --ntasks-per-node=2")  # fmt: skip
-    (run.root / "train.py").write_text(RANK)
+    (run.root / "train.py").write_text(RANK + MEET)
     assert run.start().wait(PATIENCE_S) == 0, run.console
     found = sorted(run.ledger.read_text().splitlines())
     assert found == ["0 0 4 2 0 w1", "1 1 4 2 0 w1", "2 0 4 2 1 w2", "3 1 4 2 1 w2"]
