@@ -239,7 +239,7 @@ class Store(Sink):
         return None
 
     def _made_report(self) -> bool:
-        """Write the report anew if the journal has grown, but not all the time."""
+        """Write the report again if the journal has grown, but not each time."""
         journal = tuple(one for one in self._look() if one[0].startswith(JOURNAL))
         began = time.monotonic()
         is_due = began >= self._report_after or self._hurries_since < math.inf

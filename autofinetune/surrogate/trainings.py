@@ -187,7 +187,7 @@ class Trainings:
             self._news, self.checkpoint = 0, self._count
 
     def _measure(self) -> None:
-        """Set the rungs anew after the length has changed."""
+        """Set the rungs again after the length has changed."""
         length = self.length
         found = {math.ceil(share * length) for share in SHARES}
         rungs = sorted(rung for rung in found if 0 < rung < length)

@@ -1,7 +1,7 @@
 """Faults of clusters: tests on a real Slurm and a real Ray of two nodes each, on this machine.
 
 Each group of tests is a row. A test compares the journal with what trials noted outside of the
-run: nothing lost, nothing run twice, nobody left.
+run: no trial lost, none run twice, no process left.
 """
 
 from __future__ import annotations
