@@ -27,7 +27,12 @@ NODES = ("n1", "n2")
 _VARIABLE = "MINI_RAY"
 _PATIENCE_S = 180.0
 _SOURCE = Path(__file__).resolve().parent.parent
-_ENV = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+# Without the monitor: Ray would end trials when something else fills the memory of this machine.
+_ENV = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_memory_monitor_refresh_ms": "0",
+}
 _SMALL = 256 << 20  # bytes that n2 can hold, where the nodes are isolated
 _TRIES = 3  # Ray gives a node half a minute to start, which a busy machine may not have
 _LINK = "mr"  # the name of a node's network device

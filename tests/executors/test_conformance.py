@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -43,6 +44,7 @@ FORKED = "local, forked"
 QUEUED = "memory, with a queue"
 SLURM = "slurm"
 RAY = "ray"
+_COUNT = itertools.count()
 
 
 def played(attempt: Attempt) -> Played:
@@ -70,6 +72,8 @@ class Bench:
         self.variables = variables or {}
         self.client = client
         self.root = root
+        # A cluster may still know the attempts of another test under their names.
+        self.run = f"test-{os.getpid()}-{next(_COUNT)}"
         self.script = root / "trial.py"
         self.script.write_text(TRIAL)
         self.forks: ForkServer | None = None
@@ -114,7 +118,7 @@ class Bench:
 
     def attempt(self, trial: int, *words: str, number: int = 1, slot: str = "a") -> Attempt:
         return Attempt(
-            run=f"test-{os.getpid()}",
+            run=self.run,
             trial=trial,
             attempt=number,
             slot=Slot.read(slot),
