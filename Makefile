@@ -96,7 +96,7 @@ lock:
 	    --no-binary emoji --no-binary wget --override $(LOCKS)/strangers.without \
 	    -o $(LOCKS)/recipes.txt && \
 	($(WANTED) demo; cat $(LOCKS)/cluster.in) | $(COMPILE) --upgrade -o $(LOCKS)/cluster.txt && \
-	($(WANTED) demo; echo ray) | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt \
+	($(WANTED) demo; echo "ray[client]") | $(COMPILE) --upgrade --constraint $(LOCKS)/demo.txt \
 	    -o $(LOCKS)/ray.txt && \
 	echo uv | $(COMPILE) --upgrade -o $(LOCKS)/uv.txt
 

@@ -35,7 +35,7 @@ _ENV = {
 }
 _SMALL = 256 << 20  # bytes that n2 can hold, where the nodes are isolated
 _TRIES = 3  # Ray gives a node half a minute to start, which a busy machine may not have
-_LINK = "mr"  # the name of a node's network device
+LINK = "mr"  # the name of a node's network device
 
 
 def python() -> str:
@@ -58,6 +58,8 @@ def _can_isolate() -> bool:
 class MiniRay:
     """The running nodes; `address` is the cluster's, `bridge` a Python that can speak with it.
 
+    `client_address` is for a Python outside the cluster; it needs the extra ray[client].
+
     Args:
         root: a directory with a short path, as sockets lie in it.
         hidden: directories in whose place the nodes see empty ones.
@@ -70,13 +72,14 @@ class MiniRay:
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
         self._ip = dict.fromkeys(NODES, socket.gethostbyname(socket.gethostname()))
-        self._port = 6379
+        self._ports = [6379, 10001]
         if self.is_isolated:
             self._make_networks()
         else:
-            with socket.create_server(("", 0)) as free:
-                self._port = free.getsockname()[1]
-        self.address = f"{self._ip['n1']}:{self._port}"
+            with socket.create_server(("", 0)) as one, socket.create_server(("", 0)) as other:
+                self._ports = [free.getsockname()[1] for free in (one, other)]
+        self.address, client = (f"{self._ip['n1']}:{port}" for port in self._ports)
+        self.client_address = f"ray://{client}"
         self.bridge = root / "python"
         words = ["env", *(f"{name}={value}" for name, value in _ENV.items()), python()]
         self.bridge.write_text(f'#!/bin/sh\nexec {" ".join([*self._inside("n1"), *words])} "$@"\n')
@@ -90,12 +93,12 @@ class MiniRay:
             self._ip[node] = f"10.213.0.{number}"
             _until(lambda pid=holder.pid: _has_own_network(pid))  # type: ignore[misc]
         first, second = (str(self._holders[node].pid) for node in NODES)
-        _run(*self._inside("n1"), "ip", "link", "add", _LINK, "type", "veth", "peer", "name",
-             _LINK, "netns", second)  # fmt: skip
+        _run(*self._inside("n1"), "ip", "link", "add", LINK, "type", "veth", "peer", "name",
+             LINK, "netns", second)  # fmt: skip
         assert first
         for node in NODES:
             inside = self._inside(node)
-            _run(*inside, "ip", "addr", "add", f"{self._ip[node]}/24", "dev", _LINK)
+            _run(*inside, "ip", "addr", "add", f"{self._ip[node]}/24", "dev", LINK)
             _run(*inside, "ip", "link", "set", "lo", "up")
             self.connect(node)
 
@@ -106,7 +109,7 @@ class MiniRay:
 
     def connect(self, node: str, state: str = "up") -> None:
         """Connect a node with the other, or part them with `down`."""
-        _run(*self._inside(node), "ip", "link", "set", _LINK, state)
+        _run(*self._inside(node), "ip", "link", "set", LINK, state)
 
     def start(self) -> None:
         self.start_node("n1")
@@ -128,8 +131,9 @@ class MiniRay:
         files = self.root / node
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir()
-        where = ["--head", f"--port={self._port}", "--include-dashboard=false",
-                 f"--temp-dir={self.root}/t"]  # fmt: skip
+        port, client_port = self._ports
+        where = ["--head", f"--port={port}", f"--ray-client-server-port={client_port}",
+                 "--include-dashboard=false", f"--temp-dir={self.root}/t"]  # fmt: skip
         words = [
             str(Path(python()).parent / "ray"), "start", "--block", "--disable-usage-stats",
             *(where if node == "n1" else [f"--address={self.address}"]),

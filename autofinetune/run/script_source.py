@@ -233,10 +233,17 @@ def _script(words: Sequence[str], folder: str, env: Mapping[str, str]) -> tuple[
 def _imports(
     nodes: Sequence[ast.AST], path: Path, roots: Sequence[Path]
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the full name of each imported module and the names imported from it."""
+    """Yield the full name of each imported module and the names imported from it.
+
+    A module with an option parser that is imported but not used is left out.
+    """
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
     for node in nodes:
         if isinstance(node, ast.Import):
-            yield from ((alias.name, ()) for alias in node.names)
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                if top not in _PARSERS or (alias.asname or top) in used:
+                    yield alias.name, ()
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             if node.level:

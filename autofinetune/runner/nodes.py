@@ -11,7 +11,7 @@ import os
 import sys
 
 from autofinetune.runner.files import SPEC
-from autofinetune.runner.ranks import VARIABLES
+from autofinetune.runner.ranks import VARIABLES, network_variables
 
 SHARED = ("MASTER_PORT", "TORCHELASTIC_RUN_ID")  # what the runner tells all ranks
 _PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -78,4 +78,6 @@ def become(argv: list[str]) -> None:
         argv = processes[int(own["RANK"])]["argv"]
         os.environ.update(processes[int(own["RANK"])]["env"])
     os.environ.update(own)
+    for name, value in network_variables(own["MASTER_ADDR"]).items():
+        os.environ.setdefault(name, value)
     os.execvp(argv[0], argv)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
 _HOST = "127.0.0.1"
+_SIOCGIFADDR = 0x8915  # netdevice(7): the address of a network device
 # The variables that tell processes apart, by framework, with their values.
 VARIABLES = {
     # For `init_method="env://"`: pytorch.org/docs/stable/elastic/run.html
@@ -93,6 +95,26 @@ def _tensorflow(roles: Sequence[str], places: Sequence[Place]) -> list[dict[str,
         if role not in _APART:
             cluster.setdefault(role, []).append(f"{host}:{port}")
     return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
+
+
+def network_variables(address: str) -> dict[str, str]:
+    """Return what tells Gloo the network to the node of rank 0, where that is another machine.
+
+    By itself it takes the address that the name of this machine has, and that is often one that
+    others cannot reach: 127.0.1.1 on Debian.
+    """
+    import fcntl
+    import socket
+
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.connect((address, 9))  # nothing is sent
+        own = socket.inet_aton(end.getsockname()[0])
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # it has no address
+                found = fcntl.ioctl(end, _SIOCGIFADDR, name.encode().ljust(40, b"\0"))
+                if found[20:24] == own and name != "lo":
+                    return {"GLOO_SOCKET_IFNAME": name}
+    return {}
 
 
 class Ports:

@@ -21,10 +21,12 @@ from tests.cluster.runs import (
     NewRayRun,
     RayRun,
     begun,
+    events_of,
     is_whole,
     lost,
     until,
 )
+from tests.faults.harness import Life
 from tools.mini_ray import MiniRay
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -33,6 +35,11 @@ pytestmark = pytest.mark.xdist_group("ray")
 @pytest.fixture
 def new_run(new_ray_run: NewRayRun) -> NewRayRun:
     return new_ray_run
+
+
+def bridges_of(life: Life) -> list[int]:
+    done = subprocess.run(["pgrep", "-P", str(life.pid)], capture_output=True, check=False)
+    return [int(pid) for pid in done.stdout.split()]
 
 
 def places_of(run: RayRun) -> dict[int, str]:
@@ -242,14 +249,29 @@ def test_other_versions_and_a_missing_ray_are_told(
     assert "needs the package ray, which /usr/bin/python3 does not have" in run.console
 
 
+def test_by_a_client_server_a_killed_tuner_and_a_killed_bridge_lose_nothing(
+    ray: MiniRay, new_run: NewRayRun
+) -> None:
+    run = new_run(f"--executor=ray:{ray.client_address}", rounds=1)
+    life = run.start()
+    begun(run, 4)
+    run.kill(life)
+    life = run.start()
+    until(lambda: "RunResumed" in events_of(run))
+    for pid in bridges_of(life):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: "Ray answers again" in run.console)
+    is_whole(run, life)
+    assert lost(run) == []
+    assert len(run.lines("start")) == 4
+
+
 def test_a_killed_bridge_is_started_again(ray: MiniRay, new_run: NewRayRun) -> None:
     run = new_run(rounds=1, popsize=1)
     life = run.start()
     begun(run, 1)
-    bridges = subprocess.run(["pgrep", "-P", str(life.pid)], capture_output=True, text=True,
-                             check=False).stdout.split()  # fmt: skip
-    for pid in bridges:
-        os.kill(int(pid), signal.SIGKILL)
+    for pid in bridges_of(life):
+        os.kill(pid, signal.SIGKILL)
     until(lambda: "Ray answers again" in run.console)
     is_whole(run, life)
     assert lost(run) == []

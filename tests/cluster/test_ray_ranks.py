@@ -6,7 +6,7 @@ import pytest
 
 from autofinetune.core.events import AttemptStarted
 from tests.cluster.runs import BEFORE, MEET, PATIENCE_S, NewRayRun, actors, until
-from tools.mini_ray import MiniRay
+from tools.mini_ray import LINK, MiniRay
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -17,13 +17,13 @@ from pathlib import Path
 names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK")
 with open(os.environ["FAULT_LEDGER"], "a") as file:
     print(*(os.environ[name] for name in names), os.environ["CUDA_VISIBLE_DEVICES"], file=file)
-print("rank", os.environ["RANK"], "is here")
+print("rank", os.environ["RANK"], "is here, on", os.environ.get("GLOO_SOCKET_IFNAME"))
 if os.environ["RANK"] == "0":
     Path(os.environ["AUTOFINETUNE_SAVED_PARAMS_DIR"], "weights").touch()
 """
 
 
-def test_ranks_on_two_nodes_meet(new_ray_run: NewRayRun) -> None:
+def test_ranks_on_two_nodes_meet(ray: MiniRay, new_ray_run: NewRayRun) -> None:
     run = new_ray_run("--gpus_per_trial=4", gpu="ray", popsize=1, rounds=2)
     (run.root / "train.py").write_text(
         BEFORE.format(ledger=str(run.ledger), plan="") + RANK + MEET
@@ -39,7 +39,8 @@ def test_ranks_on_two_nodes_meet(new_ray_run: NewRayRun) -> None:
     for trial in trials:
         assert (run.paths.model(trial.round, trial.member) / "weights").exists()
         printed = run.paths.attempt_dir(trial.id, 1) / "node-1.log"
-        assert "rank 2 is here" in printed.read_text()
+        network = LINK if ray.is_isolated else ""
+        assert f"rank 2 is here, on {network}" in printed.read_text()
 
 
 def test_the_first_rank_that_fails_ends_those_on_other_nodes(

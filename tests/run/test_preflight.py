@@ -216,7 +216,7 @@ def test_a_command_is_asked_only_for_what_it_gets_as_declared(tmp_path: Path) ->
 
 def test_a_command_need_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     macros = ("${hyperparameters}", "${model_options}")
-    config = command_for(tmp_path, "import argparse", *macros)
+    config = command_for(tmp_path, "import argparse\nargparse", *macros)
     assert check(config) == config.with_script_options(())
     told = capsys.readouterr().out
     assert "--help does not list its options: it listed no options (exit code 0), and gets" in told
@@ -236,7 +236,7 @@ def test_a_command_without_a_parser_is_not_asked(
 def test_who_ends_the_tuner_while_the_script_is_asked_ends_the_script(tmp_path: Path) -> None:
     config = command_for(
         tmp_path,
-        "import argparse, os, signal, subprocess, time\n"
+        "import argparse, os, signal, subprocess, time\nargparse\n"
         "subprocess.Popen(['sleep', '987'], start_new_session=True)\n"
         "open('asked', 'w').close()\n"
         f"os.kill({os.getpid()}, signal.SIGTERM)\n"

@@ -20,10 +20,12 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [
-        ("import argparse", True), ("from argparse import ArgumentParser", True),
-        ("import click", True), ("def main():\n    import fire", True),
+        ("import argparse\nargparse.x()", True), ("import argparse as a\na.x()", True),
+        ("import argparse", False), ("import argparse as a\nargparse", False),
+        ("from argparse import ArgumentParser", True),
+        ("import click\nclick.x", True), ("def main():\n    import fire\n    fire.x", True),
         ("from absl import app, flags", True), ("from docopt import docopt", True),
-        ("from tap import Tap", True), ("import tyro", True), ("import plac", True),
+        ("from tap import Tap", True), ("import tyro\ntyro.x", True),
         ("from transformers import HfArgumentParser", True),
         ("from lightning.pytorch.cli import LightningCLI", True),
         ("import tensorflow as tf\nflags = tf.app.flags", True),
@@ -55,14 +57,14 @@ def test_a_parser_in_another_module(tmp_path: Path, script: str, module: str, pa
     env = {**ENV, "PYTHONPATH": path.format(folder=tmp_path)}
     (tmp_path / module).write_text("import json, train")
     assert not has_parser(["python3", "train.py"], str(tmp_path), env)
-    (tmp_path / module).write_text("import argparse")
+    (tmp_path / module).write_text("import argparse\nargparse.x()")
     assert has_parser(["python3", "train.py"], str(tmp_path), env)
 
 
 def test_a_checkout_of_a_known_library_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("from autofinetune import report_final_result")
     (tmp_path / "autofinetune").mkdir()
-    (tmp_path / "autofinetune" / "__init__.py").write_text("import argparse")
+    (tmp_path / "autofinetune" / "__init__.py").write_text("import argparse\nargparse.x()")
     assert not has_parser(["python3", "train.py"], str(tmp_path), ENV)
 
 
@@ -71,7 +73,7 @@ def test_a_relative_import(tmp_path: Path) -> None:
     package.mkdir(parents=True)
     (package / "__main__.py").write_text("from ..options import parse")
     (tmp_path / "mine" / "options.py").write_text("from .deep import parse")
-    (tmp_path / "mine" / "deep.py").write_text("import argparse")
+    (tmp_path / "mine" / "deep.py").write_text("import argparse\nargparse.x()")
     assert has_parser(["python3", "-m", "mine.inner"], str(tmp_path), ENV)
     (tmp_path / "mine" / "deep.py").write_text("")
     assert not has_parser(["python3", "-m", "mine.inner"], str(tmp_path), ENV)
@@ -81,7 +83,7 @@ def test_a_relative_import(tmp_path: Path) -> None:
 def test_a_program_that_is_python_and_one_that_is_not(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "mytool"
     program.parent.mkdir()
-    program.write_text("#!/usr/bin/env python3\nimport argparse\n")
+    program.write_text("#!/usr/bin/env python3\nimport argparse\nargparse\n")
     program.chmod(0o755)
     assert has_parser(["bin/mytool"], str(tmp_path), ENV)
     assert has_parser(["mytool"], str(tmp_path), {"PATH": str(program.parent)})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import socket
 
 import pytest
 
-from autofinetune.runner.ranks import VARIABLES, Ranks, environments
+from autofinetune.runner.ranks import VARIABLES, Ranks, environments, network_variables
 
 
 def test_one_process_gets_nothing_more() -> None:
@@ -138,3 +139,22 @@ def test_processes_that_have_their_variables_get_no_others() -> None:
     ranks = Ranks(["worker"] * 2, "run/0/1", "")
     assert ranks.environments == [{}, {}]
     ranks.close()
+
+
+def test_gloo_is_told_the_device_that_leads_to_rank_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests/cluster` has a network of its own for it."""
+
+    def ioctl(end: socket.socket, request: int, name: bytes) -> bytes:
+        if name.startswith(b"down"):
+            raise OSError(errno.EADDRNOTAVAIL, "no address")
+        own = "127.0.0.1" if name.startswith(b"eth7") else "10.0.0.1"
+        return name[:20] + socket.inet_aton(own) + bytes(16)
+
+    names = [(1, "down"), (2, "eth6"), (3, "eth7")]
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "if_nameindex", lambda: names)
+        patch.setattr(fcntl, "ioctl", ioctl)
+        assert network_variables("127.0.0.1") == {"GLOO_SOCKET_IFNAME": "eth7"}
+    assert network_variables("127.0.0.1") == {}
+    assert network_variables("") == {}
+    assert network_variables("no address") == {}

@@ -23,8 +23,9 @@ AWAY = "away"  # Ray does not answer: it says nothing about the attempt
 DEAD = "dead"  # Ray says that the actor is dead, or does not know it
 LATE = "late"  # the actor has no node yet
 FAILED = "failed"  # the actor answered that it could not do it
-MISSING = "missing"  # there is no ray here
+MISSING = "missing"  # there is no package of this name here
 OTHER = "other"  # the versions of Ray or Python differ
+_CLIENT = "ray[client]"  # what Ray asks for, if an address ray://... needs it
 MOST_PIECE = 16 << 20
 _THREADS = 64
 _WAIT_S = 30.0
@@ -188,8 +189,8 @@ def connected(address: str) -> tuple[Any, dict[str, Any]]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-    except ImportError as error:
-        return None, {"error": MISSING, "why": str(error)}
+    except ImportError:
+        return None, {"error": MISSING, "why": "ray"}
     here = f"Ray {ray.__version__} with Python {sys.version.split()[0]}"
     try:
         ray.init(
@@ -197,6 +198,8 @@ def connected(address: str) -> tuple[Any, dict[str, Any]]:
             configure_logging=False,
         )  # fmt: skip
     except Exception as error:
+        if _CLIENT in str(error):
+            return None, {"error": MISSING, "why": _CLIENT}
         found = _VERSIONS.findall(str(error))
         if "ersion mismatch" in str(error) and found:
             there = f"Ray {found[0][0]} with Python {found[0][1]}"

@@ -75,9 +75,9 @@ class Client:
         error, why = hello.get("error"), hello.get("why", "")
         if error == bridge.MISSING:
             raise EnvironmentProblem(
-                f"--executor=ray needs the package ray, which {self._python} does not have",
+                f"--executor=ray needs the package {why}, which {self._python} does not have",
                 "name the Python of the cluster by --ray_python=/path/to/python, or: pip install "
-                "ray, of the version that the cluster has",
+                f"'{why}', of the version that the cluster has",
             )
         if error == bridge.OTHER:
             raise EnvironmentProblem(

@@ -15,6 +15,7 @@ from autofinetune.executors.files.hand_over import with_layer
 from autofinetune.executors.local.executor import LocalExecutor
 from autofinetune.executors.local.start import START_RUNNER
 from autofinetune.runner.processes import identity
+from autofinetune.runner.ranks import network_variables
 from autofinetune.version import PACKAGE_PARENT
 
 # Ray kills the children of a worker that ends, and with the runner its trial would lose what ends
@@ -63,7 +64,8 @@ def started(wanted: Mapping[str, Any], ranks: int, env: Mapping[str, str]) -> Lo
     slot = Slot.read(wanted["slot"])
     words = {**wanted, "argv": tuple(wanted["argv"]), "processes": processes, "slot": slot}
     layer = {"PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
-    environ = {"PYTHONUNBUFFERED": "1", **env, **layer}
+    first = processes[0].env.get("MASTER_ADDR", "") if processes else ""  # with ranks elsewhere
+    environ = {"PYTHONUNBUFFERED": "1", **network_variables(first), **env, **layer}
     place = LocalSlot(slot, ranks=ranks)
     executor = LocalExecutor([place], environ, trials_outlive_us=False, forks=Detached())
     try:
