@@ -13,7 +13,8 @@ HEAD = """\
 
 What was done to runs, and what was lost. `make torture` writes this page and nothing else does:
 every figure comes from a run on a machine named below. It needs root, to mount images, and strace;
-the rows of clusters need what `make test-cluster` needs.
+the rows of clusters need what `make test-cluster` needs. What a trial costs on a cluster is in
+[throughput.md](throughput.md#on-a-cluster).
 """
 READING = """\
 A kill is `kill -9` of the tuner. After every kill the journal and all files are compared with what

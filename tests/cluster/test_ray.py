@@ -173,7 +173,7 @@ def test_a_trial_sees_the_card_that_ray_gave_it(new_run: NewRayRun) -> None:
 
 
 CONTINUES = """
-import argparse, hashlib, os, sys
+import argparse, hashlib, os, shutil, sys
 from pathlib import Path
 import beside
 parser = argparse.ArgumentParser()
@@ -181,6 +181,7 @@ for name in ("--lr", "--units", "--saved_params_dir", "--model_path"):
     parser.add_argument(name, default="")
 args = parser.parse_known_args()[0]
 assert not Path("left_out.bin").exists()
+assert Path(shutil.which("python3")).parent == Path(sys.executable).parent
 before = Path(args.model_path, "big").read_bytes() if args.model_path else b""
 Path(args.saved_params_dir, "inner").mkdir()
 Path(args.saved_params_dir, "inner", "empty").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def started(wanted: Mapping[str, Any], ranks: int, env: Mapping[str, str]) -> Lo
     )
     slot = Slot.read(wanted["slot"])
     words = {**wanted, "argv": tuple(wanted["argv"]), "processes": processes, "slot": slot}
-    layer = {"PYTHONPATH": with_layer(env.get("PYTHONPATH"))}
+    # A command `python3` is the node's Python, too, as in an environment that is activated.
+    path = f"{os.path.dirname(sys.executable)}:{env.get('PATH', os.defpath)}"
+    layer = {"PYTHONPATH": with_layer(env.get("PYTHONPATH")), "PATH": path}
     first = processes[0].env.get("MASTER_ADDR", "") if processes else ""  # with ranks elsewhere
     environ = {"PYTHONUNBUFFERED": "1", **network_variables(first), **env, **layer}
     place = LocalSlot(slot, ranks=ranks)
