@@ -55,13 +55,15 @@ def _create(target: Path, lock_file: Path, beside: Sequence[str]) -> None:
     shutil.rmtree(target, ignore_errors=True)  # what an interrupted call left
     venv.create(target, with_pip=True)
     python = target / "bin/python"
-    install = [str(python), "-m", "pip", "install", "--quiet"]
-    locked = ["--require-hashes", "-r", str(lock_file)]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
+    locked = ["--no-deps", "--require-hashes", "-r", str(lock_file)]  # the lock is whole
     if beside:
         subprocess.run([*install, *beside], check=True, stdout=sys.stderr)
-        locked.append("--no-deps")  # the lock is whole but for these
     subprocess.run([*install, *locked], check=True, stdout=sys.stderr)
     (packages,) = target.glob("lib/python*/site-packages")
+    # On all cores, which pip does not. Some packages have files that are no Python of today.
+    compile_all = [str(python), "-m", "compileall", "-qq", "-j", "0", str(packages)]
+    subprocess.run(compile_all, check=False, stdout=sys.stderr)
     (packages / "project.pth").write_text(_PATH_FILE, encoding="utf-8")
     command = target / "bin/autofinetune"
     command.write_text(_COMMAND.format(python=python), encoding="utf-8")

@@ -64,8 +64,8 @@ class Bridge:
         self._target = target
         self._class = ray.remote(actor.Actor)
         self._lock = threading.Lock()
-        self._ready: dict[str, Any] = {}
-        self._actors: dict[str, Any] = {}
+        self._ready: dict[tuple[str, str], Any] = {}  # both by namespace and name
+        self._actors: dict[tuple[str, str], Any] = {}
 
     def answer(self, request: dict[str, Any], data: bytes) -> None:
         """Do what is asked, and write the answer."""
@@ -75,9 +75,13 @@ class Bridge:
         except Exception as error:
             head, data = {"error": self._kind(error), "why": _short(error)}, b""
             if head["error"] == DEAD:
-                self._actors.pop(request.get("name", ""), None)
+                self._forget(request)
         with self._lock:
             write_message(self._target, {**head, "id": request["id"]}, data)
+
+    def _forget(self, request: dict[str, Any]) -> None:
+        for known in (self._actors, self._ready):
+            known.pop(_key(request), None)
 
     def _kind(self, error: Exception) -> str:
         kinds = self._ray.exceptions
@@ -104,13 +108,12 @@ class Bridge:
 
     def do_create(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         """Create the actor, or find the one of that name; some are one `of` several nodes."""
-        name = request["name"]
         options = {"num_gpus": 0, "num_cpus": 0, **request["resources"]}
         if request["of"] > 1:
             options["scheduling_strategy"] = self._place(request, options)
-        self._actors[name] = self._class.options(
-            name=name, namespace=request["namespace"], lifetime="detached", get_if_exists=True,
-            max_restarts=0, max_task_retries=0, max_concurrency=4, **options,
+        self._actors[_key(request)] = self._class.options(
+            name=request["name"], namespace=request["namespace"], lifetime="detached",
+            get_if_exists=True, max_restarts=0, max_task_retries=0, max_concurrency=4, **options,
         ).remote(request["run"], request["place"])  # fmt: skip
         return {}, b""
 
@@ -133,23 +136,23 @@ class Bridge:
 
     def _actor(self, request: dict[str, Any]) -> Any:
         """Return a handle; raise Unknown if Ray knows no actor of that name."""
-        name = request["name"]
-        if name not in self._actors:
+        key = _key(request)
+        if key not in self._actors:
             try:
-                self._actors[name] = self._ray.get_actor(name, request["namespace"])
+                self._actors[key] = self._ray.get_actor(request["name"], request["namespace"])
             except ValueError as error:
                 raise Unknown("Ray knows no actor of its name") from error
-        return self._actors[name]
+        return self._actors[key]
 
     def do_ready(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         """Wait a while until the actor is on a node, and return the name of that."""
-        name = request["name"]
-        if name not in self._ready:
-            self._ready[name] = self._actor(request).ready.remote()
-        ref = self._ready[name]
+        key = _key(request)
+        if key not in self._ready:
+            self._ready[key] = self._actor(request).ready.remote()
+        ref = self._ready[key]
         if not self._ray.wait([ref], timeout=request["wait_s"])[0]:
             return {"error": LATE, "why": "no node has room yet"}, b""
-        self._ready.pop(name, None)
+        self._ready.pop(key, None)
         mine = self._ray.get(ref, timeout=_WAIT_S)
         shown = [self._shown(node) for node in self._ray.nodes() if node["NodeID"] == mine]
         return {"node": shown[0] if shown else ""}, b""
@@ -169,13 +172,17 @@ class Bridge:
     def do_kill(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         try:
             self._ray.kill(self._actor(request), no_restart=True)
-            self._actors.pop(request["name"], None)
+            self._forget(request)
         finally:
             with contextlib.suppress(ValueError):  # another of its actors was removed before
                 if request["group"]:
                     group = self._ray.util.get_placement_group(request["group"])
                     self._ray.util.remove_placement_group(group)
         return {}, b""
+
+
+def _key(request: dict[str, Any]) -> tuple[str, str]:
+    return request.get("namespace", ""), request.get("name", "")
 
 
 def _short(error: Exception) -> str:

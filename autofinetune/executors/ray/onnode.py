@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from autofinetune.core.slot import Slot
@@ -65,7 +66,7 @@ def started(wanted: Mapping[str, Any], ranks: int, env: Mapping[str, str]) -> Lo
     slot = Slot.read(wanted["slot"])
     words = {**wanted, "argv": tuple(wanted["argv"]), "processes": processes, "slot": slot}
     # A command `python3` is the node's Python, too, as in an environment that is activated.
-    path = f"{os.path.dirname(sys.executable)}:{env.get('PATH', os.defpath)}"
+    path = f"{Path(sys.executable).parent}:{env.get('PATH', os.defpath)}"
     layer = {"PYTHONPATH": with_layer(env.get("PYTHONPATH")), "PATH": path}
     first = processes[0].env.get("MASTER_ADDR", "") if processes else ""  # with ranks elsewhere
     environ = {"PYTHONUNBUFFERED": "1", **network_variables(first), **env, **layer}
