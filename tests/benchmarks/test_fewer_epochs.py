@@ -87,6 +87,20 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[Params]]:
     return calls
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", curves.MADE)
+def test_beginnings_that_mislead_cost_little(shape: str) -> None:
+    """At a third of the epochs, beside whole trainings: less than a tenth of (best - median)."""
+    problem = curves.load(f"made/{shape}", None)
+    budget = 100 * problem.length / 3
+    early, whole = (
+        np.mean([simulate.search(problem, method, seed, 5, budget, 0.0).regret(problem, budget)
+                 for seed in range(3)])
+        for method in ("pshe2+surrogate", "pshe2")
+    )  # fmt: skip
+    assert early - whole < 0.1
+
+
 def test_a_table_gives_back_the_curve_of_each_configuration(toys: list[list[Params]]) -> None:
     real.save("toy", build.build("toy"), ["numpy 2.0"])
     assert [{str(params["kind"]) for params in call} for call in toys] == [{"a"}, {"b"}, {"c"}]
