@@ -65,20 +65,19 @@ What is saved by ending hopeless trials early (`--assessor`), and by continuing 
 of training from scratch (`--evaluator=populationbased`). Every block is what the command in its
 first line printed; `--page=docs/epochs.md` writes it here. The scripts describe the measurements:
 [fewer_epochs](../benchmarks/fewer_epochs/__main__.py),
-[early_stopping.py](../benchmarks/early_stopping.py),
 [population_training.py](../benchmarks/population_training.py). LCBench's learning curves are a
 clone of <https://github.com/slds-lmu/yahpo_data>. Regret is 0 at the best known final score and 1
 at a median one; a search is judged by the complete training that seems best.
 """,
     {
-        "random": "Early stopping of random search",
-        "pshe2": "Early stopping of PSHE2",
         "curves": "Early stopping: LCBench, instances on which nothing was tuned",
         "wide": "Early stopping: the same with 20 trials at a time",
         "noise": "Early stopping: the same with a noise of .05 of (best - median) on every report",
         "noisier": "Early stopping: the same with a noise of .1",
         "made": "Early stopping: curves made to be difficult",
         "real": "Early stopping: real trainings",
+        "constants": "Early stopping: what else was tried, on instances for tuning",
+        "slow_peers": "Early stopping: peers that take long",
         "processes": "Early stopping: wall time with real processes",
         "digits": "Population-based training: handwritten digits",
         "free": "Population-based training: LCBench, where a change counts from the first epoch",

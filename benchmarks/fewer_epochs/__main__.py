@@ -27,7 +27,7 @@ METHODS = (
     "pshe2+hyperband:max_steps=length;pshe2+medianstop"
 )
 THICK = ("pshe2", "pshe2+surrogate")
-PARTS = ("curves", "wide", "noise", "noisier", "made", "real")
+PARTS = ("curves", "wide", "noise", "noisier", "made", "real", "constants", "slow_peers")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

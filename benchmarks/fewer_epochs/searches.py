@@ -14,6 +14,7 @@ from autofinetune.assessors import create_assessor
 from autofinetune.core.curves import Curves
 from autofinetune.space import Space
 from autofinetune.strategies import Candidate, Exhausted, create_strategy
+from benchmarks.fewer_epochs import constants
 from benchmarks.search_quality.task import Params
 
 SURROGATE = "surrogate"
@@ -65,6 +66,7 @@ class Ours(Search):
         options = dict(word.split("=") for word in words.split(",") if word)
         self._is_joint = name == SURROGATE
         if self._is_joint:
+            constants.apply(words)
             self._strategy.announce(0 if "learned" in words else length)
         self._assessor = None if self._is_joint else create_assessor(name, "maximize", options)
         self._curves = Curves()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from autofinetune.space import load_space
-from benchmarks.fewer_epochs import build, curves, processes, real, simulate
+from autofinetune.surrogate import curve_screen, trainings
+from benchmarks.fewer_epochs import build, constants, curves, processes, real, simulate
 from benchmarks.fewer_epochs.curves import Problem
 from benchmarks.fewer_epochs.searches import Search, Verdict
 from benchmarks.fewer_epochs.trainings import digits
@@ -99,6 +100,14 @@ def test_beginnings_that_mislead_cost_little(shape: str) -> None:
         for method in ("pshe2+surrogate", "pshe2")
     )  # fmt: skip
     assert early - whole < 0.1
+
+
+def test_a_variant_changes_constants_for_its_own_search_only() -> None:
+    before: object = (curve_screen.WHOLE, trainings.SHARES)
+    constants.apply("WHOLE=5,SHARES=0.25-0.5")
+    assert (curve_screen.WHOLE, trainings.SHARES) == (5, (0.25, 0.5))  # type: ignore[comparison-overlap]
+    constants.apply("")
+    assert before == (curve_screen.WHOLE, trainings.SHARES)
 
 
 def test_a_table_gives_back_the_curve_of_each_configuration(toys: list[list[Params]]) -> None:
