@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 
@@ -103,6 +102,7 @@ def network_variables(address: str) -> dict[str, str]:
     By itself it takes the address that the name of this machine has, and that is often one that
     others cannot reach: 127.0.1.1 on Debian.
     """
+    import contextlib  # only if needed, as below
     import fcntl
     import socket
 
