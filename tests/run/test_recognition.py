@@ -62,7 +62,11 @@ def test_a_script_of_nni_finds_what_the_package_looks_for(tmp_path: Path) -> Non
         ("import wandb\nwandb.config.lr", {}, "fulltrail"),
         (f"import nni\n{ARGPARSE}nni.get_next_parameter()", {}, "fulltrail"),
         ("import hydra\nhydra.main", {}, "fulltrail"),
-        ("import hydra\nhydra.main", {"script_args": ("--ckpt=${model_path}",)}, "populationbased"),
+        (
+            "import hydra\nhydra.main",
+            {"script_args": ("--ckpt=${model_path}",)},
+            "populationbased",
+        ),
         (f"import keras\n{ARGPARSE}", {"scoring": Scoring("acc")}, "fulltrail"),
         (
             f"import keras\n{ARGPARSE}# --model_path",
