@@ -250,6 +250,7 @@ def test_other_versions_and_a_missing_ray_are_told(
     assert "needs the package ray, which /usr/bin/python3 does not have" in run.console
 
 
+@pytest.mark.slow
 def test_by_a_client_server_a_killed_tuner_and_a_killed_bridge_lose_nothing(
     ray: MiniRay, new_run: NewRayRun
 ) -> None:

@@ -28,6 +28,7 @@ OTHER = "other"  # the versions of Ray or Python differ
 _CLIENT = "ray[client]"  # what Ray asks for, if an address ray://... needs it
 MOST_PIECE = 16 << 20
 _THREADS = 64
+_TRIES = 3  # to connect
 _WAIT_S = 30.0
 _VERSIONS = re.compile(r"Ray: (\S+)\s+(?:\S+ )?Python: (\S+)")
 
@@ -199,20 +200,32 @@ def connected(address: str) -> tuple[Any, dict[str, Any]]:
     except ImportError:
         return None, {"error": MISSING, "why": "ray"}
     here = f"Ray {ray.__version__} with Python {sys.version.split()[0]}"
-    try:
-        ray.init(
-            address=address or "auto", namespace="autofinetune", log_to_driver=False,
-            configure_logging=False,
-        )  # fmt: skip
-    except Exception as error:
-        if _CLIENT in str(error):
-            return None, {"error": MISSING, "why": _CLIENT}
-        found = _VERSIONS.findall(str(error))
-        if "ersion mismatch" in str(error) and found:
-            there = f"Ray {found[0][0]} with Python {found[0][1]}"
-            return None, {"error": OTHER, "why": f"the cluster has {there}, the bridge {here}"}
-        return None, {"error": AWAY, "why": _short(error)}
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(
+                address=address or "auto", namespace="autofinetune", log_to_driver=False,
+                configure_logging=False,
+            )  # fmt: skip
+            break
+        except ConnectionAbortedError as error:
+            # A client server starts a process for each client; on a busy machine that takes longer
+            # than Ray waits.
+            if not left:
+                return None, {"error": AWAY, "why": _short(error)}
+        except Exception as error:
+            return None, _why_not(error, here)
     return ray, {"versions": here}
+
+
+def _why_not(error: Exception, here: str) -> dict[str, Any]:
+    """Return what to tell the tuner of a connection that failed."""
+    if _CLIENT in str(error):
+        return {"error": MISSING, "why": _CLIENT}
+    found = _VERSIONS.findall(str(error))
+    if "ersion mismatch" in str(error) and found:
+        there = f"Ray {found[0][0]} with Python {found[0][1]}"
+        return {"error": OTHER, "why": f"the cluster has {there}, the bridge {here}"}
+    return {"error": AWAY, "why": _short(error)}
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from autofinetune.errors import EnvironmentProblem
 from autofinetune.executors.ray import bridge
 from autofinetune.version import PACKAGE_PARENT
 
-START_S = 120.0  # Ray takes seconds to be imported and connected, on a busy machine more
+START_S = 180.0  # Ray takes seconds to be imported and connected, on a busy machine more
 ANSWER_S = 60.0
 _PAUSE_S = 5.0  # between two starts
 _START = (
