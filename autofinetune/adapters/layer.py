@@ -56,7 +56,10 @@ def chain(own: ModuleType) -> None:
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize")
     if spec is None or spec.loader is None or spec.origin == own.__file__:
         return
-    from importlib.util import module_from_spec  # slow, and rarely needed
-
-    sys.modules["sitecustomize"] = module = module_from_spec(spec)
+    # Debian has one, so this is in the way of each trial: importlib.util takes ten times as long.
+    module = type(sys)("sitecustomize")
+    module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations
+    sys.modules["sitecustomize"] = module
     spec.loader.exec_module(module)

@@ -217,7 +217,7 @@ def start(
         stack.callback(os.close, root)
         words = [log, str(paths.at), str(root), str(write), json.dumps(given or {})]
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, PACKAGE_PARENT, *words],
+            [sys.executable, "-u", "-c", _START, PACKAGE_PARENT, *words],  # it may be killed
             stdin=subprocess.PIPE, stdout=messages, stderr=messages,
             pass_fds=(root, write), start_new_session=True,
         )  # fmt: skip

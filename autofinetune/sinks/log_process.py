@@ -13,7 +13,6 @@ import fcntl
 import json
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -90,7 +89,6 @@ class _Process:
             self._follow()
         except Exception as error:
             traceback.print_exc()
-            sys.stderr.flush()
             words = error.message if isinstance(error, EnvironmentProblem) else str(error)
             if not isinstance(error, EnvironmentProblem):
                 words = f"{type(error).__name__}: {words}"

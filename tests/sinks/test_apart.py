@@ -134,8 +134,9 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_it_shows_a_whole_run_and_changes_nothing_here(
-    bench: Bench, capfd: pytest.CaptureFixture[str]
+    bench: Bench, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     assert bench.work() == []
     assert sorted(bench.lines) == TRIALS
     assert "PAPER" not in os.environ
