@@ -62,17 +62,18 @@ class Compared:
         return np.array([[one(name, seed) for seed in self._seeds] for name in self._problems])
 
     def table(self) -> str:
-        """Mean regrets, and at a third the difference to whole trainings with its interval."""
+        """Mean regrets, and differences to whole trainings with their intervals."""
         lines = [
             self.what,
             "method | " + " | ".join(f"{share:.0%}" for share in SHARES)
-            + f" | at a third - {WHOLE} at 100 % | trials, complete in the end | ms a trial",
+            + f" | at a third - {WHOLE} at 100 % | at half - {WHOLE} at 100 %"
+            " | trials, complete in the end | ms a trial",
         ]  # fmt: skip
         for method in self.methods:
             means = self.regrets(method, SHARES).mean(axis=(0, 1))
             cells = ["" if np.isnan(mean) else f"{mean:.3f}" for mean in means]
-            if WHOLE in self.methods:
-                apart = self.regrets(method, [1 / 3]) - self.regrets(WHOLE, [1.0])
+            for share in (1 / 3, 0.5) if WHOLE in self.methods else ():
+                apart = self.regrets(method, [share]) - self.regrets(WHOLE, [1.0])
                 low, high = metrics.bootstrap(apart[..., 0])
                 cells.append(f"{apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
             own = [self._found[method, name, seed]
