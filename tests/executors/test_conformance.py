@@ -99,7 +99,7 @@ class Bench:
 
     def make_ray(self) -> Executor:
         assert self.client is not None
-        code, files = trees.code_of(self.root)
+        code, files, _ = trees.code_of(self.root)
         package, more = trees.package()
         shipment = Shipment(
             str(self.root), sys.executable, 1, {"num_cpus": 1},

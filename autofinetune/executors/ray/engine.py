@@ -22,9 +22,11 @@ from autofinetune.executors.ray.client import Away, Client
 from autofinetune.executors.ray.executor import RayExecutor
 from autofinetune.executors.ray.room import Share, shared
 from autofinetune.executors.ray.shipment import Shipment
+from autofinetune.space.fields import one_line
 
 _CPU, _GPU = "CPU", "GPU"
 _MOST_SLOTS = 100_000
+_MOST_TOLD = 4  # names in a sentence
 
 
 class RayEngine(Engine):
@@ -96,7 +98,7 @@ class RayEngine(Engine):
         assert self._client is not None  # the slots were found by it
         share = self._share(config)
         executor = RayExecutor(
-            self._client, shipment_of(config, share), share, most=lambda: self._most,
+            self._client, shipment_of(config, share, tell), share, most=lambda: self._most,
             nodes=self._nodes, notice=tell,
         )  # fmt: skip
         self._opened, self._gpu = share, config.gpu
@@ -131,9 +133,13 @@ def amounts(resources: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def shipment_of(config: Config, share: Share) -> Shipment:
+def shipment_of(
+    config: Config, share: Share, tell: Callable[[str], None] = lambda sentence: None
+) -> Shipment:
     """Return what is sent to the nodes; raise EnvironmentProblem if that is too large."""
-    code, files = trees.code_of(Path(config.working_dir))
+    code, files, left_out = trees.code_of(Path(config.working_dir))
+    if left_out:
+        tell(_told_of(left_out))
     script = Path(config.working_dir, config.script or ".")
     way = os.path.relpath(script, config.working_dir)
     if config.script and way not in code and config.passing != CALLS:
@@ -154,6 +160,16 @@ def shipment_of(config: Config, share: Share) -> Shipment:
         members=share.members,
         trees={"package": package, "code": code},
         files={**files, **more},
+    )
+
+
+def _told_of(left_out: Sequence[str]) -> str:
+    shown = [one_line(name) for name in left_out[:_MOST_TOLD]]
+    others = len(left_out) - len(shown)
+    return (
+        f"note: not sent to the nodes, as .gitignore or .autofinetuneignore names it: "
+        f"{', '.join(shown)}{f' and {others} more' if others else ''}; a line such as "
+        f"!{shown[0]} in .autofinetuneignore takes it back"
     )
 
 

@@ -35,16 +35,17 @@ class Damaged(Exception):
     """What a node says about its files, or what arrived, is not right; it may be asked again."""
 
 
-def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
-    """Return what is sent of the directory of a script.
+def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files, Sequence[str]]:
+    """Return what is sent of the directory of a script, and what is left out.
 
-    Output directories of runs and what .gitignore and .autofinetuneignore name are left out;
-    raise EnvironmentProblem if the rest is too large.
+    Left out is what .gitignore and .autofinetuneignore name, and, without being told, output
+    directories of runs and the like; raise EnvironmentProblem if the rest is too large.
     """
     tree: dict[str, Sequence[object]] = {}
     files: Files = {}
     sizes: dict[str, int] = {}
     rules: list[Rule] = []
+    left_out: list[str] = []
     for folder, inner, names in os.walk(directory):
         base = os.path.relpath(folder, directory)
         base = "" if base == "." else f"{base}/"
@@ -52,9 +53,12 @@ def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
             inner.clear()
             continue
         rules += rules_in(Path(folder), base)
-        inner[:] = [n for n in inner if n not in _ALWAYS and not is_ignored(rules, base + n, True)]
+        inner[:] = [name for name in inner if name not in _ALWAYS]
+        out = {name for name in (*inner, *names) if is_ignored(rules, base + name, name in inner)}
+        left_out += [base + name for name in sorted(out)]
+        inner[:] = [name for name in inner if name not in out]
         for name in names:
-            if is_ignored(rules, base + name, False):
+            if name in out:
                 continue
             path = Path(folder, name)
             size = _add(tree, files, base + name, path, is_kept=True)
@@ -68,7 +72,7 @@ def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files]:
                     f"name what trials do not need in {directory / IGNORE[1]}, in the manner of "
                     "a .gitignore, or set --working_dir to a directory with the script alone",
                 )
-    return tree, files
+    return tree, files, left_out
 
 
 def package() -> tuple[Tree, Files]:

@@ -36,7 +36,8 @@ class SlurmEngine(Engine):
             "note: --gpu has no effect with --executor=slurm; --sbatch='--gres=gpu:1' asks for a "
             "card, and --max_parallel sets how many jobs there are"
         )
-        return Slots(places, () if config.gpu == SLURM else (unused,))
+        is_usual = config.gpu.partition(":")[0] in (SLURM, "auto")  # as of a file of another tool
+        return Slots(places, () if is_usual else (unused,))
 
     def opened(
         self,

@@ -71,7 +71,7 @@ def sent(tmp_path: Path, actor: Actor, *words: str) -> tuple[Attempt, dict[str, 
         directory=str(out / "trials/0/attempt-1"), log=str(out / "round0/log-0.info"),
         model=model, env={"SHOWN": model},
     )  # fmt: skip
-    tree, files = trees.code_of(code)
+    tree, files, _ = trees.code_of(code)
     parent, more = trees.model_of(out / "round0/model-1")
     shipment = Shipment(str(code), sys.executable, 1, {})
     lacking = actor.lacks([*files, *more])

@@ -59,6 +59,12 @@ def test_a_script_that_would_not_be_sent_is_told(tmp_path: Path) -> None:
     found = shipment_of(config, Share({"GPU": 1, "a100": 2}))
     assert found.resources == {"num_gpus": 1, "num_cpus": 0, "resources": {"a100": 2}}
     assert "autofinetune/runner/main.py" in found.trees["package"]
+    for name in "abcde":
+        (tmp_path / f"{name}.bin").touch()
+    (tmp_path / ".gitignore").write_text("*.bin\n")
+    told: list[str] = []
+    shipment_of(config, Share({}), told.append)
+    assert "names it: a.bin, b.bin, c.bin, d.bin and 1 more; a line such as !a.bin" in told[0]
     (tmp_path / ".gitignore").write_text("train.py\n")
     with pytest.raises(EnvironmentProblem, match="not among the files that are sent"):
         shipment_of(config, Share({}))

@@ -34,6 +34,7 @@ def test_outputs_of_runs_and_ignored_files_are_left_out(tmp_path: Path) -> None:
         ".autofinetuneignore", ".gitignore", "data/a.csv", "deep/.gitignore", "deep/build",
         "deep/y.py", "keep.bin", "train.py",
     ]  # fmt: skip
+    assert sorted(trees.code_of(tmp_path)[2]) == ["build", "data/b.bin", "deep/er"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_too_much_is_told_with_its_largest_part(tmp_path: Path) -> None:
 
 def test_code_is_sent_as_it_was_when_it_was_read(tmp_path: Path) -> None:
     write(tmp_path, {"train.py": "first", "empty": ""})
-    tree, files = trees.code_of(tmp_path)
+    tree, files, _ = trees.code_of(tmp_path)
     write(tmp_path, {"train.py": "second", "empty": "no longer"})
     ((entries, data),) = trees.pieces(files, [str(entry[0]) for entry in tree.values()])
     assert data == b"first"

@@ -26,6 +26,7 @@ def test_without_a_number_there_are_four_and_cards_are_asked_of_slurm() -> None:
     slots = SlurmEngine().slots(config_of(gpu="0,1"))
     assert len(slots.places) == 4
     assert "--gpu has no effect" in slots.notes[0]
+    assert SlurmEngine().slots(config_of(gpu="auto:2")).notes == ()  # of a file of another tool
 
 
 def test_an_option_that_is_ours_is_refused() -> None:
