@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from benchmarks.search_quality import metrics
 Array = NDArray[np.float64]
 SHARES = (0.1, 0.2, 1 / 3, 0.5, 1.0)
 WHOLE = "pshe2"  # with whole trainings, to which all others are compared
+_FEW = 10  # problems that are told apart
 MOST = 0.5  # searches with an assessor get so much
 
 
@@ -82,4 +83,13 @@ class Compared:
                          f"{np.mean([len(one.spent) for one in own]):.0f}")  # fmt: skip
             cells.append(f"{np.mean([1e3 * one.seconds / one.trials for one in own]):.0f}")
             lines.append(f"{method} | " + " | ".join(cells))
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._apart()])
+
+    def _apart(self) -> Iterator[str]:
+        """Yield a table of the regrets at a third, problem by problem, if they are few."""
+        if not 1 < len(self._problems) <= _FEW:
+            return
+        yield "at a third | " + " | ".join(name.partition("/")[2] for name in self._problems)
+        for method in self.methods:
+            means = self.regrets(method, [1 / 3]).mean(axis=(1, 2))
+            yield f"{method} | " + " | ".join(f"{mean:.3f}" for mean in means)
