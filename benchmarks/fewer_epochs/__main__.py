@@ -27,7 +27,7 @@ METHODS = (
     "pshe2+hyperband:max_steps=length;pshe2+medianstop"
 )
 THICK = ("pshe2", "pshe2+surrogate")
-PARTS = ("curves", "wide", "noise", "noisier", "made", "real", "constants", "slow_peers")
+PARTS = ("curves", "wide", "noise", "noisier", "made", "real", "constants")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -68,8 +68,9 @@ def put(page: Path, part: str, found: Compared, argv: Sequence[str] | None) -> N
     shares = np.linspace(0.05, 1.0, 39).tolist()
     regrets = {method: found.regrets(method, shares) for method in found.methods}
     plots.draw(picture, found.what, shares, regrets, THICK)
-    text = f"![regret by epochs]({picture.name})"
-    EPOCHS.put(page, part, command("fewer_epochs", argv), found.table(), text)
+    # That of the first part is in the head of the page.
+    shown = "" if part == PARTS[0] else f"![regret by epochs]({picture.name})"
+    EPOCHS.put(page, part, command("fewer_epochs", argv), found.table(), shown)
 
 
 if __name__ == "__main__":

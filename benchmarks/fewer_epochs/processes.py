@@ -2,8 +2,10 @@
 
     python -m benchmarks.fewer_epochs.processes [--seeds=5] [--trials=60] [--epochs=20]
         [--epoch_seconds=1] [--slots=4] [--assessor=surrogate] [--strategy=pshe2]
+        [--page=docs/epochs.md]
 
-The digits demo with epochs made longer. For each seed the same search runs without an assessor and
+The digits demo with epochs made longer; it does not look whether it should stop, and is ended a
+second after it was asked to. For each seed the same search runs without an assessor and
 with it, in turns, so that both meet the same machine; both make the same number of trials. Scores
 are those of the best trial; a seed is that of the search and of every training.
 """
@@ -20,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import autofinetune
+from benchmarks.page import EPOCHS, command
 from benchmarks.search_quality import metrics
 
 _ROOT = Path(__file__).parents[2]
@@ -35,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--assessor", default="surrogate")
     parser.add_argument("--strategy", default="pshe2")
+    parser.add_argument("--page", type=Path, help="put what is printed at the end there, too")
     given = parser.parse_args(argv)
     found = []  # (seed, none or the assessor, seconds or score)
     for seed in range(given.seeds):
@@ -42,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         found.append([pair["none"], pair[given.assessor]])
         cells = (f"{name} {s:.1f} s, score {score:.4f}" for name, (s, score) in pair.items())
         print(f"seed {seed}: {'; '.join(cells)}", flush=True)
-    print(summary(np.array(found), given.assessor))
+    text = summary(np.array(found), given.assessor)
+    print(text)
+    if given.page:
+        EPOCHS.put(given.page, "processes", command("fewer_epochs.processes", argv), text)
 
 
 def _order(seed: int, assessor: str) -> tuple[str, str]:
@@ -65,6 +72,7 @@ def measure(given: argparse.Namespace, seed: int, assessor: str) -> tuple[float,
             evaluator="fulltrail",
             tuning_strategy=given.strategy,
             assessor=assessor,
+            stop_grace=1,
             seed=seed,
             output_dir=str(Path(folder, "result")),
         )
