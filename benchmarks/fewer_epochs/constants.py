@@ -26,20 +26,14 @@ VARIANTS = (
 )  # fmt: skip
 
 
-def apply(words: str) -> None:
-    """Set constants for the next search of this process: `WHOLE=5`; others get their defaults."""
-    given = dict(word.split("=") for word in words.split(",") if "=" in word)
-    for name, value in changed(given).items():
-        setattr(PLACES[name], name, value)
-
-
-def changed(given: Mapping[str, str]) -> dict[str, object]:
-    """Return the value of every constant."""
-    found: dict[str, object] = dict(_DEFAULTS)
-    for name in PLACES.keys() & given.keys():
-        numbers = [float(part) for part in given[name].split("-")]
-        found[name] = tuple(numbers) if name == "SHARES" else numbers[0]
-    return found
+def apply(given: Mapping[str, str]) -> None:
+    """Set constants for the next search of this process: WHOLE to 5; others get their defaults."""
+    for name, place in PLACES.items():
+        value = _DEFAULTS[name]
+        if name in given:
+            numbers = [float(part) for part in given[name].split("-")]
+            value = tuple(numbers) if name == "SHARES" else numbers[0]
+        setattr(place, name, value)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ class Ours(Search):
         options = dict(word.split("=") for word in words.split(",") if word)
         self._is_joint = name == SURROGATE
         if self._is_joint:
-            constants.apply(words)
-            self._strategy.announce(0 if "learned" in words else length)
+            constants.apply(options)
+            self._strategy.announce(0 if "learned" in options else length)
         self._assessor = None if self._is_joint else create_assessor(name, "maximize", options)
         self._curves = Curves()
         self._open: dict[int, Candidate] = {}

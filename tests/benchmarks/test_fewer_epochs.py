@@ -104,9 +104,9 @@ def test_beginnings_that_mislead_cost_little(shape: str) -> None:
 
 def test_a_variant_changes_constants_for_its_own_search_only() -> None:
     before: object = (curve_screen.WHOLE, trainings.SHARES)
-    constants.apply("WHOLE=5,SHARES=0.25-0.5")
+    constants.apply({"WHOLE": "5", "SHARES": "0.25-0.5"})
     assert (curve_screen.WHOLE, trainings.SHARES) == (5, (0.25, 0.5))  # type: ignore[comparison-overlap]
-    constants.apply("")
+    constants.apply({})
     assert before == (curve_screen.WHOLE, trainings.SHARES)
 
 

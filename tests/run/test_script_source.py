@@ -26,6 +26,7 @@ def has_parser(words: Sequence[str], folder: str, env: Mapping[str, str]) -> boo
         ("import click\nclick.x", True), ("def main():\n    import fire\n    fire.x", True),
         ("from absl import app, flags", True), ("from docopt import docopt", True),
         ("from tap import Tap", True), ("import tyro\ntyro.x", True),
+        ("import plac\nplac.x", True),
         ("from transformers import HfArgumentParser", True),
         ("from lightning.pytorch.cli import LightningCLI", True),
         ("import tensorflow as tf\nflags = tf.app.flags", True),

@@ -53,10 +53,11 @@ def code_of(directory: Path, most: int = MOST_CODE) -> tuple[Tree, Files, Sequen
             inner.clear()
             continue
         rules += rules_in(Path(folder), base)
-        inner[:] = [name for name in inner if name not in _ALWAYS]
-        out = {name for name in (*inner, *names) if is_ignored(rules, base + name, name in inner)}
+        out = {name for name in names if is_ignored(rules, base + name, False)}
+        folders = [name for name in inner if name not in _ALWAYS]
+        out |= {name for name in folders if is_ignored(rules, base + name, True)}
         left_out += [base + name for name in sorted(out)]
-        inner[:] = [name for name in inner if name not in out]
+        inner[:] = [name for name in folders if name not in out]
         for name in names:
             if name in out:
                 continue
