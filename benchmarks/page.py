@@ -80,6 +80,7 @@ default of `--assessor`.
 """,
     {
         "curves": "Early stopping: LCBench, instances on which nothing was tuned",
+        "peers": "Early stopping: six of these, beside peers that take minutes a search",
         "wide": "Early stopping: the same with 20 trials at a time",
         "noise": "Early stopping: the same with a noise of .05 of (best - median) on every report",
         "noisier": "Early stopping: the same with a noise of .1",

@@ -27,7 +27,7 @@ METHODS = (
     "pshe2+hyperband:max_steps=length;pshe2+medianstop"
 )
 THICK = ("pshe2", "pshe2+surrogate")
-PARTS = ("curves", "wide", "noise", "noisier", "made", "real", "constants")
+PARTS = ("curves", "peers", "wide", "noise", "noisier", "made", "real", "constants")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -71,6 +71,10 @@ def families(tasks: Sequence[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for family, title in titles.items():
         members = [task for task in tasks if task.startswith(f"{family}/")]
+        if family == trainings.FAMILY:
+            conditional = list(filter(trainings.has_conditions, members))
+            members = [task for task in members if task not in conditional]
+            groups[f"{title} with conditions"] = conditional
         tuned = [task for task in members if task in TUNED_ON]
         held = [task for task in members if task not in TUNED_ON]
         suffix = ", not tuned on" if tuned else ""

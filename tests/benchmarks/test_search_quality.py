@@ -105,6 +105,15 @@ def test_tasks_are_chosen_by_pattern() -> None:
     assert set(task_list.select(["tuned"], None)) == without_data
 
 
+def test_spaces_with_conditions_are_told_apart() -> None:
+    groups = results.families(trainings.names())
+    conditional = groups["Real trainings with conditions"]
+    models = {task.partition("/")[2].partition("-")[0] for task in conditional}
+    assert models == {"kernels", "boosters"}
+    assert not set(conditional) & set(groups["Real trainings"])
+    assert set(groups[results.ALL]) == set(conditional) | set(groups["Real trainings"])
+
+
 @pytest.mark.parametrize("model", trainings.MODELS)
 def test_a_table_is_read_in_the_order_it_was_written(
     model: str, monkeypatch: pytest.MonkeyPatch
