@@ -61,10 +61,10 @@ EPOCHS = Page(
     """\
 # Fewer epochs
 
-On 26 sets of learning curves on which nothing was tuned, PSHE2 with `--assessor=auto` ends .016
-behind 100 whole trainings with half of their epochs, and .040 with a third (1 is the way from a
-median configuration to the best); from a fifth of the epochs on, every other method below is
-further behind.
+On 26 sets of learning curves on which nothing was tuned, PSHE2 with `--assessor=auto` ends .020
+behind 100 whole trainings with half of their epochs, and .045 with a third (1 is the way from a
+median configuration to the best); from a fifth of the epochs on, every other method in the picture
+is further behind.
 
 ![regret by epochs](epochs_curves.svg)
 
