@@ -75,8 +75,8 @@ first line printed; `--page=docs/epochs.md` writes it here. The scripts describe
 [population_training.py](../benchmarks/population_training.py). LCBench's learning curves are a
 clone of <https://github.com/slds-lmu/yahpo_data>. Regret is 0 at the best known final score and 1
 at a median one; a search is judged by the complete training that seems best. Where scores say
-little before the end, or good trainings start slowly (below), it loses more, so it is not the
-default of `--assessor`.
+little before the end, or good trainings start slowly (below), it loses more, and on the real
+trainings below `asha` is as good, so it is not the default of `--assessor`.
 """,
     {
         "curves": "Early stopping: LCBench, instances on which nothing was tuned",
