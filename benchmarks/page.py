@@ -80,7 +80,7 @@ trainings below `asha` is as good, so it is not the default of `--assessor`.
 """,
     {
         "curves": "Early stopping: LCBench, instances on which nothing was tuned",
-        "peers": "Early stopping: six of these, beside peers that take minutes a search",
+        "peers": "Early stopping: six of these, with more methods",
         "wide": "Early stopping: the same with 20 trials at a time",
         "noise": "Early stopping: the same with a noise of .05 of (best - median) on every report",
         "noisier": "Early stopping: the same with a noise of .1",

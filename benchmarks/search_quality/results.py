@@ -15,6 +15,7 @@ from .tasks import TUNED_ON
 
 Key = tuple[str, str, int]
 ALL = "All tasks not tuned on"
+_CONDITIONAL = f"{trainings.FAMILY} with conditions"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def families(tasks: Sequence[str]) -> dict[str, list[str]]:
     titles = {
         yahpo.FAMILY: "LCBench",
         trainings.FAMILY: "Real trainings",
+        _CONDITIONAL: "Real trainings with conditions",
         "bbob": "Synthetic functions",
         "rounded": "Synthetic functions with whole numbers on every second axis",
         synthetic.TUNING_FAMILY: "Other synthetic functions",
@@ -70,17 +72,21 @@ def families(tasks: Sequence[str]) -> dict[str, list[str]]:
     }
     groups: dict[str, list[str]] = {}
     for family, title in titles.items():
-        members = [task for task in tasks if task.startswith(f"{family}/")]
-        if family == trainings.FAMILY:
-            conditional = list(filter(trainings.has_conditions, members))
-            members = [task for task in members if task not in conditional]
-            groups[f"{title} with conditions"] = conditional
+        members = [task for task in tasks if _family(task) == family]
         tuned = [task for task in members if task in TUNED_ON]
         held = [task for task in members if task not in TUNED_ON]
         suffix = ", not tuned on" if tuned else ""
         groups |= {f"{title}{suffix}": held, f"{title}, tuned on": tuned}
     held = [task for members in groups.values() for task in members if task not in TUNED_ON]
     return {ALL: held} | groups
+
+
+def _family(task: str) -> str:
+    """That of a task; trainings whose hyperparameters depend on others are one of their own."""
+    family, _, instance = task.partition("/")
+    if family == trainings.FAMILY and trainings.space(instance.partition("-")[0]).parents:
+        return _CONDITIONAL
+    return family
 
 
 def select(

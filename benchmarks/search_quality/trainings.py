@@ -104,12 +104,6 @@ def space(model: str) -> Space:
     return load_space({"param_list": MODELS[model]})
 
 
-def has_conditions(task: str) -> bool:
-    """Whether hyperparameters depend on others."""
-    model = task.partition("/")[2].partition("-")[0]
-    return any("only_if" in entry for entry in MODELS[model])
-
-
 @functools.cache
 def table(instance: str) -> tuple[float, ...]:
     """Scores in the order of `configurations`."""
